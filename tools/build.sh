@@ -87,7 +87,9 @@ while (($#)); do
     --if-go) if_go=true; shift ;;
     --only)
       shift
-      (($#)) && [[ $1 != -* ]] || fail "--only: expected at least one name; known: ${all_tools[*]}"
+      if (($# == 0)) || [[ $1 == -* ]]; then
+        fail "--only: expected at least one name; known: ${all_tools[*]}"
+      fi
       while (($#)) && [[ $1 != -* ]]; do
         describe "$1" || fail "--only: unknown tool '$1'; known: ${all_tools[*]}"
         wanted+=("$1")

@@ -7,6 +7,7 @@ package main
 import (
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/connector/failoverconnector"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/connector/routingconnector"
@@ -56,7 +57,7 @@ func main() {
 		BuildInfo: component.BuildInfo{
 			Command:     "otelcol",
 			Description: "OpenTelemetry Collector with the parts otel-ml is tested with",
-			Version:     versionOf(core + "receiver/otlpreceiver"),
+			Version:     strings.TrimPrefix(versionOf(core+"receiver/otlpreceiver"), "v"),
 		},
 		Factories: factories,
 		ConfigProviderSettings: otelcol.ConfigProviderSettings{ResolverSettings: confmap.ResolverSettings{

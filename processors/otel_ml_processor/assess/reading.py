@@ -1,0 +1,112 @@
+"""All numbers of one closed window, and the state they lead to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from otel_ml_conventions.attributes import (
+    MlDriftCalibrationModeValues,
+    MlDriftStateValues,
+    MlDriftTargetValues,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from otel_ml_processor.columns import StreamKey
+
+__all__ = ["Change", "ConfidenceReading", "DriftKind", "Reading", "TargetReading", "WindowSpan"]
+
+
+class DriftKind(str, Enum):
+    """Skew: different from the reference since the first row of a version. Drift: it was steady before."""
+
+    DRIFT = "drift"
+    SKEW = "skew"
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSpan:
+    """Which window: its name in the configuration, and the event time it covers (nanoseconds since 1970, end excluded)."""
+
+    name: str
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class TargetReading:
+    """
+    One thing compared with its reference: a feature, the prediction or the confidence.
+
+    `scores` maps a drift method (`psi`, ...) to its value. `p_value` is Holm-adjusted within the family; `effect` is the debiased
+    PSI, never below 0. Shares are in [0, 1]: missing of all rows; unseen of those not missing; non_finite and type_error of those not
+    missing; out_of_range of those neither missing nor non-finite. `rows` counts rows with a captured value; with 0 of them every
+    share is 0 and `p_value` is 1.
+    """
+
+    target: MlDriftTargetValues
+    name: str
+    """The feature's name; empty for the prediction and the confidence."""
+    rows: int
+    scores: Mapping[str, float]
+    p_value: float
+    effect: float
+    state: MlDriftStateValues
+    missing: float = 0.0
+    unseen: float = 0.0
+    non_finite: float = 0.0
+    type_error: float = 0.0
+    out_of_range: float = 0.0
+    driver: str = ""
+    """The test with the smallest p-value: chi_squared, rank_location, rank_scale, or hypergeometric of missing or unseen."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfidenceReading:
+    """
+    Confidence of one window's predictions: means in [0, 1], quantiles by level, the share below `threshold`.
+
+    `entropy` and `margin` are NaN where no row said them.
+    """
+
+    rows: int
+    mean: float
+    entropy: float
+    margin: float
+    quantiles: Mapping[float, float]
+    low: float
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """
+    What one closed window of one stream says.
+
+    `state` is the worst of the targets' states (`insufficient` below the minimum of rows; `steady` without a reference).
+    `alpha` is the window's promised false-alarm rate, `mode` how the promise is calibrated.
+    """
+
+    stream: StreamKey
+    window: WindowSpan
+    rows: int
+    state: MlDriftStateValues
+    targets: tuple[TargetReading, ...] = ()
+    confidence: ConfidenceReading | None = None
+    labels: Mapping[str, int] = field(default_factory=dict)
+    reference_id: str = ""
+    alpha: float = 0.0
+    mode: MlDriftCalibrationModeValues = MlDriftCalibrationModeValues.IID
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A window in which at least one target's state became `drifting`: what becomes one event."""
+
+    reading: Reading
+    kind: DriftKind
+    targets: tuple[TargetReading, ...]
+    """Those that changed to `drifting` now, the largest effect first."""

@@ -1,0 +1,128 @@
+"""
+The currency of the processor: inferences as a struct of arrays, one row per sample.
+
+Bytes exist only at the two ends (receive, forward); everything in between is handed `InferenceColumns`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "ByteArray",
+    "FloatArray",
+    "InferenceColumns",
+    "IntArray",
+    "Kind",
+    "StreamKey",
+    "TextColumn",
+    "ValueColumn",
+]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+ByteArray = NDArray[np.uint8]
+
+
+class Kind(IntEnum):
+    """What was found where a feature's value was expected."""
+
+    ABSENT = 0
+    """Not captured: content is off, or it was cut. Says nothing about the value; counted nowhere."""
+    MISSING = 1
+    """`null`, NaN, or a key that a complete capture does not have."""
+    NUMBER = 2
+    BOOLEAN = 3
+    """`numbers` holds 0 or 1; as a category it reads `True` or `False`."""
+    TEXT = 4
+    OTHER = 5
+    """A list, a map, bytes: a type error for every feature."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamKey:
+    """Whose inferences are compared with whose: two streams never mix."""
+
+    service: str
+    environment: str
+    model: str
+    version: str
+
+    def __str__(self) -> str:
+        version = f" {self.version}" if self.version else ""
+        place = f" in {self.environment}" if self.environment else ""
+        return f"{self.model}{version} of {self.service}{place}"
+
+
+@dataclass(frozen=True, slots=True)
+class TextColumn:
+    """Texts by code: row i reads `dictionary[codes[i]]`, or nothing where `codes[i]` is -1."""
+
+    codes: IntArray
+    dictionary: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ValueColumn:
+    """
+    The values of one feature, of whatever type the producer sent.
+
+    All arrays have shape (n_rows,). `kinds` holds `Kind`; `numbers` is NaN unless the kind is NUMBER or BOOLEAN (an infinity is
+    a NUMBER); `texts` is -1 unless the kind is TEXT, otherwise an index into `dictionary`.
+    """
+
+    kinds: ByteArray
+    numbers: FloatArray
+    texts: IntArray
+    dictionary: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    def __getitem__(self, rows: slice) -> ValueColumn:
+        return ValueColumn(self.kinds[rows], self.numbers[rows], self.texts[rows], self.dictionary)
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceColumns:
+    """
+    Samples of one stream out of one request, in the order of arrival.
+
+    Arrays have shape (n_rows,). `spans` is the index of the row's span among the inference spans of the request (several rows of
+    a batch share one). NaN in `confidences`, `entropies`, `margins` and `values` means "not said". `features` holds only names that
+    the caller of the decoder asked for, each column as long as the others.
+    """
+
+    stream: StreamKey
+    spans: IntArray
+    end_times_ns: IntArray
+    labels: TextColumn
+    confidences: FloatArray
+    entropies: FloatArray
+    margins: FloatArray
+    values: FloatArray
+    features: Mapping[str, ValueColumn]
+
+    def __len__(self) -> int:
+        return len(self.spans)
+
+    def __getitem__(self, rows: slice) -> InferenceColumns:
+        return InferenceColumns(
+            stream=self.stream,
+            spans=self.spans[rows],
+            end_times_ns=self.end_times_ns[rows],
+            labels=TextColumn(self.labels.codes[rows], self.labels.dictionary),
+            confidences=self.confidences[rows],
+            entropies=self.entropies[rows],
+            margins=self.margins[rows],
+            values=self.values[rows],
+            features={name: column[rows] for name, column in self.features.items()},
+        )

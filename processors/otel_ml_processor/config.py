@@ -1,0 +1,339 @@
+"""
+Every setting of the processor: one frozen struct per room, defaults beside the field, one `validate()`; nothing else knows YAML.
+
+A duration is written `500ms`, `30s`, `5m`, `1h` or `7d`; a size `64KiB`, `64MiB` or `1GiB` (or bytes, without a unit). Any text may
+hold `${env:NAME}` or `${env:NAME:-default}`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+import msgspec
+import yaml
+from msgspec import Meta
+
+from otel_ml_processor.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = [
+    "Config",
+    "DriftConfig",
+    "Duration",
+    "EmitConfig",
+    "ForwardConfig",
+    "HttpConfig",
+    "ReceiveConfig",
+    "Size",
+    "VerdictConfig",
+    "WindowConfig",
+    "StreamsConfig",
+    "load_config",
+    "validate",
+]
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_BYTES = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_ENVIRONMENT = re.compile(r"\$\{env:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
+
+
+class Duration(float):
+    """A length of time in seconds, written with its unit."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> Duration:
+        """Return the duration that *text* says; ValueError if it says none."""
+        found = (
+            re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text) if isinstance(text, str) else None
+        )
+        if found is None:
+            raise ValueError(
+                f"expected a duration such as '500ms', '30s', '5m', '1h' or '7d', got {text!r}"
+            )
+        return cls(float(found[1]) * _SECONDS[found[2]])
+
+
+class Size(int):
+    """A number of bytes, written with its unit."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> Size:
+        """Return the size that *text* says; ValueError if it says none."""
+        found = (
+            re.fullmatch(r"(\d+)(|KiB|MiB|GiB)", str(text)) if not isinstance(text, bool) else None
+        )
+        if found is None:
+            raise ValueError(f"expected a size such as '64KiB', '64MiB' or '1GiB', got {text!r}")
+        return cls(int(found[1]) * _BYTES[found[2]])
+
+
+class Room(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A part of the configuration; an unknown key is an error."""
+
+
+class ReceiveConfig(Room, frozen=True):
+    """Where spans come in (OTLP over gRPC) and how much at once."""
+
+    endpoint: str = "127.0.0.1:14317"
+    """Address to listen on. Only addresses of this machine: there is no TLS yet."""
+    max_message: Size = Size(64 << 20)
+    """Largest request, after decompression; beyond it RESOURCE_EXHAUSTED."""
+    max_in_flight: Size = Size(128 << 20)
+    """Bytes of all requests being worked on; beyond it UNAVAILABLE with RetryInfo."""
+    threads: Annotated[int, Meta(ge=1)] = 16
+    """Requests worked on at once, at least 1. Each waits for the next hop, so more hide its latency."""
+
+
+class ForwardConfig(Room, frozen=True):
+    """The next hop of the traces; needed in mode `inline`, refused in mode `tee`."""
+
+    endpoint: str
+    """host:port of an OTLP/gRPC receiver."""
+    timeout: Duration = Duration(10)
+    """Longest wait for the next hop when the caller set no deadline."""
+    max_message: Size = Size(4 << 20)
+    """What the next hop accepts; a request that annotations would push beyond it is forwarded as received."""
+
+
+class WindowConfig(Room, frozen=True):
+    """Disjoint windows of one kind: by event time (`length`) or by number of rows (`rows`), exactly one of the two."""
+
+    name: str
+    """What `ml.window.name` says."""
+    length: Duration | None = None
+    """Of event time (span end), at least 1s; windows start at whole multiples since 1970."""
+    rows: int | None = None
+    """Every so many samples, at least `min_rows`."""
+
+
+class StreamsConfig(Room, frozen=True):
+    """Which rows are compared together, and how time passes for them."""
+
+    min_rows: Annotated[int, Meta(ge=2)] = 200
+    """A time window with fewer rows is carried into the next one; its state is `insufficient`."""
+    lateness: Duration = Duration(120)
+    """How far behind the newest event time a span may end and still be counted."""
+    idle: Duration = Duration(30)
+    """After so long without a span, event time goes on with the clock, so that a quiet stream closes its windows."""
+    max: Annotated[int, Meta(ge=1)] = 100
+    """Streams (service, environment, model, version) that are kept; samples of further ones are counted as overflow."""
+
+
+class DriftConfig(Room, frozen=True):
+    """The promise, and what is too small to matter."""
+
+    false_alarm_interval: Duration = Duration(30 * 86400)
+    """Expected time between false alarms per model, all time windows together."""
+    false_alarm_rate: Annotated[float, Meta(gt=0, lt=0.5)] = 0.01
+    """Promised share of undrifted *row* windows that alarm, in (0, 0.5)."""
+    effect_floor: Annotated[float, Meta(ge=0)] = 0.01
+    """Smallest debiased PSI that can alarm, >= 0; .01 is about a shift of .1 standard deviations."""
+    scores: tuple[Literal["psi", "jensen_shannon", "kolmogorov_smirnov", "chi_squared"], ...] = (
+        "psi",
+    )
+    """Which drift scores are exported per feature; each is one series per feature."""
+
+
+class VerdictConfig(Room, frozen=True):
+    """What is said on the inference's own trace."""
+
+    low_confidence: Annotated[float, Meta(gt=0, lt=1)] | None = None
+    """Below it a prediction's confidence is `low`, in (0, 1); by default the profile's 5 % quantile, .7 without a profile."""
+    per_second: Annotated[float, Meta(gt=0)] = 10.0
+    """Mode `tee`: verdict spans per second and model, > 0; what is left out is counted."""
+
+
+class EmitConfig(Room, frozen=True):
+    """Where our own metrics, events and (tee) verdict spans go, by OTLP over gRPC."""
+
+    endpoint: str | None = None
+    """host:port; by default the host and port of OTEL_EXPORTER_OTLP_ENDPOINT, else 127.0.0.1:14319. Nothing is lost for the
+    traces when nobody listens there: it is counted and tried again."""
+    interval: Duration = Duration(10)
+    """Between two pushes, at least 1s."""
+
+
+class HttpConfig(Room, frozen=True):
+    """The page for people, `/metrics`, `/healthz` and `/readyz`."""
+
+    endpoint: str = "127.0.0.1:19464"
+
+
+class Config(Room, frozen=True):
+    """The whole configuration; every room has defaults that need no file."""
+
+    mode: Literal["tee", "inline"] = "tee"
+    """`tee`: a copy comes in, nothing is forwarded. `inline`: spans go on to `forward.endpoint`, annotated."""
+    receive: ReceiveConfig = ReceiveConfig()
+    forward: ForwardConfig | None = None
+    windows: Annotated[tuple[WindowConfig, ...], Meta(min_length=1)] = (
+        WindowConfig(name="1h", length=Duration(3600)),
+        WindowConfig(name="24h", length=Duration(86400)),
+    )
+    """All of them run side by side; their names differ."""
+    streams: StreamsConfig = StreamsConfig()
+    drift: DriftConfig = DriftConfig()
+    verdicts: VerdictConfig = VerdictConfig()
+    emit: EmitConfig = EmitConfig()
+    http: HttpConfig = HttpConfig()
+    profiles: tuple[str, ...] = ()
+    """Files made by `otel-ml profile build`; relative paths are relative to the configuration file."""
+
+
+def load_config(path: Path | None) -> Config:
+    """
+    Return the configuration in *path*, or the defaults without one.
+
+    Raises:
+        ConfigError: If the file cannot be read, is not YAML, has an unknown key, a value of the wrong kind or out of its range, or
+            parts that contradict each other. One line: file, path within it, what was expected, what was found.
+    """
+    if path is None:
+        return Config()
+    config = _converted(_resolved(_document(path), "$", str(path)), str(path))
+    validate(config, str(path))
+    return config
+
+
+def _document(path: Path) -> object:
+    try:
+        document = yaml.safe_load(path.read_bytes())
+    except OSError as error:
+        message = f"{path}: cannot read the configuration: {error.strerror}"
+        raise ConfigError(message) from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    return {} if document is None else document
+
+
+def _resolved(node: object, place: str, file: str) -> object:
+    """Return *node* with every `${env:...}` replaced; a text that is nothing else is read as YAML again, as the collector does."""
+    if isinstance(node, dict):
+        return {key: _resolved(value, f"{place}.{key}", file) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_resolved(value, f"{place}[{i}]", file) for i, value in enumerate(node)]
+    if not isinstance(node, str) or "${env:" not in node:
+        return node
+    text = _ENVIRONMENT.sub(lambda found: _variable(found, place, file), node)
+    return yaml.safe_load(text) if _ENVIRONMENT.fullmatch(node) else text
+
+
+def _variable(found: re.Match[str], place: str, file: str) -> str:
+    value = os.environ.get(found["name"]) or found["default"]
+    if value is None:
+        name = found["name"]
+        message = f"{file}: {place}: the environment has no {name}; set it or write ${{env:{name}:-default}}"
+        raise ConfigError(message)
+    return value
+
+
+def _unit(kind: type, value: object) -> Any:
+    parse = {Duration: Duration.parse, Size: Size.parse}.get(kind)
+    if parse is None:
+        raise TypeError(f"no reading of {kind!r}")
+    return parse(value)
+
+
+def _converted(document: object, file: str) -> Config:
+    try:
+        return msgspec.convert(document, Config, dec_hook=_unit)
+    except msgspec.ValidationError as error:
+        text, _, place = str(error).partition(" - at `")
+        where = place.rstrip("`") or "$"
+        worded = _worded(text, where, _found_at(document, where))
+        raise ConfigError(f"{file}: {where}: {worded}") from None
+
+
+def _found_at(document: Any, place: str) -> object:
+    """Return what *document* has at *place*, as the error messages of the converter name places."""
+    for key, index in re.findall(r"\.(\w+)|\[(\d+)\]", place):
+        document = document[key] if key else document[int(index)]
+    return document
+
+
+def _worded(text: str, place: str, found: object) -> str:
+    """Return msgspec's finding in our words, with what is known beside what is not."""
+    kind = _kind_at(place)
+    unknown = re.search(r"unknown field `(.+)`", text)
+    if unknown is not None:
+        known = sorted(getattr(_room_in(kind), "__struct_fields__", ()))
+        return f"unknown key '{unknown[1]}'; known: {', '.join(known)}"
+    if "Invalid enum value" in text:
+        return f"expected one of {', '.join(sorted(_choices(kind)))}, got {found!r}"
+    worded = text[:1].lower() + text[1:].replace("`", "")
+    return worded if ", got " in worded else f"{worded}, got {found!r}"
+
+
+def _kind_at(place: str) -> Any:
+    """Return the declared type at *place*, a path such as `$.windows[0].length`."""
+    kind: Any = Config
+    for key in re.findall(r"\.(\w+)", place):
+        fields = msgspec.structs.fields(_room_in(kind))
+        kind = next(field.type for field in fields if field.name == key)
+    return kind
+
+
+def _room_in(kind: Any) -> Any:
+    """Return the struct that *kind* is, or holds (`Room | None`, `tuple[Room, ...]`); None without one."""
+    if hasattr(kind, "__struct_fields__"):
+        return kind
+    return next((room for part in get_args(kind) if (room := _room_in(part))), None)
+
+
+def _choices(kind: Any) -> list[str]:
+    parts = get_args(kind)
+    return [
+        choice for part in parts for choice in ([part] if isinstance(part, str) else _choices(part))
+    ]
+
+
+def validate(config: Config, file: str) -> None:
+    """Raise ConfigError naming *file* and path for the first parts that contradict each other."""
+    for place, holds, expected, found in _rules(config):
+        if not holds:
+            raise ConfigError(f"{file}: $.{place}: expected {expected}, got {found}")
+    for index, window in enumerate(config.windows):
+        _validate_window(window, f"{file}: $.windows[{index}]", config.streams.min_rows)
+
+
+def _rules(config: Config) -> list[tuple[str, bool, str, object]]:
+    names = [window.name for window in config.windows]
+    inline = config.mode == "inline"
+    forward = config.forward.endpoint if config.forward else "nothing"
+    other = "another address than that of our own receiver, which would be a loop"
+    pushed = f"{config.emit.interval:g}s"
+    return [
+        ("forward", inline == (config.forward is not None), _forwarding(inline), forward),
+        ("forward.endpoint", forward != config.receive.endpoint, other, forward),
+        ("windows", len(set(names)) == len(names), "names that differ", names),
+        ("emit.interval", config.emit.interval >= 1, "a duration >= 1s", pushed),
+    ]
+
+
+def _forwarding(inline: bool) -> str:
+    if inline:
+        return "an endpoint, because in mode 'inline' the spans go on through us"
+    return (
+        "nothing, because in mode 'tee' the spans take the path they have (mode 'inline' forwards)"
+    )
+
+
+def _validate_window(window: WindowConfig, place: str, min_rows: int) -> None:
+    if (window.length is None) == (window.rows is None):
+        raise ConfigError(f"{place}: expected exactly one of 'length' and 'rows'")
+    if window.length is not None and window.length < 1:
+        raise ConfigError(
+            f"{place}.length: expected a duration >= 1s, got {window.length * 1000:g}ms"
+        )
+    if window.rows is not None and window.rows < min_rows:
+        raise ConfigError(
+            f"{place}.rows: expected a number >= min_rows ({min_rows}), got {window.rows}"
+        )

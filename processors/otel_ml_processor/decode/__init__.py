@@ -1,0 +1,1 @@
+"""Request bytes to `InferenceColumns`, and the places of the spans within the bytes."""

@@ -1,0 +1,1 @@
+"""Readings become metrics, events and annotations."""

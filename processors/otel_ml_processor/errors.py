@@ -1,0 +1,30 @@
+"""
+What can go wrong at start-up, and how it is said.
+
+    OtelMlError
+    ├── ConfigError     a file, a key or a value that the operator wrote: one line, exit code 2
+    ├── ProfileError    a profile that is missing, unreadable or not ours: one line, exit code 2
+    └── TableError      a table that a profile cannot be built from: one line, exit code 2
+
+Once the processor serves, nothing is raised at a caller: a request is answered with a gRPC status and a refusal is counted.
+"""
+
+from __future__ import annotations
+
+__all__ = ["ConfigError", "OtelMlError", "ProfileError", "TableError"]
+
+
+class OtelMlError(Exception):
+    """A failure whose message is written for the person who can mend it."""
+
+
+class ConfigError(OtelMlError):
+    """A configuration that cannot be used; the message names file, path, expectation and finding."""
+
+
+class ProfileError(OtelMlError):
+    """A profile that cannot be used; the message names file, path, expectation and finding."""
+
+
+class TableError(OtelMlError):
+    """A table that no profile can be built from; the message names file and column."""

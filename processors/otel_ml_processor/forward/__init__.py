@@ -1,0 +1,1 @@
+"""Bytes out: the next hop, within the caller's deadline."""

@@ -1,0 +1,172 @@
+"""The profile file: what a model's inputs and outputs looked like when it was right, as counts; no single value of a row."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from otel_ml_processor.errors import ProfileError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = [
+    "FORMAT",
+    "MAX_PROFILE_BYTES",
+    "CellReference",
+    "Profile",
+    "SelfTest",
+    "Source",
+    "read_profile",
+    "sealed",
+    "write_profile",
+]
+
+FORMAT: Final = "otel-ml-profile/1"
+MAX_PROFILE_BYTES = 64 << 20
+"""A larger file is refused unread: a profile has a few kilobytes per feature."""
+
+
+class CellReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """
+    The reference of one column (a feature, the prediction or the confidence): how many rows lay in which cell.
+
+    A numeric column has `edges` (inner, ascending; cells are closed on the right, so `len(counts) == len(edges) + 1`) and is
+    `ordered`; a categorical one has `categories` (most frequent first; `counts` has one more cell, for `other_known`).
+    """
+
+    name: str
+    type: Literal["numeric", "categorical"]
+    counts: list[int]
+    edges: list[float] = []
+    categories: list[str] = []
+    other_known: list[str] = []
+    """Known categories beyond the most frequent ones: seen, but without a cell of their own."""
+    missing: int = 0
+    non_finite: int = 0
+    min: float | None = None
+    max: float | None = None
+    mean: float | None = None
+    std: float | None = None
+
+
+class SelfTest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """
+    The reference's own windows against the rest of the reference, by the processor's own test.
+
+    `p_values` has, per family present, one value per window: the smallest Holm-adjusted p-value among the members that pass the
+    effect floor (1.0 where none does). The processor counts how many lie below its own alpha: the measured false-alarm rate.
+    """
+
+    order: Literal["time", "random"]
+    window: str
+    """What one window was: `1 day`, `900 rows`."""
+    effect_floor: float
+    p_values: dict[str, list[float]]
+
+
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the rows came from."""
+
+    kind: str
+    uri: str
+    rows: int
+    sha256: str = ""
+
+
+class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that a window of live inferences is compared with. Additive: equal edges merge by adding counts."""
+
+    format: Literal["otel-ml-profile/1"] = FORMAT
+    id: str = ""
+    model: str
+    version: str = ""
+    created: str
+    source: Source
+    features: list[CellReference]
+    prediction: CellReference | None = None
+    confidence: CellReference | None = None
+    low_confidence: float | None = None
+    """The 5 % quantile of the reference's confidence."""
+    median_confidence: float | None = None
+    self_tests: list[SelfTest] = []
+
+
+def _canonical(profile: Profile) -> bytes:
+    return msgspec.json.encode(profile, order="sorted")
+
+
+def sealed(profile: Profile) -> Profile:
+    """Return *profile* with its `id`: the SHA-256 of its canonical JSON without the id."""
+    bare = msgspec.structs.replace(profile, id="")
+    return msgspec.structs.replace(
+        bare, id=f"sha256:{hashlib.sha256(_canonical(bare)).hexdigest()}"
+    )
+
+
+def write_profile(profile: Profile, path: Path) -> None:
+    """Write *profile*, sealed, as canonical JSON; gzipped where the name ends in `.gz`."""
+    data = _canonical(sealed(profile))
+    path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data + b"\n")
+
+
+def read_profile(path: Path) -> Profile:
+    """
+    Return the profile in *path*, its structure, consistency and id checked.
+
+    Raises:
+        ProfileError: If the file is missing, larger than `MAX_PROFILE_BYTES`, not JSON, not of this format, inconsistent, or
+            changed since it was sealed. The message names file, path within it, expectation and finding.
+    """
+    profile = _parsed(_content(path), path)
+    for place, column in _columns(profile):
+        _check_column(column, f"{path}: {place}")
+    if profile.id != sealed(profile).id:
+        message = f"{path}: $.id: the content does not match the id; build the profile again instead of editing it"
+        raise ProfileError(message)
+    return profile
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            data = file.read(MAX_PROFILE_BYTES + 1)
+    except (OSError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        message = (
+            f"{path}: cannot read the profile: {reason}; build one with `otel-ml profile build`"
+        )
+        raise ProfileError(message) from None
+    if len(data) > MAX_PROFILE_BYTES:
+        raise ProfileError(
+            f"{path}: expected a profile of at most {MAX_PROFILE_BYTES} bytes, got more"
+        )
+    return data
+
+
+def _parsed(data: bytes, path: Path) -> Profile:
+    try:
+        return msgspec.json.decode(data, type=Profile)
+    except msgspec.DecodeError as error:
+        raise ProfileError(f"{path}: not a profile of format {FORMAT}: {error}") from None
+
+
+def _columns(profile: Profile) -> list[tuple[str, CellReference]]:
+    named = [(f"$.features[{i}]", feature) for i, feature in enumerate(profile.features)]
+    outputs = [("$.prediction", profile.prediction), ("$.confidence", profile.confidence)]
+    return named + [(place, column) for place, column in outputs if column is not None]
+
+
+def _check_column(column: CellReference, place: str) -> None:
+    bounds = column.edges if column.type == "numeric" else column.categories
+    if len(column.counts) != len(bounds) + 1:
+        what = "edges" if column.type == "numeric" else "categories"
+        message = f"{place}.counts: expected {len(bounds) + 1} counts for {len(bounds)} {what}, got {len(column.counts)}"
+        raise ProfileError(message)
+    if min(column.counts, default=0) < 0:
+        raise ProfileError(f"{place}.counts: expected counts >= 0, got {min(column.counts)}")
+    if any(left >= right for left, right in zip(column.edges, column.edges[1:], strict=False)):
+        raise ProfileError(f"{place}.edges: expected strictly ascending edges")

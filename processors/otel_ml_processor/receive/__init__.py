@@ -1,0 +1,1 @@
+"""Bytes in: OTLP over gRPC, admission."""

@@ -1,0 +1,1 @@
+"""What is kept of a column: counts, and nothing that grows."""

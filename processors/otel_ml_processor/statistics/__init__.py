@@ -1,0 +1,1 @@
+"""Numbers from counts: one method per file, named as the literature names it."""
