@@ -27,15 +27,15 @@ logs=$root/.tools/logs
 # takes on two cores (downloads included). promtool shares nearly all of its packages with prometheus.
 describe() {
   case $1 in
-    otelcol) folder=collector package=. about='4 minutes'
+    otelcol) folder=collector package=. about='5 minutes'
       what='OpenTelemetry Collector with the parts otel-ml uses' ;;
-    jaeger) folder=jaeger package=github.com/jaegertracing/jaeger/cmd/jaeger about='4 minutes'
+    jaeger) folder=jaeger package=github.com/jaegertracing/jaeger/cmd/jaeger about='5 minutes'
       what='Jaeger, where traces are stored and searched' ;;
-    prometheus) folder=prometheus package=github.com/prometheus/prometheus/cmd/prometheus about='4 minutes'
+    prometheus) folder=prometheus package=github.com/prometheus/prometheus/cmd/prometheus about='6 minutes'
       what='Prometheus, where metrics are stored and alerted on' ;;
     promtool) folder=prometheus package=github.com/prometheus/prometheus/cmd/promtool about='half a minute'
       what='promtool, which checks and tests Prometheus rules' ;;
-    telemetrygen) folder=telemetrygen about='half a minute'
+    telemetrygen) folder=telemetrygen about='a minute'
       package=github.com/open-telemetry/opentelemetry-collector-contrib/cmd/telemetrygen
       what='telemetrygen, which sends OTLP load' ;;
     *) return 1 ;;
