@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "BYTES",
+    "SECONDS",
     "Config",
     "DriftConfig",
     "Duration",
@@ -29,15 +31,16 @@ __all__ = [
     "HttpConfig",
     "ReceiveConfig",
     "Size",
+    "StreamsConfig",
     "VerdictConfig",
     "WindowConfig",
-    "StreamsConfig",
     "load_config",
+    "room_in",
     "validate",
 ]
 
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_BYTES = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+BYTES = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _ENVIRONMENT = re.compile(r"\$\{env:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
 
@@ -56,7 +59,7 @@ class Duration(float):
             raise ValueError(
                 f"expected a duration such as '500ms', '30s', '5m', '1h' or '7d', got {text!r}"
             )
-        return cls(float(found[1]) * _SECONDS[found[2]])
+        return cls(float(found[1]) * SECONDS[found[2]])
 
 
 class Size(int):
@@ -72,7 +75,7 @@ class Size(int):
         )
         if found is None:
             raise ValueError(f"expected a size such as '64KiB', '64MiB' or '1GiB', got {text!r}")
-        return cls(int(found[1]) * _BYTES[found[2]])
+        return cls(int(found[1]) * BYTES[found[2]])
 
 
 class Room(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -264,28 +267,28 @@ def _worded(text: str, place: str, found: object) -> str:
     kind = _kind_at(place)
     unknown = re.search(r"unknown field `(.+)`", text)
     if unknown is not None:
-        known = sorted(getattr(_room_in(kind), "__struct_fields__", ()))
+        known = sorted(getattr(room_in(kind), "__struct_fields__", ()))
         return f"unknown key '{unknown[1]}'; known: {', '.join(known)}"
     if "Invalid enum value" in text:
         return f"expected one of {', '.join(sorted(_choices(kind)))}, got {found!r}"
-    worded = text[:1].lower() + text[1:].replace("`", "")
-    return worded if ", got " in worded else f"{worded}, got {found!r}"
+    expected = re.sub(r", got `.*`$", "", text[:1].lower() + text[1:]).replace("`", "")
+    return f"{expected}, got {found!r:.60}"
 
 
 def _kind_at(place: str) -> Any:
     """Return the declared type at *place*, a path such as `$.windows[0].length`."""
     kind: Any = Config
     for key in re.findall(r"\.(\w+)", place):
-        fields = msgspec.structs.fields(_room_in(kind))
+        fields = msgspec.structs.fields(room_in(kind))
         kind = next(field.type for field in fields if field.name == key)
     return kind
 
 
-def _room_in(kind: Any) -> Any:
+def room_in(kind: Any) -> Any:
     """Return the struct that *kind* is, or holds (`Room | None`, `tuple[Room, ...]`); None without one."""
     if hasattr(kind, "__struct_fields__"):
         return kind
-    return next((room for part in get_args(kind) if (room := _room_in(part))), None)
+    return next((room for part in get_args(kind) if (room := room_in(part))), None)
 
 
 def _choices(kind: Any) -> list[str]:

@@ -87,7 +87,8 @@ class Reading:
     What one closed window of one stream says.
 
     `state` is the worst of the targets' states (`insufficient` below the minimum of rows; `steady` without a reference).
-    `alpha` is the window's promised false-alarm rate, `mode` how the promise is calibrated.
+    `alpha` is the window's promised false-alarm rate, `mode` how the promise is calibrated, `measured` the rate that the reference's
+    own windows had (None where that is not known).
     """
 
     stream: StreamKey
@@ -99,6 +100,7 @@ class Reading:
     labels: Mapping[str, int] = field(default_factory=dict)
     reference_id: str = ""
     alpha: float = 0.0
+    measured: float | None = None
     mode: MlDriftCalibrationModeValues = MlDriftCalibrationModeValues.IID
 
 

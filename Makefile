@@ -1,0 +1,59 @@
+# The one entry. Each target is a plain command that also works without make, once `make install` has run.
+# Needs Python 3.10+ and make; Go adds the real servers (collector, Jaeger, Prometheus).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo stack test test-all check format generate tools bench clean
+
+help:  ## Show this list.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+demo: $(INSTALLED) tools-if-go  ## Run the main job on a year of real flights (DEMO_SECONDS=60: short, exits by itself).
+	$(BIN)/python examples/flights/demo.py
+
+test: $(INSTALLED) tools-if-go  ## Run all tests; those that need the real servers are skipped without Go.
+	$(BIN)/pytest
+
+check: $(INSTALLED)  ## Static checks: format, lint, types, layers, spelling, docstrings, generated files.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/interrogate -q tests
+	$(BIN)/python -m conventions.generate check
+
+format: $(INSTALLED)  ## Format the code and mend what can be mended.
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+generate: $(INSTALLED)  ## Write the generated files: constants, registry.json, reference pages.
+	$(BIN)/python -m conventions.generate write
+
+tools:  ## Build the real servers into .tools/bin (Go; once, some 10 minutes).
+	tools/build.sh
+
+.PHONY: tools-if-go
+tools-if-go:
+	tools/build.sh --if-go
+
+bench: $(INSTALLED) tools-if-go  ## Print the benchmarks: each a ratio to a peer or a naive twin in the same run.
+	$(BIN)/python benchmarks/call_overhead.py
+	$(BIN)/python benchmarks/hop.py
+	$(BIN)/python benchmarks/drift_promise.py
+
+install: $(INSTALLED)  ## Make the virtual environment and install everything into it.
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "otel-ml needs Python 3.10 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5,<1'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[otlp,processor]' --group test --group check
+	touch $@
+
+clean:  ## Remove what the targets above have made, except the built servers.
+	rm -rf $(VENV) .demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

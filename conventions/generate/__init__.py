@@ -1,0 +1,1 @@
+"""The generator of the conventions: YAML in; constants, `registry.json` and pages out."""

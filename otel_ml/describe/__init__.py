@@ -1,0 +1,1 @@
+"""Pure facts about models, inputs and outputs; no framework is imported here."""

@@ -1,0 +1,338 @@
+"""
+What an input says of itself: its shape, its types, its missing values, and single rows of it.
+
+Only what the user's own objects offer is used, and only of kinds that are known to answer at once
+(numpy, pandas, polars, scipy.sparse, lists). Anything else, say a remote array, tells its shape and
+is left alone. Nothing is converted as a whole, no iterator is consumed.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, Final
+
+from otel_ml.describe.values import is_missing
+
+__all__ = ["Table", "read_table", "schema_hash"]
+
+# Counting missing values takes one pass over the input, in the caller's time.
+_MAX_COUNTED_CELLS: Final = 1_000_000
+_MAX_COUNTED_OBJECTS: Final = 10_000  # the same where each value is a Python object
+_FEW_CELLS: Final = 64  # up to here Python's own sum is faster than a reduction of the array
+_NEVER_MISSING: Final = "biuSU"  # kinds of numpy types without a missing value
+_DOUBLE_BYTES: Final = 8
+_TABLE_AXES: Final = 2
+
+_Types = tuple[str, ...]
+
+
+class Table:
+    """
+    One input, seen as samples in rows and features in columns; of this kind only the shape is told.
+
+    Each of `rows` and `columns` is None where it cannot be told without touching the data;
+    `tensor_shape` is set where the input has other than one or two axes.
+    """
+
+    __slots__ = ("columns", "rows", "tensor_shape")
+
+    def __init__(self, shape: tuple[int, ...] | None) -> None:
+        axes = len(shape or ())
+        self.rows: int | None = shape[0] if shape else None
+        self.columns: int | None = 1 if axes == 1 else None
+        self.tensor_shape: tuple[int, ...] | None = None
+        if shape is not None and axes == _TABLE_AXES:
+            self.columns = shape[1]
+        elif axes > _TABLE_AXES:
+            self.tensor_shape = shape
+
+    def names(self) -> tuple[str, ...] | None:
+        """Return the names of the columns where the input carries them."""
+        return None
+
+    def types(self) -> _Types | None:
+        """Return the types of the columns, one for all where they are alike, None where unknown."""
+        return None
+
+    def missing(self) -> int | None:
+        """Return the number of null and NaN cells, None where counting would take long."""
+        return None
+
+    def take(self, rows: Sequence[int], width: int) -> list[list[Any]] | None:  # noqa: ARG002 - kinds that have values use them
+        """Return the first *width* values of each of *rows*, None where they cannot be had."""
+        return None
+
+
+def read_table(data: Any) -> Table:
+    """Return *data* as a table."""
+    reader = _READERS.get(type(data)) or _reader_of(type(data))
+    return reader(data)
+
+
+def schema_hash(table: Table, names: tuple[str, ...] | None) -> str | None:
+    """
+    Return 64 bits in hexadecimal that change with the name, type or position of any column.
+
+    None where the types are unknown. *names* are the ones in force: the table's own or the model's.
+    """
+    types = table.types()
+    return None if types is None or table.columns is None else _digest(names, types, table.columns)
+
+
+@lru_cache(maxsize=64)
+def _digest(names: tuple[str, ...] | None, types: _Types, columns: int) -> str:
+    each_type = types * columns if len(types) == 1 else types
+    named_types = zip(names or ("",) * columns, each_type, strict=True)
+    text = "\n".join(f"{name}\0{kind}" for name, kind in named_types)
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _type_name(dtype: Any) -> str:
+    return str(dtype)
+
+
+def _once_if_alike(types: _Types) -> _Types:
+    return types[:1] if len(set(types)) == 1 else types
+
+
+def _count_missing(values: Sequence[Any]) -> int | None:
+    return sum(map(is_missing, values)) if len(values) <= _MAX_COUNTED_OBJECTS else None
+
+
+class _Array(Table):
+    """A numpy array."""
+
+    __slots__ = ("_array",)
+
+    def __init__(self, array: Any) -> None:
+        super().__init__(array.shape)
+        self._array = array
+
+    def types(self) -> _Types:
+        return (_type_name(self._array.dtype),)
+
+    def missing(self) -> int | None:
+        array = self._array
+        kind, cells = array.dtype.kind, array.size
+        if kind in _NEVER_MISSING:
+            return 0
+        if kind == "O":
+            return _count_missing(array.ravel()) if cells <= _MAX_COUNTED_OBJECTS else None
+        if cells > _MAX_COUNTED_CELLS or kind == "V":
+            return None
+        if cells <= _FEW_CELLS and kind == "f":
+            total = sum(array.ravel().tolist())
+            if total == total:  # noqa: PLR0124 - a single NaN would make the sum NaN
+                return 0
+        return int((array != array).sum())  # noqa: PLR0124 - NaN and NaT differ from themselves
+
+    def take(self, rows: Sequence[int], width: int) -> list[list[Any]] | None:
+        array = self._array
+        kind = array.dtype.kind
+        if self.columns is None or kind in "VMmc":  # records, times, complex: none has a JSON number
+            return None
+        if kind == "f" and array.dtype.itemsize > _DOUBLE_BYTES:
+            array = array[list(rows)].astype("float64")
+        elif len(rows) != self.rows:
+            array = array[list(rows)]
+        if array.ndim == 1:
+            return [[value] for value in array.tolist()]
+        values: list[list[Any]] = (array if width >= self.columns else array[:, :width]).tolist()
+        return values
+
+
+class _Frame(Table):
+    """A pandas data frame."""
+
+    __slots__ = ("_frame", "_types")
+
+    def __init__(self, frame: Any) -> None:
+        super().__init__(frame.shape)
+        self._frame = frame
+        self._types: _Types | None = None
+
+    def names(self) -> tuple[str, ...] | None:
+        names = self._frame.columns.tolist()
+        return tuple(names) if all(isinstance(name, str) for name in names) else None
+
+    def types(self) -> _Types:
+        if self._types is None:
+            self._types = _once_if_alike(tuple(map(_type_name, self._frame.dtypes.tolist())))
+        return self._types
+
+    def missing(self) -> int | None:
+        if self._frame.size > _MAX_COUNTED_CELLS:
+            return None
+        return int(self._frame.isna().to_numpy().sum())
+
+    def take(self, rows: Sequence[int], width: int) -> list[list[Any]] | None:
+        frame = self._frame if width >= (self.columns or 0) else self._frame.iloc[:, :width]
+        if len(rows) != self.rows:
+            frame = frame.iloc[list(rows)]
+        if self.types() not in _NUMPY_NUMBERS:
+            # As objects, or an integer in a row with a float would become a float.
+            frame = frame.astype(object)
+        values: list[list[Any]] = frame.to_numpy().tolist()
+        return values
+
+
+_NUMPY_NUMBERS: Final = frozenset(
+    {("bool",), ("int64",), ("int32",), ("uint8",), ("float32",), ("float64",)}
+)
+
+
+class _Column(Table):
+    """A pandas or polars series: one feature, often a text."""
+
+    __slots__ = ("_series",)
+
+    def __init__(self, series: Any) -> None:
+        super().__init__((len(series),))
+        self._series = series
+
+    def names(self) -> tuple[str, ...] | None:
+        name = self._series.name
+        return (name,) if isinstance(name, str) and name else None
+
+    def types(self) -> _Types:
+        return (str(self._series.dtype),)
+
+    def missing(self) -> int | None:
+        return _count_missing(self._series) if len(self._series) <= _MAX_COUNTED_OBJECTS else None
+
+    def take(self, rows: Sequence[int], width: int) -> list[list[Any]]:  # noqa: ARG002 - it has one column
+        by_position = getattr(self._series, "iloc", self._series)  # pandas', or polars itself
+        return [[value] for value in by_position[list(rows)].to_list()]
+
+
+class _PolarsFrame(Table):
+    """A polars data frame."""
+
+    __slots__ = ("_frame",)
+
+    def __init__(self, frame: Any) -> None:
+        super().__init__(frame.shape)
+        self._frame = frame
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._frame.columns)
+
+    def types(self) -> _Types:
+        return _once_if_alike(tuple(map(str, self._frame.dtypes)))
+
+    def missing(self) -> int | None:
+        if (self.rows or 0) * (self.columns or 0) > _MAX_COUNTED_CELLS:
+            return None
+        return sum(map(_missing_in_polars, self._frame.iter_columns()))
+
+    def take(self, rows: Sequence[int], width: int) -> list[list[Any]]:
+        frame = self._frame if width >= (self.columns or 0) else self._frame[:, :width]
+        chosen = frame if len(rows) == self.rows else frame[list(rows)]
+        return [list(row) for row in chosen.rows()]
+
+
+def _missing_in_polars(column: Any) -> int:
+    nans = column.is_nan().sum() if column.dtype.is_float() else 0
+    return int(column.null_count()) + int(nans or 0)
+
+
+class _Sparse(Table):
+    """A scipy sparse matrix or array; what it does not store is zero, not missing."""
+
+    __slots__ = ("_matrix",)
+
+    def __init__(self, matrix: Any) -> None:
+        super().__init__(tuple(map(int, matrix.shape)))
+        self._matrix = matrix
+
+    def types(self) -> _Types:
+        return (_type_name(self._matrix.dtype),)
+
+    def missing(self) -> int | None:
+        stored = getattr(self._matrix, "data", None)
+        return _Array(stored).missing() if hasattr(stored, "dtype") else None
+
+    def take(self, rows: Sequence[int], width: int) -> list[list[Any]] | None:
+        # Rows of another format can only be had by converting the whole matrix.
+        if self._matrix.format != "csr" or len(self._matrix.shape) != _TABLE_AXES:
+            return None
+        values: list[list[Any]] = self._matrix[list(rows)][:, :width].toarray().tolist()
+        return values
+
+
+class _Samples(Table):
+    """A list or tuple of samples, each a sequence, an array, a mapping, or a single value."""
+
+    __slots__ = ("_samples",)
+
+    def __init__(self, samples: Sequence[Any]) -> None:
+        super().__init__((len(samples),))
+        self._samples = samples
+        self.columns = len(_sample_values(samples[0])) if samples else None
+
+    def names(self) -> tuple[str, ...] | None:
+        first = self._samples[0] if self._samples else None
+        if isinstance(first, dict) and all(isinstance(name, str) for name in first):
+            return tuple(first)
+        return None
+
+    def missing(self) -> int | None:
+        if len(self._samples) * (self.columns or 1) > _MAX_COUNTED_OBJECTS:
+            return None
+        return sum(is_missing(value) for sample in self._samples for value in _sample_values(sample))
+
+    def take(self, rows: Sequence[int], width: int) -> list[list[Any]]:
+        names = self.names()
+        chosen = [self._samples[row] for row in rows]
+        if names is None:
+            return [_sample_values(sample)[:width] for sample in chosen]
+        return [[sample.get(name) for name in names[:width]] for sample in chosen]
+
+
+def _sample_values(sample: Any) -> list[Any]:
+    if isinstance(sample, dict):
+        return list(sample.values())
+    if isinstance(sample, (list, tuple)):
+        return list(sample)
+    values = sample.tolist() if _package(type(sample)) == "numpy" else sample
+    return values if isinstance(values, list) else [values]
+
+
+def _package(kind: type) -> str:
+    return kind.__module__.partition(".")[0]
+
+
+_KINDS: Final[Mapping[tuple[str, str], Callable[[Any], Table]]] = {
+    ("builtins", "list"): _Samples,
+    ("builtins", "tuple"): _Samples,
+    ("numpy", "MaskedArray"): lambda array: Table(array.shape),  # what is masked stays so
+    ("numpy", "ndarray"): _Array,
+    ("pandas", "DataFrame"): _Frame,
+    ("pandas", "Series"): _Column,
+    ("polars", "DataFrame"): _PolarsFrame,
+    ("polars", "Series"): _Column,
+    ("scipy", "sparray"): _Sparse,
+    ("scipy", "spmatrix"): _Sparse,
+}
+_READERS: Final[dict[type, Callable[[Any], Table]]] = {}
+
+
+def _reader_of(kind: type) -> Callable[[Any], Table]:
+    """Return how *kind* is read, by what it extends, and remember it for the known kinds alone."""
+    for ancestor in kind.__mro__:
+        reader = _KINDS.get((_package(ancestor), ancestor.__name__))
+        if reader is _Array and ancestor is not kind:
+            # A matrix answers the same calls otherwise than an array does.
+            return lambda data, plain=ancestor: _Array(data.view(plain))
+        if reader is not None:
+            if _package(kind) == _package(ancestor):
+                _READERS[kind] = reader
+            return reader
+    return _unknown
+
+
+def _unknown(data: Any) -> Table:
+    shape = getattr(data, "shape", None)
+    is_plain = isinstance(shape, tuple) and all(type(length) is int for length in shape)
+    return Table(shape if is_plain else None)

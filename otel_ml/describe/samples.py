@@ -1,0 +1,218 @@
+"""Which samples and features of an input may leave the process, and how they are written."""
+
+import os
+import random
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from json import dumps
+from typing import Any, Final, NamedTuple
+
+from otel_ml.describe.arrays import Table
+from otel_ml.describe.values import is_missing, row_texts
+
+__all__ = ["Content", "ContentPolicy", "draw_rows", "names_in_force"]
+
+_BYTES_PER_VALUE: Final = 9  # a double in a packed array of attribute values, at the least
+_MAX_VALUES: Final = 1000
+_MAX_LAYOUTS: Final = 64
+_BRACKETS: Final = 2
+
+# Not the generator of the `random` module: drawing from it would change what a seeded user gets.
+_generator = random.Random()  # noqa: S311 - a sample of rows is no secret
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_generator.seed)
+
+
+class Content(NamedTuple):
+    """
+    Feature values of one call, in one of three forms, and the positions of the samples they are of.
+
+    Attributes:
+        rows: Positions of the captured samples, ascending.
+        features: One sample as a JSON object, name to value.
+        values: One sample without names, by position.
+        samples: Several samples as a JSON array of objects.
+        is_cut: Whether a feature was left out; samples that were not drawn do not count.
+    """
+
+    rows: Sequence[int]
+    features: str | None = None
+    values: list[float] | None = None
+    samples: str | None = None
+    is_cut: bool = False
+
+
+def draw_rows(count: int, at_most: int) -> Sequence[int]:
+    """
+    Return *at_most* of *count* positions, ascending: all of them, or a uniform random draw.
+
+    The first rows of a batch are never taken for the whole, for batches are often sorted.
+    """
+    return range(count) if count <= at_most else sorted(_generator.sample(range(count), at_most))
+
+
+def names_in_force(table: Table, known: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Return the names that the input carries, else those *known* of the model if they fit it."""
+    names = table.names()
+    if names is not None:
+        return names
+    return known if known is not None and len(known) == table.columns else None
+
+
+class _Layout(NamedTuple):
+    """How a sample is written: what to take of it, and a key before each value."""
+
+    width: int
+    picked: tuple[int, ...] | None  # None where it is simply the first `width` values
+    keys: tuple[str, ...]
+    template: str
+    is_cut: bool
+
+
+class ContentPolicy:
+    """
+    The one place that decides which feature values may leave the process.
+
+    Globs act on names, and a denied name stays denied. Where nobody knows the names of an input,
+    any glob at all means that nothing of it is captured.
+
+    Args:
+        max_rows: Samples per call, at least 1.
+        max_features: Features per sample, at least 1.
+        max_bytes: Bytes of all values of one call with their names, at least 1.
+        allow: Globs of names; empty allows all.
+        deny: Globs of names.
+    """
+
+    def __init__(
+        self,
+        max_rows: int,
+        max_features: int,
+        max_bytes: int,
+        allow: Sequence[str] = (),
+        deny: Sequence[str] = (),
+    ) -> None:
+        self._max_rows = max_rows
+        self._max_features = max_features
+        self._max_bytes = max_bytes
+        self._allow = tuple(allow)
+        self._deny = tuple(deny)
+        self._layouts: dict[tuple[tuple[str, ...] | None, int], _Layout | None] = {}
+
+    def capture(self, table: Table, known: tuple[str, ...] | None) -> Content | None:
+        """
+        Return what of *table* may leave; None where nothing may, or nothing can be had.
+
+        *known* are the model's names of the columns, for inputs that carry none.
+        """
+        if not table.rows or table.columns is None:
+            return None
+        names = names_in_force(table, known)
+        layout = self._layout(names, table.columns)
+        if layout is None:
+            return None
+        rows = draw_rows(table.rows, self._max_rows)
+        samples = table.take(rows, layout.width)
+        if samples is None:
+            return None
+        if table.rows > 1:
+            return self._several(rows, samples, table.types(), layout)
+        if names is None and (values := _numbers(samples[0])) is not None:
+            return self._unnamed(rows, values, table.columns)
+        text, is_cut = self._object(samples[0], table.types(), layout, self._max_bytes)
+        return Content(rows, features=text, is_cut=is_cut or layout.is_cut)
+
+    def _unnamed(self, rows: Sequence[int], values: list[float], columns: int) -> Content:
+        kept = values[: min(_MAX_VALUES, self._max_bytes // _BYTES_PER_VALUE)]
+        return Content(rows, values=kept, is_cut=len(kept) < columns)
+
+    def _several(
+        self,
+        rows: Sequence[int],
+        samples: list[list[Any]],
+        types: tuple[str, ...] | None,
+        layout: _Layout,
+    ) -> Content:
+        budget = self._max_bytes - _BRACKETS
+        written = [self._object(sample, types, layout, budget) for sample in samples]
+        # By the longest, so that a sample's own length has no say in whether it is drawn.
+        fitting = budget // (max(len(text) for text, _ in written) + 1)
+        kept = draw_rows(len(rows), max(fitting, 1))
+        return Content(
+            [rows[position] for position in kept],
+            samples=f"[{','.join(written[position][0] for position in kept)}]",
+            is_cut=layout.is_cut or any(written[position][1] for position in kept),
+        )
+
+    @staticmethod
+    def _object(
+        sample: list[Any], types: tuple[str, ...] | None, layout: _Layout, budget: int
+    ) -> tuple[str, bool]:
+        """Return *sample* as a JSON object of at most *budget* bytes, and whether it was cut."""
+        if layout.picked is not None:
+            sample = [sample[column] for column in layout.picked]
+            if types is not None and len(types) > 1:
+                types = tuple(types[column] for column in layout.picked)
+        texts = row_texts(sample, types)
+        text = layout.template % tuple(texts)
+        if len(text) <= budget:
+            return text, False
+        return _cut_object(layout.keys, texts, budget), True
+
+    def _layout(self, names: tuple[str, ...] | None, columns: int) -> _Layout | None:
+        try:
+            return self._layouts[names, columns]
+        except KeyError:
+            if len(self._layouts) >= _MAX_LAYOUTS:
+                self._layouts.clear()
+            layout = self._layouts[names, columns] = self._lay_out(names, columns)
+            return layout
+
+    def _lay_out(self, names: tuple[str, ...] | None, columns: int) -> _Layout | None:
+        if names is None:
+            if self._allow or self._deny:
+                return None
+            permitted: Sequence[int] = range(columns)
+        else:
+            permitted = [i for i, name in enumerate(names) if self._permits(name)]
+        picked = tuple(permitted[: self._max_features])
+        if not picked:
+            return None
+        keys = tuple(f"{dumps(names[i] if names else f'x{i}')}:" for i in picked)
+        width = picked[-1] + 1
+        return _Layout(
+            width=width,
+            picked=None if len(picked) == width else picked,
+            keys=keys,
+            template="{" + ",".join(key.replace("%", "%%") + "%s" for key in keys) + "}",
+            is_cut=len(picked) < columns,
+        )
+
+    def _permits(self, name: str) -> bool:
+        if any(fnmatchcase(name, glob) for glob in self._deny):
+            return False
+        return not self._allow or any(fnmatchcase(name, glob) for glob in self._allow)
+
+
+def _cut_object(keys: tuple[str, ...], texts: list[str], budget: int) -> str:
+    left = budget - _BRACKETS
+    members = []
+    for key, text in zip(keys, texts, strict=True):
+        if len(key) + len(text) + 1 <= left:
+            members.append(key + text)
+            left -= len(key) + len(text) + 1
+    return "{" + ",".join(members) + "}"
+
+
+def _numbers(sample: list[Any]) -> list[float] | None:
+    """Return *sample* as doubles, a missing value being NaN; None where one is no number."""
+    try:
+        return [float("nan") if is_missing(value) else _number(value) for value in sample]
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, (str, bytes)):
+        raise TypeError  # float() would parse it
+    return float(value)

@@ -1,0 +1,97 @@
+"""One value as JSON text, without changing it on the way."""
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+__all__ = ["is_missing", "json_text", "row_texts"]
+
+_SINGLE_PRECISION: Final = frozenset({"float16", "float32", "Float16", "Float32"})
+_MISSING_MARKERS: Final = frozenset({"NAType", "NaTType"})  # of pandas, which we never import
+
+
+def row_texts(row: Sequence[Any], types: tuple[str, ...] | None) -> list[str]:
+    """
+    Return each value of *row* as JSON text.
+
+    A float64 is written in its shortest exact form, a float32 with nine digits, an integer exactly:
+    no value crosses the edge of a bin by being written. NaN and None are `null`, infinities
+    `"Infinity"` and `"-Infinity"`.
+
+    Args:
+        row: Values of one sample.
+        types: Their types by name, one for all where they are alike, None where unknown.
+    """
+    if types is None:
+        return [json_text(value) for value in row]
+    if len(types) == 1:
+        return _uniform_texts(row, types[0])
+    return [
+        _single_precision_text(value) if kind in _SINGLE_PRECISION else json_text(value)
+        for value, kind in zip(row, types, strict=False)  # a row may be cut short
+    ]
+
+
+def _uniform_texts(row: Sequence[Any], kind: str) -> list[str]:
+    if kind == "float64" and math.isfinite(sum(row)):
+        return list(map(repr, row))
+    if kind in _SINGLE_PRECISION:
+        return [_single_precision_text(value) for value in row]
+    return [json_text(value) for value in row]
+
+
+def _single_precision_text(value: Any) -> str:
+    return f"{value:.9g}" if isinstance(value, float) and math.isfinite(value) else json_text(value)
+
+
+def json_text(value: Any) -> str:
+    """Return *value* as JSON text; what JSON has no word for becomes its own text, in quotes."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, float):
+        return _float_text(value)
+    if isinstance(value, str):
+        return json.dumps(value)
+    return _object_text(value)
+
+
+def _float_text(value: float) -> str:
+    if math.isfinite(value):
+        return float.__repr__(value)  # numpy's float64 is a float with a repr of its own
+    if math.isnan(value):
+        return "null"
+    return '"Infinity"' if value > 0 else '"-Infinity"'
+
+
+def _object_text(value: Any) -> str:
+    if is_missing(value):
+        return "null"
+    if _numpy_kind(value) in {"b", "i", "u", "f"}:
+        item = value.item()
+        is_single = str(value.dtype) in _SINGLE_PRECISION
+        return _single_precision_text(item) if is_single else json_text(item)
+    if isinstance(value, bytes):
+        return json.dumps(value.decode("utf-8", "replace"))
+    return json.dumps(value.isoformat() if hasattr(value, "isoformat") else str(value))
+
+
+def is_missing(value: Any) -> bool:
+    """Whether *value* stands for no value: None, NaN, NaT, or pandas' NA."""
+    if value is None:
+        return True
+    if isinstance(value, float):
+        return math.isnan(value)
+    if isinstance(value, (str, int, bytes)):
+        return False
+    return type(value).__name__ in _MISSING_MARKERS or (
+        _numpy_kind(value) == "f" and math.isnan(value)
+    )
+
+
+def _numpy_kind(value: Any) -> str:
+    return str(getattr(getattr(value, "dtype", None), "kind", ""))

@@ -1,0 +1,367 @@
+"""
+Which columns of a window have drifted: from counts to p-values, effects and states.
+
+Three things make an alarm: a p-value that several tests share (chi-squared over the value cells, rank location and rank scale where
+cells are ordered, exact tests of the missing and unseen shares), its adjustment for all columns of the family (Holm) and for all
+families of the model, and an effect large enough to matter. The p-values hold for independent rows (calibration mode `iid`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from otel_ml_conventions.attributes import (
+    MlDriftMethodValues,
+    MlDriftStateValues,
+    MlDriftTargetValues,
+)
+from otel_ml_processor.assess.reading import TargetReading
+from otel_ml_processor.sketches.slots import N_EXCLUSIVE, N_SLOTS, Slot
+from otel_ml_processor.statistics.chi_squared import chi_squared_test
+from otel_ml_processor.statistics.families import shared_alpha
+from otel_ml_processor.statistics.holm import holm_adjusted
+from otel_ml_processor.statistics.hypergeometric import larger_share_p_value
+from otel_ml_processor.statistics.jensen_shannon import jensen_shannon_distance
+from otel_ml_processor.statistics.kolmogorov_smirnov import kolmogorov_smirnov_distance
+from otel_ml_processor.statistics.pooling import pooled
+from otel_ml_processor.statistics.psi import debiased_psi, population_stability_index
+from otel_ml_processor.statistics.rank_tests import rank_location_test, rank_scale_test
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from otel_ml_processor.columns import IntArray
+
+__all__ = [
+    "FEATURES",
+    "MISSING",
+    "OUTPUTS",
+    "UNSEEN",
+    "Comparison",
+    "assess_drift",
+    "family_alphas",
+    "family_p_values",
+]
+
+FEATURES: Final = "features"
+OUTPUTS: Final = "outputs"
+_WEIGHTS: Final = {FEATURES: 0.5, OUTPUTS: 0.25}
+"""Share of the false-alarm rate; families that are absent leave theirs to those present."""
+
+MISSING: Final = "missing"
+UNSEEN: Final = "unseen"
+"""Drivers that are exact (hypergeometric) tests of a slot's share; the others are named as in `ml.drift.method`."""
+
+_CHI_SQUARED: Final = MlDriftMethodValues.CHI_SQUARED.value
+_KOLMOGOROV_SMIRNOV: Final = MlDriftMethodValues.KOLMOGOROV_SMIRNOV.value
+_RANK_LOCATION: Final = MlDriftMethodValues.RANK_LOCATION.value
+_RANK_SCALE: Final = MlDriftMethodValues.RANK_SCALE.value
+
+_WARNING_ALPHA: Final = 10
+_WARNING_FLOOR: Final = 0.5
+"""A warning needs a tenth of the evidence and half of the effect of an alarm."""
+
+_DISTANCES: Final = {
+    MlDriftMethodValues.PSI.value: population_stability_index,
+    MlDriftMethodValues.JENSEN_SHANNON.value: jensen_shannon_distance,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """
+    One column of a window beside its reference.
+
+    `reference` and `current` are counts of shape (n_cells + N_SLOTS,): the value cells (at least one), then the slots. `ordered`
+    says that neighbouring cells hold neighbouring values (a numeric column); such a column has no unseen values.
+
+    Raises:
+        ValueError: If the shapes differ or leave no room for a value cell.
+    """
+
+    target: MlDriftTargetValues
+    name: str
+    ordered: bool
+    reference: IntArray
+    current: IntArray
+
+    def __post_init__(self) -> None:
+        if self.reference.shape != self.current.shape or len(self.reference) <= N_SLOTS:
+            raise ValueError(
+                f"{self.target.value} {self.name!r}: expected as many counts in the window as in the reference, more than "
+                f"{N_SLOTS}; got {len(self.current)} and {len(self.reference)}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """The counts of one side: the value cells that either side has rows in, the slots, and all rows."""
+
+    values: IntArray
+    slots: list[int]
+    rows: int
+
+    def outside(self, *slots: Slot) -> int:
+        """Rows that are in none of *slots*."""
+        return self.rows - sum(self.slots[slot] for slot in slots)
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """What a column's own tests say. `slot_p_value` is the part that needs no effect; both count all the tests that were run."""
+
+    p_value: float
+    slot_p_value: float
+    driver: str
+    effect: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """The evidence of a column among its family: p-values adjusted by Holm."""
+
+    evidence: _Evidence
+    p_value: float
+    slot_p_value: float
+
+    def significance(self, floor: float) -> float:
+        """P-value that counts against a threshold: of all tests where the effect reaches *floor*, else of the slots' alone."""
+        return self.p_value if self.evidence.effect >= floor else self.slot_p_value
+
+
+def assess_drift(
+    comparisons: Sequence[Comparison],
+    *,
+    alpha: float,
+    effect_floor: float,
+    scores: Collection[str],
+    min_rows: int,
+) -> tuple[TargetReading, ...]:
+    """
+    Return the reading of every column, in the order given.
+
+    A column is `insufficient` where the window has fewer than *min_rows* rows of it or the reference none: then only its shares are
+    told, its p-value is 1 and its effect 0. What cannot be compared has no score: a column without a value on one side (its effect is
+    0, and only its missing and unseen shares are tested), the Kolmogorov-Smirnov distance of categories. A column with a single cell
+    cannot change within it: its scores and its effect are 0. Nothing here raises because of what was counted, and no number is NaN.
+
+    Args:
+        comparisons: Columns of one window of one stream, none twice.
+        alpha: Promised probability of an alarm without drift, in (0, 1), shared over the families that are tested.
+        effect_floor: Smallest debiased PSI that can alarm, >= 0.
+        scores: Names of the scores to compute: psi, jensen_shannon, kolmogorov_smirnov, chi_squared.
+        min_rows: Fewest rows of a column that are tested.
+    """
+    tested = [c for c in comparisons if _is_sufficient(c, min_rows)]
+    findings = dict(zip(map(id, tested), _findings(tested), strict=True))
+    alphas = family_alphas({_family(c) for c in tested}, alpha)
+    readings = []
+    for comparison in comparisons:
+        finding = findings.get(id(comparison))
+        if finding is None:
+            readings.append(_shares_only(comparison))
+        else:
+            state = _state(finding, alphas[_family(comparison)], effect_floor)
+            readings.append(_assessed(comparison, finding, state, scores))
+    return tuple(readings)
+
+
+def family_p_values(comparisons: Sequence[Comparison], effect_floor: float) -> dict[str, float]:
+    """
+    Return the smallest Holm-adjusted p-value of every family present, of the columns whose effect reaches *effect_floor*.
+
+    1.0 where none does; missing and unseen shares count whatever the effect. A family alarms where its value is at most its part of
+    alpha, exactly where `assess_drift` says that one of its columns drifts.
+    """
+    smallest: dict[str, float] = {}
+    for comparison, finding in zip(comparisons, _findings(comparisons), strict=True):
+        family = _family(comparison)
+        smallest[family] = min(finding.significance(effect_floor), smallest.get(family, 1.0))
+    return smallest
+
+
+def family_alphas(families: Iterable[str], alpha: float) -> dict[str, float]:
+    """
+    Return the part of *alpha* that each of the *families* present may use; together they use all of it.
+
+    Raises:
+        ValueError: If *alpha* is not in (0, 1) or a family is not known.
+    """
+    present = set(families)
+    if unknown := present - _WEIGHTS.keys():
+        raise ValueError(f"unknown families {sorted(unknown)}; known: {', '.join(_WEIGHTS)}")
+    return shared_alpha(alpha, {name: _WEIGHTS[name] for name in _WEIGHTS if name in present})
+
+
+def _family(comparison: Comparison) -> str:
+    return FEATURES if comparison.target is MlDriftTargetValues.FEATURE else OUTPUTS
+
+
+def _sides(comparison: Comparison) -> tuple[_Side, _Side]:
+    """
+    Reference and window, without the cells that are empty in both.
+
+    Such a cell (the other known categories, where there are none) would cost the PSI half a count on both sides: in a window of
+    200 rows more than the effect floor.
+    """
+    used = (comparison.reference + comparison.current)[:-N_SLOTS] > 0
+    reference, current = (
+        _Side(
+            counts[:-N_SLOTS][used],
+            counts[-N_SLOTS:].tolist(),
+            int(counts[: N_EXCLUSIVE - N_SLOTS].sum()),
+        )
+        for counts in (comparison.reference, comparison.current)
+    )
+    return reference, current
+
+
+def _have_values(reference: _Side, current: _Side) -> bool:
+    return bool(reference.values.any() and current.values.any())
+
+
+def _is_sufficient(comparison: Comparison, min_rows: int) -> bool:
+    reference, current = _sides(comparison)
+    return current.rows >= max(min_rows, 1) and reference.rows > 0
+
+
+def _findings(comparisons: Sequence[Comparison]) -> list[_Finding]:
+    """Evidence of every column, adjusted for the other columns of its family."""
+    evidence = [_evidence(comparison) for comparison in comparisons]
+    families = [_family(comparison) for comparison in comparisons]
+    found: dict[int, _Finding] = {}
+    for family in set(families):
+        members = [i for i, name in enumerate(families) if name == family]
+        p_values = holm_adjusted([evidence[i].p_value for i in members])
+        slot_p_values = holm_adjusted([evidence[i].slot_p_value for i in members])
+        for i, p_value, slot_p_value in zip(members, p_values, slot_p_values, strict=True):
+            found[i] = _Finding(evidence[i], float(p_value), float(slot_p_value))
+    return [found[i] for i in range(len(evidence))]
+
+
+def _evidence(comparison: Comparison) -> _Evidence:
+    reference, current = _sides(comparison)
+    slot_tests = _slot_tests(reference, current, ordered=comparison.ordered)
+    tests = _value_tests(reference, current, ordered=comparison.ordered) | slot_tests
+    return _Evidence(
+        p_value=_smallest_of(tests.values(), n_tests=len(tests)),
+        slot_p_value=_smallest_of(slot_tests.values(), n_tests=len(tests)),
+        driver=min(tests, key=tests.__getitem__, default=""),
+        effect=_effect(reference, current),
+    )
+
+
+def _smallest_of(p_values: Collection[float], n_tests: int) -> float:
+    """Smallest p-value times the number of tests it was chosen from; 1 without a test."""
+    return min(1.0, n_tests * min(p_values)) if p_values else 1.0
+
+
+def _value_tests(reference: _Side, current: _Side, *, ordered: bool) -> dict[str, float]:
+    """
+    P-values of the tests over value cells that can be run.
+
+    Which ones can be run follows from both sides together, so leaving the others out of the count keeps the promise. Of two cells
+    the chi-squared test already is the test of location, and one cell cannot change.
+    """
+    if not _have_values(reference, current):
+        return {}
+    cells = pooled(reference.values, current.values, ordered=ordered)
+    spread = chi_squared_test(*cells)
+    if spread.degrees_of_freedom == 0:
+        return {}
+    tests = {_CHI_SQUARED: spread.p_value}
+    if ordered and spread.degrees_of_freedom > 1:
+        tests[_RANK_LOCATION] = rank_location_test(*cells).p_value
+        tests[_RANK_SCALE] = rank_scale_test(*cells).p_value
+    return tests
+
+
+def _slot_tests(reference: _Side, current: _Side, *, ordered: bool) -> dict[str, float]:
+    """P-values of the exact tests of those slots that any row of either side is in."""
+    tests = {}
+    if reference.slots[Slot.MISSING] + current.slots[Slot.MISSING]:
+        tests[MISSING] = _slot_p_value(reference, current, Slot.MISSING)
+    if not ordered and reference.slots[Slot.UNSEEN] + current.slots[Slot.UNSEEN]:
+        tests[UNSEEN] = _slot_p_value(reference, current, Slot.UNSEEN, Slot.MISSING)
+    return tests
+
+
+def _slot_p_value(reference: _Side, current: _Side, slot: Slot, *excluded: Slot) -> float:
+    return larger_share_p_value(
+        reference.slots[slot],
+        reference.outside(*excluded),
+        current.slots[slot],
+        current.outside(*excluded),
+    )
+
+
+def _effect(reference: _Side, current: _Side) -> float:
+    if not _have_values(reference, current):
+        return 0.0
+    return debiased_psi(reference.values, current.values)
+
+
+def _scores(comparison: Comparison, wanted: Collection[str]) -> dict[str, float]:
+    reference, current = _sides(comparison)
+    if not _have_values(reference, current):
+        return {}
+    sides = reference.values, current.values
+    scores = {name: distance(*sides) for name, distance in _DISTANCES.items() if name in wanted}
+    if comparison.ordered and _KOLMOGOROV_SMIRNOV in wanted:
+        scores[_KOLMOGOROV_SMIRNOV] = kolmogorov_smirnov_distance(*sides)
+    if _CHI_SQUARED in wanted:
+        cells = pooled(*sides, ordered=comparison.ordered)
+        scores[_CHI_SQUARED] = chi_squared_test(*cells).statistic
+    return scores
+
+
+def _state(finding: _Finding, alpha: float, effect_floor: float) -> MlDriftStateValues:
+    if finding.significance(effect_floor) <= alpha:
+        return MlDriftStateValues.DRIFTING
+    hint = finding.significance(_WARNING_FLOOR * effect_floor)
+    # A p-value of 1 says nothing, however generous the promise.
+    if hint < 1 and hint <= _WARNING_ALPHA * alpha:
+        return MlDriftStateValues.WARNING
+    return MlDriftStateValues.STEADY
+
+
+def _assessed(
+    comparison: Comparison,
+    finding: _Finding,
+    state: MlDriftStateValues,
+    scores: Collection[str],
+) -> TargetReading:
+    return replace(
+        _shares_only(comparison),
+        scores=_scores(comparison, scores),
+        p_value=finding.p_value,
+        effect=finding.evidence.effect,
+        state=state,
+        driver=finding.evidence.driver,
+    )
+
+
+def _shares_only(comparison: Comparison) -> TargetReading:
+    _, current = _sides(comparison)
+    present = current.outside(Slot.MISSING)
+    finite = current.outside(Slot.MISSING, Slot.NON_FINITE)
+    slots = current.slots
+    return TargetReading(
+        target=comparison.target,
+        name=comparison.name,
+        rows=current.rows,
+        scores={},
+        p_value=1.0,
+        effect=0.0,
+        state=MlDriftStateValues.INSUFFICIENT,
+        missing=_share(slots[Slot.MISSING], current.rows),
+        unseen=_share(slots[Slot.UNSEEN], present),
+        non_finite=_share(slots[Slot.NON_FINITE], present),
+        type_error=_share(slots[Slot.TYPE_ERROR], present),
+        out_of_range=_share(slots[Slot.BELOW_RANGE] + slots[Slot.ABOVE_RANGE], finite),
+    )
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0

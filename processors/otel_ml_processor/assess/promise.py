@@ -1,0 +1,106 @@
+"""The promised false-alarm rate of every window, and what the references' own windows say of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from otel_ml_processor.assess.self_test import measured_false_alarm_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from otel_ml_processor.config import DriftConfig, WindowConfig
+    from otel_ml_processor.profile import Profile, SelfTest
+
+__all__ = ["BROKEN", "Promises", "alphas", "is_broken", "shortest_window", "told"]
+
+BROKEN: Final = 3.0
+"""A measured false-alarm rate so many times the promised one means that the promise does not hold."""
+_MAX_ALPHA: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Promises:
+    """
+    What was promised and what was measured, both as shares of undrifted windows that alarm.
+
+    `alphas` is by window name; `measured` by id of the profile, then by window name: the rate on the reference's own windows, in the
+    order of time where the profile knows the time, else in random order. A profile without a self-test has no entry.
+    """
+
+    alphas: Mapping[str, float]
+    measured: Mapping[str, Mapping[str, float]]
+
+    @classmethod
+    def of(
+        cls, drift: DriftConfig, windows: Sequence[WindowConfig], profiles: Iterable[Profile]
+    ) -> Promises:
+        """Return the promises of a configuration, tested on *profiles*."""
+        rates = alphas(drift, windows)
+        return cls(rates, {p.id: _measured(p, rates) for p in profiles if p.self_tests})
+
+    def measured_rates(self, reference_id: str) -> Mapping[str, float]:
+        """Return the measured rates by window name; empty where nothing was measured."""
+        return self.measured.get(reference_id, {})
+
+
+def alphas(drift: DriftConfig, windows: Sequence[WindowConfig]) -> dict[str, float]:
+    """
+    Return by window name the probability, in (0, .5], that an undrifted window of that kind alarms.
+
+    A row window has `false_alarm_rate`. The time windows share one false alarm per `false_alarm_interval` equally, so each has
+    length / interval / (number of time windows).
+    """
+    lengths = {w.name: w.length for w in windows if w.length is not None}
+    rates = {w.name: drift.false_alarm_rate for w in windows if w.rows is not None}
+    for name, length in lengths.items():
+        rates[name] = min(_MAX_ALPHA, length / drift.false_alarm_interval / len(lengths))
+    return rates
+
+
+def shortest_window(windows: Sequence[WindowConfig]) -> WindowConfig:
+    """Return the window whose reading is freshest: row windows before time windows, the smaller before the larger; one at least."""
+    return min(windows, key=lambda w: (w.rows is None, w.rows or 0, w.length or 0.0))
+
+
+def is_broken(measured: float | None, promised: float) -> bool:
+    """Whether *measured* is so much more than *promised* that the promise does not hold; None is not known to be."""
+    return measured is not None and measured > BROKEN * promised
+
+
+def told(
+    profile: Profile, window: str, alpha: float, effect_floor: float
+) -> Iterator[tuple[bool, str]]:
+    """Yield for each self-test of *profile* whether it breaks the promise of *window*, and what to tell the operator."""
+    for test in profile.self_tests:
+        measured = measured_false_alarm_rate(test, alpha)
+        broken = is_broken(measured, alpha)
+        text = (
+            f"self-test of {profile.model} {profile.version}, window {window}: promised {_percent(alpha)}, mode iid; "
+            f"{_percent(measured)} of the reference's own {_windows(test)} alarm"
+        )
+        if test.effect_floor != effect_floor:
+            text += f" (with an effect floor of {test.effect_floor:g}, not {effect_floor:g})"
+        yield broken, text + (_CONSEQUENCE if broken else "")
+
+
+_CONSEQUENCE: Final = (
+    ": the promise does not hold there. Rows of one such window are alike, so windows differ by more than chance, "
+    "and alarms will be more frequent than promised"
+)
+
+
+def _measured(profile: Profile, rates: Mapping[str, float]) -> dict[str, float]:
+    test = min(profile.self_tests, key=lambda test: test.order != "time")
+    return {name: measured_false_alarm_rate(test, alpha) for name, alpha in rates.items()}
+
+
+def _windows(test: SelfTest) -> str:
+    number = len(next(iter(test.p_values.values()), []))
+    order = "order of time" if test.order == "time" else "random order"
+    return f"{number} windows of {test.window} in {order}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %"

@@ -1,0 +1,168 @@
+"""What a stream's columns were in its last window, and hence what has changed now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Final
+
+from otel_ml_conventions.attributes import (
+    MlDriftCalibrationModeValues,
+    MlDriftMethodValues,
+    MlDriftStateValues,
+    MlDriftTargetValues,
+)
+from otel_ml_processor.assess.drift import MISSING, UNSEEN
+from otel_ml_processor.assess.reading import Change, DriftKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_ml_processor.assess.reading import Reading, TargetReading, WindowSpan
+    from otel_ml_processor.columns import StreamKey
+
+__all__ = ["DriftStates", "describe"]
+
+_NAMED: Final = 10
+"""Targets that a description names; the rest are counted."""
+
+_SURE: Final = 1e-16
+"""Below it a p-value is only said to be below it."""
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What one window of one stream has been so far."""
+
+    states: dict[tuple[MlDriftTargetValues, str], MlDriftStateValues] = field(default_factory=dict)
+    was_steady: bool = False
+
+
+class DriftStates:
+    """
+    The last state of every target, per stream and window name.
+
+    Grows with the streams that are observed and not forgotten, and with nothing else. Not thread-safe: one `tick` at a time.
+    """
+
+    __slots__ = ("_streams",)
+
+    def __init__(self) -> None:
+        self._streams: dict[StreamKey, dict[str, _Memory]] = {}
+
+    def observe(self, reading: Reading) -> Change | None:
+        """
+        Return what has become `drifting` with *reading*, the largest effect first; None where nothing has.
+
+        It is skew where no reading of this stream and window has been steady yet, else drift. Readings and targets that are
+        insufficient, and readings without targets, say nothing and change nothing.
+        """
+        if reading.state is MlDriftStateValues.INSUFFICIENT or not reading.targets:
+            return None
+        memory = self._streams.setdefault(reading.stream, {}).setdefault(
+            reading.window.name, _Memory()
+        )
+        changed = [target for target in reading.targets if _began_to_drift(memory, target)]
+        kind = DriftKind.DRIFT if memory.was_steady else DriftKind.SKEW
+        memory.was_steady |= reading.state is MlDriftStateValues.STEADY
+        if not changed:
+            return None
+        return Change(reading, kind, tuple(sorted(changed, key=_largest_first)))
+
+    def forget(self, stream: StreamKey) -> None:
+        """Drop all that is remembered of *stream*; of an unknown one there is nothing to drop."""
+        self._streams.pop(stream, None)
+
+
+def _began_to_drift(memory: _Memory, target: TargetReading) -> bool:
+    """Whether *target* drifts and did not before; its state is remembered."""
+    if target.state is MlDriftStateValues.INSUFFICIENT:
+        return False
+    key = (target.target, target.name)
+    before = memory.states.get(key)
+    memory.states[key] = target.state
+    drifting = MlDriftStateValues.DRIFTING
+    return target.state is drifting and before is not drifting
+
+
+def _largest_first(target: TargetReading) -> tuple[float, float, str]:
+    return (-target.effect, target.p_value, target.name)
+
+
+def describe(change: Change) -> str:
+    """
+    Return *change* in plain words: what moved, how large, how sure, and what the alarm promises.
+
+    Example:
+        late-arrival 1 of flights: 2 inputs drifted in window rows (900 samples, 2013-04-01T05:00:00Z to 2013-04-03T11:20:00Z):
+        temp (PSI 0.84, p < 1e-16), dewp (PSI 0.31, p = 2.1e-09). At most 1 % of windows without drift raise an alarm, provided
+        that samples are independent (iid).
+    """
+    reading = change.reading
+    return (
+        f"{reading.stream}: {_subject(change.targets)} {_verb(change)} in window {reading.window.name} "
+        f"({reading.rows} samples, {_time_range(reading.window)}): {_list(change.targets)}. "
+        f"{_caveat(change)}{_promise(reading)}"
+    )
+
+
+def _subject(targets: Sequence[TargetReading]) -> str:
+    inputs = sum(target.target is MlDriftTargetValues.FEATURE for target in targets)
+    outputs = [
+        f"the {t.target.value}" for t in targets if t.target is not MlDriftTargetValues.FEATURE
+    ]
+    counted = [f"{inputs} input{'s' if inputs > 1 else ''}"] if inputs else []
+    return " and ".join(counted + outputs)
+
+
+def _verb(change: Change) -> str:
+    if change.kind is DriftKind.DRIFT:
+        return "drifted"
+    return f"differ{'' if len(change.targets) > 1 else 's'} from the reference"
+
+
+def _caveat(change: Change) -> str:
+    if change.kind is DriftKind.DRIFT:
+        return ""
+    return "No window has been steady yet, so this is skew between reference and serving rather than drift. "
+
+
+def _list(targets: Sequence[TargetReading]) -> str:
+    named = ", ".join(
+        f"{t.name or t.target.value} ({_size(t)}, {_certainty(t)})" for t in targets[:_NAMED]
+    )
+    rest = len(targets) - _NAMED
+    return f"{named}, and {rest} more" if rest > 0 else named
+
+
+def _size(target: TargetReading) -> str:
+    if target.driver == MISSING:
+        return f"{_percent(target.missing)} missing"
+    if target.driver == UNSEEN:
+        return f"{_percent(target.unseen)} unseen"
+    psi = target.scores.get(MlDriftMethodValues.PSI.value)
+    return f"debiased PSI {target.effect:.2g}" if psi is None else f"PSI {psi:.2g}"
+
+
+def _certainty(target: TargetReading) -> str:
+    return f"p < {_SURE:g}" if target.p_value < _SURE else f"p = {target.p_value:.2g}"
+
+
+def _promise(reading: Reading) -> str:
+    iid = reading.mode is MlDriftCalibrationModeValues.IID
+    condition = (
+        ", provided that samples are independent (iid)" if iid else f" ({reading.mode.value})"
+    )
+    return f"At most {_percent(reading.alpha)} of windows without drift raise an alarm{condition}."
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %"
+
+
+def _time_range(window: WindowSpan) -> str:
+    start, end = (
+        datetime.fromtimestamp(ns // 10**9, tz=timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for ns in (window.start_ns, window.end_ns)
+    )
+    return f"{start} to {end}"

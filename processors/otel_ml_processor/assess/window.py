@@ -1,0 +1,85 @@
+"""A closed window becomes a reading."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from otel_ml_conventions.attributes import MlDriftStateValues
+from otel_ml_processor.assess.confidence import assess_confidence
+from otel_ml_processor.assess.drift import Comparison, assess_drift
+from otel_ml_processor.assess.reading import Reading, WindowSpan
+
+if TYPE_CHECKING:
+    from otel_ml_processor.assess.promise import Promises
+    from otel_ml_processor.assess.reading import ConfidenceReading, TargetReading
+    from otel_ml_processor.config import DriftConfig
+    from otel_ml_processor.sketches.score_histogram import ScoreHistogram
+    from otel_ml_processor.windows.disjoint import Closed
+    from otel_ml_processor.windows.streams import ClosedWindow
+
+__all__ = ["assess_window"]
+
+_WORST_FIRST: Final = (
+    MlDriftStateValues.DRIFTING,
+    MlDriftStateValues.WARNING,
+    MlDriftStateValues.STEADY,
+    MlDriftStateValues.INSUFFICIENT,
+)
+
+
+def assess_window(
+    window: ClosedWindow, *, promises: Promises, min_rows: int, drift: DriftConfig
+) -> Reading:
+    """
+    Return what *window* says, tested at its promised false-alarm rate.
+
+    A window that is not sufficient is not tested: its targets are left out and its state is `insufficient`. Without a reference there
+    is nothing to compare with, and its state is `steady`.
+    """
+    closed, reference = window.closed, window.reference
+    alpha = promises.alphas[closed.name]
+    reference_id = reference.id if reference else ""
+    targets = _targets(closed, alpha, min_rows, drift) if closed.is_sufficient else ()
+    return Reading(
+        stream=window.stream,
+        window=WindowSpan(closed.name, closed.start_ns, closed.end_ns),
+        rows=closed.summary.rows,
+        state=_state(targets) if closed.is_sufficient else MlDriftStateValues.INSUFFICIENT,
+        targets=targets,
+        confidence=_confidence(closed.summary.scores),
+        labels=closed.summary.labels.counts(),
+        reference_id=reference_id,
+        alpha=alpha if reference else 0.0,
+        measured=promises.measured_rates(reference_id).get(closed.name),
+    )
+
+
+def _confidence(scores: ScoreHistogram) -> ConfidenceReading | None:
+    return assess_confidence(
+        scores.counts,
+        total=scores.confidence.mean * scores.confidence.count,
+        entropy_mean=scores.entropy.mean,
+        margin_mean=scores.margin.mean,
+        low=scores.low,
+        threshold=scores.threshold,
+    )
+
+
+def _targets(
+    closed: Closed, alpha: float, min_rows: int, drift: DriftConfig
+) -> tuple[TargetReading, ...]:
+    return assess_drift(
+        [
+            Comparison(c.target, c.name, c.ordered, c.reference, c.current)
+            for c in closed.summary.comparisons()
+        ],
+        alpha=alpha,
+        effect_floor=drift.effect_floor,
+        scores=drift.scores,
+        min_rows=min_rows,
+    )
+
+
+def _state(targets: tuple[TargetReading, ...]) -> MlDriftStateValues:
+    states = {target.state for target in targets}
+    return next((state for state in _WORST_FIRST if state in states), MlDriftStateValues.STEADY)

@@ -1,0 +1,158 @@
+"""Which column of a table plays which part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from otel_ml_processor.columns import Kind
+from otel_ml_processor.commands.profile_text import PREDICTION
+from otel_ml_processor.commands.table_columns import is_coded, value_column
+from otel_ml_processor.commands.tables import check_columns
+from otel_ml_processor.errors import TableError
+from otel_ml_processor.sketches.categories import Categories, category_of
+from otel_ml_processor.sketches.moments import in_unit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
+    from otel_ml_processor.columns import FloatArray, ValueColumn
+    from otel_ml_processor.windows.reference import ColumnType
+
+__all__ = ["Roles"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roles:
+    """
+    What the caller said of the columns.
+
+    `label` holds predicted classes (or a regression's predicted numbers), `score` the probability of the class `positive`,
+    `confidence` the probability of the predicted class, `time` when. All other columns are features, unless `features` names them
+    or `ignore` leaves some out. `categorical` and `ordered` overrule the guess of a column's type.
+    """
+
+    label: str | None = None
+    score: str | None = None
+    positive: str | None = None
+    confidence: str | None = None
+    time: str | None = None
+    features: Sequence[str] | None = None
+    ignore: Sequence[str] = ()
+    categorical: Sequence[str] = ()
+    ordered: Sequence[str] = ()
+
+    def check(self, table: pa.Table) -> None:
+        """
+        Check that the roles fit each other and *table*.
+
+        Raises:
+            TableError: If a column is not there or plays two parts, or a role lacks the one that it needs.
+        """
+        others = [self.label, self.score, self.confidence, self.time]
+        named = [name for name in others if name is not None]
+        said = [*named, *(self.features or ()), *self.ignore, *self.categorical, *self.ordered]
+        check_columns(table, said)
+        check_columns(table, table.column_names)
+        self._check_pairs()
+        typed = {*self.feature_names(table), *([self.label] if self.label else [])}
+        for name in (*self.categorical, *self.ordered):
+            if name not in typed:
+                raise TableError(
+                    f"column {name!r}: has a type but is neither a feature nor the label"
+                )
+        if both := sorted(set(self.categorical) & set(self.ordered)):
+            raise TableError(f"column {both[0]!r}: expected --categorical or --ordered, got both")
+
+    def _check_pairs(self) -> None:
+        if self.score is not None and self.confidence is not None:
+            raise TableError("expected --score or --confidence, got both")
+        if self.score is not None and (self.label is None or self.positive is None):
+            raise TableError(
+                "--score needs --label and --positive: confidence is the score of the predicted class"
+            )
+        if self.positive is not None and self.score is None:
+            raise TableError("--positive needs --score: it says which class the score belongs to")
+        if self.features is not None and self.ignore:
+            raise TableError("expected --features or --ignore, got both")
+
+    def feature_names(self, table: pa.Table) -> list[str]:
+        """Return the features, in the order in which they were named, else in the table's."""
+        if self.features is not None:
+            return list(self.features)
+        taken = {self.label, self.score, self.confidence, self.time, *self.ignore}
+        return [name for name in table.column_names if name not in taken]
+
+    def types(self, table: pa.Table) -> dict[str, ColumnType]:
+        """Return the types that were said, by this or by the table: a dictionary-coded column is categorical."""
+        types: dict[str, ColumnType] = {
+            name: "categorical" for name in table.column_names if is_coded(table, name)
+        }
+        types |= dict.fromkeys(self.ordered, "numeric")
+        return types | dict.fromkeys(self.categorical, "categorical")
+
+    def reasons(self, table: pa.Table) -> dict[str, str]:
+        """Return by column why it has its type: it was said, or guessed from the table's; the label is the prediction."""
+        said = {*self.categorical, *self.ordered}
+        reasons = {
+            name: "as said" if name in said else f"guessed from {table.schema.field(name).type}"
+            for name in self.feature_names(table)
+        }
+        if self.label is not None:
+            kind = table.schema.field(self.label).type
+            reasons[PREDICTION] = "as said" if self.label in said else f"guessed from {kind}"
+        return reasons
+
+    def predictions(self, table: pa.Table) -> ValueColumn | None:
+        """Return the predicted classes or numbers; None where no column has them."""
+        return None if self.label is None else value_column(table, self.label)
+
+    def confidences(self, table: pa.Table) -> FloatArray | None:
+        """
+        Return the probability of the predicted class, NaN where it is missing; None where no column says it.
+
+        Of a score p it is p where the label is the positive class, else 1 - p.
+
+        Raises:
+            TableError: If a score is no probability, or no label is the positive class.
+        """
+        if self.confidence is not None:
+            return _probabilities(table, self.confidence)
+        if self.score is None or self.label is None or self.positive is None:
+            return None
+        score = _probabilities(table, self.score)
+        labels = value_column(table, self.label)
+        is_positive = Categories((self.positive,), frozenset()).assign(labels) == 0
+        if not is_positive.any():
+            raise TableError(
+                f"column {self.label!r}: expected rows of the positive class {self.positive!r}, "
+                f"found only {', '.join(_some_classes(labels)) or 'missing labels'}"
+            )
+        confidences = np.where(is_positive, score, 1.0 - score)
+        return np.where(labels.kinds == Kind.MISSING, np.nan, confidences)
+
+
+def _probabilities(table: pa.Table, name: str) -> FloatArray:
+    column = value_column(table, name)
+    if (column.kinds == Kind.TEXT).any() or (column.kinds == Kind.BOOLEAN).any():
+        kind = table.schema.field(name).type
+        raise TableError(f"column {name!r}: expected probabilities in [0, 1], found {kind}")
+    inside = in_unit(column.numbers)
+    wrong = np.flatnonzero(np.isnan(inside) & ~np.isnan(column.numbers))
+    if len(wrong):
+        row = int(wrong[0])
+        raise TableError(
+            f"column {name!r}: expected probabilities in [0, 1], row {row + 1} has {column.numbers[row]}"
+        )
+    return inside
+
+
+def _some_classes(labels: ValueColumn, most: int = 5) -> list[str]:
+    numbers = np.unique(labels.numbers[labels.kinds == Kind.NUMBER])[:most]
+    booleans = np.unique(labels.numbers[labels.kinds == Kind.BOOLEAN])
+    names = [category_of(float(number)) for number in numbers if np.isfinite(number)]
+    return [*names, *(str(bool(b)) for b in booleans), *labels.dictionary[:most]]

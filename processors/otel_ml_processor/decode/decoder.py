@@ -1,0 +1,87 @@
+"""What a decoder gives: the inferences of one request as columns, where their spans lie, and what could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from otel_ml_processor.columns import InferenceColumns, StreamKey
+
+if TYPE_CHECKING:
+    from otel_ml_processor.decode.wire import Place
+
+__all__ = ["Cause", "Decoded", "Decoder", "FeaturesOf", "InferenceSpan"]
+
+FeaturesOf: TypeAlias = Callable[[StreamKey], "Sequence[str] | None"]
+"""The features of a stream's reference, in the order that unnamed values have; None where there is no reference."""
+
+
+class Cause(str, Enum):
+    """
+    Why something of a span was not read, as `ml.processor.cause` says it.
+
+    What is wrong with the span as a whole, its resource, or the names in its identity costs the inference; what is wrong with any
+    other attribute costs that attribute.
+    """
+
+    MALFORMED_SPAN = "malformed_span"
+    """A parser refuses the span or its resource: a wrong length, text that is not UTF-8, nesting that is too deep."""
+    OVERSIZED = "oversized"
+    """Beyond a limit: bytes or attributes of the span, length of a name, a label or a JSON text, rows of a batch."""
+    WRONG_TYPE = "wrong_type"
+    """An attribute whose value has a type that the conventions do not give it."""
+    OUT_OF_RANGE = "out_of_range"
+    """A confidence, entropy or margin outside [0, 1]; a NaN where a number is said."""
+    MALFORMED_JSON = "malformed_json"
+    """Content that should be JSON and is not."""
+    MISMATCHED_LENGTHS = "mismatched_lengths"
+    """Arrays of one batch that differ in length, or unnamed values that are not as many as the features."""
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceSpan:
+    """
+    One span that is an inference.
+
+    *trace_id*, *span_id* and *resource* are the bytes received, *end_time_ns* is what the span said (0 to 2**64 - 1).
+    """
+
+    place: Place
+    trace_id: bytes
+    span_id: bytes
+    end_time_ns: int
+    resource: bytes
+    stream: StreamKey
+    has_verdict: bool
+    """Whether it already carries an `ml.verdict.*` attribute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """
+    One request, read.
+
+    `columns` has one entry per stream that has rows, and `InferenceColumns.spans` are positions in `spans`. `n_spans` counts all spans
+    of the request, inferences or not. `undecoded` says for each cause (a value of `Cause`) how many spans had something that could
+    not be read; a cause that did not occur is not in it.
+    """
+
+    spans: tuple[InferenceSpan, ...]
+    columns: tuple[InferenceColumns, ...]
+    n_spans: int
+    undecoded: Mapping[str, int]
+
+
+class Decoder(Protocol):
+    """Reads requests; safe to use from any thread."""
+
+    def decode(self, request: bytes) -> Decoded:
+        """
+        Return what *request* says of inferences.
+
+        Raises:
+            MalformedRequest: If the framing around the spans is broken. A span that is broken inside is counted, never raised.
+        """
+        ...

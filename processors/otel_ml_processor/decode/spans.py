@@ -1,0 +1,258 @@
+"""
+The plain decoder: every span parsed by protobuf on its own, so that one that cannot be read costs no other.
+
+It says what a faster decoder must say too, and takes over for spans that one does not understand.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from otel_ml_conventions.attributes import (
+    DEPLOYMENT_ENVIRONMENT_NAME,
+    ML_MODEL_NAME,
+    ML_MODEL_VERSION,
+    ML_OPERATION_NAME,
+    SERVICE_NAME,
+    MlOperationNameValues,
+)
+from otel_ml_processor.columns import InferenceColumns, StreamKey
+from otel_ml_processor.decode.attributes import text
+from otel_ml_processor.decode.decoder import Cause, Decoded, InferenceSpan
+from otel_ml_processor.decode.samples import SAMPLE_KEYS, Sample, read_samples
+from otel_ml_processor.decode.value_column import text_column, value_column
+from otel_ml_processor.decode.wire import Place, ResourceSpans, scan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+    from otel_ml_processor.decode.decoder import FeaturesOf
+
+__all__ = ["MAX_ATTRIBUTES", "MAX_REQUEST_ROWS", "MAX_SPAN_BYTES", "PlainDecoder"]
+
+MAX_SPAN_BYTES: Final = 2 << 20
+"""A longer inference span is not read: parsed, it would take twenty times as much memory."""
+MAX_ATTRIBUTES: Final = 1024
+"""An inference span with more is not read."""
+MAX_REQUEST_ROWS: Final = 1 << 18
+"""Rows of all batches of one request; a span that would exceed it gives none."""
+
+_INFERENCES: Final = frozenset(
+    operation.value
+    for operation in (
+        MlOperationNameValues.PREDICT,
+        MlOperationNameValues.TRANSFORM,
+        MlOperationNameValues.EMBED,
+        MlOperationNameValues.GENERATE,
+    )
+)
+_MODEL_NAME: Final = ML_MODEL_NAME.encode()
+_VERDICT_PREFIX: Final = "ml.verdict."
+_READ: Final = SAMPLE_KEYS | {ML_MODEL_NAME, ML_MODEL_VERSION, ML_OPERATION_NAME}
+_ORIGIN: Final = frozenset({SERVICE_NAME, DEPLOYMENT_ENVIRONMENT_NAME})
+_LATEST_NS: Final = (1 << 63) - 1
+
+
+class PlainDecoder:
+    """A `Decoder`; *features_of* gives the names of the features to keep of a stream, None to keep none."""
+
+    __slots__ = ("_features_of",)
+
+    def __init__(self, features_of: FeaturesOf) -> None:
+        self._features_of = features_of
+
+    def decode(self, request: bytes) -> Decoded:
+        """
+        Return what *request* says of inferences; see `Decoder`.
+
+        Raises:
+            MalformedRequest: If the framing around the spans is broken.
+        """
+        reading = _Reading(request, self._features_of)
+        groups = scan(request)
+        for group in groups:
+            reading.read_group(group)
+        return Decoded(
+            spans=tuple(reading.spans),
+            columns=tuple(rows.columns() for rows in reading.streams.values() if rows.samples),
+            n_spans=sum(len(group.spans) for group in groups),
+            undecoded=dict(reading.undecoded),
+        )
+
+
+class _Origin(NamedTuple):
+    """What the spans of one resource have in common."""
+
+    resource: bytes
+    service: str
+    environment: str
+
+
+class _StreamRows:
+    """The rows of one stream, as they arrive."""
+
+    __slots__ = ("end_times_ns", "names", "samples", "spans", "stream")
+
+    def __init__(self, stream: StreamKey, names: Sequence[str]) -> None:
+        self.stream = stream
+        self.names = names
+        self.spans: list[int] = []
+        self.end_times_ns: list[int] = []
+        self.samples: list[Sample] = []
+
+    def add(self, span: int, end_time_ns: int, samples: Sequence[Sample]) -> None:
+        self.spans += [span] * len(samples)
+        self.end_times_ns += [min(end_time_ns, _LATEST_NS)] * len(samples)
+        self.samples += samples
+
+    def columns(self) -> InferenceColumns:
+        labels, confidences, entropies, margins, values, contents = zip(*self.samples, strict=True)
+        return InferenceColumns(
+            stream=self.stream,
+            spans=np.array(self.spans, dtype=np.int64),
+            end_times_ns=np.array(self.end_times_ns, dtype=np.int64),
+            labels=text_column(labels),
+            confidences=np.array(confidences, dtype=np.float64),
+            entropies=np.array(entropies, dtype=np.float64),
+            margins=np.array(margins, dtype=np.float64),
+            values=np.array(values, dtype=np.float64),
+            features={
+                name: value_column([row.values.get(name, row.default) for row in contents])
+                for name in self.names
+            },
+        )
+
+
+class _Reading:
+    """What has been read of one request so far."""
+
+    __slots__ = ("_features_of", "_request", "_rows_left", "spans", "streams", "undecoded")
+
+    def __init__(self, request: bytes, features_of: FeaturesOf) -> None:
+        self._request = request
+        self._features_of = features_of
+        self._rows_left = MAX_REQUEST_ROWS
+        self.spans: list[InferenceSpan] = []
+        self.streams: dict[StreamKey, _StreamRows] = {}
+        self.undecoded: Counter[str] = Counter()
+
+    def read_group(self, group: ResourceSpans) -> None:
+        """Read the inference spans of one resource; the resource itself only if there is one."""
+        # Most spans are no inferences, and one that does not contain the key need not be parsed to know.
+        find = self._request.find
+        candidates = [p for p in group.spans if find(_MODEL_NAME, p.start, p.end) >= 0]
+        if not candidates:
+            return
+        common: set[Cause] = set()
+        origin = _read_origin(group.resource, common)
+        for place in candidates:
+            causes = set(common)
+            if origin is not None:
+                self._read_span(place, origin, causes)
+            if causes:
+                self.undecoded.update(cause.value for cause in causes)
+
+    def _read_span(self, place: Place, origin: _Origin, causes: set[Cause]) -> None:
+        span = _parsed_span(self._request, place, causes)
+        if span is None:
+            return
+        attributes = _by_key(span.attributes, _READ)
+        stream = _stream(attributes, origin, causes)
+        if stream is None:
+            return
+        rows = self._rows_of(stream)
+        samples = read_samples(attributes, rows.names, causes)
+        if len(samples) > self._rows_left:
+            causes.add(Cause.OVERSIZED)
+            samples = []
+        self._rows_left -= len(samples)
+        rows.add(len(self.spans), span.end_time_unix_nano, samples)
+        self.spans.append(
+            InferenceSpan(
+                place=place,
+                trace_id=span.trace_id,
+                span_id=span.span_id,
+                end_time_ns=span.end_time_unix_nano,
+                resource=origin.resource,
+                stream=stream,
+                has_verdict=self._has_verdict(span, place),
+            )
+        )
+
+    def _has_verdict(self, span: Span, place: Place) -> bool:
+        if self._request.find(_VERDICT_PREFIX.encode(), place.start, place.end) < 0:
+            return False
+        return any(attribute.key.startswith(_VERDICT_PREFIX) for attribute in span.attributes)
+
+    def _rows_of(self, stream: StreamKey) -> _StreamRows:
+        rows = self.streams.get(stream)
+        if rows is None:
+            rows = _StreamRows(stream, self._features_of(stream) or ())
+            self.streams[stream] = rows
+        return rows
+
+
+def _parsed_span(request: bytes, place: Place, causes: set[Cause]) -> Span | None:
+    if place.end - place.start > MAX_SPAN_BYTES:
+        causes.add(Cause.OVERSIZED)
+        return None
+    try:
+        span = Span.FromString(request[place.start : place.end])
+    except DecodeError:
+        causes.add(Cause.MALFORMED_SPAN)
+        return None
+    if len(span.attributes) > MAX_ATTRIBUTES:
+        causes.add(Cause.OVERSIZED)
+        return None
+    return span
+
+
+def _read_origin(resource: bytes, causes: set[Cause]) -> _Origin | None:
+    if len(resource) > MAX_SPAN_BYTES:
+        causes.add(Cause.OVERSIZED)
+        return None
+    try:
+        attributes = _by_key(Resource.FromString(resource).attributes, _ORIGIN)
+    except DecodeError:
+        causes.add(Cause.MALFORMED_SPAN)
+        return None
+    service = text(attributes.get(SERVICE_NAME), causes)
+    environment = text(attributes.get(DEPLOYMENT_ENVIRONMENT_NAME), causes)
+    # Whose inferences these are must be certain: two services never share a stream.
+    return None if causes else _Origin(resource, service or "", environment or "")
+
+
+def _by_key(attributes: Iterable[KeyValue], keys: frozenset[str]) -> dict[str, AnyValue]:
+    """Return the values of *keys*; of one that is written twice, against the rules, the last."""
+    # A value that nobody asks for costs as much to touch as the whole span costs to parse.
+    return {key: attribute.value for attribute in attributes if (key := attribute.key) in keys}
+
+
+def _stream(
+    attributes: Mapping[str, AnyValue], origin: _Origin, causes: set[Cause]
+) -> StreamKey | None:
+    """Return whose inference this is; None if it is none, or if that cannot be read."""
+    if _said(attributes, ML_OPERATION_NAME, causes) not in _INFERENCES:
+        return None
+    model = _said(attributes, ML_MODEL_NAME, causes)
+    version = text(attributes.get(ML_MODEL_VERSION), causes)
+    if causes or not model:
+        return None
+    return StreamKey(origin.service, origin.environment, model, version or "")
+
+
+def _said(attributes: Mapping[str, AnyValue], key: str, causes: set[Cause]) -> str | None:
+    """Return the text under *key*; here a number is none."""
+    value = attributes.get(key)
+    if value is not None and value.WhichOneof("value") not in {"string_value", None}:
+        causes.add(Cause.WRONG_TYPE)
+        return None
+    return text(value, causes)

@@ -1,0 +1,126 @@
+"""A change to `drifting` as the OTLP log record `ml.drift.detected`: one per model, window and change, with the features that drift most."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import (
+    SEVERITY_NUMBER_WARN,
+    LogRecord,
+    ResourceLogs,
+    ScopeLogs,
+)
+
+from otel_ml_conventions import attributes as keys
+from otel_ml_conventions.attributes import (
+    MlDriftMethodValues,
+    MlDriftStateValues,
+    MlDriftTargetValues,
+)
+from otel_ml_conventions.events import EVENT_ML_DRIFT_DETECTED
+from otel_ml_conventions.schema import SCHEMA_URL
+from otel_ml_processor.emit.otlp import key_value, resource, scope
+from otel_ml_processor.emit.points import valid_text, window_attributes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_ml_processor.assess.reading import Change, TargetReading
+    from otel_ml_processor.emit.otlp import Identity
+
+__all__ = ["MAX_FEATURES", "drift_event"]
+
+MAX_FEATURES: Final = 10
+"""Features that the event names, the most drifted first."""
+
+_Attributes = dict[str, "str | float | list[str] | list[float]"]
+
+
+def drift_event(
+    change: Change, description: str, *, effect_floor: float, identity: Identity, now_ns: int
+) -> bytes:
+    """
+    Return the serialized `ExportLogsServiceRequest` that says what began to drift, in *description* also in words.
+
+    The record's time is the end of the window, *now_ns* when it was noticed; *effect_floor* is the debiased PSI from which on
+    something counts as drift. The event is about the first target of *change*; a number that is not finite is left out,
+    in an array with all of its kind.
+    """
+    record = LogRecord(
+        time_unix_nano=max(0, change.reading.window.end_ns),
+        observed_time_unix_nano=now_ns,
+        severity_number=SEVERITY_NUMBER_WARN,
+        severity_text="WARN",
+        event_name=EVENT_ML_DRIFT_DETECTED,
+        attributes=[
+            key_value(key, value)
+            for key, value in {
+                **dict(window_attributes(change.reading)),
+                **_whole(change),
+                **_largest(change.targets[0], effect_floor),
+                **_features(change.targets, effect_floor),
+                keys.ML_DRIFT_DESCRIPTION: valid_text(description),
+            }.items()
+        ],
+    )
+    scoped = ScopeLogs(scope=scope(identity), log_records=[record], schema_url=SCHEMA_URL)
+    return ExportLogsServiceRequest(
+        resource_logs=[ResourceLogs(resource=resource(identity), scope_logs=[scoped])]
+    ).SerializeToString()
+
+
+def _whole(change: Change) -> _Attributes:
+    return {
+        keys.ML_DRIFT_STATE: MlDriftStateValues.DRIFTING.value,
+        keys.ML_DRIFT_KIND: change.kind.value,
+        keys.ML_DRIFT_WINDOW_SIZE: int(change.reading.rows),
+        keys.ML_DRIFT_REFERENCE_ID: change.reading.reference_id,
+        keys.ML_DRIFT_CALIBRATION_MODE: change.reading.mode.value,
+    }
+
+
+def _largest(target: TargetReading, effect_floor: float) -> _Attributes:
+    numbers = {
+        keys.ML_DRIFT_SCORE: _score(target),
+        keys.ML_DRIFT_P_VALUE: target.p_value,
+        keys.ML_DRIFT_THRESHOLD: _threshold(target, effect_floor),
+    }
+    about: _Attributes = {
+        keys.ML_DRIFT_TARGET: target.target.value,
+        keys.ML_DRIFT_METHOD: MlDriftMethodValues.PSI.value,
+    }
+    if target.target == MlDriftTargetValues.FEATURE:
+        about[keys.ML_FEATURE_NAME] = valid_text(target.name)
+    return about | {key: value for key, value in numbers.items() if math.isfinite(value)}
+
+
+def _features(targets: Sequence[TargetReading], effect_floor: float) -> _Attributes:
+    """Return the arrays of the features among *targets*, all of one length; nothing where no feature changed."""
+    top = [target for target in targets if target.target == MlDriftTargetValues.FEATURE]
+    top = top[:MAX_FEATURES]
+    if not top:
+        return {}
+    names: _Attributes = {keys.ML_DRIFT_FEATURES: [valid_text(target.name) for target in top]}
+    numbers = {
+        keys.ML_DRIFT_SCORES: [_score(target) for target in top],
+        keys.ML_DRIFT_P_VALUES: [target.p_value for target in top],
+        keys.ML_DRIFT_THRESHOLDS: [_threshold(target, effect_floor) for target in top],
+    }
+    return names | {key: row for key, row in numbers.items() if all(map(math.isfinite, row))}
+
+
+def _score(target: TargetReading) -> float:
+    """Return the PSI, or the debiased one where the plain one is not at hand."""
+    return target.scores.get(MlDriftMethodValues.PSI.value, target.effect)
+
+
+def _threshold(target: TargetReading, effect_floor: float) -> float:
+    """
+    Return the PSI from which on *target* counts as drift: the floor, and what chance alone adds in a window of this size.
+
+    What chance adds is the PSI less the debiased one; where the debiased one was cut at 0 it is not known, and the floor is given.
+    """
+    chance = max(0.0, _score(target) - target.effect) if target.effect > 0 else 0.0
+    return effect_floor + chance

@@ -1,0 +1,397 @@
+"""
+The one book of all metrics: what the closed windows said last, what has been counted, and what the processor says of itself.
+
+Both ways out, the OTLP push and the scrape page, read this book and nothing else, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Final
+
+from otel_ml_conventions import attributes as keys
+from otel_ml_conventions import metrics as names
+from otel_ml_conventions.attributes import (
+    MlDriftCalibrationModeValues,
+    MlDriftStateValues,
+    MlDriftTargetValues,
+)
+from otel_ml_conventions.metrics import MetricDefinition
+from otel_ml_processor.emit.points import (
+    NamedPoint,
+    Point,
+    confidence_points,
+    status_points,
+    stream_attributes,
+    target_points,
+    valid_text,
+    window_attributes,
+    window_points,
+)
+from otel_ml_processor.self_metrics import (
+    ACCEPTED_SPANS,
+    REFUSED_SPANS,
+    SEND_FAILED_SPANS,
+    SENT_SPANS,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from otel_ml_processor.assess.reading import Change, Reading, TargetReading
+    from otel_ml_processor.columns import StreamKey
+    from otel_ml_processor.emit.points import Attributes
+    from otel_ml_processor.profile import Profile
+    from otel_ml_processor.self_metrics import SelfMetrics
+
+__all__ = [
+    "DEFINITIONS",
+    "MAX_LABELS",
+    "MAX_POINTS",
+    "SERIES_BUDGET",
+    "Metric",
+    "MetricBook",
+    "ReferenceFacts",
+    "StreamView",
+]
+
+MAX_POINTS: Final = 5000
+"""Points per stream; features beyond it, in the order of the profile, are left out and counted."""
+MAX_LABELS: Final = 50
+"""Classes that `ml.prediction.samples` tells apart per stream; the rest is one point, marked as overflow."""
+SERIES_BUDGET: Final = "series_budget"
+"""Cause under which `ml.processor.overflow` counts the samples of features that are not exported."""
+_WINDOW_ALLOWANCE: Final = 64
+"""Points of one window that belong to no feature: at most 24, two more per score and one per quantile."""
+_STREAM_ALLOWANCE: Final = MAX_LABELS + 4
+"""Points of a stream that belong to no window: its labels and their overflow, violations, age and size of the reference."""
+_POINTS_PER_FEATURE: Final = 1 + len(MlDriftStateValues) + 5
+"""p-value, states and shares; each exported score is one more."""
+_OVERFLOW: Final = "otel.metric.overflow"
+
+# The collector's names for what it says of itself, so that dashboards made for a collector work for this hop; no convention of ours.
+_LIKE_COLLECTOR: Final = {
+    ACCEPTED_SPANS: "Number of spans taken into the pipeline.",
+    REFUSED_SPANS: "Number of spans that were refused.",
+    SENT_SPANS: "Number of spans that the next hop acknowledged.",
+    SEND_FAILED_SPANS: "Number of spans that the next hop did not acknowledge.",
+}
+DEFINITIONS: Final[Mapping[str, MetricDefinition]] = {
+    **names.DEFINITIONS,
+    **{
+        name: MetricDefinition(name, "counter", "{span}", description, "int", ())
+        for name, description in _LIKE_COLLECTOR.items()
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """All points of one metric."""
+
+    definition: MetricDefinition
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceFacts:
+    """
+    What is known of a stream's reference before any window has closed.
+
+    `created_ns` is None where the profile does not say a time that can be read; `measured` is, per window name, the share of the
+    reference's own windows that would have raised an alarm.
+    """
+
+    id: str
+    created_ns: int | None
+    samples: int
+    measured: Mapping[str, float]
+    mode: MlDriftCalibrationModeValues
+
+
+@dataclass(frozen=True, slots=True)
+class StreamView:
+    """One stream as people are shown it: its reference, and the last reading of each window that has closed."""
+
+    stream: StreamKey
+    reference: ReferenceFacts | None
+    readings: tuple[Reading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _WindowPage:
+    """The points of one window. `values` stay as they were while rows are too few, `state` and `samples` never."""
+
+    targets: tuple[TargetReading, ...] = ()
+    samples: tuple[NamedPoint, ...] = ()
+    states: tuple[NamedPoint, ...] = ()
+    values: tuple[NamedPoint, ...] = ()
+
+
+@dataclass(slots=True)
+class _Count:
+    start_ns: int
+    total: int = 0
+
+    def set(self, total: int, now_ns: int) -> None:
+        # A total that has fallen was counted anew: what is cumulative may run backwards with a new start only.
+        if total < self.total:
+            self.start_ns = now_ns
+        self.total = total
+
+
+@dataclass(slots=True)
+class _StreamPage:
+    since_ns: int
+    reference: ReferenceFacts | None = None
+    windows: dict[str, _WindowPage] = field(default_factory=dict)
+    readings: dict[str, Reading] = field(default_factory=dict)
+    detections: dict[tuple[str, MlDriftTargetValues], _Count] = field(default_factory=dict)
+    labels: dict[str, _Count] = field(default_factory=dict)
+    other_labels: _Count | None = None
+    violations: _Count | None = None
+
+    def expect(self, window: str, targets: Iterable[MlDriftTargetValues]) -> None:
+        """Let the detections of *targets* start at 0, where they have not started."""
+        for target in targets:
+            self.detections.setdefault((window, target), _Count(self.since_ns))
+
+    def count_labels(self, labels: Mapping[str, int], now_ns: int) -> None:
+        """Set the total of each class, first come first served; of those beyond the cap together."""
+        others = 0
+        for label, total in labels.items():
+            if label in self.labels or len(self.labels) < MAX_LABELS:
+                self.labels.setdefault(label, _Count(self.since_ns)).set(total, now_ns)
+            else:
+                others += total
+        if others:
+            self.other_labels = self.other_labels or _Count(self.since_ns)
+            self.other_labels.set(others, now_ns)
+
+
+class MetricBook:
+    """
+    The last numbers of every stream and window, and all counts; safe to use from any thread.
+
+    *windows* are the names of all windows that are configured, *scores* the drift methods whose scores are exported, *self_metrics*
+    is what the processor says of itself (features over budget are counted there, as `SERIES_BUDGET`), *clock_ns* gives nanoseconds
+    since 1970. Memory is bounded by `MAX_POINTS` per stream; how many streams there are is the caller's limit.
+    """
+
+    def __init__(
+        self,
+        *,
+        windows: Sequence[str],
+        scores: Sequence[str],
+        self_metrics: SelfMetrics,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._windows = tuple(windows)
+        self._scores = tuple(scores)
+        self._self_metrics = self_metrics
+        self._clock_ns = clock_ns
+        self._since_ns = self._forgotten_ns = clock_ns()
+        self._streams: dict[StreamKey, _StreamPage] = {}
+        self._window_lag_s: float | None = None
+        self._lock = threading.Lock()
+
+    def register(
+        self,
+        stream: StreamKey,
+        profile: Profile,
+        measured: Mapping[str, float],
+        mode: MlDriftCalibrationModeValues = MlDriftCalibrationModeValues.IID,
+    ) -> None:
+        """
+        Note that *stream* is compared with *profile*, whose self-test measured this false-alarm rate per window name.
+
+        Its detections start at 0 here, so that the first one is already an increase.
+        """
+        facts = ReferenceFacts(
+            profile.id, _created_ns(profile), profile.source.rows, dict(measured), mode
+        )
+        with self._lock:
+            page = self._page(stream)
+            page.reference = facts
+            for window in self._windows:
+                page.expect(window, _targets_of(profile))
+
+    def update(self, reading: Reading, change: Change | None) -> None:
+        """Replace what the book says of the reading's window; an `insufficient` one only says so, and how many rows it had."""
+        with self._lock:
+            page = self._page(reading.stream)
+            page.readings[reading.window.name] = reading
+            page.windows[reading.window.name] = self._written(page, reading)
+            changed = change.targets if change is not None else ()
+            page.expect(reading.window.name, (t.target for t in (*reading.targets, *changed)))
+            for target in changed:
+                page.detections[reading.window.name, target.target].total += 1
+
+    def set_totals(self, stream: StreamKey, labels: Mapping[str, int], low_confidence: int) -> None:
+        """Say how many predictions of each class, and how many of low confidence, *stream* has had since it was first seen."""
+        now_ns = self._clock_ns()
+        with self._lock:
+            page = self._page(stream)
+            page.count_labels(labels, now_ns)
+            page.violations = page.violations or _Count(page.since_ns)
+            page.violations.set(low_confidence, now_ns)
+
+    def set_window_lag(self, lag_s: float) -> None:
+        """Say by how much the watermark trails the clock, the largest lag over all streams."""
+        self._window_lag_s = lag_s
+
+    def forget(self, stream: StreamKey) -> None:
+        """Say nothing more of *stream*."""
+        with self._lock:
+            self._streams.pop(stream, None)
+            self._forgotten_ns = self._clock_ns()
+
+    def views(self) -> tuple[StreamView, ...]:
+        """Return every stream with its last readings, in the order of their names."""
+        with self._lock:
+            pages = [
+                StreamView(stream, page.reference, tuple(page.readings.values()))
+                for stream, page in self._streams.items()
+            ]
+        return tuple(sorted(pages, key=lambda view: str(view.stream)))
+
+    def collect(self) -> tuple[Metric, ...]:
+        """Return every metric that has a point, in the order of the registry; a number that is not finite says nothing and is no point."""
+        points: defaultdict[str, list[Point]] = defaultdict(list)
+        for metric, point in self._all_points():
+            if math.isfinite(point.value):
+                points[metric].append(point)
+        return tuple(
+            Metric(definition, tuple(points[name]))
+            for name, definition in DEFINITIONS.items()
+            if name in points
+        )
+
+    def _all_points(self) -> list[NamedPoint]:
+        now_ns = self._clock_ns()
+        with self._lock:
+            points = [
+                point
+                for stream, page in self._streams.items()
+                for point in _page_points(stream_attributes(stream), page, now_ns)
+            ]
+        if self._window_lag_s is not None:
+            points.append(
+                NamedPoint(names.METRIC_ML_PROCESSOR_WINDOW_LAG, Point((), self._window_lag_s))
+            )
+        for name, attributes, value in self._self_metrics.snapshot():
+            points.append(NamedPoint(name, Point(tuple(attributes.items()), value, self._since_ns)))
+        return points
+
+    def _written(self, page: _StreamPage, reading: Reading) -> _WindowPage:
+        where = window_attributes(reading)
+        before = page.windows.get(reading.window.name, _WindowPage())
+        is_sufficient = reading.state != MlDriftStateValues.INSUFFICIENT
+        targets = self._within_budget(reading) or (() if is_sufficient else before.targets)
+        return _WindowPage(
+            targets=targets,
+            samples=(NamedPoint(names.METRIC_ML_DRIFT_WINDOW_SAMPLES, Point(where, reading.rows)),),
+            states=tuple(
+                point
+                for target in targets
+                for point in status_points(
+                    where, target, target.state if is_sufficient else reading.state
+                )
+            ),
+            values=self._values(reading, where, targets) if is_sufficient else before.values,
+        )
+
+    def _values(
+        self, reading: Reading, where: Attributes, targets: Iterable[TargetReading]
+    ) -> tuple[NamedPoint, ...]:
+        points = window_points(reading)
+        for target in targets:
+            points += target_points(where, target, self._scores)
+        if reading.confidence is not None:
+            points += confidence_points(where, reading.confidence)
+        return tuple(points)
+
+    def _within_budget(self, reading: Reading) -> tuple[TargetReading, ...]:
+        """Return the targets that are exported; the features beyond the budget are counted, one for each of their rows."""
+        features = [t for t in reading.targets if t.target == MlDriftTargetValues.FEATURE]
+        others = [t for t in reading.targets if t.target != MlDriftTargetValues.FEATURE]
+        folded = sum(feature.rows for feature in features[self._max_features :])
+        self._self_metrics.add(names.METRIC_ML_PROCESSOR_OVERFLOW, folded, SERIES_BUDGET)
+        return (*features[: self._max_features], *others)
+
+    @property
+    def _max_features(self) -> int:
+        # Every window gets the same share, whichever closes first: which features are exported must not depend on time.
+        left = MAX_POINTS - _STREAM_ALLOWANCE - _WINDOW_ALLOWANCE * len(self._windows)
+        per_feature = (_POINTS_PER_FEATURE + len(self._scores)) * max(1, len(self._windows))
+        return max(0, left // per_feature)
+
+    def _page(self, stream: StreamKey) -> _StreamPage:
+        # All counts were 0 when the book was opened; those of a stream that may have been here before, when one was last forgotten.
+        return self._streams.setdefault(stream, _StreamPage(self._forgotten_ns))
+
+
+def _page_points(where: Attributes, page: _StreamPage, now_ns: int) -> Iterator[NamedPoint]:
+    for window in page.windows.values():
+        yield from window.samples
+        yield from window.states
+        yield from window.values
+    for (name, target), count in page.detections.items():
+        about = (*where, (keys.ML_WINDOW_NAME, name), (keys.ML_DRIFT_TARGET, target.value))
+        yield _cumulative(names.METRIC_ML_DRIFT_DETECTIONS, about, count)
+    yield from _prediction_points(where, page)
+    if page.reference is not None:
+        yield from _reference_points(where, page.reference, now_ns)
+
+
+def _prediction_points(where: Attributes, page: _StreamPage) -> Iterator[NamedPoint]:
+    for label, count in page.labels.items():
+        about = (*where, (keys.ML_PREDICTION_LABEL, valid_text(label)))
+        yield _cumulative(names.METRIC_ML_PREDICTION_SAMPLES, about, count)
+    if page.other_labels is not None:
+        about = (*where, (_OVERFLOW, True))
+        yield _cumulative(names.METRIC_ML_PREDICTION_SAMPLES, about, page.other_labels)
+    if page.violations is not None:
+        yield _cumulative(names.METRIC_ML_CONFIDENCE_VIOLATIONS, where, page.violations)
+
+
+def _reference_points(
+    where: Attributes, reference: ReferenceFacts, now_ns: int
+) -> Iterator[NamedPoint]:
+    about = (*where, (keys.ML_DRIFT_REFERENCE_ID, reference.id))
+    yield NamedPoint(names.METRIC_ML_REFERENCE_SAMPLES, Point(about, reference.samples))
+    if reference.created_ns is not None:
+        age = max(0.0, (now_ns - reference.created_ns) / 1e9)
+        yield NamedPoint(names.METRIC_ML_REFERENCE_AGE, Point(about, age))
+    for window, share in reference.measured.items():
+        mode = (keys.ML_DRIFT_CALIBRATION_MODE, reference.mode.value)
+        point = Point((*where, (keys.ML_WINDOW_NAME, window), mode), share)
+        yield NamedPoint(names.METRIC_ML_DRIFT_FALSE_ALARM_MEASURED, point)
+
+
+def _cumulative(metric: str, attributes: Attributes, count: _Count) -> NamedPoint:
+    return NamedPoint(metric, Point(attributes, count.total, count.start_ns))
+
+
+def _targets_of(profile: Profile) -> Iterator[MlDriftTargetValues]:
+    if profile.features:
+        yield MlDriftTargetValues.FEATURE
+    if profile.prediction is not None:
+        yield MlDriftTargetValues.PREDICTION
+    if profile.confidence is not None:
+        yield MlDriftTargetValues.CONFIDENCE
+
+
+def _created_ns(profile: Profile) -> int | None:
+    try:
+        # `Z` is not read by Python 3.10.
+        created = datetime.fromisoformat(profile.created.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    aware = created if created.tzinfo is not None else created.replace(tzinfo=timezone.utc)
+    return round(aware.timestamp() * 1e9)

@@ -1,0 +1,92 @@
+"""Where the pipeline's findings leave it: the book of metrics, events, verdicts on spans or beside them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from otel_ml_conventions.metrics import METRIC_ML_PROCESSOR_VERDICTS_DROPPED
+from otel_ml_processor.assess.states import describe
+from otel_ml_processor.emit.annotations import RateLimit, annotate, verdict_spans
+from otel_ml_processor.emit.events import drift_event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from otel_ml_processor.assess.reading import Change, Reading
+    from otel_ml_processor.assess.verdict import Verdict
+    from otel_ml_processor.columns import StreamKey
+    from otel_ml_processor.decode.decoder import Decoded
+    from otel_ml_processor.emit.metrics import MetricBook
+    from otel_ml_processor.emit.otlp import Identity
+    from otel_ml_processor.emit.push import Pusher
+    from otel_ml_processor.self_metrics import SelfMetrics
+    from otel_ml_processor.windows.streams import Totals
+
+__all__ = ["Outlet"]
+
+_LOGGER: Final = logging.getLogger(__name__)
+
+
+class Outlet:
+    """Publishes what the pipeline finds; nothing here waits for anybody."""
+
+    def __init__(
+        self,
+        *,
+        book: MetricBook,
+        pusher: Pusher,
+        identity: Identity,
+        self_metrics: SelfMetrics,
+        effect_floor: float,
+        max_annotated_bytes: int,
+        verdicts_per_second: float,
+        register: Callable[[StreamKey], None],
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._book = book
+        self._pusher = pusher
+        self._identity = identity
+        self._self_metrics = self_metrics
+        self._effect_floor = effect_floor
+        self._max_annotated_bytes = max_annotated_bytes
+        self._rate_limit = RateLimit(verdicts_per_second, self_metrics)
+        self._register = register
+        self._registered: set[StreamKey] = set()
+        self._clock_ns = clock_ns
+
+    def reading(self, reading: Reading, change: Change | None) -> None:
+        """Write *reading* into the book; send the event and log it where something began to drift."""
+        self._book.update(reading, change)
+        if change is None:
+            return
+        description = describe(change)
+        _LOGGER.warning("%s", description)
+        event = drift_event(
+            change,
+            description,
+            effect_floor=self._effect_floor,
+            identity=self._identity,
+            now_ns=self._clock_ns(),
+        )
+        self._pusher.push_logs(event)
+
+    def totals(self, totals: Totals) -> None:
+        """Write what a stream has had so far into the book; a stream seen first is introduced there."""
+        if totals.stream not in self._registered:
+            self._registered.add(totals.stream)
+            self._register(totals.stream)
+        self._book.set_totals(totals.stream, totals.labels, totals.low_confidence)
+
+    def annotated(self, request: bytes, decoded: Decoded, verdicts: Mapping[int, Verdict]) -> bytes:
+        """Return *request* with the verdicts on its spans, or as it is where that would be too large for the next hop."""
+        return annotate(
+            request, decoded.spans, verdicts, self._max_annotated_bytes, self._self_metrics
+        )
+
+    def verdict_spans(self, decoded: Decoded, verdicts: Mapping[int, Verdict]) -> None:
+        """Send child spans for the flagged inferences, as many as the rate allows."""
+        chosen = self._rate_limit.select(decoded.spans, verdicts, self._clock_ns())
+        if chosen and not self._pusher.push_traces(verdict_spans(decoded.spans, chosen)):
+            self._self_metrics.add(METRIC_ML_PROCESSOR_VERDICTS_DROPPED, len(chosen))

@@ -1,0 +1,206 @@
+"""The page for people: every stream with its last readings, the promise it is held to, and where to look next."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import time
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from otel_ml_conventions.attributes import (
+    MlDriftMethodValues,
+    MlDriftStateValues,
+    MlDriftTargetValues,
+)
+from otel_ml_processor.emit.points import valid_text
+from otel_ml_processor.emit.readings import iso_time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_ml_processor.assess.reading import Reading, TargetReading
+    from otel_ml_processor.emit.metrics import ReferenceFacts, StreamView
+
+__all__ = ["CONTENT_SECURITY_POLICY", "ProcessorFacts", "page_html"]
+
+_SHOWN: Final = 25
+"""Rows of a window's table that are open at once; the others unfold."""
+_BROKEN_PROMISE: Final = 3.0
+"""A measured false-alarm rate so many times the promised one means that the promise does not hold."""
+_NO_REFERENCE: Final = "no reference"
+_WAITING: Final = "waiting"
+_VERDICTS: Final = ("drifting", "warning", "steady", "insufficient", _NO_REFERENCE, _WAITING)
+"""What is said of a window or a stream, the worst first."""
+_UNKNOWN: Final = "\N{EN DASH}"
+_FULL_BAR: Final = 0.1
+"""PSI at which a bar is full, unless the window has a larger one: a steady window must not look alarming."""
+_SMALLEST_SHARE: Final = 0.001
+_SMALLEST_P_VALUE: Final = 0.0001
+_DRIVERS: Final = {
+    "chi_squared": "shape",
+    "rank_location": "location",
+    "rank_scale": "spread",
+    "hypergeometric": "missing or unseen",
+}
+"""What a test is sensitive to, in a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorFacts:
+    """What the page says of the processor itself."""
+
+    mode: str
+    """`tee` or `inline`."""
+    receive_endpoint: str
+    """Where spans are to be sent."""
+    version: str
+
+
+def page_html(views: Sequence[StreamView], facts: ProcessorFacts, *, is_ready: bool) -> str:
+    """Return the page, the worst streams first; whatever a stream, a feature or a class is called, it is shown as text."""
+    streams = sorted(
+        ((view, _verdict(view)) for view in views), key=lambda s: _VERDICTS.index(s[1])
+    )
+    verdicts = [verdict for _, verdict in streams]
+    return _TEMPLATE.render(
+        facts=facts,
+        is_ready=is_ready,
+        streams=streams,
+        tally=[(verdict, verdicts.count(verdict)) for verdict in dict.fromkeys(verdicts)],
+        now=_moment(time.time_ns()),
+    )
+
+
+def _verdict(view: StreamView) -> str:
+    """Return the worst verdict among the windows."""
+    verdicts = {_verdict_of(reading) for reading in view.readings} or {_WAITING}
+    return min(verdicts, key=_VERDICTS.index)
+
+
+def _verdict_of(reading: Reading) -> str:
+    """Return the state; without a reference there is none, and a window is not called steady."""
+    return reading.state.value if reading.reference_id else _NO_REFERENCE
+
+
+def _full_bar(reading: Reading) -> float:
+    return max([_FULL_BAR, *filter(math.isfinite, map(_psi, reading.targets))])
+
+
+def _sorted_targets(reading: Reading) -> list[TargetReading]:
+    """Return prediction and confidence, then the features, the worst first."""
+
+    def rank(target: TargetReading) -> tuple[bool, int, float]:
+        is_feature = target.target == MlDriftTargetValues.FEATURE
+        return is_feature, _VERDICTS.index(target.state.value), -target.effect
+
+    return sorted(reading.targets, key=rank)
+
+
+def _drifting(reading: Reading) -> tuple[int, int]:
+    """Return how many features drift, and how many there are."""
+    features = [t for t in reading.targets if t.target == MlDriftTargetValues.FEATURE]
+    return sum(t.state == MlDriftStateValues.DRIFTING for t in features), len(features)
+
+
+def _driver(target: TargetReading) -> str:
+    """Return what changed, where something did."""
+    changed = target.state in {MlDriftStateValues.DRIFTING, MlDriftStateValues.WARNING}
+    return _DRIVERS.get(target.driver, target.driver) if changed else ""
+
+
+def _psi(target: TargetReading) -> float:
+    return target.scores.get(MlDriftMethodValues.PSI.value, math.nan)
+
+
+def _is_broken(reading: Reading, reference: ReferenceFacts | None) -> bool:
+    measured = reference.measured.get(reading.window.name) if reference is not None else None
+    return measured is not None and measured > _BROKEN_PROMISE * reading.alpha
+
+
+def _classes(reading: Reading) -> list[tuple[str, int, float]]:
+    """Return the five most frequent classes with count and share, and the others as one."""
+    total = sum(reading.labels.values())
+    ranked = sorted(reading.labels.items(), key=lambda item: -item[1])
+    top = [(label, count, count / total) for label, count in ranked[:5] if total]
+    rest = sum(count for _, count in ranked[5:])
+    return [*top, (f"{len(ranked) - 5} others", rest, rest / total)] if rest else top
+
+
+def _share(value: float) -> str:
+    if not math.isfinite(value):
+        return _UNKNOWN
+    if 0 < value < _SMALLEST_SHARE:
+        return f"< {_SMALLEST_SHARE:.1%}".replace("%", "\N{NO-BREAK SPACE}%")
+    return f"{value * 100:.3g}\N{NO-BREAK SPACE}%"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if math.isfinite(value) else _UNKNOWN
+
+
+def _p_value(value: float) -> str:
+    if not math.isfinite(value):
+        return _UNKNOWN
+    return f"< {_SMALLEST_P_VALUE:.4f}" if value < _SMALLEST_P_VALUE else f"{value:.2g}"
+
+
+def _thousands(count: int) -> str:
+    return f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def _short(reference_id: str) -> str:
+    return reference_id.removeprefix("sha256:")[:12]
+
+
+def _moment(time_ns: int) -> str:
+    return iso_time(time_ns).replace("T", " ").removesuffix("Z")
+
+
+def _span(reading: Reading) -> str:
+    """Return the event time of a window, the day once where it is the same."""
+    start, end = _moment(reading.window.start_ns), _moment(reading.window.end_ns)
+    return f"{start} \N{EN DASH} {end[11:] if start[:10] == end[:10] else end} UTC"
+
+
+_STYLE: Final = files("otel_ml_processor.emit").joinpath("page.css").read_text(encoding="utf-8")
+_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+CONTENT_SECURITY_POLICY: Final = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""The page's own style and nothing else: no script, no picture, no address but its own."""
+
+_ENVIRONMENT: Final = Environment(
+    autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+)
+_ENVIRONMENT.filters.update(
+    classes=_classes,
+    driver=_driver,
+    drifting=_drifting,
+    full_bar=_full_bar,
+    moment=_moment,
+    number=_number,
+    p_value=_p_value,
+    psi=_psi,
+    share=_share,
+    short=_short,
+    sorted_targets=_sorted_targets,
+    span=_span,
+    text=valid_text,
+    thousands=_thousands,
+    verdict=_verdict_of,
+)
+_ENVIRONMENT.globals.update(
+    style=Markup(_STYLE),  # noqa: S704 - our own file, read above
+    shown=_SHOWN,
+    is_broken=_is_broken,
+)
+_TEMPLATE: Final = _ENVIRONMENT.from_string(
+    files("otel_ml_processor.emit").joinpath("page.html").read_text(encoding="utf-8")
+)

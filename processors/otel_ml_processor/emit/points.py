@@ -1,0 +1,162 @@
+"""
+One reading as points: which numbers leave the processor, under which attributes.
+
+Pure functions from a `Reading` to (metric name, point) pairs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from otel_ml_conventions import attributes as keys
+from otel_ml_conventions import metrics as names
+from otel_ml_conventions.attributes import (
+    MlDriftStateValues,
+    MlDriftTargetValues,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from otel_ml_conventions.attributes import MlDriftCalibrationModeValues
+    from otel_ml_processor.assess.reading import ConfidenceReading, Reading, TargetReading
+    from otel_ml_processor.columns import StreamKey
+
+__all__ = [
+    "Attributes",
+    "NamedPoint",
+    "Point",
+    "confidence_points",
+    "status_points",
+    "stream_attributes",
+    "target_points",
+    "valid_text",
+    "window_attributes",
+    "window_points",
+]
+
+Attributes = tuple[tuple[str, "str | int | float | bool"], ...]
+
+_FEATURE_SHARES: Final = (
+    (names.METRIC_ML_FEATURE_MISSING, "missing"),
+    (names.METRIC_ML_FEATURE_UNSEEN, "unseen"),
+    (names.METRIC_ML_FEATURE_OUT_OF_RANGE, "out_of_range"),
+    (names.METRIC_ML_FEATURE_NON_FINITE, "non_finite"),
+    (names.METRIC_ML_FEATURE_TYPE_ERROR, "type_error"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One number under its attributes; `start_ns` says since when a cumulative one has been counted, 0 for all others."""
+
+    attributes: Attributes
+    value: float
+    start_ns: int = 0
+
+
+class NamedPoint(NamedTuple):
+    """A point and the metric that it belongs to."""
+
+    metric: str
+    point: Point
+
+
+def valid_text(text: str) -> str:
+    """Return *text* as it can be written in UTF-8: lone surrogates, which no wire format can carry, become `?`."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def stream_attributes(stream: StreamKey) -> Attributes:
+    """Return who the numbers are about; an environment or version that nobody named is left out."""
+    said = (
+        (keys.SERVICE_NAME, stream.service),
+        (keys.DEPLOYMENT_ENVIRONMENT_NAME, stream.environment),
+        (keys.ML_MODEL_NAME, stream.model),
+        (keys.ML_MODEL_VERSION, stream.version),
+    )
+    return tuple((key, valid_text(value)) for key, value in said if value)
+
+
+def window_attributes(reading: Reading) -> Attributes:
+    """Return the attributes of the stream and the name of the window."""
+    return (*stream_attributes(reading.stream), (keys.ML_WINDOW_NAME, reading.window.name))
+
+
+def window_points(reading: Reading) -> list[NamedPoint]:
+    """Return what a sufficient window says as a whole; nothing without a reference."""
+    if not reading.reference_id:
+        return []
+    where = window_attributes(reading)
+    promised = (*where, (keys.ML_DRIFT_CALIBRATION_MODE, reading.mode.value))
+    drifting = sum(
+        target.target == MlDriftTargetValues.FEATURE and target.state == MlDriftStateValues.DRIFTING
+        for target in reading.targets
+    )
+    return [
+        *_one_of(
+            names.METRIC_ML_DRIFT_CALIBRATION, where, keys.ML_DRIFT_CALIBRATION_MODE, reading.mode
+        ),
+        NamedPoint(names.METRIC_ML_DRIFT_FEATURES, Point(where, drifting)),
+        NamedPoint(names.METRIC_ML_DRIFT_FALSE_ALARM_PROMISED, Point(promised, reading.alpha)),
+    ]
+
+
+def status_points(
+    where: Attributes, target: TargetReading, state: MlDriftStateValues
+) -> list[NamedPoint]:
+    """Return one point per state, 1 for *state* and 0 for the others, so that a rule can compare before it has ever fired."""
+    about = (*where, *_target_attributes(target))
+    return list(_one_of(names.METRIC_ML_DRIFT_STATUS, about, keys.ML_DRIFT_STATE, state))
+
+
+def target_points(
+    where: Attributes, target: TargetReading, scores: Sequence[str]
+) -> list[NamedPoint]:
+    """Return the scores (those of *scores* that were computed), the p-value and, of a feature, its shares."""
+    about = (*where, *_target_attributes(target))
+    points = [NamedPoint(names.METRIC_ML_DRIFT_P_VALUE, Point(about, target.p_value))]
+    for method in scores:
+        if method in target.scores:
+            score = Point((*about, (keys.ML_DRIFT_METHOD, method)), target.scores[method])
+            points.append(NamedPoint(names.METRIC_ML_DRIFT_SCORE, score))
+    if target.target == MlDriftTargetValues.FEATURE:
+        feature = (*where, (keys.ML_FEATURE_NAME, valid_text(target.name)))
+        for metric, share in _FEATURE_SHARES:
+            points.append(NamedPoint(metric, Point(feature, getattr(target, share))))
+    return points
+
+
+def confidence_points(where: Attributes, confidence: ConfidenceReading) -> list[NamedPoint]:
+    """Return means, quantiles and the share of low confidence; nothing for a window in which no row said its confidence."""
+    if not confidence.rows:
+        return []
+    points = [
+        NamedPoint(names.METRIC_ML_CONFIDENCE_MEAN, Point(where, confidence.mean)),
+        NamedPoint(names.METRIC_ML_CONFIDENCE_ENTROPY, Point(where, confidence.entropy)),
+        NamedPoint(names.METRIC_ML_CONFIDENCE_MARGIN, Point(where, confidence.margin)),
+        NamedPoint(names.METRIC_ML_CONFIDENCE_LOW, Point(where, confidence.low)),
+    ]
+    for level, value in confidence.quantiles.items():
+        at_level = (*where, (keys.ML_QUANTILE, float(level)))
+        points.append(NamedPoint(names.METRIC_ML_CONFIDENCE_QUANTILE, Point(at_level, value)))
+    return points
+
+
+def _target_attributes(target: TargetReading) -> Attributes:
+    about: Attributes = ((keys.ML_DRIFT_TARGET, target.target.value),)
+    if target.target == MlDriftTargetValues.FEATURE:
+        about += ((keys.ML_FEATURE_NAME, valid_text(target.name)),)
+    return about
+
+
+def _one_of(
+    metric: str,
+    where: Attributes,
+    key: str,
+    holds: MlDriftStateValues | MlDriftCalibrationModeValues,
+) -> Iterator[NamedPoint]:
+    """Yield one point per value that *key* may have: 1 for the one that holds, 0 for the others."""
+    for value in type(holds):
+        yield NamedPoint(metric, Point((*where, (key, value.value)), int(value == holds)))

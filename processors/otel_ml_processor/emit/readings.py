@@ -1,0 +1,102 @@
+"""The last readings as JSON: what the page for people shows, for programs."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from otel_ml_processor.emit.points import valid_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from otel_ml_processor.assess.reading import ConfidenceReading, Reading, TargetReading
+    from otel_ml_processor.emit.metrics import ReferenceFacts, StreamView
+
+__all__ = ["iso_time", "readings_json"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def readings_json(views: Iterable[StreamView]) -> bytes:
+    """Return a JSON object with `streams`, one per stream and each with its `readings`; a number that is not finite is `null`."""
+    return msgspec.json.encode({"streams": [_stream(view) for view in views]}, enc_hook=_plain)
+
+
+def iso_time(time_ns: int) -> str:
+    """Return nanoseconds since 1970 as ISO 8601 in UTC, to the second."""
+    return (_EPOCH + timedelta(seconds=time_ns // 1_000_000_000)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _plain(value: Any) -> Any:
+    """Return the Python number of a numpy scalar."""
+    return value.item()
+
+
+def _stream(view: StreamView) -> dict[str, Any]:
+    return {
+        "service": valid_text(view.stream.service),
+        "environment": valid_text(view.stream.environment),
+        "model": valid_text(view.stream.model),
+        "version": valid_text(view.stream.version),
+        "reference": view.reference and _reference(view.reference),
+        "readings": [_reading(reading) for reading in view.readings],
+    }
+
+
+def _reference(reference: ReferenceFacts) -> dict[str, Any]:
+    return {
+        "id": reference.id,
+        "created": reference.created_ns and iso_time(reference.created_ns),
+        "samples": reference.samples,
+        "mode": reference.mode.value,
+        "false_alarm_measured": dict(reference.measured),
+    }
+
+
+def _reading(reading: Reading) -> dict[str, Any]:
+    return {
+        "window": reading.window.name,
+        "start": iso_time(reading.window.start_ns),
+        "end": iso_time(reading.window.end_ns),
+        "rows": reading.rows,
+        "state": reading.state.value,
+        "false_alarm_promised": reading.alpha,
+        "mode": reading.mode.value,
+        "reference_id": reading.reference_id,
+        "targets": [_target(target) for target in reading.targets],
+        "confidence": reading.confidence and _confidence(reading.confidence),
+        "labels": {valid_text(label): count for label, count in reading.labels.items()},
+    }
+
+
+def _target(target: TargetReading) -> dict[str, Any]:
+    return {
+        "target": target.target.value,
+        "name": valid_text(target.name),
+        "rows": target.rows,
+        "state": target.state.value,
+        "scores": {method: float(score) for method, score in target.scores.items()},
+        "p_value": target.p_value,
+        "effect": target.effect,
+        "missing": target.missing,
+        "unseen": target.unseen,
+        "out_of_range": target.out_of_range,
+        "non_finite": target.non_finite,
+        "type_error": target.type_error,
+        "driver": target.driver,
+    }
+
+
+def _confidence(confidence: ConfidenceReading) -> dict[str, Any]:
+    return {
+        "rows": confidence.rows,
+        "mean": confidence.mean,
+        "entropy": confidence.entropy,
+        "margin": confidence.margin,
+        "quantiles": {f"{level:g}": value for level, value in confidence.quantiles.items()},
+        "low": confidence.low,
+        "threshold": confidence.threshold,
+    }

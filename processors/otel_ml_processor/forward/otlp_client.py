@@ -1,0 +1,133 @@
+"""The next hop: raw bytes out over OTLP/gRPC, and its answer in the words that our own caller must get."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+from otel_ml_processor.refusal import Refusal, RefusalCause
+
+__all__ = [
+    "LOGS",
+    "MAX_RESPONSE",
+    "METRICS",
+    "RETRY_AFTER_S",
+    "TRACES",
+    "OtlpClient",
+    "rejected_items",
+]
+
+TRACES: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+METRICS: Final = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+LOGS: Final = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+
+MAX_RESPONSE: Final = 4 << 20
+"""Bytes of an answer, decompressed too; a larger one is an error, as OTLP wants it."""
+RETRY_AFTER_S: Final = 1.0
+"""What our caller is told to wait where the next hop did not say."""
+
+_MAX_RETRY_AFTER_S: Final = 3600.0
+_RETRYABLE: Final = frozenset(
+    {
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.OUT_OF_RANGE,
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DATA_LOSS,
+    }
+)
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", MAX_RESPONSE),
+    ("grpc.max_send_message_length", -1),  # The next hop says what is too large for it.
+    # gRPC waits up to two minutes before it connects again; spans would wait as long after the next hop has come back.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    (
+        "grpc.enable_http_proxy",
+        0,
+    ),  # The next hop is where the operator says, not behind a proxy for the web.
+)
+
+
+class OtlpClient:
+    """
+    Sends export requests of one kind of telemetry to *endpoint* (`host:port`), over one connection that is kept.
+
+    It connects when it first sends, and again by itself when the connection is lost. Safe to use from any thread.
+    """
+
+    def __init__(self, endpoint: str, method: str = TRACES) -> None:
+        self._endpoint = endpoint
+        self._channel = grpc.insecure_channel(endpoint, options=_OPTIONS)
+        self._export = self._channel.unary_unary(method)
+
+    def send(self, request: bytes, timeout_s: float) -> bytes:
+        """
+        Send *request*, wait at most *timeout_s* seconds, and return the answer, which may be a partial success.
+
+        An answer that is no export response is replaced by an empty one: the status said that the request was accepted, and our
+        caller must not fail over what follows it.
+
+        Raises:
+            Refusal: If the request was not accepted, or if that is unknown. UNAVAILABLE where sending again is right, otherwise the
+                code that the next hop gave.
+        """
+        try:
+            response: bytes = self._export(request, timeout=timeout_s)
+        except grpc.RpcError as error:
+            raise self._refusal(error) from None
+        return b"" if _parsed(response) is None else response
+
+    def close(self) -> None:
+        """Close the connection; what is still being sent fails with UNAVAILABLE."""
+        self._channel.close()
+
+    def _refusal(self, error: grpc.RpcError) -> Refusal:
+        code = error.code()
+        retry_after_s = _retry_after_s(error)
+        message = f"next hop {self._endpoint}: {code.name}: {error.details()}"
+        is_exhausted = code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        if code in _RETRYABLE or (is_exhausted and retry_after_s is not None):
+            after_s = RETRY_AFTER_S if retry_after_s is None else retry_after_s
+            return Refusal(grpc.StatusCode.UNAVAILABLE, message, RefusalCause.NEXT_HOP, after_s)
+        return Refusal(code, message, RefusalCause.NEXT_HOP)
+
+
+def rejected_items(response: bytes) -> int:
+    """Return how many spans, points or records the partial success in *response* rejects; 0 for a full success."""
+    # The three kinds of response have the same fields.
+    parsed = _parsed(response)
+    return 0 if parsed is None else max(0, parsed.partial_success.rejected_spans)
+
+
+def _parsed(response: bytes) -> ExportTraceServiceResponse | None:
+    try:
+        return ExportTraceServiceResponse.FromString(response)
+    except DecodeError:
+        return None
+
+
+def _retry_after_s(error: grpc.RpcError) -> float | None:
+    """Return the seconds that the next hop's RetryInfo says, in [0, 3600]; None if there is none, or none that can be read."""
+    for key, value in error.trailing_metadata() or ():
+        if key == "grpc-status-details-bin":
+            return _retry_delay_s(value)
+    return None
+
+
+def _retry_delay_s(status: bytes) -> float | None:
+    info = RetryInfo()
+    try:
+        details = Status.FromString(status).details
+        if not any(detail.Unpack(info) for detail in details):
+            return None
+    except DecodeError:
+        return None
+    delay_s: float = info.retry_delay.seconds + info.retry_delay.nanos / 1e9
+    return min(max(0.0, delay_s), _MAX_RETRY_AFTER_S)

@@ -1,0 +1,234 @@
+"""
+The spine. Two verbs, two clocks: `take` is the data's way, `tick` is time's way.
+
+`take` decodes, annotates, forwards, adds to the windows and acknowledges; it never computes a statistic of a window, so that no trace
+waits for one. `tick` closes windows, assesses them and emits what they say.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, Protocol
+
+from otel_ml_conventions.metrics import (
+    METRIC_ML_PROCESSOR_CLAMPED,
+    METRIC_ML_PROCESSOR_FAILURES,
+    METRIC_ML_PROCESSOR_LATE,
+    METRIC_ML_PROCESSOR_OVERFLOW,
+    METRIC_ML_PROCESSOR_UNDECODED,
+)
+from otel_ml_processor.assess.promise import shortest_window
+from otel_ml_processor.assess.rows import ConfidenceBands, judge
+from otel_ml_processor.assess.states import DriftStates
+from otel_ml_processor.assess.window import assess_window
+from otel_ml_processor.forward.otlp_client import rejected_items
+from otel_ml_processor.refusal import Refusal
+from otel_ml_processor.self_metrics import (
+    ACCEPTED_SPANS,
+    REFUSED_SPANS,
+    SEND_FAILED_SPANS,
+    SENT_SPANS,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from otel_ml_conventions.attributes import MlDriftStateValues
+    from otel_ml_processor.assess.promise import Promises
+    from otel_ml_processor.assess.reading import Change, Reading
+    from otel_ml_processor.assess.verdict import Verdict
+    from otel_ml_processor.columns import InferenceColumns, StreamKey
+    from otel_ml_processor.config import Config
+    from otel_ml_processor.decode.decoder import Decoded, Decoder
+    from otel_ml_processor.self_metrics import SelfMetrics
+    from otel_ml_processor.windows.reference import Reference
+    from otel_ml_processor.windows.streams import ClosedWindow, Streams, Totals
+
+__all__ = ["STEPS", "Emit", "NextHop", "Pipeline"]
+
+STEPS: Final = ("judge", "annotate", "count", "assess")
+"""What can fail without stopping a trace: the causes of `ml.processor.failures`."""
+
+_LOGGER: Final = logging.getLogger(__name__)
+
+
+class NextHop(Protocol):
+    """Whoever the request goes to after us."""
+
+    def __call__(self, request: bytes, remaining_s: float | None) -> bytes:
+        """Deliver *request* within the caller's remaining time and return the answer; Refusal where it was not delivered."""
+
+
+class Emit(Protocol):
+    """Whoever readings and verdicts go to; never waits, never raises."""
+
+    def reading(self, reading: Reading, change: Change | None) -> None:
+        """Publish a closed window's reading and, where something began to drift, the event."""
+
+    def totals(self, totals: Totals) -> None:
+        """Publish what a stream has had so far."""
+
+    def annotated(self, request: bytes, decoded: Decoded, verdicts: Mapping[int, Verdict]) -> bytes:
+        """Return *request* with the verdicts on its spans."""
+
+    def verdict_spans(self, decoded: Decoded, verdicts: Mapping[int, Verdict]) -> None:
+        """Send the verdicts of flagged inferences on a way of their own."""
+
+
+class Pipeline:
+    """
+    What happens to a request, and what happens as time passes; safe to use from any thread.
+
+    *forward* is the next hop in mode `inline`, None in mode `tee`.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        decoder: Decoder,
+        streams: Streams,
+        reference_of: Callable[[StreamKey], Reference | None],
+        promises: Promises,
+        forward: NextHop | None,
+        emit: Emit,
+        self_metrics: SelfMetrics,
+        clock_ns: Callable[[], int],
+    ) -> None:
+        self._config = config
+        self._decoder = decoder
+        self._streams = streams
+        self._reference_of = reference_of
+        self._promises = promises
+        self._forward = forward
+        self._emit = emit
+        self._self_metrics = self_metrics
+        self._clock_ns = clock_ns
+        self._states = DriftStates()
+        self._last_state: dict[StreamKey, MlDriftStateValues] = {}
+        self._shortest = shortest_window(config.windows).name
+        self._counted: Counter[str] = Counter()
+        self._said: set[tuple[str, str]] = set()
+        self._ticking = threading.Lock()
+
+    def take(self, request: bytes, remaining_s: float | None) -> bytes:
+        """
+        Pass *request* on and count it; return the answer for its sender (empty: success).
+
+        Counting comes after the next hop's acknowledgement: what its sender will send again has not been counted yet.
+
+        Raises:
+            Refusal: If the request is malformed or was not delivered. Nothing of it has been counted then.
+        """
+        decoded = self._decoder.decode(request)
+        verdicts = self._verdicts(decoded)
+        if self._forward is None:
+            self._apply(decoded)
+            with self._contained("annotate"):
+                self._emit.verdict_spans(decoded, verdicts)
+            return b""
+        annotated = self._annotated(request, decoded, verdicts)
+        response = self._forwarded(self._forward, annotated, decoded.n_spans, remaining_s)
+        self._apply(decoded)
+        return response
+
+    def tick(self, now_ns: int) -> None:
+        """Assess the windows that rows or time have closed, and emit what they say."""
+        with self._ticking:
+            self._assess(self._streams.close(now_ns))
+
+    def finish(self) -> None:
+        """Assess all windows, also those still open: nothing comes any more."""
+        with self._ticking:
+            self._assess(self._streams.finish())
+
+    def _verdicts(self, decoded: Decoded) -> dict[int, Verdict]:
+        verdicts: dict[int, Verdict] = {}
+        with self._contained("judge"):
+            for rows in decoded.columns:
+                verdicts |= self._judged(rows)
+        return verdicts
+
+    def _judged(self, rows: InferenceColumns) -> dict[int, Verdict]:
+        reference = self._reference_of(rows.stream)
+        drift = self._last_state.get(rows.stream)
+        bands = ConfidenceBands.of(reference, self._config.verdicts.low_confidence)
+        return judge(rows, reference, drift, bands)
+
+    def _annotated(
+        self, request: bytes, decoded: Decoded, verdicts: Mapping[int, Verdict]
+    ) -> bytes:
+        annotated = request
+        with self._contained("annotate"):
+            annotated = self._emit.annotated(request, decoded, verdicts)
+        return annotated
+
+    def _forwarded(
+        self, forward: NextHop, request: bytes, n_spans: int, remaining_s: float | None
+    ) -> bytes:
+        try:
+            response = forward(request, remaining_s)
+        except Refusal:
+            self._self_metrics.add(SEND_FAILED_SPANS, n_spans)
+            self._self_metrics.add(REFUSED_SPANS, n_spans)
+            raise
+        rejected = min(n_spans, rejected_items(response))
+        self._self_metrics.add(SENT_SPANS, n_spans - rejected)
+        self._self_metrics.add(SEND_FAILED_SPANS, rejected)
+        return response
+
+    def _apply(self, decoded: Decoded) -> None:
+        """Count what has been delivered; it has been acknowledged, so a mistake of ours must not make its sender repeat it."""
+        self._self_metrics.add(ACCEPTED_SPANS, decoded.n_spans)
+        for cause, spans in decoded.undecoded.items():
+            self._self_metrics.add(METRIC_ML_PROCESSOR_UNDECODED, spans, cause)
+        with self._contained("count"):
+            self._streams.add(decoded.columns, self._clock_ns())
+
+    @contextmanager
+    def _contained(self, step: str) -> Iterator[None]:
+        """Count and log (once per step and type) what goes wrong within: a processor that cannot think still lets the traces through."""
+        try:
+            yield
+        except Exception as error:
+            self._self_metrics.add(METRIC_ML_PROCESSOR_FAILURES, cause=step)
+            cause = (step, type(error).__name__)
+            if cause not in self._said:
+                self._said.add(cause)
+                _LOGGER.exception("cannot %s; spans are passed on, further ones are counted", step)
+
+    def _assess(self, windows: Sequence[ClosedWindow]) -> None:
+        self._count_rows()
+        for window in windows:
+            with self._contained("assess"):
+                self._emit_reading(window)
+
+    def _emit_reading(self, window: ClosedWindow) -> None:
+        reading = assess_window(
+            window,
+            promises=self._promises,
+            min_rows=self._config.streams.min_rows,
+            drift=self._config.drift,
+        )
+        self._remember(reading)
+        self._emit.reading(reading, self._states.observe(reading))
+
+    def _remember(self, reading: Reading) -> None:
+        """Keep the state of the shortest window: what a span is told is the freshest that is known."""
+        if reading.targets and reading.window.name == self._shortest:
+            self._last_state[reading.stream] = reading.state
+
+    def _count_rows(self) -> None:
+        """Bring the counts of the streams to where all counts are."""
+        for name, total, cause in (
+            (METRIC_ML_PROCESSOR_LATE, self._streams.counts.late, ""),
+            (METRIC_ML_PROCESSOR_CLAMPED, self._streams.counts.clamped, ""),
+            (METRIC_ML_PROCESSOR_OVERFLOW, self._streams.counts.overflow, "streams"),
+        ):
+            self._self_metrics.add(name, total - self._counted[name], cause)
+            self._counted[name] = total
+        for totals in self._streams.totals():
+            self._emit.totals(totals)

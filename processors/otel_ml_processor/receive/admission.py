@@ -1,0 +1,75 @@
+"""How many bytes are worked on at once: what does not fit is refused at once, so that its sender keeps it."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import grpc
+
+from otel_ml_processor.refusal import Refusal, RefusalCause
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["RETRY_AFTER_S", "Admission"]
+
+RETRY_AFTER_S: Final = 1.0
+"""What a refused sender is told to wait."""
+
+
+class Admission:
+    """
+    A budget of *limit_bytes* (>= 1) for all requests in flight.
+
+    One request alone is admitted whatever its size: how large one may be is said elsewhere, and one that never fitted would be sent
+    again for ever.
+    """
+
+    __slots__ = ("_in_flight", "_limit_bytes", "_lock")
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._in_flight = 0
+        self._lock = threading.Lock()
+
+    @property
+    def in_flight_bytes(self) -> int:
+        """Bytes of all requests being worked on."""
+        return self._in_flight
+
+    def check(self) -> None:
+        """
+        Return if there is room for anything at all: asked before a request is read, so that one to be refused takes no memory.
+
+        Raises:
+            Refusal: UNAVAILABLE, if the budget is spent.
+        """
+        if self._in_flight >= self._limit_bytes:
+            raise self._refusal()
+
+    @contextmanager
+    def hold(self, size_bytes: int) -> Iterator[None]:
+        """
+        Keep *size_bytes* (>= 0) of the budget until the block ends, however it ends.
+
+        Raises:
+            Refusal: UNAVAILABLE, if they do not fit beside the others.
+        """
+        with self._lock:
+            if self._in_flight and self._in_flight + size_bytes > self._limit_bytes:
+                raise self._refusal()
+            self._in_flight += size_bytes
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_flight -= size_bytes
+
+    def _refusal(self) -> Refusal:
+        message = (
+            f"{self._in_flight} bytes are being worked on, at most {self._limit_bytes} may be "
+            "(receive.max_in_flight); try again"
+        )
+        return Refusal(grpc.StatusCode.UNAVAILABLE, message, RefusalCause.OVERLOAD, RETRY_AFTER_S)

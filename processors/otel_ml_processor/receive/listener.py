@@ -1,0 +1,67 @@
+"""The address to listen on: of this machine only, and free."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import re
+import socket
+from typing import Final
+
+from otel_ml_processor.errors import ConfigError
+
+__all__ = ["check_endpoint"]
+
+_PLACE: Final = "$.receive.endpoint"
+_MAX_PORT: Final = 65_535
+
+
+def check_endpoint(endpoint: str) -> None:
+    """
+    Return if *endpoint*, `host:port`, can be listened on; port 0 stands for any free one.
+
+    Raises:
+        ConfigError: If it is no such address, not one of this machine, or used by somebody else.
+    """
+    host, port = _host_and_port(endpoint)
+    if host != "localhost" and not _is_loopback(host):
+        raise ConfigError(
+            f"{_PLACE}: expected an address of this machine such as 127.0.0.1:{port}, got {endpoint!r}; "
+            "there is no TLS yet, so nothing else is listened on"
+        )
+    for address in ("127.0.0.1", "::1") if host == "localhost" else (host,):
+        reason = _why_not_free(address, port)
+        if reason:
+            raise ConfigError(
+                f"{_PLACE}: cannot listen on {endpoint}: {reason}; "
+                "stop what listens there or choose another port"
+            )
+
+
+def _host_and_port(endpoint: str) -> tuple[str, int]:
+    found = re.fullmatch(r"(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:]+)):(?P<port>[0-9]{1,5})", endpoint)
+    if found is None or int(found["port"]) > _MAX_PORT:
+        raise ConfigError(f"{_PLACE}: expected host:port such as 127.0.0.1:14317, got {endpoint!r}")
+    return found["v6"] or found["host"], int(found["port"])
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _why_not_free(address: str, port: int) -> str:
+    """Return why nothing can listen there; empty if something can, or if this machine does not have that kind of address."""
+    # gRPC binds one of the two addresses of `localhost` and says nothing if the other is taken, so each is bound once and let go.
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
+    except OSError as error:
+        is_missing = error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
+        return "" if is_missing else os.strerror(error.errno or 0)
+    return ""

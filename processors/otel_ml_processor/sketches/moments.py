@@ -1,0 +1,58 @@
+"""The mean of values in [0, 1], as an integer sum, so that merging is exact in any order."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from otel_ml_processor.columns import FloatArray
+
+__all__ = ["ROUNDING", "Moments", "in_unit"]
+
+ROUNDING: Final = 1e-6
+"""How far beyond [0, 1] a value may lie and still be a probability: sums of float32 probabilities reach 1.0000001."""
+_QUANTA: Final = 1 << 32
+
+
+def in_unit(values: FloatArray) -> FloatArray:
+    """Return *values* clipped to [0, 1], NaN for those further than `ROUNDING` outside; NaN stays NaN."""
+    is_inside = (values >= -ROUNDING) & (values <= 1 + ROUNDING)
+    return np.where(is_inside, np.clip(values, 0.0, 1.0), np.nan)
+
+
+class Moments:
+    """
+    Count and sum of values in [0, 1]; each value is rounded to a multiple of 2**-32, so sums are integers and merging is bit-exact.
+
+    NaN means "not said" and is not counted. A value outside [0, 1] or infinite is counted in `invalid` and nowhere else.
+    """
+
+    __slots__ = ("count", "invalid", "quanta")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.invalid = 0
+        self.quanta = 0
+
+    def add(self, values: FloatArray) -> None:
+        """Add *values*, shape (n,), of any content."""
+        inside = in_unit(values)
+        valid = inside[~np.isnan(inside)]
+        self.count += len(valid)
+        self.invalid += int(np.count_nonzero(~np.isnan(values))) - len(valid)
+        # Summed as int64 within one batch (exact up to 2**31 values), without bound across batches.
+        self.quanta += int(np.rint(valid * _QUANTA).astype(np.int64).sum())
+
+    def merge(self, other: Moments) -> None:
+        """Add what *other* counted; the order of merging makes no difference."""
+        self.count += other.count
+        self.invalid += other.invalid
+        self.quanta += other.quanta
+
+    @property
+    def mean(self) -> float:
+        """The mean in [0, 1], within 2**-33 of the exact one; NaN of nothing."""
+        return self.quanta / (self.count * _QUANTA) if self.count else math.nan

@@ -1,0 +1,355 @@
+"""The reference: built from a table into a profile, and read from a profile into what windows are counted and compared with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from otel_ml_conventions.attributes import MlDriftTargetValues
+from otel_ml_processor.columns import Kind, TextColumn, ValueColumn
+from otel_ml_processor.errors import TableError
+from otel_ml_processor.profile import CellReference, Profile, Source, sealed
+from otel_ml_processor.sketches.bins import Bins
+from otel_ml_processor.sketches.categories import MAX_OTHER_KNOWN, Categories, category_of
+from otel_ml_processor.sketches.moments import in_unit
+from otel_ml_processor.sketches.reference_edges import reference_edges
+from otel_ml_processor.sketches.slots import N_SLOTS, Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from otel_ml_processor.columns import FloatArray, InferenceColumns, IntArray
+
+__all__ = [
+    "MAX_CATEGORY_LENGTH",
+    "N_CATEGORIES",
+    "ColumnType",
+    "Reference",
+    "TargetReference",
+    "build_profile",
+    "confidence_values",
+    "prediction_values",
+]
+
+ColumnType = Literal["numeric", "categorical"]
+
+N_CATEGORIES: Final = 32
+"""The most frequent categories, each with a cell of its own."""
+MAX_CATEGORY_LENGTH: Final = 256
+"""Longer texts (in characters) are free text, not categories, and have no place in a profile."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TargetReference:
+    """How one feature, the prediction or the confidence is counted, and how the reference was: `counts`, shape (n_cells + N_SLOTS,)."""
+
+    target: MlDriftTargetValues
+    name: str
+    """The feature's name; empty for the prediction and the confidence."""
+    cells: Bins | Categories
+    counts: IntArray
+
+    @property
+    def ordered(self) -> bool:
+        """Whether neighbouring cells hold neighbouring values."""
+        return isinstance(self.cells, Bins)
+
+    def column(self, rows: InferenceColumns) -> ValueColumn | None:
+        """Return what *rows* say of this target; None where the feature was not decoded."""
+        if self.target is MlDriftTargetValues.FEATURE:
+            return rows.features.get(self.name)
+        if self.target is MlDriftTargetValues.CONFIDENCE:
+            return confidence_values(rows.confidences)
+        if self.ordered:
+            return prediction_values(rows.values)
+        return _texts(rows.labels)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """
+    A profile, ready to count with.
+
+    `targets` are the features in the profile's order, then the prediction, then the confidence, as far as the profile has them.
+    `places[i]` is where target i's counts lie in a flat block of `n_counts` integers.
+    """
+
+    id: str
+    model: str
+    version: str
+    rows: int
+    targets: tuple[TargetReference, ...]
+    places: tuple[slice, ...]
+    low_confidence: float | None
+    median_confidence: float | None
+
+    @classmethod
+    def of(cls, profile: Profile) -> Reference:
+        """Return the runtime form of *profile*, which `read_profile` has found consistent."""
+        outputs = [
+            (MlDriftTargetValues.PREDICTION, profile.prediction),
+            (MlDriftTargetValues.CONFIDENCE, profile.confidence),
+        ]
+        named = [(MlDriftTargetValues.FEATURE, feature) for feature in profile.features]
+        named += [(target, column) for target, column in outputs if column is not None]
+        targets = tuple(_target(target, column) for target, column in named)
+        ends = np.cumsum([len(target.counts) for target in targets], dtype=np.int64).tolist()
+        return cls(
+            id=profile.id,
+            model=profile.model,
+            version=profile.version,
+            rows=profile.source.rows,
+            targets=targets,
+            places=tuple(slice(a, b) for a, b in zip([0, *ends], ends, strict=False)),
+            low_confidence=profile.low_confidence,
+            median_confidence=profile.median_confidence,
+        )
+
+    @property
+    def n_counts(self) -> int:
+        """Integers that one window keeps."""
+        return self.places[-1].stop if self.places else 0
+
+    @property
+    def features(self) -> tuple[TargetReference, ...]:
+        """The features, in the profile's order."""
+        return tuple(t for t in self.targets if t.target is MlDriftTargetValues.FEATURE)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features, in the profile's order: what the decoder is asked for."""
+        return tuple(feature.name for feature in self.features)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The most frequent predicted classes; none for a regression."""
+        predictions = [t for t in self.targets if t.target is MlDriftTargetValues.PREDICTION]
+        return tuple(
+            n for t in predictions if isinstance(t.cells, Categories) for n in t.cells.names
+        )
+
+
+def build_profile(
+    features: Mapping[str, ValueColumn | FloatArray],
+    *,
+    model: str,
+    source: Source,
+    created: str,
+    version: str = "",
+    types: Mapping[str, ColumnType] | None = None,
+    prediction: ValueColumn | FloatArray | None = None,
+    prediction_type: ColumnType | None = None,
+    confidence: FloatArray | None = None,
+) -> Profile:
+    """
+    Return the sealed profile of whole columns; no row's values are in it.
+
+    Numbers get 20 bins of equal mass (one per value where there are at most 32), everything else its 32 most frequent categories.
+
+    Args:
+        features: One column per feature; in an array NaN is missing.
+        model: Name of the model, as its spans say it.
+        source: Where the rows came from.
+        created: When, in ISO 8601.
+        version: Version of the model; empty where it has none.
+        types: How to treat a feature, where the guess is wrong: numbers are numeric, texts and booleans categorical.
+        prediction: The predicted classes, or the predicted numbers of a regression; missing ones are not counted.
+        prediction_type: How to treat them, where the guess is wrong: classes where there is a confidence, or few and whole numbers.
+        confidence: Probabilities of the predicted classes in [0, 1]; NaN is not counted.
+
+    Raises:
+        TableError: If a column has no value at all, does not suit its type, holds free text, or a confidence outside [0, 1].
+    """
+    wanted = types or {}
+    profile = Profile(
+        model=model,
+        version=version,
+        created=created,
+        source=source,
+        features=[
+            _feature(name, _as_column(values), wanted.get(name))
+            for name, values in features.items()
+        ],
+        prediction=_prediction(prediction, prediction_type, is_class=confidence is not None),
+        confidence=_confidence(confidence),
+        low_confidence=_quantile(confidence, 0.05),
+        median_confidence=_quantile(confidence, 0.5),
+    )
+    return sealed(profile)
+
+
+def prediction_values(values: ValueColumn | FloatArray) -> ValueColumn:
+    """Return predictions as they are counted: one that is missing was not said, and is counted nowhere."""
+    column = _as_column(values)
+    kinds = np.where(column.kinds == Kind.MISSING, Kind.ABSENT, column.kinds).astype(np.uint8)
+    return ValueColumn(kinds, column.numbers, column.texts, column.dictionary)
+
+
+def confidence_values(confidences: FloatArray) -> ValueColumn:
+    """Return confidences as they are counted: NaN was not said, and what no probability can be is a type error."""
+    inside = in_unit(confidences)
+    column = _numbers(np.where(np.isinf(confidences), confidences, inside), nan=Kind.OTHER)
+    kinds = np.where(np.isnan(confidences), Kind.ABSENT, column.kinds).astype(np.uint8)
+    return ValueColumn(kinds, column.numbers, column.texts)
+
+
+def _feature(name: str, column: ValueColumn, wanted: ColumnType | None) -> CellReference:
+    return _cell_reference(name, column, wanted or _guessed_type(column), f"feature {name!r}")
+
+
+def _guessed_type(column: ValueColumn) -> ColumnType:
+    is_named = np.isin(column.kinds, (Kind.TEXT, Kind.BOOLEAN))
+    return "categorical" if is_named.any() else "numeric"
+
+
+def _prediction(
+    values: ValueColumn | FloatArray | None, wanted: ColumnType | None, *, is_class: bool
+) -> CellReference | None:
+    if values is None:
+        return None
+    column = prediction_values(values)
+    return _cell_reference("", column, wanted or _predicted_type(column, is_class), "prediction")
+
+
+def _predicted_type(column: ValueColumn, is_class: bool) -> ColumnType:
+    # Class numbers and predicted numbers look alike; only classes have a confidence, and classes are few and whole.
+    distinct = np.unique(_finite(column))
+    are_classes = len(distinct) <= N_CATEGORIES and bool((distinct == np.rint(distinct)).all())
+    return "categorical" if is_class or are_classes else _guessed_type(column)
+
+
+def _confidence(confidences: FloatArray | None) -> CellReference | None:
+    if confidences is None:
+        return None
+    column = confidence_values(confidences)
+    wrong = np.flatnonzero((column.kinds == Kind.OTHER) | np.isinf(column.numbers))
+    if len(wrong):
+        row = int(wrong[0])
+        raise TableError(
+            f"confidence: expected probabilities in [0, 1], row {row + 1} has {confidences[row]}"
+        )
+    return _cell_reference("", column, "numeric", "confidence")
+
+
+def _quantile(confidences: FloatArray | None, level: float) -> float | None:
+    if confidences is None:
+        return None
+    said = in_unit(confidences[~np.isnan(confidences)])
+    # A value that was seen, not one between two: "below the threshold" then has no doubtful rows.
+    return float(np.quantile(said, level, method="inverted_cdf"))
+
+
+def _cell_reference(
+    name: str, column: ValueColumn, of_type: ColumnType, place: str
+) -> CellReference:
+    if not np.isin(column.kinds, (Kind.NUMBER, Kind.BOOLEAN, Kind.TEXT)).any():
+        raise TableError(f"{place}: all {len(column)} rows are missing; leave the column out")
+    if of_type == "numeric":
+        return _numeric(name, column, place)
+    return _categorical(name, column, place)
+
+
+def _numeric(name: str, column: ValueColumn, place: str) -> CellReference:
+    finite = _finite(column)
+    if not len(finite):
+        raise TableError(f"{place}: expected numbers, found no finite one; treat it as categorical")
+    distinct, repeats = np.unique(finite, return_counts=True)
+    bins = Bins(reference_edges(distinct, repeats), float(distinct[0]), float(distinct[-1]))
+    counts = bins.count(column)
+    if counts[bins.n_cells + Slot.TYPE_ERROR]:
+        raise TableError(f"{place}: expected numbers, found {_first_text(column)!r}")
+    with np.errstate(over="ignore", invalid="ignore"):  # 1e300 has a mean, but no finite square
+        mean, std = float(finite.mean()), float(finite.std())
+    return CellReference(
+        name=name,
+        type="numeric",
+        counts=counts[: bins.n_cells].tolist(),
+        edges=bins.edges.tolist(),
+        missing=int(counts[bins.n_cells + Slot.MISSING]),
+        non_finite=int(counts[bins.n_cells + Slot.NON_FINITE]),
+        min=bins.minimum,
+        max=bins.maximum,
+        mean=mean if np.isfinite(mean) else None,
+        std=std if np.isfinite(std) else None,
+    )
+
+
+def _categorical(name: str, column: ValueColumn, place: str) -> CellReference:
+    rows_of = _rows_by_category(column)
+    names = sorted(rows_of, key=lambda category: (-rows_of[category], category))
+    longest = max(names, key=len, default="")
+    if len(longest) > MAX_CATEGORY_LENGTH:
+        raise TableError(
+            f"{place}: expected categories of at most {MAX_CATEGORY_LENGTH} characters, found "
+            f"{len(longest)}: free text is not a category; leave the column out"
+        )
+    others = names[N_CATEGORIES : N_CATEGORIES + MAX_OTHER_KNOWN]
+    cells = Categories(tuple(names[:N_CATEGORIES]), frozenset(others))
+    counts = cells.count(column)
+    return CellReference(
+        name=name,
+        type="categorical",
+        counts=counts[: cells.n_cells].tolist(),
+        categories=list(cells.names),
+        other_known=others,
+        missing=int(counts[cells.n_cells + Slot.MISSING]),
+        non_finite=int(counts[cells.n_cells + Slot.NON_FINITE]),
+    )
+
+
+def _rows_by_category(column: ValueColumn) -> Counter[str]:
+    rows_of: Counter[str] = Counter()
+    numbers = column.numbers[(column.kinds == Kind.NUMBER) & np.isfinite(column.numbers)]
+    for number, rows in zip(*np.unique(numbers, return_counts=True), strict=True):
+        rows_of[category_of(float(number))] += int(rows)
+    booleans = column.numbers[column.kinds == Kind.BOOLEAN]
+    for number, rows in zip(*np.unique(booleans, return_counts=True), strict=True):
+        rows_of[str(bool(number))] += int(rows)
+    codes, repeats = np.unique(column.texts[column.kinds == Kind.TEXT], return_counts=True)
+    for code, rows in zip(codes.tolist(), repeats.tolist(), strict=True):
+        rows_of[column.dictionary[code]] += rows
+    return rows_of
+
+
+def _finite(column: ValueColumn) -> FloatArray:
+    is_number = np.isin(column.kinds, (Kind.NUMBER, Kind.BOOLEAN))
+    return column.numbers[is_number & np.isfinite(column.numbers)]
+
+
+def _first_text(column: ValueColumn) -> str:
+    texts = column.texts[column.kinds == Kind.TEXT]
+    return column.dictionary[texts[0]] if len(texts) else "a list or a map"
+
+
+def _target(target: MlDriftTargetValues, column: CellReference) -> TargetReference:
+    slots = np.zeros(N_SLOTS, dtype=np.int64)
+    slots[Slot.MISSING], slots[Slot.NON_FINITE] = column.missing, column.non_finite
+    counts = np.concatenate([np.array(column.counts, dtype=np.int64), slots])
+    return TargetReference(target, column.name, _cells(column), counts)
+
+
+def _cells(column: CellReference) -> Bins | Categories:
+    if column.type == "categorical":
+        return Categories(tuple(column.categories), frozenset(column.other_known))
+    minimum = -np.inf if column.min is None else column.min
+    maximum = np.inf if column.max is None else column.max
+    return Bins(np.array(column.edges, dtype=np.float64), minimum, maximum)
+
+
+def _as_column(values: ValueColumn | FloatArray) -> ValueColumn:
+    if isinstance(values, ValueColumn):
+        return values
+    return _numbers(values, nan=Kind.MISSING)
+
+
+def _numbers(values: FloatArray, nan: Kind) -> ValueColumn:
+    kinds = np.where(np.isnan(values), nan, Kind.NUMBER).astype(np.uint8)
+    return ValueColumn(kinds, values, np.full(len(values), -1))
+
+
+def _texts(labels: TextColumn) -> ValueColumn:
+    kinds = np.where(labels.codes < 0, Kind.ABSENT, Kind.TEXT).astype(np.uint8)
+    return ValueColumn(kinds, np.full(len(kinds), np.nan), labels.codes, labels.dictionary)

@@ -1,0 +1,104 @@
+"""Real servers in tests: where their binaries are, how they are started on free local ports, and how they are stopped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.request import ProxyHandler, build_opener
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+__all__ = ["answers", "find_tool", "free_port", "running"]
+
+_TOOLS = Path(__file__).parents[2] / ".tools" / "bin"
+_LOG_TAIL = 8000
+_DIRECT = build_opener(ProxyHandler({}))
+
+
+def find_tool(name: str) -> str:
+    """
+    Return the path of the binary *name*, from `.tools/bin` or else the PATH.
+
+    Without it the calling test is skipped and says so; where the environment has `CI=true`, where everything must be there, it fails.
+    """
+    found = shutil.which(name, path=_TOOLS) or shutil.which(name)
+    if found is not None:
+        return found
+    reason = f"no {name} in {_TOOLS} or on the PATH; `make tools` builds it"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nothing listens on at this moment."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
+
+
+def answers(url: str) -> bool:
+    """Return whether *url* answers with success."""
+    try:
+        with _DIRECT.open(url, timeout=2) as answer:
+            return 200 <= answer.status < 300
+    except OSError:
+        return False
+
+
+@contextmanager
+def running(
+    command: Sequence[str | Path], *, ready: Callable[[], bool], log: Path, deadline_s: float = 60.0
+) -> Iterator[subprocess.Popen[bytes]]:
+    """
+    Run *command* from when *ready* says so until the block is left, its output in *log*.
+
+    The test fails, showing the end of the log, if the process ends or is not ready within *deadline_s*; a failure inside the block
+    shows the log too. Only this process is stopped: asked first, killed after ten seconds.
+    """
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [str(part) for part in command], stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            _await(process, ready, deadline_s, log)
+            yield process
+        except BaseException:
+            print(f"--- {log}\n{_tail(log)}")  # noqa: T201 - shown by pytest beside the failure
+            raise
+        finally:
+            _stop(process)
+
+
+def _await(
+    process: subprocess.Popen[bytes], ready: Callable[[], bool], deadline_s: float, log: Path
+) -> None:
+    deadline = time.monotonic() + deadline_s
+    while not ready():
+        if process.poll() is not None:
+            pytest.fail(f"{process.args!r} ended with status {process.returncode}, see {log}")
+        if time.monotonic() > deadline:
+            pytest.fail(f"{process.args!r} was not ready within {deadline_s:g} s, see {log}")
+        time.sleep(0.05)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _tail(log: Path) -> str:
+    return log.read_bytes()[-_LOG_TAIL:].decode(errors="replace")

@@ -1,0 +1,148 @@
+"""What the configuration accepts, and how it says what it does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from otel_ml_processor.config import Config, Duration, Size, load_config
+from otel_ml_processor.errors import ConfigError
+
+
+def written(folder: Path, text: str) -> Path:
+    """Return a configuration file that holds *text*."""
+    path = folder / "processor.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_no_file_gives_safe_defaults() -> None:
+    """Without a file nothing is forwarded and nothing listens beyond this machine."""
+    config = load_config(None)
+    assert config == Config()
+    assert config.mode == "tee"
+    assert config.receive.endpoint.startswith("127.0.0.1:")
+    assert config.http.endpoint.startswith("127.0.0.1:")
+
+
+def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
+    """A file in which everything is commented out is no mistake."""
+    assert load_config(written(tmp_path, "# nothing yet\n")) == Config()
+
+
+def test_values_are_read_with_their_units(tmp_path: Path) -> None:
+    """Durations are seconds, sizes are bytes."""
+    text = """
+    mode: inline
+    forward: {endpoint: "127.0.0.1:4317", timeout: 1500ms, max_message: 8MiB}
+    windows: [{name: quick, length: 5m}, {name: rows, rows: 900}]
+    """
+    config = load_config(written(tmp_path, text))
+    assert config.forward is not None
+    assert config.forward.timeout == pytest.approx(1.5)
+    assert config.forward.max_message == 8 * 1024 * 1024
+    assert config.windows[0].length == pytest.approx(300)
+    assert config.windows[1].rows == 900
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("500ms", 0.5), ("30s", 30), ("5m", 300), ("1.5h", 5400), ("7d", 604_800)],
+)
+def test_a_duration_has_a_unit(text: str, seconds: float) -> None:
+    """Each unit means what it says."""
+    assert Duration.parse(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("value", ["5", "5 min", "-1s", "", "s", 5, 1.5, None, True, "1h30m"])
+def test_a_duration_without_its_unit_is_refused(value: object) -> None:
+    """A bare number could be seconds or milliseconds: it is refused, not guessed."""
+    with pytest.raises(ValueError, match="expected a duration such as"):
+        Duration.parse(value)
+
+
+@pytest.mark.parametrize("value", ["5MB", "-1", "1.5GiB", None, True, "MiB"])
+def test_a_size_in_an_unknown_unit_is_refused(value: object) -> None:
+    """Only powers of 1024 by their names, or bytes."""
+    with pytest.raises(ValueError, match="expected a size such as"):
+        Size.parse(value)
+
+
+def test_the_environment_fills_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`${env:NAME}` inside a text, alone as a number, and with a default."""
+    monkeypatch.setenv("HOP_PORT", "14999")
+    monkeypatch.setenv("HOP_THREADS", "4")
+    text = """
+    receive: {endpoint: "127.0.0.1:${env:HOP_PORT}", threads: "${env:HOP_THREADS}"}
+    http: {endpoint: "${env:HOP_PAGE:-127.0.0.1:19999}"}
+    """
+    config = load_config(written(tmp_path, text))
+    assert config.receive.endpoint == "127.0.0.1:14999"
+    assert config.receive.threads == 4
+    assert config.http.endpoint == "127.0.0.1:19999"
+
+
+BAD = {
+    "mode: inlin": "$.mode: expected one of inline, tee, got 'inlin'",
+    "mode: inline": "$.forward: expected an endpoint",
+    "forward: {endpoint: 'a:1'}": "$.forward: expected nothing, because in mode 'tee'",
+    "mode: inline\nforward: {endpoint: '127.0.0.1:14317'}": "$.forward.endpoint: expected another address",
+    "recieve: {}": "$: unknown key 'recieve'; known: drift, emit, forward, http, mode, profiles",
+    "drift: {metod: psi}": "$.drift: unknown key 'metod'; known: effect_floor,",
+    "drift: {scores: [pis]}": "$.drift.scores[0]: expected one of chi_squared, jensen_shannon,",
+    "drift: {false_alarm_rate: 0.7}": "$.drift.false_alarm_rate: expected float < 0.5, got 0.7",
+    "windows: []": "$.windows: expected array of length >= 1, got []",
+    "windows: [{name: a, length: 500ms}]": "$.windows[0].length: expected a duration >= 1s, got 500ms",
+    "windows: [{name: a, lenght: 1h}]": "$.windows[0]: unknown key 'lenght'; known: length, name, rows",
+    "windows: [{name: a}]": "$.windows[0]: expected exactly one of 'length' and 'rows'",
+    "windows: [{name: a, rows: 9}]": "$.windows[0].rows: expected a number >= min_rows (200), got 9",
+    "windows: [{name: a, rows: 900}, {name: a, rows: 901}]": "$.windows: expected names that differ",
+    "streams: {lateness: 5}": "$.streams.lateness: expected a duration such as '500ms'",
+    "receive: {max_message: 12MB}": "$.receive.max_message: expected a size such as '64KiB'",
+    "receive: {threads: 0}": "$.receive.threads: expected int >= 1, got 0",
+    "receive: {endpoint: '${env:OTEL_ML_UNSET}'}": "$.receive.endpoint: the environment has no OTEL_ML_UNSET",
+    "http: {endpoint: 8080}": "$.http.endpoint: expected str, got 8080",
+    "[]": "$: expected object, got []",
+    "mode: [": "not YAML: while parsing",
+    "? [a]\n: b": "not YAML",
+    "mode: !!python/object/apply:os.system [ls]": "not YAML",
+}
+
+
+@pytest.mark.parametrize(("text", "said"), BAD.items(), ids=range(len(BAD)))
+def test_a_mistake_is_one_line_with_file_place_expectation_and_finding(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    """Whoever wrote the file reads one line and knows where to look and what to write."""
+    path = written(tmp_path, text)
+    with pytest.raises(ConfigError) as raised:
+        load_config(path)
+    message = str(raised.value)
+    assert message.startswith(f"{path}: ")
+    assert said in message
+    assert "\n" not in message
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """The path as it was given, and the reason of the operating system."""
+    with pytest.raises(
+        ConfigError, match=r"absent\.yaml: cannot read the configuration: No such file"
+    ):
+        load_config(tmp_path / "absent.yaml")
+
+
+def test_every_option_of_the_defaults_validates_when_written_out(tmp_path: Path) -> None:
+    """The defaults obey their own ranges."""
+    text = """
+    mode: tee
+    receive: {endpoint: "127.0.0.1:14317", max_message: 64MiB, max_in_flight: 128MiB, threads: 16}
+    windows: [{name: 1h, length: 1h}, {name: 24h, length: 24h}]
+    streams: {min_rows: 200, lateness: 2m, idle: 30s, max: 100}
+    drift: {false_alarm_interval: 30d, false_alarm_rate: 0.01, effect_floor: 0.01, scores: [psi]}
+    verdicts: {low_confidence: null, per_second: 10}
+    emit: {endpoint: null, interval: 10s}
+    http: {endpoint: "127.0.0.1:19464"}
+    profiles: []
+    """
+    assert load_config(written(tmp_path, text)) == Config()

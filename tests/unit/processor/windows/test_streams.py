@@ -1,0 +1,171 @@
+"""Which rows a window holds, and when it closes."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_ml_processor.columns import InferenceColumns, StreamKey, TextColumn
+from otel_ml_processor.config import Duration, StreamsConfig, WindowConfig
+from otel_ml_processor.windows.streams import ClosedWindow, Streams
+
+SECOND = 1_000_000_000
+HOUR = 3600 * SECOND
+START = 1_700_000_000 * SECOND // HOUR * HOUR
+FRAUD = StreamKey("shop", "production", "fraud", "1")
+
+HOURLY = WindowConfig(name="1h", length=Duration(3600))
+DAILY = WindowConfig(name="24h", length=Duration(86400))
+BY_ROWS = WindowConfig(name="rows", rows=10)
+
+
+def rows_at(seconds: list[float], stream: StreamKey = FRAUD) -> InferenceColumns:
+    """Return one row per entry, ended so many *seconds* after START, with nothing but its time."""
+    n = len(seconds)
+    nothing = np.full(n, np.nan)
+    return InferenceColumns(
+        stream=stream,
+        spans=np.arange(n),
+        end_times_ns=np.array([START + round(s * SECOND) for s in seconds], dtype=np.int64),
+        labels=TextColumn(np.full(n, -1, dtype=np.int64), ()),
+        confidences=nothing,
+        entropies=nothing,
+        margins=nothing,
+        values=nothing,
+        features={},
+    )
+
+
+def streams(*windows: WindowConfig, **settings: object) -> Streams:
+    """Return streams without references, with a minimum of two rows unless told otherwise."""
+    return Streams(StreamsConfig(**{"min_rows": 2, **settings}), windows, lambda _: None)
+
+
+def at(seconds: float) -> int:
+    """Return the clock *seconds* after START."""
+    return START + round(seconds * SECOND)
+
+
+def spans(closed: list[ClosedWindow]) -> list[tuple[str, float, float, int]]:
+    """Return name, begin and end in seconds after START, and the number of rows of each window."""
+    return [
+        (c.name, (c.start_ns - START) / SECOND, (c.end_ns - START) / SECOND, c.summary.rows)
+        for _, _, c in closed
+    ]
+
+
+def test_an_hourly_window_closes_when_event_time_passes_its_end_by_the_lateness() -> None:
+    """Rows of an hour are assessed together, two minutes after a later span has shown that the hour is over."""
+    kept = streams(HOURLY)
+    kept.add([rows_at([10, 20, 3599])], at(3599))
+    kept.add([rows_at([3600 + 119])], at(3719))
+    assert spans(kept.close(at(3719))) == []
+    kept.add([rows_at([3600 + 120])], at(3720))
+    assert spans(kept.close(at(3720))) == [("1h", 0, 3600, 3)]
+
+
+def test_a_quiet_stream_closes_its_window_by_the_clock() -> None:
+    """After 30 s of silence event time goes on with the clock, so the last window of the evening is not left open."""
+    kept = streams(HOURLY)
+    kept.add([rows_at([10, 20])], at(20))
+    assert spans(kept.close(at(3600 + 119))) == []
+    assert spans(kept.close(at(3600 + 120))) == [("1h", 0, 3600, 2)]
+
+
+def test_a_row_for_a_closed_window_is_counted_late_and_added_nowhere() -> None:
+    """What has been assessed does not change afterwards; the late row is counted once, not once per kind of window."""
+    kept = streams(HOURLY, DAILY)
+    kept.add([rows_at([10, 20]), rows_at([3600 + 300])], at(3900))
+    kept.add([rows_at([30])], at(3901))
+    assert spans(kept.close(at(3901))) == [("1h", 0, 3600, 2)]
+    assert kept.counts.late == 1
+    assert [c.summary.rows for _, _, c in kept.finish()] == [1, 4]
+
+
+def test_a_window_with_too_few_rows_is_carried_into_the_next_one() -> None:
+    """Fewer than the minimum of rows are not tested, and not thrown away."""
+    kept = streams(HOURLY, min_rows=3)
+    kept.add([rows_at([10, 20])], at(20))
+    kept.add([rows_at([3600 + 10, 7200 + 120])], at(7320))
+    closed = kept.close(at(7320))
+    assert spans(closed) == [("1h", 0, 3600, 2), ("1h", 0, 7200, 3)]
+    assert [c.is_sufficient for _, _, c in closed] == [False, True]
+
+
+def test_a_span_from_the_future_is_counted_and_does_not_move_event_time() -> None:
+    """One client with a clock a day ahead must not close everybody else's windows."""
+    kept = streams(HOURLY)
+    kept.add([rows_at([86_400, 10, 20])], at(20))
+    assert kept.counts.clamped == 1
+    assert spans(kept.close(at(40))) == []
+    kept.add([rows_at([30])], at(40))
+    assert kept.counts.late == 0
+    assert spans(kept.finish()) == [("1h", 0, 3600, 4)]
+
+
+def test_row_windows_hold_exactly_as_many_rows_however_the_requests_are_cut() -> None:
+    """Windows of ten rows are the same ten rows whether they come in one request or in twenty-five."""
+    one, many = streams(BY_ROWS), streams(BY_ROWS)
+    one.add([rows_at(list(range(25)))], at(25))
+    for second in range(25):
+        many.add([rows_at([second])], at(second))
+    expected = [("rows", 0, 9 + 1e-9, 10), ("rows", 10, 19 + 1e-9, 10)]
+    assert spans(one.close(at(25))) == spans(many.close(at(25))) == expected
+    assert [c.summary.rows for _, _, c in one.finish()] == [5]
+
+
+def test_streams_do_not_mix() -> None:
+    """The same model in staging and in production are two streams."""
+    staging = StreamKey("shop", "staging", "fraud", "1")
+    kept = streams(BY_ROWS)
+    kept.add([rows_at([1] * 6), rows_at([1] * 6, staging)], at(1))
+    assert spans(kept.close(at(1))) == []
+    assert {key: c.summary.rows for key, _, c in kept.finish()} == {FRAUD: 6, staging: 6}
+
+
+def test_streams_beyond_the_cap_are_counted_and_not_kept() -> None:
+    """A client that sends a new version with every request cannot fill the memory."""
+    kept = streams(BY_ROWS, max=3)
+    for version in range(10):
+        kept.add([rows_at([1, 2], StreamKey("shop", "", "fraud", str(version)))], at(2))
+    assert len(kept.finish()) == 3
+    assert kept.counts.overflow == 14
+
+
+def test_an_old_request_of_many_days_is_windowed_by_its_own_event_time() -> None:
+    """A replay of history, many hours per request, gives the hours that a live stream would have given."""
+    kept = streams(HOURLY)
+    kept.add([rows_at([60 * minute for minute in range(60 * 30)])], at(90 * 86_400))
+    assert kept.counts.late == 0
+    closed = kept.finish()
+    assert [rows for *_, rows in spans(closed)] == [60] * 30
+
+
+@given(
+    st.lists(st.integers(0, 20_000), min_size=1, max_size=60),
+    st.integers(1, 7),
+)
+def test_no_row_is_lost_or_counted_twice(seconds: list[int], size: int) -> None:
+    """Every row is in exactly one window of each kind, or counted late, in whatever order and portions rows come."""
+    kept = streams(HOURLY, BY_ROWS, lateness=Duration(0))
+    for begin in range(0, len(seconds), size):
+        part = seconds[begin : begin + size]
+        kept.add([rows_at([float(s) for s in part])], at(20_000))
+    closed = kept.close(at(20_000)) + kept.finish()
+    assert sum(c.summary.rows for _, _, c in closed if c.name == "rows") == len(seconds)
+    on_time = _on_time(seconds)
+    hourly = [c for _, _, c in closed if c.name == "1h"]
+    tested = sum(c.summary.rows for c in hourly if c.is_sufficient)
+    carried = 0 if not hourly or hourly[-1].is_sufficient else hourly[-1].summary.rows
+    assert tested + carried == on_time
+    assert kept.counts.late == len(seconds) - on_time
+
+
+def _on_time(seconds: list[int]) -> int:
+    """Return how many rows come before a newer one has passed the end of their hour: the rule, one row at a time."""
+    newest, count = -1, 0
+    for second in seconds:
+        count += second // 3600 * 3600 + 3600 > newest
+        newest = max(newest, second)
+    return count
