@@ -1,1 +1,28 @@
-"""OpenTelemetry for machine learning."""
+"""OpenTelemetry for machine learning: every prediction a span, its confidence and its inputs watched."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from otel_ml.describe.models import register_model
+    from otel_ml.instrumentors import instrument, uninstrument
+
+__all__ = ["instrument", "register_model", "uninstrument"]
+
+# Looked up when first used: a service that only mentions otel_ml pays nothing for it.
+_HOMES: Final = {
+    "instrument": "otel_ml.instrumentors",
+    "register_model": "otel_ml.describe.models",
+    "uninstrument": "otel_ml.instrumentors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'otel_ml' has no attribute {name!r}")
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted((*globals(), *__all__))

@@ -18,6 +18,10 @@ from typing import Any, Final, NamedTuple
 from opentelemetry import context as context_api
 from opentelemetry import metrics, trace
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+
+from otel_ml.describe.models import Model
+from otel_ml.inference import Inference
+from otel_ml.ring import Ring
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.metrics import (
     DEFINITIONS,
@@ -30,10 +34,6 @@ from otel_ml_conventions.metrics import (
     create_ml_sdk_errors,
 )
 from otel_ml_conventions.schema import SCHEMA_URL
-
-from otel_ml.describe.models import Model
-from otel_ml.inference import Inference, Inputs
-from otel_ml.ring import Ring
 
 __all__ = ["Channel", "InferenceRecorder", "Recording"]
 
@@ -278,9 +278,7 @@ class InferenceRecorder:
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach the caller
             self.failed("measure", error)
 
-    def _end_span(
-        self, recording: Recording, inference: Inference, error_type: str | None
-    ) -> None:
+    def _end_span(self, recording: Recording, inference: Inference, error_type: str | None) -> None:
         span = recording.span
         if span is None:
             return
@@ -306,9 +304,7 @@ class InferenceRecorder:
         span.set_status(trace.StatusCode.ERROR, str(error))
         span.record_exception(error)
 
-    def _measure(
-        self, recording: Recording, inference: Inference, error_type: str | None
-    ) -> None:
+    def _measure(self, recording: Recording, inference: Inference, error_type: str | None) -> None:
         outputs = inference.outputs
         confidence = outputs.confidence
         span_context = None
@@ -456,9 +452,7 @@ def _is_parent_unsampled() -> bool:
 def _exemplar_context(span_context: trace.SpanContext | None) -> context_api.Context | None:
     if span_context is None:
         return None
-    return trace.set_span_in_context(
-        trace.NonRecordingSpan(span_context), context_api.Context()
-    )
+    return trace.set_span_in_context(trace.NonRecordingSpan(span_context), context_api.Context())
 
 
 def _span_attributes(inference: Inference) -> dict[str, Any]:

@@ -17,18 +17,17 @@ import yaml
 if TYPE_CHECKING:
     from pathlib import Path
 
-MODEL = "conventions/model"
-UPSTREAM = "conventions/upstream"
-FILE_FORMAT = "file_format: definition/2"
+_MODEL = "conventions/model"
+_UPSTREAM = "conventions/upstream"
+_FILE_FORMAT = "file_format: definition/2"
 
-_SCALARS = ("string", "int", "double", "boolean", "any")
-_PLAIN_TYPES = (*_SCALARS, "string[]", "int[]", "double[]", "boolean[]")
-ATTRIBUTE_TYPES = (*_PLAIN_TYPES, *(f"template[{name}]" for name in _PLAIN_TYPES))
+_ARRAY_TYPES = ("string[]", "int[]", "double[]", "boolean[]")
+_PLAIN_TYPES = ("string", "int", "double", "boolean", "any", *_ARRAY_TYPES)
+_ATTRIBUTE_TYPES = (*_PLAIN_TYPES, *(f"template[{name}]" for name in _PLAIN_TYPES))
 STABILITIES = ("development", "alpha", "beta", "release_candidate", "stable")
-INSTRUMENTS = ("counter", "updowncounter", "gauge", "histogram")
-SPAN_KINDS = ("client", "server", "producer", "consumer", "internal")
-REQUIREMENT_LEVELS = ("required", "conditionally_required", "recommended", "opt_in")
-_CONDITION_LEVELS = REQUIREMENT_LEVELS[1:]
+_INSTRUMENTS = ("counter", "updowncounter", "gauge", "histogram")
+_SPAN_KINDS = ("client", "server", "producer", "consumer", "internal")
+_CONDITION_LEVELS = ("conditionally_required", "recommended", "opt_in")
 
 
 @dataclass(frozen=True, order=True)
@@ -448,7 +447,7 @@ def _attribute_type(reader: _Reader, node: yaml.Node) -> AttributeType | None:
     if isinstance(node, yaml.MappingNode):
         stated = reader.fields(node, {"members": _Field(_list_of(_member), is_required=True)})
         return AttributeType("string", stated.get("members") or (), is_enum=True)
-    name = _one_of(ATTRIBUTE_TYPES)(reader, node)
+    name = _one_of(_ATTRIBUTE_TYPES)(reader, node)
     return AttributeType(name) if name else None
 
 
@@ -536,7 +535,7 @@ _span = _record(
     _build_span,
     {
         "type": _required_text,
-        "kind": _Field(_one_of(SPAN_KINDS), is_required=True),
+        "kind": _Field(_one_of(_SPAN_KINDS), is_required=True),
         "name": _Field(_span_name, is_required=True),
         **_emitted_shape,
         "attributes": _references({**_reference_shape, "sampling_relevant": _Field(_flag)}),
@@ -546,7 +545,7 @@ _metric = _record(
     Metric,
     {
         "name": _required_text,
-        "instrument": _Field(_one_of(INSTRUMENTS), is_required=True),
+        "instrument": _Field(_one_of(_INSTRUMENTS), is_required=True),
         "unit": _required_text,
         **_emitted_shape,
     },
@@ -598,8 +597,8 @@ def read_registry(root: Path) -> tuple[Registry, list[Finding]]:
     Raises:
         FileNotFoundError: If one of the two folders has no manifest.
     """
-    own, findings = _read_folder(root, MODEL)
-    upstream, upstream_findings = _read_folder(root, UPSTREAM)
+    own, findings = _read_folder(root, _MODEL)
+    upstream, upstream_findings = _read_folder(root, _UPSTREAM)
     copied = tuple(
         replace(attribute, upstream=upstream.manifest.schema_url)
         for attribute in upstream.attributes
@@ -632,9 +631,9 @@ def _definition(reader: _Reader, node: yaml.Node) -> dict[str, Any]:
 def _read_file(root: Path, file: str, read: Read) -> tuple[Any, list[Finding]]:
     reader = _Reader(file)
     text = (root / file).read_bytes()
-    if read is _definition and text.split(b"\n", 1)[0].strip() != FILE_FORMAT.encode():
+    if read is _definition and text.split(b"\n", 1)[0].strip() != _FILE_FORMAT.encode():
         place = Place(file, 1)
-        reader.findings.append(Finding(place, "file-format", f"first line is not {FILE_FORMAT!r}"))
+        reader.findings.append(Finding(place, "file-format", f"first line is not {_FILE_FORMAT!r}"))
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from conventions.generate.model import Attribute, EnumMember, Registry, Signal
 
-WIDTH = 96
-MOST_NAMES = 3  # signals are named up to here, counted beyond
+_WIDTH = 96
+_MOST_NAMES = 3  # signals are named up to here, counted beyond
 GENERATED = "Generated from conventions/model by `python -m conventions.generate write`"
 MANNER = f"{GENERATED}; what is edited here is overwritten."
 
@@ -56,12 +56,12 @@ def _create_histogram(meter: Meter, definition: MetricDefinition) -> Histogram:
 """
 
 
-def constant_name(name: str) -> str:
+def _constant_name(name: str) -> str:
     """Give the Python constant of a name on the wire."""
     return name.replace(".", "_").upper()
 
 
-def class_name(key: str) -> str:
+def _class_name(key: str) -> str:
     """Give the Python class that lists the known values of an attribute."""
     return "".join(part.title() for part in key.replace(".", "_").split("_")) + "Values"
 
@@ -110,7 +110,7 @@ def _events_module(registry: Registry) -> str:
 
 
 def _constant(prefix: str, signal: Signal, facts: str) -> str:
-    name = f"{prefix}_{constant_name(signal.name)}"
+    name = f"{prefix}_{_constant_name(signal.name)}"
     paragraphs = [signal.brief, signal.note, facts, deprecation(signal)]
     return f'{name}: Final = "{signal.name}"\n' + _docstring(paragraphs)
 
@@ -126,13 +126,13 @@ def _attribute(registry: Registry, attribute: Attribute) -> str:
     usage = " ".join(_requirements(registry, attribute.key))
     origin = f"Copied from {attribute.upstream}." if attribute.upstream else ""
     about = [attribute.brief, attribute.note, usage, _example(attribute), origin]
-    head = f'{constant_name(attribute.key)}: Final = "{attribute.key}"\n'
+    head = f'{_constant_name(attribute.key)}: Final = "{attribute.key}"\n'
     return head + _docstring([*about, deprecation(attribute)])
 
 
 def _example(attribute: Attribute) -> str:
     if attribute.type.is_enum:
-        return f"Known values: `{class_name(attribute.key)}`."
+        return f"Known values: `{_class_name(attribute.key)}`."
     return f"Example: `{shown_example(attribute.examples[0])}`."
 
 
@@ -165,14 +165,14 @@ def _requirements(registry: Registry, key: str) -> Iterator[str]:
 def _listed(signals: Sequence[Signal]) -> str:
     others = [f"`{signal.name}`" for signal in signals if not isinstance(signal, Metric)]
     metrics = [f"`{signal.name}`" for signal in signals if isinstance(signal, Metric)]
-    if len(metrics) > MOST_NAMES:
+    if len(metrics) > _MOST_NAMES:
         metrics = [f"{len(metrics)} metrics"]
     *first, last = [*others, *metrics]
     return f"{', '.join(first)} and {last}" if first else last
 
 
 def _values(attribute: Attribute) -> str:
-    head = f"class {class_name(attribute.key)}(str, Enum):\n"
+    head = f"class {_class_name(attribute.key)}(str, Enum):\n"
     about = _docstring([f"Known values of `{attribute.key}`."], indent=4)
     return head + about + "".join(_member(member) for member in attribute.type.members)
 
@@ -217,7 +217,7 @@ def _definitions(metrics: Iterable[Metric]) -> str:
 
 
 def _definition(metric: Metric) -> str:
-    constant = f"METRIC_{constant_name(metric.name)}"
+    constant = f"METRIC_{_constant_name(metric.name)}"
     facts = (metric.instrument, metric.unit, metric.brief, metric.value_type)
     boundaries = repr(tuple(float(edge) for edge in metric.boundaries))
     arguments = [constant, *(_quoted(fact) for fact in facts), boundaries]
@@ -227,7 +227,7 @@ def _definition(metric: Metric) -> str:
 
 def _factory(metric: Metric) -> str:
     returned, method = _FACTORIES[metric.instrument]
-    definition = f"DEFINITIONS[METRIC_{constant_name(metric.name)}]"
+    definition = f"DEFINITIONS[METRIC_{_constant_name(metric.name)}]"
     head = f"def create_{metric.name.replace('.', '_')}(meter: Meter) -> {returned}:\n"
     about = _docstring([f"Create `{metric.name}`."], indent=4)
     if metric.instrument == "histogram":
@@ -244,14 +244,14 @@ def _module(title: str, imports: str, blocks: Iterable[str]) -> str:
 def _docstring(paragraphs: Iterable[str], indent: int = 0) -> str:
     margin = " " * indent
     told = [_escaped(paragraph) for paragraph in paragraphs if paragraph]
-    if len(told) == 1 and len(told[0]) < WIDTH - indent:
+    if len(told) == 1 and len(told[0]) < _WIDTH - indent:
         return f'{margin}"""{told[0]}"""\n'
     wrapped = "\n\n".join(_wrapped(paragraph, margin) for paragraph in told)
     return f'{margin}"""\n{wrapped}\n{margin}"""\n'
 
 
 def _wrapped(paragraph: str, margin: str) -> str:
-    wrapper = textwrap.TextWrapper(WIDTH, initial_indent=margin, subsequent_indent=margin)
+    wrapper = textwrap.TextWrapper(_WIDTH, initial_indent=margin, subsequent_indent=margin)
     wrapper.break_long_words = wrapper.break_on_hyphens = False
     return wrapper.fill(paragraph)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import httpx
+from typing_extensions import Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +55,7 @@ class Processes:
         self._logs = logs
         self._running: list[_Running] = []
 
-    def __enter__(self) -> Processes:
+    def __enter__(self) -> Self:
         self._logs.mkdir(parents=True, exist_ok=True)
         return self
 

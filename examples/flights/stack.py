@@ -119,7 +119,7 @@ def parts_with_servers(
 
 def parts_alone(at: Addresses, files: Files, window_rows: int) -> list[Part]:
     """Return the processor and the service that sends straight to it."""
-    where = {"OTEL_ML_ENDPOINT": at.processor}
+    where = {"OTEL_ML_ENDPOINT": at.processor, "OTEL_ML_RETURN_ENDPOINT": at.processor_return}
     return [
         _processor(_HERE / "processor-alone.yaml", at, files, where, window_rows),
         _service(at, files, at.processor, metrics="none"),

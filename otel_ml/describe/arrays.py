@@ -130,7 +130,9 @@ class _Array(Table):
     def take(self, rows: Sequence[int], width: int) -> list[list[Any]] | None:
         array = self._array
         kind = array.dtype.kind
-        if self.columns is None or kind in "VMmc":  # records, times, complex: none has a JSON number
+        if (
+            self.columns is None or kind in "VMmc"
+        ):  # records, times, complex: none has a JSON number
             return None
         if kind == "f" and array.dtype.itemsize > _DOUBLE_BYTES:
             array = array[list(rows)].astype("float64")
@@ -280,7 +282,9 @@ class _Samples(Table):
     def missing(self) -> int | None:
         if len(self._samples) * (self.columns or 1) > _MAX_COUNTED_OBJECTS:
             return None
-        return sum(is_missing(value) for sample in self._samples for value in _sample_values(sample))
+        return sum(
+            is_missing(value) for sample in self._samples for value in _sample_values(sample)
+        )
 
     def take(self, rows: Sequence[int], width: int) -> list[list[Any]]:
         names = self.names()

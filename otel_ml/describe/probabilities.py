@@ -151,7 +151,9 @@ def _several_distributions(
 
 
 def _rows_of(matrix: Any, rows: Sequence[int]) -> list[list[float]]:
-    chosen: list[list[float]] = (matrix if len(rows) == len(matrix) else matrix[list(rows)]).tolist()
+    chosen: list[list[float]] = (
+        matrix if len(rows) == len(matrix) else matrix[list(rows)]
+    ).tolist()
     return chosen
 
 

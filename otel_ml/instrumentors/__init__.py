@@ -1,0 +1,71 @@
+"""Which calls of which frameworks become inferences: one file per framework."""
+
+import logging
+from collections.abc import Iterable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final
+
+from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # published without types
+    BaseInstrumentor,
+)
+
+__all__ = ["instrument", "uninstrument"]
+
+_GROUP: Final = "opentelemetry_instrumentor"
+_PREFIX: Final = "ml_"  # other vendors register `transformers`; ours are told apart by this
+
+_logger = logging.getLogger("otel_ml")
+
+
+def instrument(names: Iterable[str] | None = None, **options: Any) -> None:
+    """
+    Begin to observe frameworks, as `opentelemetry-instrument` does for a program without a change.
+
+    Nothing is imported: a framework that is imported later is instrumented then. One that is not
+    installed, or too old, is passed over; it is a warning where it was asked for by name.
+
+    Args:
+        names: Frameworks, for example `["sklearn"]`; all there are by default.
+        **options: `tracer_provider`, `meter_provider` (the global ones by default) and `settings`,
+            an `otel_ml.settings.Settings` (what the environment says by default).
+
+    Raises:
+        ValueError: If a name is not known.
+    """
+    level = logging.DEBUG if names is None else logging.WARNING
+    for name, instrumentor in _chosen(names).items():
+        if instrumentor.is_instrumented_by_opentelemetry:
+            continue
+        try:
+            instrumentor.instrument(skip_dep_check=True, **options)
+        except Exception as error:  # noqa: BLE001 - a conflict of dependencies, whatever its class
+            _logger.log(level, "%s is not instrumented: %s", name, error)
+
+
+def uninstrument(names: Iterable[str] | None = None) -> None:
+    """
+    Stop observing, put back every method, and record what was observed.
+
+    Raises:
+        ValueError: If a name is not known.
+    """
+    for instrumentor in _chosen(names).values():
+        if instrumentor.is_instrumented_by_opentelemetry:
+            instrumentor.uninstrument()
+
+
+def _chosen(names: Iterable[str] | None) -> dict[str, BaseInstrumentor]:
+    ours = _ours()
+    wanted = list(ours) if names is None else list(names)
+    for name in wanted:
+        if name not in ours:
+            raise ValueError(f"unknown framework {name!r}; known: {', '.join(sorted(ours))}")
+    return {name: ours[name].load()() for name in wanted}
+
+
+def _ours() -> dict[str, EntryPoint]:
+    return {
+        point.name.removeprefix(_PREFIX): point
+        for point in entry_points(group=_GROUP)
+        if point.value.startswith(f"{__name__}.")
+    }

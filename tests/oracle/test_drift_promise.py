@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 REFERENCE_ROWS = 50_000
 ROWS = 1000
@@ -148,7 +149,7 @@ def test_more_missing_or_unseen_values_alarm(slot: Slot, before: float, now: flo
     assert found / 200 >= 0.95
 
 
-def category_alarm_rate(test: Callable[[np.ndarray, np.ndarray], float], seed: int) -> float:
+def category_alarm_rate(test: Callable[[IntArray, IntArray], float], seed: int) -> float:
     """Return the share of windows of 100 rows in which any of 20 columns of geometric categories alarms, by *test* with Holm."""
     rng = np.random.default_rng(seed)
     draws = [
@@ -163,11 +164,15 @@ def category_alarm_rate(test: Callable[[np.ndarray, np.ndarray], float], seed: i
 
 
 def test_rare_categories_break_the_promise_unless_they_are_pooled() -> None:
-    """The chi-squared test of rare categories alarms in many times the promised windows; pooled it keeps the promise."""
+    """
+    The chi-squared test of rare categories alarms in most windows; pooled in at most 2.5 % at a promised 1 %.
+
+    Not closer: a chi-squared tail is not exact where a cell expects five. The effect floor takes the rest off.
+    """
     plain = category_alarm_rate(lambda r, c: chi_squared_test(r, c).p_value, seed=5)
     joined = category_alarm_rate(
         lambda r, c: chi_squared_test(*pooled(r, c, ordered=False)).p_value, seed=5
     )
 
-    assert plain > 3 * ALPHA
-    assert joined <= 0.017
+    assert plain > 0.5
+    assert joined <= 0.025

@@ -38,8 +38,8 @@ ColumnType = Literal["numeric", "categorical"]
 
 N_CATEGORIES: Final = 32
 """The most frequent categories, each with a cell of its own."""
-MAX_CATEGORY_LENGTH: Final = 256
-"""Longer texts (in characters) are free text, not categories, and have no place in a profile."""
+MAX_CATEGORY_LENGTH: Final = 320
+"""Characters. Every number is shorter; a longer text is free text, not a category, and has no place in a profile."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

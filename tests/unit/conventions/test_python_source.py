@@ -243,6 +243,18 @@ def test_only_what_the_sdk_writes_and_can_create_has_a_factory(
     ]
 
 
+def test_what_the_processor_writes_has_no_factory(
+    generate: Callable[..., tuple[Registry, Path]],
+) -> None:
+    """A histogram that the SDK does not write is defined and not created."""
+    _, folder = generate(METRICS, "emitted_by: sdk", "emitted_by: processor")
+
+    metrics = _module(folder, "metrics")
+
+    assert "ml.painting.duration" in metrics.DEFINITIONS
+    assert not hasattr(metrics, "create_ml_painting_duration")
+
+
 def test_spans_events_and_schema_are_named(
     generate: Callable[..., tuple[Registry, Path]],
 ) -> None:
@@ -367,3 +379,14 @@ def test_a_metric_says_what_prometheus_calls_it(
     document = json.loads(registry_document(registry))
 
     assert document["metrics"][metric]["prometheus_name"] == expected
+
+
+def test_a_gauge_of_another_unit_is_no_ratio_in_prometheus(
+    write_registry: Callable[..., Path],
+) -> None:
+    """A unit in braces leaves no trace in the name."""
+    registry, _ = read_registry(write_registry(METRICS, 'unit: "1"', 'unit: "{painting}"'))
+
+    document = json.loads(registry_document(registry))
+
+    assert document["metrics"]["ml.painting.dry"]["prometheus_name"] == "ml_painting_dry"

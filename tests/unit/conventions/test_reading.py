@@ -217,6 +217,22 @@ def test_a_record_of_the_wrong_shape_is_found_where_it_stands(
     ]
 
 
+def test_findings_come_in_the_order_of_the_lines(write_registry: Callable[..., Path]) -> None:
+    """What a record lacks is listed at its first line, before what is wrong further down in it."""
+    root = write_registry(
+        ATTRIBUTES,
+        'brief: Who paints.\n    examples: ["Ada"]',
+        "examples: Ada",
+    )
+
+    _, findings = read_registry(root)
+
+    assert [(item.place.line, item.rule) for item in findings] == [
+        (33, "missing-field"),
+        (36, "wrong-type"),
+    ]
+
+
 def test_a_finding_reads_as_one_line_that_an_editor_can_open(
     write_registry: Callable[..., Path],
 ) -> None:

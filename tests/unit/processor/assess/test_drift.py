@@ -166,9 +166,7 @@ def test_more_missing_values_alarm_though_no_value_has_moved() -> None:
 
 def test_fewer_missing_values_do_not_alarm() -> None:
     """A source that has been mended is no drift."""
-    (reading,) = assessed(
-        compared([4500, 4500], [500, 500], reference_slots={Slot.MISSING: 1000})
-    )
+    (reading,) = assessed(compared([4500, 4500], [500, 500], reference_slots={Slot.MISSING: 1000}))
 
     assert reading.state is STEADY
 
@@ -395,7 +393,9 @@ def test_the_promise_is_shared_over_the_families_present() -> None:
 
 def test_an_unknown_family_is_refused_by_name() -> None:
     """A family without a weight cannot take part in the promise."""
-    with pytest.raises(ValueError, match=r"unknown families \['wishes'\]; known: features, outputs"):
+    with pytest.raises(
+        ValueError, match=r"unknown families \['wishes'\]; known: features, outputs"
+    ):
         family_alphas(["features", "wishes"], 0.01)
 
 
@@ -407,6 +407,4 @@ def test_counts_that_do_not_correspond_are_refused_by_name(
 ) -> None:
     """A window that was counted on other cells than its reference is a programming error; it names the column."""
     with pytest.raises(ValueError, match="feature 'temp': expected as many counts"):
-        Comparison(
-            MlDriftTargetValues.FEATURE, "temp", True, counted(reference), counted(current)
-        )
+        Comparison(MlDriftTargetValues.FEATURE, "temp", True, counted(reference), counted(current))

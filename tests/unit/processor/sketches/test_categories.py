@@ -68,7 +68,9 @@ def test_known_names_that_only_look_like_numbers_do_not_catch_numbers() -> None:
     unseen = names.n_cells + Slot.UNSEEN
 
     assert names.assign(value_column([7, 1000, 10])).tolist() == [unseen] * 3
-    assert names.assign(value_column(["007", "1e3", "nan", "inf", "1_0"])).tolist() == list(range(5))
+    assert names.assign(value_column(["007", "1e3", "nan", "inf", "1_0"])).tolist() == list(
+        range(5)
+    )
 
 
 def test_a_list_of_known_names_that_was_cut_calls_nothing_unseen() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -17,8 +19,7 @@ def masses(values: list[float] | np.ndarray) -> list[int]:
     """Return the rows per bin, counted by numpy's own rule for bins closed on the right."""
     edges = [-np.inf, *edges_of(values), np.inf]
     return [
-        int(sum(low < value <= high for value in values))
-        for low, high in zip(edges, edges[1:], strict=False)
+        int(sum(low < value <= high for value in values)) for low, high in itertools.pairwise(edges)
     ]
 
 

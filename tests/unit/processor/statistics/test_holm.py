@@ -7,7 +7,9 @@ from otel_ml_processor.statistics.holm import holm_adjusted
 
 def test_a_worked_example() -> None:
     """Sorted .01 .02 .03 .04 times 4 3 2 1 is .04 .06 .06 .04, and adjusted values never fall: .04 .06 .06 .06."""
-    assert holm_adjusted([0.03, 0.01, 0.04, 0.02]).tolist() == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm_adjusted([0.03, 0.01, 0.04, 0.02]).tolist() == pytest.approx(
+        [0.06, 0.04, 0.06, 0.06]
+    )
 
 
 def test_one_test_pays_nothing() -> None:

@@ -22,7 +22,9 @@ def test_the_distance_of_a_shifted_normal(shift: float) -> None:
 
 def test_the_largest_gap_between_the_distribution_functions() -> None:
     """Half against nothing below the first edge, three quarters against a quarter below the second: 0.5 is the larger."""
-    assert kolmogorov_smirnov_distance(np.array([2, 1, 1]), np.array([0, 1, 3])) == pytest.approx(0.5)
+    assert kolmogorov_smirnov_distance(np.array([2, 1, 1]), np.array([0, 1, 3])) == pytest.approx(
+        0.5
+    )
 
 
 def test_one_bin_hides_everything() -> None:

@@ -46,7 +46,9 @@ def test_an_empty_bin_costs_no_more_than_a_rare_sample() -> None:
 
 def test_without_pseudo_counts_an_empty_bin_makes_it_infinite() -> None:
     """The unsmoothed divergence has no finite value where one side cannot happen, and says so without a warning."""
-    assert population_stability_index(np.array([1, 1]), np.array([2, 0]), pseudo_count=0) == math.inf
+    assert (
+        population_stability_index(np.array([1, 1]), np.array([2, 0]), pseudo_count=0) == math.inf
+    )
 
 
 def test_a_bin_that_both_sides_leave_empty_is_free_without_pseudo_counts() -> None:
@@ -78,7 +80,9 @@ def test_debiased_psi_takes_off_what_chance_adds() -> None:
 
 
 @pytest.mark.parametrize("statistic", [population_stability_index, debiased_psi])
-def test_sides_on_different_bins_are_refused_with_both_numbers(statistic: Callable[..., float]) -> None:
+def test_sides_on_different_bins_are_refused_with_both_numbers(
+    statistic: Callable[..., float],
+) -> None:
     """Bins that do not correspond are a programming error, told with what was found on each side."""
     with pytest.raises(ValueError, match="reference has 3 bins but current has 2"):
         statistic(np.array([1, 1, 1]), np.array([1, 1]))

@@ -80,9 +80,13 @@ def test_with_three_cells_location_and_scale_are_the_whole_of_chi_squared() -> N
     reference, current = np.array([120, 45, 80]), np.array([30, 40, 5])
     rows = reference.sum() + current.sum()
 
-    squares = rank_location_test(reference, current).z ** 2 + rank_scale_test(reference, current).z ** 2
+    squares = (
+        rank_location_test(reference, current).z ** 2 + rank_scale_test(reference, current).z ** 2
+    )
 
-    assert squares == pytest.approx(chi_squared_test(reference, current).statistic * (rows - 1) / rows)
+    assert squares == pytest.approx(
+        chi_squared_test(reference, current).statistic * (rows - 1) / rows
+    )
 
 
 def test_too_few_cells_are_no_evidence() -> None:
@@ -100,7 +104,9 @@ def test_two_rows_are_enough_for_an_answer(test: Callable[[IntArray, IntArray], 
 
 
 @pytest.mark.parametrize("test", [rank_location_test, rank_scale_test])
-def test_sides_that_cannot_be_compared_are_refused(test: Callable[[IntArray, IntArray], RankTest]) -> None:
+def test_sides_that_cannot_be_compared_are_refused(
+    test: Callable[[IntArray, IntArray], RankTest],
+) -> None:
     """Different cells and empty sides are told with both numbers."""
     with pytest.raises(ValueError, match="reference has 2 bins but current has 3"):
         test(np.array([1, 1]), np.array([1, 1, 1]))

@@ -26,7 +26,7 @@ REFERENCE = Reference.of(
 ROWS = inferences(
     4,
     labels=["late", "punctual", "late", None],
-    confidences=[0.55, 0.85, 0.95, np.nan],
+    confidences=[0.55, 0.875, 0.95, np.nan],
     entropies=[0.5, np.nan, np.nan, np.nan],
     margins=[0.25, 0.75, np.nan, np.nan],
     features={"age": [12, None, 99, ABSENT], "carrier": ["B6", "ZZ", "UA", None]},
@@ -46,10 +46,10 @@ def test_a_window_is_counted_target_by_target() -> None:
 
     # Slots: missing, non-finite, unseen, type error, below range, above range.
     assert current(summary) == {
-        "feature age": [1, 0, 1] + [1, 0, 0, 0, 0, 1],
-        "feature carrier": [1, 1, 0] + [1, 0, 1, 0, 0, 0],
+        "feature age": [1, 0, 1, 1, 0, 0, 0, 0, 1],
+        "feature carrier": [1, 1, 0, 1, 0, 1, 0, 0, 0],
         "prediction": [2, 1, 0] + [0] * N_SLOTS,
-        "confidence": [1, 0, 2] + [0, 0, 0, 0, 1, 1],
+        "confidence": [1, 0, 2, 0, 0, 0, 0, 1, 1],
     }
     assert summary.rows == 4
 
@@ -62,7 +62,7 @@ def test_confidence_and_classes_are_kept_beside_the_counts() -> None:
 
     assert summary.scores.threshold == 0.6
     assert summary.scores.low == 1
-    assert summary.scores.confidence.mean == pytest.approx((0.55 + 0.85 + 0.95) / 3)
+    assert summary.scores.confidence.mean == pytest.approx((0.55 + 0.875 + 0.95) / 3)
     assert summary.scores.margin.mean == 0.5
     assert summary.labels.counts() == {"late": 2, "punctual": 1}
 

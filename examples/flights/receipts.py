@@ -1,0 +1,86 @@
+"""The numbers that a reader of the demo can check for themselves, asked of the running parts."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from stack import MODEL_NAME, SERVICE_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["agreed", "jaeger_inferences", "prometheus_value", "scraped_sum", "trace_lines"]
+
+_SLICE = 400
+"""Requests whose traces are fetched at once; a trace has some 10 KB."""
+_MARGIN_S = 1.0
+_TIMEOUT_S = 60.0
+_TOLD = ("http.response.status_code", "ml.prediction.label", "ml.prediction.confidence", "ml.verdict.drift")
+
+
+def scraped_sum(page: str, metric: str) -> int:
+    """Return the sum of all series of *metric* on the processor's `/metrics`; 0 where there is none."""
+    text = httpx.get(f"http://{page}/metrics", timeout=5.0).raise_for_status().text
+    series = re.findall(rf"^{re.escape(metric)}(?:\{{.*\}})? (\S+)", text, flags=re.MULTILINE)
+    return round(sum(float(value) for value in series))
+
+
+def prometheus_value(prometheus: str, query: str) -> list[dict[str, Any]]:
+    """Return the series that Prometheus answers to *query* now."""
+    answer = httpx.get(f"http://{prometheus}/api/v1/query", params={"query": query}, timeout=5.0)
+    return answer.raise_for_status().json()["data"]["result"]
+
+
+def jaeger_inferences(jaeger: str, answer_times: Sequence[float]) -> int:
+    """
+    Return how many inference spans Jaeger has, by asking for the traces of the times at which requests were answered.
+
+    Asked slice by slice, because all at once would be hundreds of megabytes; spans at the borders are counted once, by their ids.
+    """
+    found: set[str] = set()
+    for begin in range(0, len(answer_times), _SLICE):
+        times = answer_times[begin : begin + _SLICE]
+        found |= _inference_ids(jaeger, min(times) - _MARGIN_S, max(times) + _MARGIN_S)
+    return len(found)
+
+
+def _inference_ids(jaeger: str, start: float, end: float) -> set[str]:
+    operation = f"predict {MODEL_NAME}"
+    asked = {
+        "service": SERVICE_NAME,
+        "operation": operation,
+        "start": round(start * 1e6),
+        "end": round(end * 1e6),
+        "limit": 20 * _SLICE,
+    }
+    answer = httpx.get(f"http://{jaeger}/api/traces", params=asked, timeout=_TIMEOUT_S)
+    traces = answer.raise_for_status().json()["data"]
+    spans = (span for trace in traces for span in trace["spans"])
+    return {span["spanID"] for span in spans if span["operationName"] == operation}
+
+
+def trace_lines(jaeger: str, tags: str) -> list[str]:
+    """Return one trace that a search in Jaeger by *tags* (JSON) finds, a line per span; empty if it finds none."""
+    asked = {"service": SERVICE_NAME, "tags": tags, "limit": 1}
+    answer = httpx.get(f"http://{jaeger}/api/traces", params=asked, timeout=_TIMEOUT_S)
+    traces = answer.raise_for_status().json()["data"]
+    spans = sorted(traces[0]["spans"], key=lambda span: span["startTime"]) if traces else []
+    return [_span_line(span) for span in spans if "http " not in span["operationName"]]
+
+
+def _span_line(span: dict[str, Any]) -> str:
+    tags = {tag["key"]: tag["value"] for tag in span["tags"]}
+    told = [f"{key}={tags[key]}" for key in _TOLD if key in tags]
+    indent = "  " if span["references"] else ""
+    return f"{indent}{span['operationName']} {span['duration'] / 1000:.1f} ms {' '.join(told)}".rstrip()
+
+
+def agreed(count: Callable[[], int], expected: int, within_s: float) -> int:
+    """Return what *count* gives as soon as it gives *expected*, or last gave after *within_s* seconds."""
+    end = time.monotonic() + within_s
+    while (found := count()) != expected and time.monotonic() < end:
+        time.sleep(0.25)
+    return found

@@ -1,0 +1,116 @@
+"""What the demo shows while it plays: a table of windows and a bar in a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+from typing_extensions import Self
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from rich.console import Console
+    from watch import Drifted, Window
+
+__all__ = ["Screen", "days_text", "drifted_text", "windows_table"]
+
+_COLOURS = {"steady": "green", "warning": "yellow", "drifting": "red"}
+_WIDE = 100
+"""Columns from which on a window's line has room for four drifted features; two below."""
+_SMALLEST_P_VALUE = 1e-12
+_CHROME_LINES = 7
+"""Lines of the terminal that are not rows of the table."""
+
+
+def days_text(days: Sequence[date]) -> str:
+    """Return `Mar 01 - Mar 31`; of days in no order, from the earliest to the latest, and that they are shuffled."""
+    if not days:
+        return "?"
+    first, last = min(days), max(days)
+    shuffled = ", shuffled" if days[0] != first or days[-1] != last else ""
+    return f"{first:%b %d} - {last:%b %d}{shuffled}"
+
+
+def drifted_text(drifted: Sequence[Drifted], shown: int) -> str:
+    """Return the first *shown* with score and p-value, and how many more there are."""
+    texts = [f"{one.name} {one.score:.2f} ({_p_text(one.p_value)})" for one in drifted[:shown]]
+    more = len(drifted) - shown
+    return ", ".join([*texts, f"and {more} more"] if more > 0 else texts)
+
+
+def _p_text(p_value: float) -> str:
+    return f"p<{_SMALLEST_P_VALUE:.0e}" if p_value < _SMALLEST_P_VALUE else f"p={p_value:.1g}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
+
+
+def windows_table(windows: Sequence[Window], width: int) -> Table:
+    """Return a row per window: what it covered, its state, what drifted by how much, and how sure the model was."""
+    table = Table(expand=False, pad_edge=False, box=None, header_style="bold")
+    for heading in ("departures", "rows", "state", "drifted: PSI (p-value)", "confidence", "low"):
+        table.add_column(heading, justify="right" if heading in {"rows", "confidence", "low"} else "left")
+    for window in windows:
+        table.add_row(
+            days_text(window.days),
+            str(window.rows),
+            Text(window.state, style=_COLOURS.get(window.state, "")),
+            drifted_text(window.drifted, 4 if width >= _WIDE else 2),
+            _share(window.mean_confidence),
+            _share(window.low_confidence),
+        )
+    return table
+
+
+class Screen:
+    """
+    The console while flights are played; a context manager.
+
+    In a terminal the last windows and a bar are redrawn in place, and the whole table stays behind at the end; elsewhere every
+    window is one line.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        self._windows: Sequence[Window] = ()
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._console.print(windows_table(self._windows, self._console.width))
+
+    def show(self, windows: Sequence[Window], answered: int, total: int) -> None:
+        """Show all *windows* so far, and that *answered* of *total* requests were answered."""
+        if self._live is None:
+            for window in windows[len(self._windows) :]:
+                self._console.print(_line(window, answered, total), soft_wrap=True, highlight=False)
+        else:
+            self._live.update(self._picture(windows, answered, total), refresh=True)
+        self._windows = tuple(windows)
+
+    def _picture(self, windows: Sequence[Window], answered: int, total: int) -> Group:
+        room = max(3, self._console.height - _CHROME_LINES)
+        width = min(40, self._console.width // 2)
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row(ProgressBar(total, answered, width), f"{answered} of {total} flights")
+        return Group(windows_table(windows[-room:], self._console.width), "", bar)
+
+
+def _line(window: Window, answered: int, total: int) -> str:
+    drifted = f": {drifted_text(window.drifted, 4)}" if window.drifted else ""
+    sure = f"confidence {_share(window.mean_confidence)}, low {_share(window.low_confidence)}"
+    covers = f"{days_text(window.days)} ({window.rows} rows)"
+    return f"[{answered}/{total}] {covers} {window.state}{drifted}; {sure}"

@@ -1,0 +1,108 @@
+"""Reads the processor's `/readings` and tells which days of the year each window covered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from play import Player
+
+__all__ = ["Drifted", "Watch", "Window"]
+
+
+@dataclass(frozen=True, slots=True)
+class Drifted:
+    """A feature, the prediction or the confidence, in alarm: its PSI, and its p-value after Holm's correction."""
+
+    name: str
+    score: float
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """
+    What the processor said of one window, and the days of the flights in it.
+
+    The spans carry the time of the request, not of the flight: only the player knows the days. `drifted` has the largest score first;
+    the confidences are None where the processor had none.
+    """
+
+    number: int
+    days: tuple[date, ...]
+    rows: int
+    state: str
+    drifted: tuple[Drifted, ...]
+    mean_confidence: float | None
+    low_confidence: float | None
+
+
+class Watch:
+    """
+    The windows so far, in the order in which they closed.
+
+    *days* has the day of every flight in the order of sending; every window has *size* of them.
+    """
+
+    def __init__(self, page: str, player: Player, days: Sequence[date], size: int) -> None:
+        self._url = f"http://{page}/readings"
+        self._player = player
+        self._days = days
+        self._size = size
+        self.windows: list[Window] = []
+        self._last: tuple[str, str] | None = None
+
+    def look(self) -> Window | None:
+        """Return the window that closed since the last look, if one did; httpx.HTTPError if the page does not answer."""
+        response = httpx.get(self._url, timeout=5.0).raise_for_status()
+        readings = [
+            reading for stream in response.json()["streams"] for reading in stream["readings"]
+        ]
+        if not readings:
+            return None
+        [reading] = readings  # one model, one kind of window
+        covers = reading["start"], reading["end"]
+        if covers == self._last:
+            return None
+        self._last = covers
+        window = self._window(reading)
+        self.windows.append(window)
+        return window
+
+    def _window(self, reading: dict[str, Any]) -> Window:
+        number = self._number(reading["end"])
+        confidence = reading["confidence"] or {}
+        return Window(
+            number=number,
+            days=tuple(self._days[(number - 1) * self._size : number * self._size]),
+            rows=reading["rows"],
+            state=reading["state"],
+            drifted=_drifted(reading["targets"]),
+            mean_confidence=confidence.get("mean"),
+            low_confidence=confidence.get("low"),
+        )
+
+    def _number(self, end: str) -> int:
+        """
+        Return which window it is, from 1: the one whose last flight was answered about when the window ended.
+
+        Counted like this, a window that was missed does not shift the ones after it. `end` is cut to the second, hence the half.
+        """
+        moment = datetime.fromisoformat(end.replace("Z", "+00:00")).timestamp() + 0.5
+        return max(1, round(self._player.answered_by(moment) / self._size))
+
+
+def _drifted(targets: list[dict[str, Any]]) -> tuple[Drifted, ...]:
+    found = [
+        Drifted(target["name"] or target["target"], target["scores"]["psi"], target["p_value"])
+        for target in targets
+        if target["state"] == "drifting"
+    ]
+    return tuple(sorted(found, key=lambda drifted: -drifted.score))

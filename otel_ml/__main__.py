@@ -1,0 +1,57 @@
+"""The command `otel-ml`: a name for each subcommand, and nothing loaded before it is called."""
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint, entry_points, version
+from typing import Final
+
+__all__ = ["main"]
+
+_GROUP: Final = "otel_ml_commands"
+_USAGE_ERROR: Final = 2
+_USAGE: Final = "usage: otel-ml [--help | --version] COMMAND ..."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Run the subcommand named by the first of *argv* on the rest of it; return its exit status.
+
+    2 where there is no such subcommand, or what it needs is not installed.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    commands = {point.name: point for point in entry_points(group=_GROUP)}
+    known = ", ".join(sorted(commands))
+    if not arguments:
+        print(f"{_USAGE}\ncommands: {known}", file=sys.stderr)  # noqa: T201 - a command speaks
+        return _USAGE_ERROR
+    name, *rest = arguments
+    if name in {"-h", "--help"}:
+        print(f"{_USAGE}\n\nOpenTelemetry for machine learning.\n\ncommands: {known}")  # noqa: T201 - same
+        return 0
+    if name == "--version":
+        print(f"otel-ml {version('otel-ml')}")  # noqa: T201 - same
+        return 0
+    if name not in commands:
+        print(f"otel-ml: unknown command {name!r}; known: {known}", file=sys.stderr)  # noqa: T201 - same
+        return _USAGE_ERROR
+    return _run(commands[name], rest)
+
+
+def _run(command: EntryPoint, arguments: Sequence[str]) -> int:
+    try:
+        run = command.load()
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing.startswith("otel_ml"):
+            raise  # ours is broken, nothing that could be installed would mend it
+        print(  # noqa: T201 - a command speaks
+            f"otel-ml {command.name}: needs {missing}, which is not there: "
+            "install otel-ml[processor]",
+            file=sys.stderr,
+        )
+        return _USAGE_ERROR
+    return int(run(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""Something to do when a module has been imported; nothing here imports it."""
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+__all__ = ["ImportHooks"]
+
+_Hook = Callable[[ModuleType], None]
+
+
+class ImportHooks(MetaPathFinder):
+    """
+    Calls a hook once for each awaited module, right after its code has run.
+
+    It finds modules as the other finders do and leaves their loaders in place: only the loader's
+    `exec_module` is replaced, on that one instance, for that one call. A hook must not raise.
+    """
+
+    def __init__(self) -> None:
+        self._hooks: dict[str, _Hook] = {}
+
+    def when_imported(self, name: str, hook: _Hook) -> None:
+        """Call *hook* with the module *name*: at once if it is there already."""
+        module = sys.modules.get(name)
+        if module is not None:
+            hook(module)
+            return
+        self._hooks[name] = hook
+        if self not in sys.meta_path:
+            sys.meta_path.insert(0, self)
+
+    def clear(self) -> None:
+        """Await no module any more."""
+        self._hooks.clear()
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return the spec that another finder has for an awaited module, with the hook attached."""
+        if fullname not in self._hooks:
+            return None
+        for finder in sys.meta_path:
+            spec = None if finder is self else finder.find_spec(fullname, path, target)
+            if spec is not None:
+                if spec.loader is not None:
+                    self._attach(fullname, spec.loader)
+                return spec
+        return None
+
+    def _attach(self, name: str, loader: Loader) -> None:
+        execute = loader.exec_module
+
+        def execute_then_tell(module: ModuleType) -> None:
+            del loader.exec_module  # the instance's own, set below
+            execute(module)
+            hook = self._hooks.pop(name, None)
+            if hook is not None:
+                hook(module)
+
+        loader.exec_module = execute_then_tell  # type: ignore[method-assign]  # taken off by itself

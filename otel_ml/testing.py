@@ -1,0 +1,84 @@
+"""
+A plugin for pytest that captures what a test's model calls emit; load it with `-p otel_ml.testing`.
+
+Or, in the topmost conftest.py: `pytest_plugins = ["otel_ml.testing"]`.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import Sampler
+
+from otel_ml.instrumentors import instrument, uninstrument
+from otel_ml.settings import Settings
+
+__all__ = ["Capture", "capture", "captured"]
+
+
+class Capture:
+    """Spans and metrics of the model calls since it began, in memory."""
+
+    def __init__(self, sampler: Sampler | None = None) -> None:
+        self._exporter = InMemorySpanExporter()
+        self._reader = InMemoryMetricReader()
+        self.tracer_provider = TracerProvider(sampler=sampler)
+        self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._exporter))
+        self.meter_provider = MeterProvider([self._reader])
+
+    @property
+    def spans(self) -> Sequence[ReadableSpan]:
+        """The spans that have ended, oldest first."""
+        return self._exporter.get_finished_spans()
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The attributes of the one span there is; an AssertionError where there is not one."""
+        (span,) = self.spans
+        return dict(span.attributes or {})
+
+    def clear(self) -> None:
+        """Forget the spans so far; metrics go on counting."""
+        self._exporter.clear()
+
+    def metric(self, name: str) -> list[Any]:
+        """Return the data points of metric *name*, none where nothing was recorded."""
+        data = self._reader.get_metrics_data()
+        return [
+            point
+            for resource in (data.resource_metrics if data else ())
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+            if metric.name == name
+            for point in metric.data.data_points
+        ]
+
+
+@contextmanager
+def capture(settings: Settings | None = None, sampler: Sampler | None = None) -> Iterator[Capture]:
+    """Instrument every framework there is, into memory, for as long as the context lasts."""
+    seen = Capture(sampler)
+    instrument(
+        tracer_provider=seen.tracer_provider,
+        meter_provider=seen.meter_provider,
+        settings=settings or Settings(),
+    )
+    try:
+        yield seen
+    finally:
+        uninstrument()
+        seen.tracer_provider.shutdown()
+        seen.meter_provider.shutdown()
+
+
+@pytest.fixture(name="captured")
+def captured() -> Iterator[Capture]:
+    """Return a capture with the default settings."""
+    with capture() as seen:
+        yield seen

@@ -1,0 +1,100 @@
+"""The HTTP server of the pages."""
+
+from __future__ import annotations
+
+import socket
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from otel_ml_processor.emit.server import HttpServer
+from otel_ml_processor.errors import ConfigError
+
+
+def app() -> Starlette:
+    """Return an application with one page."""
+    return Starlette(routes=[Route("/", lambda _: PlainTextResponse("here"))])
+
+
+def get(endpoint: str) -> httpx.Response:
+    """Return the answer of *endpoint*."""
+    with httpx.Client(trust_env=False, timeout=10) as client:
+        return client.get(f"http://{endpoint}/")
+
+
+def test_a_free_port_is_found_and_told() -> None:
+    """Port 0 takes a free one, and the server answers as soon as `start` returns."""
+    server = HttpServer("127.0.0.1:0", app())
+    server.start()
+
+    answer = get(server.endpoint)
+
+    server.stop()
+    assert not server.endpoint.endswith(":0")
+    assert answer.text == "here"
+    assert "server" not in answer.headers
+
+
+def test_a_stopped_server_has_let_go_of_its_port() -> None:
+    """After `stop` nobody answers, and another server can take the same address."""
+    first = HttpServer("127.0.0.1:0", app())
+    first.start()
+    get(first.endpoint)
+    first.stop()
+
+    with pytest.raises(httpx.ConnectError):
+        get(first.endpoint)
+    second = HttpServer(first.endpoint, app())
+    second.start()
+    assert get(second.endpoint).text == "here"
+    second.stop()
+
+
+def test_a_used_port_is_an_error_of_the_configuration() -> None:
+    """Start fails at once, with a line that names the setting, the address and the reason."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        endpoint = f"127.0.0.1:{taken.getsockname()[1]}"
+        server = HttpServer(endpoint, app())
+
+        with pytest.raises(ConfigError) as caught:
+            server.start()
+
+    message = str(caught.value)
+    assert message.startswith(f"http.endpoint: cannot listen on {endpoint}: ")
+    assert "in use" in message
+    assert "\n" not in message
+    server.stop()
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["", "localhost", ":19464", "127.0.0.1:", "127.0.0.1:http", "h:-1", "h:65536", "h:٣"],
+)
+def test_an_endpoint_that_is_none_is_refused(endpoint: str) -> None:
+    """What is not host:port never reaches the network; the message says what was expected and found."""
+    with pytest.raises(ConfigError) as caught:
+        HttpServer(endpoint, app())
+
+    assert "expected host:port" in str(caught.value)
+    assert repr(endpoint) in str(caught.value)
+
+
+def test_a_host_that_does_not_exist_is_an_error_of_the_configuration() -> None:
+    """A name or address that is not of this machine is told like a used port."""
+    server = HttpServer("192.0.2.1:0", app())
+
+    with pytest.raises(ConfigError, match=r"http\.endpoint: cannot listen on 192\.0\.2\.1:0"):
+        server.start()
+
+
+def test_ipv6_is_written_in_brackets() -> None:
+    """An IPv6 address is read and told the way a URL has it."""
+    assert HttpServer("[::1]:19464", app()).endpoint == "[::1]:19464"
+
+
+def test_a_server_that_never_ran_can_be_stopped() -> None:
+    """A start that failed elsewhere cleans up without an error."""
+    HttpServer("127.0.0.1:0", app()).stop()
