@@ -26,6 +26,7 @@ check: $(INSTALLED)  ## Static checks: format, lint, types, layers, spelling, do
 	$(BIN)/codespell
 	$(BIN)/interrogate -q tests
 	$(BIN)/python -m conventions.generate check
+	$(BIN)/python docs/generate.py check
 
 format: $(INSTALLED)  ## Format the code and mend what can be mended.
 	$(BIN)/ruff check --fix-only .
@@ -33,6 +34,7 @@ format: $(INSTALLED)  ## Format the code and mend what can be mended.
 
 generate: $(INSTALLED)  ## Write the generated files: constants, registry.json, reference pages.
 	$(BIN)/python -m conventions.generate write
+	$(BIN)/python docs/generate.py write
 
 tools:  ## Build the real servers into .tools/bin (Go; once, some 10 minutes).
 	tools/build.sh

@@ -1,4 +1,4 @@
-"""The pages of `docs/reference/conventions`, as text: one per kind of signal, and one for attributes."""
+"""The pages of `docs/reference/conventions`, as text: one per kind of name, and an index."""
 
 from __future__ import annotations
 

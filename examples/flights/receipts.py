@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 from stack import MODEL_NAME, SERVICE_NAME
@@ -12,13 +12,21 @@ from stack import MODEL_NAME, SERVICE_NAME
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["agreed", "jaeger_inferences", "prometheus_value", "scraped_sum", "trace_lines"]
+__all__ = ["jaeger_inferences", "prometheus_values", "scraped_sum", "settled", "trace_lines"]
+
+T = TypeVar("T")
 
 _SLICE = 400
 """Requests whose traces are fetched at once; a trace has some 10 KB."""
 _MARGIN_S = 1.0
 _TIMEOUT_S = 60.0
-_TOLD = ("http.response.status_code", "ml.prediction.label", "ml.prediction.confidence", "ml.verdict.drift")
+_POLL_S = 0.25
+_TOLD = (
+    "http.response.status_code",
+    "ml.prediction.label",
+    "ml.prediction.confidence",
+    "ml.verdict.drift",
+)
 
 
 def scraped_sum(page: str, metric: str) -> int:
@@ -28,10 +36,11 @@ def scraped_sum(page: str, metric: str) -> int:
     return round(sum(float(value) for value in series))
 
 
-def prometheus_value(prometheus: str, query: str) -> list[dict[str, Any]]:
-    """Return the series that Prometheus answers to *query* now."""
+def prometheus_values(prometheus: str, query: str) -> list[tuple[str, float]]:
+    """Return job and value of each series that Prometheus answers to *query*: the scraped ones and the pushed ones."""
     answer = httpx.get(f"http://{prometheus}/api/v1/query", params={"query": query}, timeout=5.0)
-    return answer.raise_for_status().json()["data"]["result"]
+    series = answer.raise_for_status().json()["data"]["result"]
+    return [(one["metric"].get("job", ""), float(one["value"][1])) for one in series]
 
 
 def jaeger_inferences(jaeger: str, answer_times: Sequence[float]) -> int:
@@ -78,9 +87,9 @@ def _span_line(span: dict[str, Any]) -> str:
     return f"{indent}{span['operationName']} {span['duration'] / 1000:.1f} ms {' '.join(told)}".rstrip()
 
 
-def agreed(count: Callable[[], int], expected: int, within_s: float) -> int:
-    """Return what *count* gives as soon as it gives *expected*, or last gave after *within_s* seconds."""
+def settled(ask: Callable[[], T], wanted: Callable[[T], bool], within_s: float = 15.0) -> T:
+    """Return the first answer that is wanted, or the last one after *within_s* seconds: what is sent takes its time."""
     end = time.monotonic() + within_s
-    while (found := count()) != expected and time.monotonic() < end:
-        time.sleep(0.25)
-    return found
+    while not wanted(answer := ask()) and time.monotonic() < end:
+        time.sleep(_POLL_S)
+    return answer

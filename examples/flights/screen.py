@@ -38,8 +38,11 @@ def days_text(days: Sequence[date]) -> str:
 
 
 def drifted_text(drifted: Sequence[Drifted], shown: int) -> str:
-    """Return the first *shown* with score and p-value, and how many more there are."""
-    texts = [f"{one.name} {one.score:.2f} ({_p_text(one.p_value)})" for one in drifted[:shown]]
+    """Return the first *shown* with their score, or share, and p-value, and how many more there are."""
+    texts = [
+        f"{one.name} {one.share or format(one.score, '.2f')} ({_p_text(one.p_value)})"
+        for one in drifted[:shown]
+    ]
     more = len(drifted) - shown
     return ", ".join([*texts, f"and {more} more"] if more > 0 else texts)
 
@@ -56,7 +59,9 @@ def windows_table(windows: Sequence[Window], width: int) -> Table:
     """Return a row per window: what it covered, its state, what drifted by how much, and how sure the model was."""
     table = Table(expand=False, pad_edge=False, box=None, header_style="bold")
     for heading in ("departures", "rows", "state", "drifted: PSI (p-value)", "confidence", "low"):
-        table.add_column(heading, justify="right" if heading in {"rows", "confidence", "low"} else "left")
+        table.add_column(
+            heading, justify="right" if heading in {"rows", "confidence", "low"} else "left"
+        )
     for window in windows:
         table.add_row(
             days_text(window.days),
@@ -79,7 +84,11 @@ class Screen:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        self._live = (
+            Live(console=console, auto_refresh=False, transient=True)
+            if console.is_terminal
+            else None
+        )
         self._windows: Sequence[Window] = ()
 
     def __enter__(self) -> Self:

@@ -19,11 +19,16 @@ __all__ = ["Drifted", "Watch", "Window"]
 
 @dataclass(frozen=True, slots=True)
 class Drifted:
-    """A feature, the prediction or the confidence, in alarm: its PSI, and its p-value after Holm's correction."""
+    """
+    A feature, the prediction or the confidence, in alarm: its PSI, and its p-value after Holm's correction.
+
+    `share` is `3% missing` or `1% unseen` where it was that, and not the values, that gave the smallest p-value; empty otherwise.
+    """
 
     name: str
     score: float
     p_value: float
+    share: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class Watch:
         self._days = days
         self._size = size
         self.windows: list[Window] = []
-        self._last: tuple[str, str] | None = None
+        self._last: dict[str, Any] = {}
 
     def look(self) -> Window | None:
         """Return the window that closed since the last look, if one did; httpx.HTTPError if the page does not answer."""
@@ -68,13 +73,17 @@ class Watch:
         if not readings:
             return None
         [reading] = readings  # one model, one kind of window
-        covers = reading["start"], reading["end"]
-        if covers == self._last:
+        if reading == self._last:
             return None
-        self._last = covers
+        self._last = reading
         window = self._window(reading)
         self.windows.append(window)
         return window
+
+    def score(self, name: str) -> float:
+        """Return the PSI of the feature *name* in the last window; KeyError if no window has closed or it has no such feature."""
+        scores = {target["name"]: target["scores"] for target in self._last.get("targets", [])}
+        return float(scores[name]["psi"])
 
     def _window(self, reading: dict[str, Any]) -> Window:
         number = self._number(reading["end"])
@@ -100,9 +109,12 @@ class Watch:
 
 
 def _drifted(targets: list[dict[str, Any]]) -> tuple[Drifted, ...]:
-    found = [
-        Drifted(target["name"] or target["target"], target["scores"]["psi"], target["p_value"])
-        for target in targets
-        if target["state"] == "drifting"
-    ]
+    found = [_one_drifted(target) for target in targets if target["state"] == "drifting"]
     return tuple(sorted(found, key=lambda drifted: -drifted.score))
+
+
+def _one_drifted(target: dict[str, Any]) -> Drifted:
+    driver = target["driver"]
+    share = f"{target[driver]:.0%} {driver}" if driver in {"missing", "unseen"} else ""
+    name = target["name"] or target["target"]
+    return Drifted(name, target["scores"]["psi"], target["p_value"], share)

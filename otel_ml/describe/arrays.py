@@ -7,7 +7,7 @@ is left alone. Nothing is converted as a whole, no iterator is consumed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -328,12 +328,16 @@ def _reader_of(kind: type) -> Callable[[Any], Table]:
         reader = _KINDS.get((_package(ancestor), ancestor.__name__))
         if reader is _Array and ancestor is not kind:
             # A matrix answers the same calls otherwise than an array does.
-            return lambda data, plain=ancestor: _Array(data.view(plain))
+            return partial(_read_as, ancestor)
         if reader is not None:
             if _package(kind) == _package(ancestor):
                 _READERS[kind] = reader
             return reader
     return _unknown
+
+
+def _read_as(plain: type, array: Any) -> Table:
+    return _Array(array.view(plain))
 
 
 def _unknown(data: Any) -> Table:

@@ -112,14 +112,14 @@ class Patches:
 
         def adopt_subclass(cls: type, **kwargs: Any) -> None:
             if own is None:
-                super(base, cls).__init_subclass__(**kwargs)
+                super(base, cls).__init_subclass__(**kwargs)  # type: ignore[arg-type]  # mypy wants a literal class
             else:
                 own.__get__(None, cls)(**kwargs)
             hooks = getattr(sys.modules.get(module), "hooks", None)
             if hooks is not None and hooks.adopt is not None:
                 hooks.adopt(cls)
 
-        type.__setattr__(base, "__init_subclass__", classmethod(_marked(adopt_subclass)))
+        setattr(base, "__init_subclass__", classmethod(_marked(adopt_subclass)))  # noqa: B010 - mypy lets no one assign it
         self._hooked.append((base, own))
 
     def undo(self) -> None:

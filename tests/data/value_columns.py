@@ -59,10 +59,12 @@ def inferences(
 
 
 def _floats(rows: int, values: Sequence[float] | None) -> np.ndarray:
+    """Return *values* as floats, or as many NaN."""
     return np.full(rows, np.nan) if values is None else np.array(values, dtype=np.float64)
 
 
 def _kind(value: object) -> Kind:
+    """Return what a decoder would call *value*."""
     if value is ABSENT:
         return Kind.ABSENT
     if value is None or value != value:  # noqa: PLR0124  only NaN differs from itself

@@ -50,9 +50,10 @@ def answers(url: str) -> bool:
     """Return whether *url* answers with success."""
     try:
         with _DIRECT.open(url, timeout=2) as answer:
-            return 200 <= answer.status < 300
+            status: int = answer.status
     except OSError:
         return False
+    return 200 <= status < 300
 
 
 @contextmanager
@@ -82,6 +83,7 @@ def running(
 def _await(
     process: subprocess.Popen[bytes], ready: Callable[[], bool], deadline_s: float, log: Path
 ) -> None:
+    """Return when *ready* says so; fail when *process* ends or time is up."""
     deadline = time.monotonic() + deadline_s
     while not ready():
         if process.poll() is not None:
@@ -92,6 +94,7 @@ def _await(
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask *process* to end, and end it where it does not."""
     process.terminate()
     try:
         process.wait(10)
@@ -101,4 +104,5 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _tail(log: Path) -> str:
+    """Return the end of *log*."""
     return log.read_bytes()[-_LOG_TAIL:].decode(errors="replace")

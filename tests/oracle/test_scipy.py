@@ -44,7 +44,9 @@ def rows(counts: IntArray) -> IntArray:
 
 
 @pytest.mark.parametrize(("distribution", "shift"), TABLES)
-def test_chi_squared_is_that_of_the_contingency_table(distribution: Distribution, shift: float) -> None:
+def test_chi_squared_is_that_of_the_contingency_table(
+    distribution: Distribution, shift: float
+) -> None:
     """Statistic, degrees of freedom and p-value are scipy's."""
     reference, current = table(distribution, shift)
     used = (reference + current) > 0
@@ -67,7 +69,9 @@ def test_ks_is_that_of_the_binned_rows(distribution: Distribution, shift: float)
 
 
 @pytest.mark.parametrize(("distribution", "shift"), TABLES)
-def test_jensen_shannon_is_the_distance_to_base_two(distribution: Distribution, shift: float) -> None:
+def test_jensen_shannon_is_the_distance_to_base_two(
+    distribution: Distribution, shift: float
+) -> None:
     """The distance is scipy's, to base 2."""
     reference, current = table(distribution, shift)
 
@@ -76,7 +80,9 @@ def test_jensen_shannon_is_the_distance_to_base_two(distribution: Distribution, 
 
 
 @pytest.mark.parametrize(("distribution", "shift"), TABLES)
-def test_psi_is_both_divergences_of_the_smoothed_shares(distribution: Distribution, shift: float) -> None:
+def test_psi_is_both_divergences_of_the_smoothed_shares(
+    distribution: Distribution, shift: float
+) -> None:
     """PSI is the sum of scipy's two Kullback-Leibler divergences of counts with half a count more in each cell."""
     reference, current = (side + 0.5 for side in table(distribution, shift))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_ml_processor.columns import TextColumn, ValueColumn
@@ -28,6 +28,9 @@ from tests.data.value_columns import ABSENT, inferences, value_column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+untimed = settings(deadline=None)
+"""A busy machine is no failure."""
 
 EDGES = [-2.5, 0.0, 0.5, 3.0]
 BINS = Bins(np.array(EDGES), minimum=-10.0, maximum=10.0)
@@ -93,18 +96,21 @@ def parts_of(rows: Sequence[object], cuts: Sequence[int]) -> list[slice]:
     return [slice(a, b) for a, b in itertools.pairwise(bounds)]
 
 
+@untimed
 @given(columns)
 def test_bins_put_every_value_where_the_rules_say(values: list[object]) -> None:
     """The fast assignment equals a plain one, value by value, on numbers, texts, lists and nothing."""
     assert BINS.assign(value_column(values)).tolist() == [plain_bin(value) for value in values]
 
 
+@untimed
 @given(columns)
 def test_categories_put_every_value_where_the_rules_say(values: list[object]) -> None:
     """The fast look-up equals a plain one, value by value, whatever type a category was sent as."""
     assert CATEGORIES.assign(value_column(values)).tolist() == [plain_category(v) for v in values]
 
 
+@untimed
 @given(columns, st.lists(st.integers(0, 30), max_size=3))
 def test_counts_of_parts_add_up_to_the_counts_of_the_whole(
     values: list[object], cuts: list[int]
@@ -116,6 +122,7 @@ def test_counts_of_parts_add_up_to_the_counts_of_the_whole(
         assert np.sum(parts, axis=0).tolist() == cells.count(column).tolist()
 
 
+@untimed
 @given(columns, anything)
 def test_one_more_value_moves_one_count(values: list[object], more: object) -> None:
     """Whatever it is: 1e300, NaN, infinity, None, a text, a 30-digit integer; an absent one moves none."""
@@ -127,6 +134,7 @@ def test_one_more_value_moves_one_count(values: list[object], more: object) -> N
         assert moved.sum() == (0 if more is ABSENT else 1)
 
 
+@untimed
 @given(reference_numbers)
 def test_edges_divide_the_reference_and_nothing_is_lost(values: list[float]) -> None:
     """Every edge has values on both sides, none lies on the wrong side of a value, and bins are 20, or one per value."""
@@ -141,6 +149,7 @@ def test_edges_divide_the_reference_and_nothing_is_lost(values: list[float]) -> 
     assert len(edges) + 1 == len(distinct) if len(distinct) <= MAX_DISTINCT else len(edges) <= 19
 
 
+@untimed
 @given(st.integers(33, 400), st.integers(0, 2**32))
 def test_bins_of_distinct_values_have_nearly_equal_mass(n: int, seed: int) -> None:
     """Without ties no two of the 20 bins differ by more than one row."""
@@ -152,6 +161,7 @@ def test_bins_of_distinct_values_have_nearly_equal_mass(n: int, seed: int) -> No
     assert counts.max() - counts.min() <= 1
 
 
+@untimed
 @given(st.lists(doubtful_floats, max_size=30), st.lists(st.integers(0, 30), max_size=3))
 def test_the_mean_is_exact_and_the_same_from_any_parts(
     values: list[float], cuts: list[int]
@@ -177,6 +187,7 @@ def test_the_mean_is_exact_and_the_same_from_any_parts(
         assert abs(whole.mean - sum(valid) / len(valid)) <= Fraction(1, 2**33) + Fraction(1, 2**52)
 
 
+@untimed
 @given(st.lists(doubtful_floats, max_size=40), st.integers(0, 40))
 def test_score_histograms_merge_exactly(values: list[float], cut: int) -> None:
     """Two halves merged in either order hold the integers of the whole, and every confidence is counted once or invalid."""
@@ -197,6 +208,7 @@ def test_score_histograms_merge_exactly(values: list[float], cut: int) -> None:
     assert whole.low <= whole.confidence.count
 
 
+@untimed
 @given(st.lists(doubtful_floats, min_size=1, max_size=40), st.floats(0, 1))
 def test_a_quantile_is_never_below_the_exact_one(values: list[float], level: float) -> None:
     """And at most a thousandth above it, on any confidences and at any level."""
@@ -212,6 +224,7 @@ def test_a_quantile_is_never_below_the_exact_one(values: list[float], level: flo
     assert exact <= histogram.quantile(level) <= exact + 0.001 + 1e-12
 
 
+@untimed
 @given(
     st.lists(st.integers(0, 80).map(lambda i: f"{'x' * (i % 3)}{i}"), max_size=120),
     st.lists(st.integers(0, 120), max_size=3),
@@ -258,6 +271,7 @@ rows_of_a_window = st.lists(
 )
 
 
+@untimed
 @given(rows_of_a_window, st.lists(st.integers(0, 25), min_size=1, max_size=3))
 def test_summaries_of_parts_merge_into_the_summary_of_the_whole(
     rows: list[tuple[object, object, float, str | None]], cuts: list[int]
@@ -296,6 +310,7 @@ def _facts(summary: Summary) -> tuple[object, ...]:
     )
 
 
+@untimed
 @given(
     st.lists(anything.filter(lambda v: v is not ABSENT), min_size=1, max_size=60).filter(
         lambda values: any(isinstance(v, (bool, int, str)) for v in values)
@@ -318,6 +333,7 @@ def test_any_column_with_a_value_makes_a_profile_that_survives_its_file(
 
 
 def _profile(column: ValueColumn) -> Profile:
+    """Return the profile of one categorical column."""
     return build_profile(
         {"x": column},
         model="m",

@@ -83,7 +83,10 @@ def test_merging_bins_never_raises_psi(counts: Pair, data: st.DataObject) -> Non
 
     smoothed = population_stability_index(left, right)
     assert population_stability_index(*merged, carried) <= smoothed + ROUNDING
-    assert population_stability_index(*merged, 0) <= population_stability_index(left, right, 0) + ROUNDING
+    assert (
+        population_stability_index(*merged, 0)
+        <= population_stability_index(left, right, 0) + ROUNDING
+    )
 
 
 @given(pairs())
@@ -224,7 +227,9 @@ def test_no_distribution_drifts_against_itself(distribution: Distribution) -> No
 
 
 @pytest.mark.parametrize("distribution", CONTINUOUS, ids=str)
-def test_ks_from_bins_is_below_the_exact_distance_by_a_bin_at_most(distribution: Distribution) -> None:
+def test_ks_from_bins_is_below_the_exact_distance_by_a_bin_at_most(
+    distribution: Distribution,
+) -> None:
     """Binned on quantiles of the reference, the distance of raw samples is missed by the larger mass of one bin, never exceeded."""
     rng = np.random.default_rng(23)
     raw = distribution.sample(rng, 4000), distribution.sample(rng, 1000) * 1.3

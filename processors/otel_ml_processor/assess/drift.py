@@ -108,6 +108,27 @@ class _Side:
 
 
 @dataclass(frozen=True, slots=True)
+class _Column:
+    """A comparison taken apart."""
+
+    target: MlDriftTargetValues
+    name: str
+    ordered: bool
+    reference: _Side
+    current: _Side
+    has_values: bool
+    """Whether both sides have a value that can be compared."""
+
+    @property
+    def family(self) -> str:
+        return FEATURES if self.target is MlDriftTargetValues.FEATURE else OUTPUTS
+
+    @property
+    def values(self) -> tuple[IntArray, IntArray]:
+        return self.reference.values, self.current.values
+
+
+@dataclass(frozen=True, slots=True)
 class _Evidence:
     """What a column's own tests say. `slot_p_value` is the part that needs no effect; both count all the tests that were run."""
 
@@ -153,17 +174,18 @@ def assess_drift(
         scores: Names of the scores to compute: psi, jensen_shannon, kolmogorov_smirnov, chi_squared.
         min_rows: Fewest rows of a column that are tested.
     """
-    tested = [c for c in comparisons if _is_sufficient(c, min_rows)]
+    columns = [_column(comparison) for comparison in comparisons]
+    tested = [c for c in columns if c.current.rows >= max(min_rows, 1) and c.reference.rows > 0]
     findings = dict(zip(map(id, tested), _findings(tested), strict=True))
-    alphas = family_alphas({_family(c) for c in tested}, alpha)
+    alphas = family_alphas({column.family for column in tested}, alpha)
     readings = []
-    for comparison in comparisons:
-        finding = findings.get(id(comparison))
+    for column in columns:
+        finding = findings.get(id(column))
         if finding is None:
-            readings.append(_shares_only(comparison))
+            readings.append(_shares_only(column))
         else:
-            state = _state(finding, alphas[_family(comparison)], effect_floor)
-            readings.append(_assessed(comparison, finding, state, scores))
+            state = _state(finding, alphas[column.family], effect_floor)
+            readings.append(_assessed(column, finding, state, scores))
     return tuple(readings)
 
 
@@ -174,10 +196,11 @@ def family_p_values(comparisons: Sequence[Comparison], effect_floor: float) -> d
     1.0 where none does; missing and unseen shares count whatever the effect. A family alarms where its value is at most its part of
     alpha, exactly where `assess_drift` says that one of its columns drifts.
     """
+    columns = [_column(comparison) for comparison in comparisons]
     smallest: dict[str, float] = {}
-    for comparison, finding in zip(comparisons, _findings(comparisons), strict=True):
-        family = _family(comparison)
-        smallest[family] = min(finding.significance(effect_floor), smallest.get(family, 1.0))
+    for column, finding in zip(columns, _findings(columns), strict=True):
+        p_value = finding.significance(effect_floor)
+        smallest[column.family] = min(p_value, smallest.get(column.family, 1.0))
     return smallest
 
 
@@ -194,45 +217,34 @@ def family_alphas(families: Iterable[str], alpha: float) -> dict[str, float]:
     return shared_alpha(alpha, {name: _WEIGHTS[name] for name in _WEIGHTS if name in present})
 
 
-def _family(comparison: Comparison) -> str:
-    return FEATURES if comparison.target is MlDriftTargetValues.FEATURE else OUTPUTS
-
-
-def _sides(comparison: Comparison) -> tuple[_Side, _Side]:
+def _column(comparison: Comparison) -> _Column:
     """
-    Reference and window, without the cells that are empty in both.
+    Take *comparison* apart, and leave out the value cells that are empty on both sides.
 
     Such a cell (the other known categories, where there are none) would cost the PSI half a count on both sides: in a window of
     200 rows more than the effect floor.
     """
-    used = (comparison.reference + comparison.current)[:-N_SLOTS] > 0
+    sides = comparison.reference, comparison.current
+    used = (sides[0][:-N_SLOTS] + sides[1][:-N_SLOTS]) > 0
     reference, current = (
         _Side(
             counts[:-N_SLOTS][used],
             counts[-N_SLOTS:].tolist(),
             int(counts[: N_EXCLUSIVE - N_SLOTS].sum()),
         )
-        for counts in (comparison.reference, comparison.current)
+        for counts in sides
     )
-    return reference, current
+    has_values = bool(reference.values.any() and current.values.any())
+    facts = comparison.target, comparison.name, comparison.ordered
+    return _Column(*facts, reference, current, has_values)
 
 
-def _have_values(reference: _Side, current: _Side) -> bool:
-    return bool(reference.values.any() and current.values.any())
-
-
-def _is_sufficient(comparison: Comparison, min_rows: int) -> bool:
-    reference, current = _sides(comparison)
-    return current.rows >= max(min_rows, 1) and reference.rows > 0
-
-
-def _findings(comparisons: Sequence[Comparison]) -> list[_Finding]:
+def _findings(columns: Sequence[_Column]) -> list[_Finding]:
     """Evidence of every column, adjusted for the other columns of its family."""
-    evidence = [_evidence(comparison) for comparison in comparisons]
-    families = [_family(comparison) for comparison in comparisons]
+    evidence = [_evidence(column) for column in columns]
     found: dict[int, _Finding] = {}
-    for family in set(families):
-        members = [i for i, name in enumerate(families) if name == family]
+    for family in _WEIGHTS:
+        members = [i for i, column in enumerate(columns) if column.family == family]
         p_values = holm_adjusted([evidence[i].p_value for i in members])
         slot_p_values = holm_adjusted([evidence[i].slot_p_value for i in members])
         for i, p_value, slot_p_value in zip(members, p_values, slot_p_values, strict=True):
@@ -240,15 +252,14 @@ def _findings(comparisons: Sequence[Comparison]) -> list[_Finding]:
     return [found[i] for i in range(len(evidence))]
 
 
-def _evidence(comparison: Comparison) -> _Evidence:
-    reference, current = _sides(comparison)
-    slot_tests = _slot_tests(reference, current, ordered=comparison.ordered)
-    tests = _value_tests(reference, current, ordered=comparison.ordered) | slot_tests
+def _evidence(column: _Column) -> _Evidence:
+    slot_tests = _slot_tests(column)
+    tests = _value_tests(column) | slot_tests
     return _Evidence(
         p_value=_smallest_of(tests.values(), n_tests=len(tests)),
         slot_p_value=_smallest_of(slot_tests.values(), n_tests=len(tests)),
         driver=min(tests, key=tests.__getitem__, default=""),
-        effect=_effect(reference, current),
+        effect=debiased_psi(*column.values) if column.has_values else 0.0,
     )
 
 
@@ -257,37 +268,40 @@ def _smallest_of(p_values: Collection[float], n_tests: int) -> float:
     return min(1.0, n_tests * min(p_values)) if p_values else 1.0
 
 
-def _value_tests(reference: _Side, current: _Side, *, ordered: bool) -> dict[str, float]:
+def _value_tests(column: _Column) -> dict[str, float]:
     """
     P-values of the tests over value cells that can be run.
 
     Which ones can be run follows from both sides together, so leaving the others out of the count keeps the promise. Of two cells
     the chi-squared test already is the test of location, and one cell cannot change.
     """
-    if not _have_values(reference, current):
+    if not column.has_values:
         return {}
-    cells = pooled(reference.values, current.values, ordered=ordered)
+    cells = pooled(*column.values, ordered=column.ordered)
     spread = chi_squared_test(*cells)
     if spread.degrees_of_freedom == 0:
         return {}
     tests = {_CHI_SQUARED: spread.p_value}
-    if ordered and spread.degrees_of_freedom > 1:
+    if column.ordered and spread.degrees_of_freedom > 1:
         tests[_RANK_LOCATION] = rank_location_test(*cells).p_value
         tests[_RANK_SCALE] = rank_scale_test(*cells).p_value
     return tests
 
 
-def _slot_tests(reference: _Side, current: _Side, *, ordered: bool) -> dict[str, float]:
+def _slot_tests(column: _Column) -> dict[str, float]:
     """P-values of the exact tests of those slots that any row of either side is in."""
+    reference, current = column.reference.slots, column.current.slots
     tests = {}
-    if reference.slots[Slot.MISSING] + current.slots[Slot.MISSING]:
-        tests[MISSING] = _slot_p_value(reference, current, Slot.MISSING)
-    if not ordered and reference.slots[Slot.UNSEEN] + current.slots[Slot.UNSEEN]:
-        tests[UNSEEN] = _slot_p_value(reference, current, Slot.UNSEEN, Slot.MISSING)
+    if reference[Slot.MISSING] + current[Slot.MISSING]:
+        tests[MISSING] = _slot_p_value(column, Slot.MISSING)
+    if not column.ordered and reference[Slot.UNSEEN] + current[Slot.UNSEEN]:
+        tests[UNSEEN] = _slot_p_value(column, Slot.UNSEEN, Slot.MISSING)
     return tests
 
 
-def _slot_p_value(reference: _Side, current: _Side, slot: Slot, *excluded: Slot) -> float:
+def _slot_p_value(column: _Column, slot: Slot, *excluded: Slot) -> float:
+    """P-value of a larger share in *slot* than in the reference, of the rows in none of *excluded*."""
+    reference, current = column.reference, column.current
     return larger_share_p_value(
         reference.slots[slot],
         reference.outside(*excluded),
@@ -296,22 +310,16 @@ def _slot_p_value(reference: _Side, current: _Side, slot: Slot, *excluded: Slot)
     )
 
 
-def _effect(reference: _Side, current: _Side) -> float:
-    if not _have_values(reference, current):
-        return 0.0
-    return debiased_psi(reference.values, current.values)
-
-
-def _scores(comparison: Comparison, wanted: Collection[str]) -> dict[str, float]:
-    reference, current = _sides(comparison)
-    if not _have_values(reference, current):
+def _scores(column: _Column, wanted: Collection[str]) -> dict[str, float]:
+    if not column.has_values:
         return {}
-    sides = reference.values, current.values
-    scores = {name: distance(*sides) for name, distance in _DISTANCES.items() if name in wanted}
-    if comparison.ordered and _KOLMOGOROV_SMIRNOV in wanted:
-        scores[_KOLMOGOROV_SMIRNOV] = kolmogorov_smirnov_distance(*sides)
+    scores = {
+        name: measure(*column.values) for name, measure in _DISTANCES.items() if name in wanted
+    }
+    if column.ordered and _KOLMOGOROV_SMIRNOV in wanted:
+        scores[_KOLMOGOROV_SMIRNOV] = kolmogorov_smirnov_distance(*column.values)
     if _CHI_SQUARED in wanted:
-        cells = pooled(*sides, ordered=comparison.ordered)
+        cells = pooled(*column.values, ordered=column.ordered)
         scores[_CHI_SQUARED] = chi_squared_test(*cells).statistic
     return scores
 
@@ -327,14 +335,14 @@ def _state(finding: _Finding, alpha: float, effect_floor: float) -> MlDriftState
 
 
 def _assessed(
-    comparison: Comparison,
+    column: _Column,
     finding: _Finding,
     state: MlDriftStateValues,
     scores: Collection[str],
 ) -> TargetReading:
     return replace(
-        _shares_only(comparison),
-        scores=_scores(comparison, scores),
+        _shares_only(column),
+        scores=_scores(column, scores),
         p_value=finding.p_value,
         effect=finding.evidence.effect,
         state=state,
@@ -342,14 +350,14 @@ def _assessed(
     )
 
 
-def _shares_only(comparison: Comparison) -> TargetReading:
-    _, current = _sides(comparison)
+def _shares_only(column: _Column) -> TargetReading:
+    current = column.current
     present = current.outside(Slot.MISSING)
     finite = current.outside(Slot.MISSING, Slot.NON_FINITE)
     slots = current.slots
     return TargetReading(
-        target=comparison.target,
-        name=comparison.name,
+        target=column.target,
+        name=column.name,
         rows=current.rows,
         scores={},
         p_value=1.0,

@@ -103,4 +103,4 @@ def _windows(test: SelfTest) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"
+    return f"{100 * share:.3g} %"

@@ -157,7 +157,7 @@ def _promise(reading: Reading) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"
+    return f"{100 * share:.3g} %"
 
 
 def _time_range(window: WindowSpan) -> str:

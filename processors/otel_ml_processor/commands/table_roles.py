@@ -53,20 +53,32 @@ class Roles:
         Raises:
             TableError: If a column is not there or plays two parts, or a role lacks the one that it needs.
         """
-        others = [self.label, self.score, self.confidence, self.time]
-        named = [name for name in others if name is not None]
-        said = [*named, *(self.features or ()), *self.ignore, *self.categorical, *self.ordered]
-        check_columns(table, said)
-        check_columns(table, table.column_names)
+        said = [
+            *self._named,
+            *(self.features or ()),
+            *self.ignore,
+            *self.categorical,
+            *self.ordered,
+        ]
+        check_columns(table, [*said, *table.column_names])
         self._check_pairs()
-        typed = {*self.feature_names(table), *([self.label] if self.label else [])}
-        for name in (*self.categorical, *self.ordered):
-            if name not in typed:
-                raise TableError(
-                    f"column {name!r}: has a type but is neither a feature nor the label"
-                )
+        self._check_parts(table)
+
+    @property
+    def _named(self) -> list[str]:
+        others = (self.label, self.score, self.confidence, self.time)
+        return [name for name in others if name is not None]
+
+    def _check_parts(self, table: pa.Table) -> None:
+        if twice := sorted(set(self.features or ()) & set(self._named)):
+            raise TableError(f"column {twice[0]!r}: expected one role, is a feature and another")
         if both := sorted(set(self.categorical) & set(self.ordered)):
             raise TableError(f"column {both[0]!r}: expected --categorical or --ordered, got both")
+        typed = {*self.feature_names(table), self.label}
+        if stray := [name for name in (*self.categorical, *self.ordered) if name not in typed]:
+            raise TableError(
+                f"column {stray[0]!r}: has a type but is neither a feature nor the label"
+            )
 
     def _check_pairs(self) -> None:
         if self.score is not None and self.confidence is not None:
@@ -83,8 +95,8 @@ class Roles:
     def feature_names(self, table: pa.Table) -> list[str]:
         """Return the features, in the order in which they were named, else in the table's."""
         if self.features is not None:
-            return list(self.features)
-        taken = {self.label, self.score, self.confidence, self.time, *self.ignore}
+            return list(dict.fromkeys(self.features))
+        taken = {*self._named, *self.ignore}
         return [name for name in table.column_names if name not in taken]
 
     def types(self, table: pa.Table) -> dict[str, ColumnType]:

@@ -45,6 +45,8 @@ def read_tables(paths: Sequence[Path]) -> pa.Table:
         if set(table.column_names) != set(tables[0].column_names):
             differing = sorted(set(table.column_names) ^ set(tables[0].column_names))
             raise TableError(f"{path}: expected the columns of {paths[0]}, differs in {differing}")
+    if len(tables) == 1:
+        return tables[0]
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException as error:

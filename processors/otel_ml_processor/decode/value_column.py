@@ -14,11 +14,16 @@ if TYPE_CHECKING:
 
 __all__ = ["ABSENT", "float_of", "text_column", "value_column"]
 
-ABSENT: Final = Kind.ABSENT
+
+class _Absent:
+    """The type of `ABSENT` alone."""
+
+
+ABSENT: Final = _Absent()
 """Stands where a value was not captured; `None` stands for one that is missing."""
 
 _KINDS: Final[dict[type, Kind]] = {
-    Kind: Kind.ABSENT,
+    _Absent: Kind.ABSENT,
     type(None): Kind.MISSING,
     float: Kind.NUMBER,
     int: Kind.NUMBER,

@@ -12,6 +12,7 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from otel_ml_conventions import attributes as keys
@@ -25,6 +26,7 @@ from otel_ml_conventions.metrics import MetricDefinition
 from otel_ml_processor.emit.points import (
     NamedPoint,
     Point,
+    Target,
     confidence_points,
     status_points,
     stream_attributes,
@@ -39,6 +41,7 @@ from otel_ml_processor.self_metrics import (
     SEND_FAILED_SPANS,
     SENT_SPANS,
 )
+from otel_ml_processor.sketches.label_counts import MAX_LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -51,7 +54,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFINITIONS",
-    "MAX_LABELS",
     "MAX_POINTS",
     "SERIES_BUDGET",
     "Metric",
@@ -62,8 +64,6 @@ __all__ = [
 
 MAX_POINTS: Final = 5000
 """Points per stream; features beyond it, in the order of the profile, are left out and counted."""
-MAX_LABELS: Final = 50
-"""Classes that `ml.prediction.samples` tells apart per stream; the rest is one point, marked as overflow."""
 SERIES_BUDGET: Final = "series_budget"
 """Cause under which `ml.processor.overflow` counts the samples of features that are not exported."""
 _WINDOW_ALLOWANCE: Final = 64
@@ -125,11 +125,10 @@ class StreamView:
 
 @dataclass(frozen=True, slots=True)
 class _WindowPage:
-    """The points of one window. `values` stay as they were while rows are too few, `state` and `samples` never."""
+    """The points of one window: `current` always says the last one, `values` the last one that had enough rows."""
 
-    targets: tuple[TargetReading, ...] = ()
-    samples: tuple[NamedPoint, ...] = ()
-    states: tuple[NamedPoint, ...] = ()
+    states: Mapping[Target, MlDriftStateValues] = field(default_factory=dict)
+    current: tuple[NamedPoint, ...] = ()
     values: tuple[NamedPoint, ...] = ()
 
 
@@ -149,6 +148,7 @@ class _Count:
 class _StreamPage:
     since_ns: int
     reference: ReferenceFacts | None = None
+    targets: tuple[Target, ...] = ()
     windows: dict[str, _WindowPage] = field(default_factory=dict)
     readings: dict[str, Reading] = field(default_factory=dict)
     detections: dict[tuple[str, MlDriftTargetValues], _Count] = field(default_factory=dict)
@@ -162,16 +162,19 @@ class _StreamPage:
             self.detections.setdefault((window, target), _Count(self.since_ns))
 
     def count_labels(self, labels: Mapping[str, int], now_ns: int) -> None:
-        """Set the total of each class, first come first served; of those beyond the cap together."""
-        others = 0
-        for label, total in labels.items():
-            if label in self.labels or len(self.labels) < MAX_LABELS:
-                self.labels.setdefault(label, _Count(self.since_ns)).set(total, now_ns)
-            else:
-                others += total
-        if others:
+        """Set the total of each class, first come first served; of those beyond the cap together. A class not among them is gone."""
+        kept = {label: count for label, count in self.labels.items() if label in labels}
+        for label in labels:
+            if len(kept) < MAX_LABELS:
+                kept.setdefault(label, _Count(self.since_ns))
+        for label, count in kept.items():
+            count.set(labels[label], now_ns)
+        self.labels = kept
+        if len(labels) > len(kept):
             self.other_labels = self.other_labels or _Count(self.since_ns)
-            self.other_labels.set(others, now_ns)
+            self.other_labels.set(
+                sum(labels.values()) - sum(labels[label] for label in kept), now_ns
+            )
 
 
 class MetricBook:
@@ -213,13 +216,18 @@ class MetricBook:
         Its detections start at 0 here, so that the first one is already an increase.
         """
         facts = ReferenceFacts(
-            profile.id, _created_ns(profile), profile.source.rows, dict(measured), mode
+            id=profile.id,
+            created_ns=_created_ns(profile),
+            samples=profile.source.rows,
+            measured=dict(measured),
+            mode=mode,
         )
+        targets = tuple(_targets_of(profile, self._max_features))
         with self._lock:
             page = self._page(stream)
-            page.reference = facts
+            page.reference, page.targets = facts, targets
             for window in self._windows:
-                page.expect(window, _targets_of(profile))
+                page.expect(window, (target.target for target in targets))
 
     def update(self, reading: Reading, change: Change | None) -> None:
         """Replace what the book says of the reading's window; an `insufficient` one only says so, and how many rows it had."""
@@ -290,21 +298,18 @@ class MetricBook:
 
     def _written(self, page: _StreamPage, reading: Reading) -> _WindowPage:
         where = window_attributes(reading)
-        before = page.windows.get(reading.window.name, _WindowPage())
-        is_sufficient = reading.state != MlDriftStateValues.INSUFFICIENT
-        targets = self._within_budget(reading) or (() if is_sufficient else before.targets)
-        return _WindowPage(
-            targets=targets,
-            samples=(NamedPoint(names.METRIC_ML_DRIFT_WINDOW_SAMPLES, Point(where, reading.rows)),),
-            states=tuple(
-                point
-                for target in targets
-                for point in status_points(
-                    where, target, target.state if is_sufficient else reading.state
-                )
-            ),
-            values=self._values(reading, where, targets) if is_sufficient else before.values,
-        )
+        exported = self._within_budget(reading.targets)
+        states = {Target(target.target, target.name): target.state for target in exported}
+        if reading.state == MlDriftStateValues.INSUFFICIENT:
+            before = page.windows.get(reading.window.name, _WindowPage())
+            known = states or before.states or page.targets
+            states, values = dict.fromkeys(known, reading.state), before.values
+        else:
+            self._count_folded(reading.targets)
+            values = self._values(reading, where, exported)
+        rows = NamedPoint(names.METRIC_ML_DRIFT_WINDOW_SAMPLES, Point(where, reading.rows))
+        of_states = (status_points(where, target, state) for target, state in states.items())
+        return _WindowPage(states, (rows, *chain.from_iterable(of_states)), values)
 
     def _values(
         self, reading: Reading, where: Attributes, targets: Iterable[TargetReading]
@@ -316,13 +321,15 @@ class MetricBook:
             points += confidence_points(where, reading.confidence)
         return tuple(points)
 
-    def _within_budget(self, reading: Reading) -> tuple[TargetReading, ...]:
-        """Return the targets that are exported; the features beyond the budget are counted, one for each of their rows."""
-        features = [t for t in reading.targets if t.target == MlDriftTargetValues.FEATURE]
-        others = [t for t in reading.targets if t.target != MlDriftTargetValues.FEATURE]
+    def _within_budget(self, targets: Iterable[TargetReading]) -> list[TargetReading]:
+        """Return those of *targets* that are exported: the first features, and all that is no feature."""
+        features, others = _split(targets)
+        return features[: self._max_features] + others
+
+    def _count_folded(self, targets: Iterable[TargetReading]) -> None:
+        features, _ = _split(targets)
         folded = sum(feature.rows for feature in features[self._max_features :])
         self._self_metrics.add(names.METRIC_ML_PROCESSOR_OVERFLOW, folded, SERIES_BUDGET)
-        return (*features[: self._max_features], *others)
 
     @property
     def _max_features(self) -> int:
@@ -336,10 +343,17 @@ class MetricBook:
         return self._streams.setdefault(stream, _StreamPage(self._forgotten_ns))
 
 
+def _split(targets: Iterable[TargetReading]) -> tuple[list[TargetReading], list[TargetReading]]:
+    """Return the features among *targets*, and the others."""
+    sides: tuple[list[TargetReading], list[TargetReading]] = ([], [])
+    for target in targets:
+        sides[target.target != MlDriftTargetValues.FEATURE].append(target)
+    return sides
+
+
 def _page_points(where: Attributes, page: _StreamPage, now_ns: int) -> Iterator[NamedPoint]:
     for window in page.windows.values():
-        yield from window.samples
-        yield from window.states
+        yield from window.current
         yield from window.values
     for (name, target), count in page.detections.items():
         about = (*where, (keys.ML_WINDOW_NAME, name), (keys.ML_DRIFT_TARGET, target.value))
@@ -378,13 +392,13 @@ def _cumulative(metric: str, attributes: Attributes, count: _Count) -> NamedPoin
     return NamedPoint(metric, Point(attributes, count.total, count.start_ns))
 
 
-def _targets_of(profile: Profile) -> Iterator[MlDriftTargetValues]:
-    if profile.features:
-        yield MlDriftTargetValues.FEATURE
+def _targets_of(profile: Profile, max_features: int) -> Iterator[Target]:
+    for feature in profile.features[:max_features]:
+        yield Target(MlDriftTargetValues.FEATURE, feature.name)
     if profile.prediction is not None:
-        yield MlDriftTargetValues.PREDICTION
+        yield Target(MlDriftTargetValues.PREDICTION, "")
     if profile.confidence is not None:
-        yield MlDriftTargetValues.CONFIDENCE
+        yield Target(MlDriftTargetValues.CONFIDENCE, "")
 
 
 def _created_ns(profile: Profile) -> int | None:

@@ -18,6 +18,7 @@ from otel_ml_conventions.attributes import (
     MlDriftStateValues,
     MlDriftTargetValues,
 )
+from otel_ml_processor.assess.promise import is_broken
 from otel_ml_processor.emit.points import valid_text
 from otel_ml_processor.emit.readings import iso_time
 
@@ -25,14 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otel_ml_processor.assess.reading import Reading, TargetReading
-    from otel_ml_processor.emit.metrics import ReferenceFacts, StreamView
+    from otel_ml_processor.emit.metrics import StreamView
 
 __all__ = ["CONTENT_SECURITY_POLICY", "ProcessorFacts", "page_html"]
 
 _SHOWN: Final = 25
 """Rows of a window's table that are open at once; the others unfold."""
-_BROKEN_PROMISE: Final = 3.0
-"""A measured false-alarm rate so many times the promised one means that the promise does not hold."""
 _NO_REFERENCE: Final = "no reference"
 _WAITING: Final = "waiting"
 _VERDICTS: Final = ("drifting", "warning", "steady", "insufficient", _NO_REFERENCE, _WAITING)
@@ -46,9 +45,8 @@ _DRIVERS: Final = {
     "chi_squared": "shape",
     "rank_location": "location",
     "rank_scale": "spread",
-    "hypergeometric": "missing or unseen",
 }
-"""What a test is sensitive to, in a word."""
+"""What a test is sensitive to, in a word; the other drivers are such words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +113,8 @@ def _driver(target: TargetReading) -> str:
 
 
 def _psi(target: TargetReading) -> float:
-    return target.scores.get(MlDriftMethodValues.PSI.value, math.nan)
-
-
-def _is_broken(reading: Reading, reference: ReferenceFacts | None) -> bool:
-    measured = reference.measured.get(reading.window.name) if reference is not None else None
-    return measured is not None and measured > _BROKEN_PROMISE * reading.alpha
+    """Return the PSI, or the debiased one where other scores are configured."""
+    return target.scores.get(MlDriftMethodValues.PSI.value, target.effect)
 
 
 def _classes(reading: Reading) -> list[tuple[str, int, float]]:
@@ -199,7 +193,7 @@ _ENVIRONMENT.filters.update(
 _ENVIRONMENT.globals.update(
     style=Markup(_STYLE),  # noqa: S704 - our own file, read above
     shown=_SHOWN,
-    is_broken=_is_broken,
+    is_broken=is_broken,
 )
 _TEMPLATE: Final = _ENVIRONMENT.from_string(
     files("otel_ml_processor.emit").joinpath("page.html").read_text(encoding="utf-8")

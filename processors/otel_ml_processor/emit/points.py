@@ -11,10 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions import metrics as names
-from otel_ml_conventions.attributes import (
-    MlDriftStateValues,
-    MlDriftTargetValues,
-)
+from otel_ml_conventions.attributes import MlDriftStateValues, MlDriftTargetValues
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,6 +24,7 @@ __all__ = [
     "Attributes",
     "NamedPoint",
     "Point",
+    "Target",
     "confidence_points",
     "status_points",
     "stream_attributes",
@@ -63,6 +61,13 @@ class NamedPoint(NamedTuple):
     point: Point
 
 
+class Target(NamedTuple):
+    """What is compared with its reference; only a feature has a name."""
+
+    target: MlDriftTargetValues
+    name: str
+
+
 def valid_text(text: str) -> str:
     """Return *text* as it can be written in UTF-8: lone surrogates, which no wire format can carry, become `?`."""
     return text.encode("utf-8", "replace").decode("utf-8")
@@ -76,7 +81,7 @@ def stream_attributes(stream: StreamKey) -> Attributes:
         (keys.ML_MODEL_NAME, stream.model),
         (keys.ML_MODEL_VERSION, stream.version),
     )
-    return tuple((key, valid_text(value)) for key, value in said if value)
+    return tuple((key, valid_text(value)) for key, value in said)
 
 
 def window_attributes(reading: Reading) -> Attributes:
@@ -103,9 +108,7 @@ def window_points(reading: Reading) -> list[NamedPoint]:
     ]
 
 
-def status_points(
-    where: Attributes, target: TargetReading, state: MlDriftStateValues
-) -> list[NamedPoint]:
+def status_points(where: Attributes, target: Target, state: MlDriftStateValues) -> list[NamedPoint]:
     """Return one point per state, 1 for *state* and 0 for the others, so that a rule can compare before it has ever fired."""
     about = (*where, *_target_attributes(target))
     return list(_one_of(names.METRIC_ML_DRIFT_STATUS, about, keys.ML_DRIFT_STATE, state))
@@ -115,7 +118,7 @@ def target_points(
     where: Attributes, target: TargetReading, scores: Sequence[str]
 ) -> list[NamedPoint]:
     """Return the scores (those of *scores* that were computed), the p-value and, of a feature, its shares."""
-    about = (*where, *_target_attributes(target))
+    about = (*where, *_target_attributes(Target(target.target, target.name)))
     points = [NamedPoint(names.METRIC_ML_DRIFT_P_VALUE, Point(about, target.p_value))]
     for method in scores:
         if method in target.scores:
@@ -144,7 +147,7 @@ def confidence_points(where: Attributes, confidence: ConfidenceReading) -> list[
     return points
 
 
-def _target_attributes(target: TargetReading) -> Attributes:
+def _target_attributes(target: Target) -> Attributes:
     about: Attributes = ((keys.ML_DRIFT_TARGET, target.target.value),)
     if target.target == MlDriftTargetValues.FEATURE:
         about += ((keys.ML_FEATURE_NAME, valid_text(target.name)),)

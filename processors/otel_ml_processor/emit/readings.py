@@ -51,8 +51,6 @@ def _reference(reference: ReferenceFacts) -> dict[str, Any]:
         "id": reference.id,
         "created": reference.created_ns and iso_time(reference.created_ns),
         "samples": reference.samples,
-        "mode": reference.mode.value,
-        "false_alarm_measured": dict(reference.measured),
     }
 
 
@@ -64,6 +62,7 @@ def _reading(reading: Reading) -> dict[str, Any]:
         "rows": reading.rows,
         "state": reading.state.value,
         "false_alarm_promised": reading.alpha,
+        "false_alarm_measured": reading.measured,
         "mode": reading.mode.value,
         "reference_id": reading.reference_id,
         "targets": [_target(target) for target in reading.targets],

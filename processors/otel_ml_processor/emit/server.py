@@ -55,7 +55,7 @@ class HttpServer:
         try:
             self._socket = socket.create_server((self._host, self._port), family=family)
         except OSError as error:
-            reason = error.strerror or str(error)
+            reason = str(error.strerror).partition(" (")[0]
             message = (
                 f"$.http.endpoint: cannot listen on {self._endpoint}: {reason}; choose a free port"
             )

@@ -47,38 +47,37 @@ class Bins:
         A bin in [0, n_cells); or n_cells plus a `Slot`: MISSING for null and NaN, NON_FINITE for an infinity (also as JSON text),
         TYPE_ERROR for every other text, a list or a map; or -1 where nothing was captured. A boolean is 0 or 1. Never raises.
         """
-        cells = slots_by_kind(column, self.n_cells)
-        numeric = _is_numeric(column)
-        cells[numeric] = self._bin_of(column.numbers[numeric])
-        is_infinite = np.array([text in _INFINITIES for text in column.dictionary], dtype=bool)
-        if is_infinite.any():
-            texts = np.flatnonzero(column.kinds == Kind.TEXT)
-            cells[texts[is_infinite[column.texts[texts]]]] = self.n_cells + Slot.NON_FINITE
+        # `left` makes a bin closed on the right: a value equal to an edge stays below it. Rows that are no number are NaN, so the
+        # common case, all finite, is done here.
+        bins = np.searchsorted(self.edges, column.numbers, side="left")
+        is_finite = np.isfinite(column.numbers)
+        if is_finite.all():
+            return bins
+        cells = np.where(is_finite, bins, slots_by_kind(self.n_cells)[column.kinds])
+        cells[(column.kinds == Kind.NUMBER) & np.isnan(column.numbers)] = (
+            self.n_cells + Slot.MISSING
+        )
+        infinite = [i for i, text in enumerate(column.dictionary) if text in _INFINITIES]
+        if infinite:
+            is_infinite = (column.kinds == Kind.TEXT) & np.isin(column.texts, infinite)
+            cells[is_infinite] = self.n_cells + Slot.NON_FINITE
         return cells
 
     def outside(self, column: ValueColumn) -> IntArray:
         """Return -1 for finite numbers below the reference's range, +1 above it, 0 for all else, shape (n_rows,)."""
-        finite = _is_numeric(column) & np.isfinite(column.numbers)
-        below = finite & (column.numbers < self.minimum)
-        above = finite & (column.numbers > self.maximum)
-        return above.astype(np.int64) - below.astype(np.int64)
+        return self._above(column).astype(np.int64) - self._below(column)
 
     def count(self, column: ValueColumn) -> IntArray:
         """Return the rows per bin and slot, shape (n_cells + N_SLOTS,); zeros for an empty column."""
         counts = np.bincount(self.assign(column) + 1, minlength=self.n_cells + N_SLOTS + 1)[1:]
-        outside = self.outside(column)
-        counts[self.n_cells + Slot.BELOW_RANGE] = np.count_nonzero(outside < 0)
-        counts[self.n_cells + Slot.ABOVE_RANGE] = np.count_nonzero(outside > 0)
+        counts[self.n_cells + Slot.BELOW_RANGE] = np.count_nonzero(self._below(column))
+        counts[self.n_cells + Slot.ABOVE_RANGE] = np.count_nonzero(self._above(column))
         return counts
 
-    def _bin_of(self, numbers: FloatArray) -> IntArray:
-        # `left` makes a bin closed on the right: a value equal to an edge stays below it.
-        cells = np.searchsorted(self.edges, numbers, side="left")
-        cells[np.isinf(numbers)] = self.n_cells + Slot.NON_FINITE
-        cells[np.isnan(numbers)] = self.n_cells + Slot.MISSING
-        return cells
+    def _below(self, column: ValueColumn) -> NDArray[np.bool_]:
+        below: NDArray[np.bool_] = (column.numbers < self.minimum) & (column.numbers != -np.inf)
+        return below
 
-
-def _is_numeric(column: ValueColumn) -> NDArray[np.bool_]:
-    is_numeric: NDArray[np.bool_] = (column.kinds == Kind.NUMBER) | (column.kinds == Kind.BOOLEAN)
-    return is_numeric
+    def _above(self, column: ValueColumn) -> NDArray[np.bool_]:
+        above: NDArray[np.bool_] = (column.numbers > self.maximum) & (column.numbers != np.inf)
+        return above

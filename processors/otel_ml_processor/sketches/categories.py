@@ -62,15 +62,17 @@ class Categories:
         name that the reference does not have, TYPE_ERROR for a list or a map; or -1 where nothing was captured. A text is looked up
         once per dictionary entry. Never raises.
         """
-        cells = slots_by_kind(column, self.n_cells)
+        textual = column.kinds == Kind.TEXT
+        of_text = np.array([self._cell_of(text) for text in column.dictionary], dtype=np.int64)
+        if textual.all():
+            return of_text[column.texts]
+        cells = slots_by_kind(self.n_cells)[column.kinds]
+        cells[textual] = of_text[column.texts[textual]]
         numeric = column.kinds == Kind.NUMBER
         cells[numeric] = self._cell_of_numbers(column.numbers[numeric])
         boolean = column.kinds == Kind.BOOLEAN
         of_boolean = np.array([self._cell_of("False"), self._cell_of("True")], dtype=np.int64)
         cells[boolean] = of_boolean[(column.numbers[boolean] != 0).astype(np.int64)]
-        textual = column.kinds == Kind.TEXT
-        of_text = np.array([self._cell_of(text) for text in column.dictionary], dtype=np.int64)
-        cells[textual] = of_text[column.texts[textual]]
         return cells
 
     def outside(self, column: ValueColumn) -> IntArray:

@@ -407,4 +407,10 @@ def test_counts_that_do_not_correspond_are_refused_by_name(
 ) -> None:
     """A window that was counted on other cells than its reference is a programming error; it names the column."""
     with pytest.raises(ValueError, match="feature 'temp': expected as many counts"):
-        Comparison(MlDriftTargetValues.FEATURE, "temp", True, counted(reference), counted(current))
+        Comparison(
+            MlDriftTargetValues.FEATURE,
+            "temp",
+            ordered=True,
+            reference=counted(reference),
+            current=counted(current),
+        )

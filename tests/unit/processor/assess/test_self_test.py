@@ -25,9 +25,8 @@ def windows(
     rng = np.random.default_rng(seed)
     tilts = np.exp(np.outer(rng.normal(0, wobble, n_windows), np.linspace(-1, 1, 10)))
     shares = tilts / tilts.sum(axis=1, keepdims=True)
-    return TargetWindows(
-        target, name, True, np.stack([counted(rng.multinomial(500, row)) for row in shares])
-    )
+    counts = np.stack([counted(rng.multinomial(500, row)) for row in shares])
+    return TargetWindows(target, name, ordered=True, counts=counts)
 
 
 def measured(*targets: TargetWindows) -> SelfTest:
@@ -42,7 +41,9 @@ def test_each_window_is_compared_with_all_the_others() -> None:
     test = measured(column)
 
     rest = column.counts.sum(axis=0) - column.counts[2]
-    alone = family_p_values([Comparison(FEATURE, "x", True, rest, column.counts[2])], 0.01)
+    alone = family_p_values(
+        [Comparison(FEATURE, "x", ordered=True, reference=rest, current=column.counts[2])], 0.01
+    )
     assert test.p_values["features"][2] == alone["features"]
     assert (test.order, test.window, test.effect_floor) == ("time", "500 rows", 0.01)
 

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -16,13 +17,13 @@ from otel_ml_conventions.attributes import (
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.emit.metrics import (
     DEFINITIONS,
-    MAX_LABELS,
     MAX_POINTS,
     SERIES_BUDGET,
     MetricBook,
 )
 from otel_ml_processor.emit.points import Point
 from otel_ml_processor.self_metrics import SelfMetrics
+from otel_ml_processor.sketches.label_counts import MAX_LABELS
 from tests.unit.processor.emit import sample_readings as samples
 
 STREAM_ATTRIBUTES = {
@@ -37,6 +38,7 @@ class Clock:
     """A clock that stands where it was put."""
 
     def __init__(self) -> None:
+        """Stand a while after the windows of the samples have ended."""
         self.now_ns = samples.NOW_NS
 
     def __call__(self) -> int:
@@ -74,9 +76,9 @@ def points(book: MetricBook, metric: str) -> list[Point]:
     ]
 
 
-def values(book: MetricBook, metric: str, *keys: str) -> dict[object, float]:
+def values(book: MetricBook, metric: str, *keys: str) -> dict[Any, float]:
     """Return the values of *metric* by the values of *keys* (of one key, by that)."""
-    found = {}
+    found: dict[Any, float] = {}
     for point in points(book, metric):
         said = dict(point.attributes)
         key = tuple(said.get(key) for key in keys)
@@ -245,6 +247,25 @@ def test_a_first_window_that_is_insufficient_has_no_scores(book: MetricBook) -> 
     assert status["temp", "drifting"] == 0
 
 
+def test_a_stream_that_starves_from_the_start_is_insufficient(book: MetricBook) -> None:
+    """What the profile says will be compared is insufficient, not absent, so that an alert on starved windows can fire."""
+    book.register(samples.STREAM, samples.profile(features=2), {})
+
+    book.update(samples.insufficient(samples.drifting_reading()), None)
+
+    keys = ("ml.drift.target", "ml.feature.name", "ml.drift.state")
+    status = values(book, "ml.drift.status", *keys)
+    assert {key[:2] for key in status} == {
+        ("feature", "f0"),
+        ("feature", "f1"),
+        ("prediction", None),
+        ("confidence", None),
+    }
+    assert {state for (_, _, state), value in status.items() if value} == {"insufficient"}
+    assert values(book, "ml.drift.window.samples") == {(): 17}
+    assert points(book, "ml.drift.score") == []
+
+
 def test_windows_do_not_overwrite_each_other(book: MetricBook) -> None:
     """The hour and the day of one stream have numbers of their own; the next hour replaces the hour alone."""
     book.update(samples.reading(samples.TEMP), None)
@@ -384,6 +405,7 @@ def test_a_count_that_fell_starts_anew(book: MetricBook, clock: Clock) -> None:
 def test_classes_beyond_the_cap_are_counted_together(book: MetricBook) -> None:
     """The first classes keep their series; however many follow, they are one series marked as overflow, and none is lost."""
     book.set_totals(samples.STREAM, {f"class {i}": 1 for i in range(MAX_LABELS)}, 0)
+    assert len(points(book, "ml.prediction.samples")) == MAX_LABELS
     labels = {f"class {i}": 10 for i in reversed(range(MAX_LABELS + 70))}
     book.set_totals(samples.STREAM, labels, 0)
 
@@ -391,6 +413,22 @@ def test_classes_beyond_the_cap_are_counted_together(book: MetricBook) -> None:
 
     assert found.pop((None, True)) == 700
     assert found == {(f"class {i}", None): 10 for i in range(MAX_LABELS)}
+
+
+def test_a_class_that_was_folded_into_the_others_is_counted_once(book: MetricBook) -> None:
+    """When the windows begin to count a class among the others, its own series ends; the sum stays right."""
+    before = {f"class {i}": 10 for i in range(MAX_LABELS)}
+    book.set_totals(samples.STREAM, before, 0)
+    after = {"new": 1} | before
+    del after["class 7"]
+    book.set_totals(samples.STREAM, after | {"other": 10}, 0)
+
+    found = values(book, "ml.prediction.samples", "ml.prediction.label", "otel.metric.overflow")
+
+    assert sum(found.values()) == 10 * MAX_LABELS + 1
+    assert found[None, True] == 10
+    assert ("class 7", None) not in found
+    assert found["new", None] == 1
 
 
 def test_a_forgotten_stream_is_silent(book: MetricBook, clock: Clock) -> None:
@@ -516,7 +554,7 @@ def test_the_book_can_be_read_while_it_is_written(book: MetricBook) -> None:
     with ThreadPoolExecutor(8) as pool:
         written = [pool.submit(write, i) for i in range(200)]
         read = [pool.submit(book.collect) for _ in range(50)]
-        for task in [*written, *read]:
-            task.result()
+        failures = [task.exception() for task in written] + [task.exception() for task in read]
 
+    assert set(failures) == {None}
     assert values(book, "ml.drift.detections", "ml.drift.target")["feature"] == 200

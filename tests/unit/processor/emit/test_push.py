@@ -23,6 +23,7 @@ class Receiver:
     """A receiver that a test can break; it tells when something has arrived."""
 
     def __init__(self) -> None:
+        """Take everything, until a test says otherwise."""
         self.got: list[bytes] = []
         self.calls: list[bytes] = []
         self.fails: Callable[[bytes], Exception | None] = lambda _: None
@@ -50,6 +51,7 @@ class Setup:
     def __init__(
         self, interval_s: float = LONG_S, metrics: Callable[[], Iterable[bytes]] | None = None
     ) -> None:
+        """Make everything, but do not push yet."""
         self.metrics, self.logs, self.traces = Receiver(), Receiver(), Receiver()
         self.failures = Counter[str]()
         self.pusher = Pusher(
@@ -70,6 +72,15 @@ class Setup:
 def down(_: bytes) -> Exception:
     """Fail every request, as a receiver that nobody runs does."""
     return ConnectionError("connection refused")
+
+
+def hanging_until(release: threading.Event) -> Callable[[bytes], None]:
+    """Return a receiver's behaviour: it takes a request, but only answers after *release*."""
+
+    def hang(_: bytes) -> None:
+        release.wait(BOUND_S)
+
+    return hang
 
 
 @pytest.fixture
@@ -140,7 +151,7 @@ def test_flush_of_a_pusher_that_never_ran() -> None:
 def test_flush_gives_up_on_a_receiver_that_hangs() -> None:
     """A shut-down takes no longer than it is given, and says that something is left."""
     setup, release = Setup(), threading.Event()
-    setup.logs.fails = lambda _: None if release.wait(BOUND_S) else None
+    setup.logs.fails = hanging_until(release)
     setup.pusher.start()
     setup.pusher.push_logs(b"alarm")
 
@@ -153,7 +164,7 @@ def test_flush_gives_up_on_a_receiver_that_hangs() -> None:
 def test_the_caller_never_waits_for_a_receiver() -> None:
     """While a receiver hangs, handing in more returns at once; beyond the bound it is dropped and counted."""
     setup, release = Setup(), threading.Event()
-    setup.logs.fails = lambda _: None if release.wait(BOUND_S) else None
+    setup.logs.fails = hanging_until(release)
     setup.pusher.start()
     setup.pusher.push_logs(b"hangs")
 

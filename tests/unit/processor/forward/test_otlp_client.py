@@ -1,0 +1,312 @@
+"""The client against real gRPC servers that accept, refuse, hang, lie and disappear."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, TypeAlias
+
+import grpc
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import DebugInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
+    ExportTraceServiceResponse,
+)
+
+from otel_ml_processor.forward.otlp_client import (
+    LOGS,
+    MAX_RESPONSE,
+    METRICS,
+    TRACES,
+    OtlpClient,
+    rejected_items,
+)
+from otel_ml_processor.refusal import Refusal, RefusalCause
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Answer: TypeAlias = Callable[[bytes, grpc.ServicerContext], bytes]
+UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
+PARTIAL = ExportTraceServiceResponse(
+    partial_success=ExportTracePartialSuccess(rejected_spans=3, error_message="too old")
+).SerializeToString()
+
+
+@contextmanager
+def serving(answer: Answer, method: str = TRACES, port: int = 0) -> Iterator[str]:
+    """Serve one method with *answer* on *port* until the block ends; give its address."""
+    service, name = method[1:].split("/")
+    handler = grpc.method_handlers_generic_handler(
+        service, {name: grpc.unary_unary_rpc_method_handler(answer)}
+    )
+    with ThreadPoolExecutor(4) as threads:
+        server = grpc.server(threads)
+        server.add_generic_rpc_handlers((handler,))
+        port = server.add_insecure_port(f"127.0.0.1:{port}")
+        server.start()
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            server.stop(0).wait()
+
+
+@contextmanager
+def next_hop(answer: Answer, method: str = TRACES) -> Iterator[OtlpClient]:
+    """Give a client of a next hop that answers with *answer*."""
+    with serving(answer, method) as address:
+        client = OtlpClient(address, method)
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+def refusing(code: grpc.StatusCode, *details: bytes) -> Answer:
+    """Return an answer that is *code*, with these bytes as its status details."""
+
+    def answer(_: bytes, context: grpc.ServicerContext) -> bytes:
+        context.set_trailing_metadata([("grpc-status-details-bin", detail) for detail in details])
+        context.abort(code, "because")
+        raise AssertionError
+
+    return answer
+
+
+def status(after: Duration | None, code: int = 8) -> bytes:
+    """Return the details of a status, among others a RetryInfo if *after* is given."""
+    made = Status(code=code)
+    made.details.add().Pack(DebugInfo(detail="elsewhere"))
+    if after is not None:
+        made.details.add().Pack(RetryInfo(retry_delay=after))
+    return made.SerializeToString()
+
+
+def refusal(answer: Answer, timeout_s: float = 30.0) -> Refusal:
+    """Return what the client makes of *answer*."""
+    with next_hop(answer) as client, pytest.raises(Refusal) as refused:
+        client.send(b"spans", timeout_s)
+    assert refused.value.cause is RefusalCause.NEXT_HOP
+    return refused.value
+
+
+@pytest.mark.parametrize("method", [TRACES, METRICS, LOGS])
+def test_the_bytes_arrive_and_the_answer_comes_back(method: str) -> None:
+    """Both unchanged, for every kind of telemetry."""
+    received: list[bytes] = []
+
+    def answer(request: bytes, _: grpc.ServicerContext) -> bytes:
+        received.append(request)
+        return b""
+
+    with next_hop(answer, method) as client:
+        assert client.send(b"\xff any bytes", 30.0) == b""
+
+    assert received == [b"\xff any bytes"]
+
+
+def test_a_partial_success_is_the_callers_business() -> None:
+    """It comes back unchanged, and says how many were rejected: they are not sent again."""
+    with next_hop(lambda request, context: PARTIAL) as client:
+        response = client.send(b"spans", 30.0)
+
+    assert response == PARTIAL
+    assert rejected_items(response) == 3
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        b"",
+        ExportTraceServiceResponse(
+            partial_success=ExportTracePartialSuccess(error_message="just a warning")
+        ).SerializeToString(),
+        ExportTraceServiceResponse(
+            partial_success=ExportTracePartialSuccess(rejected_spans=-5)
+        ).SerializeToString(),
+        b"\xff\xff",
+    ],
+)
+def test_a_full_success_rejects_nothing(response: bytes) -> None:
+    """Nor does a warning, an impossible number or garbage."""
+    assert rejected_items(response) == 0
+
+
+def test_garbage_after_a_success_is_a_success() -> None:
+    """The status said that the spans were accepted; our caller must not fail over bytes that it cannot read."""
+    with next_hop(lambda request, context: b"\xff\xff\xff") as client:
+        assert client.send(b"spans", 30.0) == b""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.OUT_OF_RANGE,
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DATA_LOSS,
+    ],
+)
+def test_what_may_be_sent_again_is_unavailable(code: grpc.StatusCode) -> None:
+    """OTLP's retryable codes all become the one that every exporter repeats, after a second."""
+    refused = refusal(refusing(code))
+
+    assert (refused.code, refused.retry_after_s) == (UNAVAILABLE, 1.0)
+    assert code.name in refused.message
+    assert "because" in refused.message
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        grpc.StatusCode.UNKNOWN,
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.NOT_FOUND,
+        grpc.StatusCode.ALREADY_EXISTS,
+        grpc.StatusCode.PERMISSION_DENIED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.FAILED_PRECONDITION,
+        grpc.StatusCode.UNIMPLEMENTED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNAUTHENTICATED,
+    ],
+)
+def test_what_is_final_stays_as_it_was_received(code: grpc.StatusCode) -> None:
+    """Repeating it would change nothing: the code is passed on, without a time to try again."""
+    refused = refusal(refusing(code))
+
+    assert (refused.code, refused.retry_after_s) == (code, None)
+
+
+@pytest.mark.parametrize("code", [UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED])
+@pytest.mark.parametrize(
+    ("delay", "after_s"),
+    [
+        (Duration(seconds=2, nanos=500_000_000), 2.5),
+        (Duration(), 0.0),
+        (Duration(seconds=-5), 0.0),
+        (Duration(seconds=10**11), 3600.0),
+    ],
+)
+def test_a_time_to_try_again_is_passed_on(
+    code: grpc.StatusCode, delay: Duration, after_s: float
+) -> None:
+    """With it, RESOURCE_EXHAUSTED may be repeated too; a delay of three thousand years is an hour."""
+    refused = refusal(refusing(code, status(delay)))
+
+    assert (refused.code, refused.retry_after_s) == (UNAVAILABLE, after_s)
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        b"",
+        b"\xff\xff\xff",
+        status(None),
+        Status(
+            code=8,
+            details=[{"type_url": "type.googleapis.com/google.rpc.RetryInfo", "value": b"\xff"}],
+        ).SerializeToString(),
+        Status(code=8, details=[{"type_url": "", "value": b"x"}]).SerializeToString(),
+    ],
+)
+def test_details_that_say_no_time_are_none(details: bytes) -> None:
+    """Other details, and such as cannot be read, leave RESOURCE_EXHAUSTED final."""
+    refused = refusal(refusing(grpc.StatusCode.RESOURCE_EXHAUSTED, details))
+
+    assert (refused.code, refused.retry_after_s) == (grpc.StatusCode.RESOURCE_EXHAUSTED, None)
+
+
+def test_a_next_hop_that_fails_inside_is_final_as_received() -> None:
+    """Its UNKNOWN is its word; whether it is right to drop then is for the sender to know."""
+
+    def answer(_: bytes, __: grpc.ServicerContext) -> bytes:
+        raise ZeroDivisionError
+
+    refused = refusal(answer)
+
+    assert refused.code is grpc.StatusCode.UNKNOWN
+
+
+def test_a_next_hop_that_hangs_is_not_waited_for() -> None:
+    """After our own deadline nobody knows whether the spans arrived: UNAVAILABLE, so that they are not lost."""
+    leave = threading.Event()
+
+    def answer(_: bytes, __: grpc.ServicerContext) -> bytes:
+        leave.wait(30)
+        return b""
+
+    with next_hop(answer) as client:
+        with pytest.raises(Refusal) as refused:
+            client.send(b"spans", 0.05)
+        leave.set()
+
+    assert (refused.value.code, refused.value.retry_after_s) == (UNAVAILABLE, 1.0)
+    assert "DEADLINE_EXCEEDED" in refused.value.message
+
+
+def test_an_answer_may_have_four_mebibytes_and_no_more() -> None:
+    """A larger one is cut off, compressed or not: it is final, since the next hop would say it again."""
+    largest = ExportTraceServiceResponse(
+        partial_success=ExportTracePartialSuccess(error_message="x" * (MAX_RESPONSE - 10))
+    ).SerializeToString()
+    assert len(largest) == MAX_RESPONSE
+
+    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+        context.set_compression(grpc.Compression.Gzip)
+        return largest + b"\x78\x01" * int(request)
+
+    with next_hop(answer) as client:
+        assert client.send(b"0", 30.0) == largest
+        with pytest.raises(Refusal) as refused:
+            client.send(b"1", 30.0)
+
+    assert refused.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert refused.value.retry_after_s is None
+
+
+def test_a_large_request_is_the_next_hops_to_judge() -> None:
+    """Nothing of ours limits what is sent; a next hop with the usual limit says so itself."""
+    refused = refusal_of_size(5 << 20)
+
+    assert refused.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "4194304" in refused.message
+
+
+def refusal_of_size(size: int) -> Refusal:
+    """Return how a next hop with the usual limit of 4 MiB refuses *size* bytes."""
+    with next_hop(lambda request, context: b"") as client:
+        with pytest.raises(Refusal) as refused:
+            client.send(bytes(size), 30.0)
+        return refused.value
+
+
+def test_a_dead_next_hop_is_noticed_at_once_and_again_when_it_is_back() -> None:
+    """Nothing waits while nobody listens; the same client delivers as soon as somebody does."""
+    with serving(lambda request, context: b"") as address:
+        pass
+    client = OtlpClient(address)
+    with pytest.raises(Refusal) as refused:
+        client.send(b"spans", 30.0)
+
+    with serving(lambda request, context: b"", port=int(address.split(":")[1])):
+        assert delivered(client) == b""
+    client.close()
+
+    assert (refused.value.code, refused.value.retry_after_s) == (UNAVAILABLE, 1.0)
+    assert address in refused.value.message
+
+
+def delivered(client: OtlpClient) -> bytes:
+    """Return the answer as soon as *client* gets one."""
+    while True:
+        with suppress(Refusal):
+            return client.send(b"spans", 30.0)
+        threading.Event().wait(0.05)
