@@ -1,8 +1,8 @@
-"""OpenTelemetry for machine learning: every prediction a span, its confidence and its inputs watched."""
+"""OpenTelemetry for machine learning: predictions as spans, their confidence and inputs watched."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
 
+TYPE_CHECKING = False  # `typing` itself would be the dearest import of this file
 if TYPE_CHECKING:
     from otel_ml.describe.models import register_model
     from otel_ml.instrumentors import instrument, uninstrument
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 __all__ = ["instrument", "register_model", "uninstrument"]
 
 # Looked up when first used: a service that only mentions otel_ml pays nothing for it.
-_HOMES: Final = {
+_HOMES = {
     "instrument": "otel_ml.instrumentors",
     "register_model": "otel_ml.describe.models",
     "uninstrument": "otel_ml.instrumentors",
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'otel_ml' has no attribute {name!r}")

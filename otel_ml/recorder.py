@@ -6,7 +6,7 @@ import threading
 import traceback
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Token
 from importlib.metadata import PackageNotFoundError, version
@@ -20,6 +20,7 @@ from opentelemetry import metrics, trace
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from otel_ml.describe.models import Model
+from otel_ml.describe.values import Facts
 from otel_ml.inference import Inference
 from otel_ml.ring import Ring
 from otel_ml_conventions import attributes as keys
@@ -40,48 +41,6 @@ __all__ = ["Channel", "InferenceRecorder", "Recording"]
 _SCOPE: Final = "otel_ml"
 # One measurement is at most 2 KB (32 confidences), so what waits is at most 8 MB.
 _CAPACITY: Final = 4096
-
-_IDENTITY_KEYS: Final = (
-    keys.ML_OPERATION_NAME,
-    keys.ML_MODEL_NAME,
-    keys.ML_MODEL_VERSION,
-    keys.ML_FRAMEWORK_NAME,
-    keys.ML_TASK_TYPE,
-)
-_REST_KEYS: Final = (
-    keys.ML_MODEL_TYPE,
-    keys.ML_FRAMEWORK_VERSION,
-    keys.CODE_FUNCTION_NAME,
-)
-_INPUT_KEYS: Final = (
-    keys.ML_INPUT_FEATURE_COUNT,
-    keys.ML_INPUT_MISSING_COUNT,
-    keys.ML_INPUT_SCHEMA_HASH,
-    keys.ML_INPUT_SHAPE,
-    keys.ML_INPUT_DTYPE,
-)
-_CONTENT_KEYS: Final = (
-    keys.ML_INPUT_FEATURES,
-    keys.ML_INPUT_VALUES,
-    keys.ML_INPUT_ROWS,
-)
-_OUTPUT_KEYS: Final = (
-    keys.ML_PREDICTION_LABEL,
-    keys.ML_PREDICTION_LABELS,
-    keys.ML_PREDICTION_CONFIDENCE,
-    keys.ML_PREDICTION_CONFIDENCES,
-    keys.ML_BATCH_CONFIDENCE_MEAN,
-    keys.ML_BATCH_CONFIDENCE_MIN,
-    keys.ML_PREDICTION_ENTROPY,
-    keys.ML_PREDICTION_MARGIN,
-    keys.ML_PREDICTION_VALUE,
-    keys.ML_PREDICTION_VALUES,
-    keys.ML_PREDICTION_SCORE,
-    keys.ML_PREDICTION_SCORES,
-    keys.ML_PREDICTION_PROBABILITIES,
-    keys.ML_OUTPUT_SHAPE,
-    keys.ML_OUTPUT_DTYPE,
-)
 
 # The samplers that decide as an unsampled parent did, told by the description every sampler has:
 # under them a child of an unsampled parent need not be started to know that nothing comes of it.
@@ -113,11 +72,23 @@ class Channel:
     def __init__(
         self, model: Model, operation: str, function_name: str, sequence: _Sequence
     ) -> None:
-        identity = (operation, model.name, model.version, model.framework, model.task)
-        rest = (model.type, model.framework_version, function_name)
         self.span_name = f"{operation} {model.name}"
-        self.metric_attributes = _known(_IDENTITY_KEYS, identity)
-        self.attributes = self.metric_attributes | _known(_REST_KEYS, rest)
+        self.metric_attributes = _known(
+            {
+                keys.ML_OPERATION_NAME: operation,
+                keys.ML_MODEL_NAME: model.name,
+                keys.ML_MODEL_VERSION: model.version,
+                keys.ML_FRAMEWORK_NAME: model.framework,
+                keys.ML_TASK_TYPE: model.task,
+            }
+        )
+        self.attributes = self.metric_attributes | _known(
+            {
+                keys.ML_MODEL_TYPE: model.type,
+                keys.ML_FRAMEWORK_VERSION: model.framework_version,
+                keys.CODE_FUNCTION_NAME: function_name,
+            }
+        )
         self.sequence = sequence
 
 
@@ -286,7 +257,7 @@ class InferenceRecorder:
             context_api.detach(recording.token)
         try:
             if recording.is_recording:
-                attributes = _span_attributes(inference)
+                attributes = {**inference.inputs, **inference.outputs}
                 if not recording.knows_size and inference.batch_size is not None:
                     attributes[keys.ML_BATCH_SIZE] = inference.batch_size
                 if error_type is not None:
@@ -305,8 +276,6 @@ class InferenceRecorder:
         span.record_exception(error)
 
     def _measure(self, recording: Recording, inference: Inference, error_type: str | None) -> None:
-        outputs = inference.outputs
-        confidence = outputs.confidence
         span_context = None
         if recording.is_recording and recording.span is not None:
             span_context = recording.span.get_span_context()
@@ -314,8 +283,8 @@ class InferenceRecorder:
             recording.channel,
             inference.duration,
             inference.batch_size,
-            (outputs.confidences or ()) if confidence is None else (confidence,),
-            inference.inputs.missing_count,
+            _confidences(inference.outputs),
+            inference.missing_count,
             error_type,
             span_context,
         )
@@ -444,6 +413,13 @@ def _flush_and_count(_options: metrics.CallbackOptions) -> Iterable[metrics.Obse
     return [metrics.Observation(_drops.total)]
 
 
+def _confidences(outputs: Facts) -> Any:
+    confidence = outputs.get(keys.ML_PREDICTION_CONFIDENCE)
+    if confidence is not None:
+        return (confidence,)
+    return outputs.get(keys.ML_PREDICTION_CONFIDENCES, ())
+
+
 def _is_parent_unsampled() -> bool:
     parent = trace.get_current_span().get_span_context()
     return parent.is_valid and not parent.trace_flags.sampled
@@ -455,20 +431,8 @@ def _exemplar_context(span_context: trace.SpanContext | None) -> context_api.Con
     return trace.set_span_in_context(trace.NonRecordingSpan(span_context), context_api.Context())
 
 
-def _span_attributes(inference: Inference) -> dict[str, Any]:
-    attributes = _known(_INPUT_KEYS, inference.inputs)
-    attributes.update(_known(_OUTPUT_KEYS, inference.outputs))
-    content = inference.content
-    if content is not None:
-        written = (content.features, content.values, content.samples)
-        attributes.update(_known(_CONTENT_KEYS, written))
-        if content.is_cut:
-            attributes[keys.ML_CONTENT_TRUNCATED] = True
-    return attributes
-
-
-def _known(names: Iterable[str], facts: Iterable[Any]) -> dict[str, Any]:
-    return {name: fact for name, fact in zip(names, facts, strict=True) if fact is not None}
+def _known(facts: Mapping[str, str | None]) -> dict[str, str]:
+    return {key: fact for key, fact in facts.items() if fact is not None}
 
 
 def _with_error(channel: Channel, error_type: str | None) -> dict[str, Any]:

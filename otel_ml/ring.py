@@ -15,8 +15,10 @@ _Item = TypeVar("_Item")
 # How long the thread lets a batch gather after its first item. It bounds how often a process is
 # woken (ten times a second), not how fresh anything is: whoever needs it now calls `drain`.
 _LINGER_SECONDS: Final = 0.1
-# Items consumed under one hold of the lock, so that a fork never waits long for a drain.
-_CHUNK: Final = 256
+# Items consumed in one go. Between two goes the thread rests, so that a caller who comes back for
+# the interpreter's lock waits for less than a millisecond, and a fork no longer for a drain.
+_CHUNK: Final = 16
+_REST_SECONDS: Final = 0.001
 # A fork waits this long for a drain to pause; a child forked in the middle starts clean anyway.
 _FORK_PATIENCE_SECONDS: Final = 1.0
 
@@ -73,12 +75,17 @@ class Ring(Generic[_Item]):
         """Consume, in the calling thread, all that was put before."""
         waiting = len(self._items)
         while waiting > 0:
-            with self._draining:
-                chunk = [self._items.popleft() for _ in range(min(_CHUNK, len(self._items)))]
-                if not chunk:  # another thread was faster
-                    return
+            consumed = self._drain_chunk()
+            if not consumed:  # another thread was faster
+                return
+            waiting -= consumed
+
+    def _drain_chunk(self) -> int:
+        with self._draining:
+            chunk = [self._items.popleft() for _ in range(min(_CHUNK, len(self._items)))]
+            if chunk:
                 self._consume(chunk)
-            waiting -= len(chunk)
+        return len(chunk)
 
     def close(self) -> None:
         """Consume what is left and let the thread end."""
@@ -115,8 +122,9 @@ class Ring(Generic[_Item]):
             ready.wait()
             ready.clear()
             urgent.wait(_LINGER_SECONDS)
+            while self._drain_chunk():
+                urgent.wait(_REST_SECONDS)
             urgent.clear()
-            self.drain()
 
 
 _rings: "weakref.WeakSet[Ring[Any]]" = weakref.WeakSet()

@@ -94,7 +94,7 @@ def found_lines(at: Addresses, score: float) -> list[str]:
     tags = json.dumps({"ml.prediction.label": "late", "ml.verdict.drift": "drifting"})
     ask = partial(prometheus_values, at.prometheus, _SCORE)
     scores = settled(
-        ask, lambda found: _BOTH_WAYS == sum(isclose(value, score) for _, value in found)
+        ask, lambda found: sum(isclose(value, score) for _, value in found) == _BOTH_WAYS
     )
     return [
         f"a trace that Jaeger finds by {tags}:",

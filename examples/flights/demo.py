@@ -52,6 +52,10 @@ _WRAP_UP_S = 8.0
 _START_UP_S = 6.0
 _SHORTEST_PLAY_S = 10.0
 _FAILED, _MISUSED = 1, 2
+_LEGEND = (
+    "drifted: the feature, its PSI (population stability index) against winter, the p-value after Holm's correction",
+    "low: share of predictions less confident than 95 % of winter's",
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -145,7 +149,7 @@ class Demo:
             parts = parts_alone(self._at, files, pace.rows)
         self._say(f"starting {', '.join(part.name for part in parts)}; logs in {_FOLDER / 'logs'}")
         processes.start(*parts)
-        self._say(f"page of the processor: http://{self._at.processor_page}/", "")
+        self._say(f"page of the processor: http://{self._at.processor_page}/", "", *_LEGEND, "")
 
     def _close(self, playing: Playing, promise: str) -> int:
         """Say how it ended; returns 1 unless every count agrees."""

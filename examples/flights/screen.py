@@ -15,12 +15,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    from rich.console import Console
+    from rich.console import Console, JustifyMethod
     from watch import Drifted, Window
 
 __all__ = ["Screen", "days_text", "drifted_text", "windows_table"]
 
 _COLOURS = {"steady": "green", "warning": "yellow", "drifting": "red"}
+_DRIFTED = "drifted"
+_COLUMNS: dict[str, JustifyMethod] = {
+    "departures": "left",
+    "rows": "right",
+    "state": "left",
+    _DRIFTED: "left",
+    "confident": "right",
+    "low": "right",
+}
 _WIDE = 100
 """Columns from which on a window's line has room for four drifted features; two below."""
 _SMALLEST_P_VALUE = 1e-12
@@ -29,12 +38,13 @@ _CHROME_LINES = 7
 
 
 def days_text(days: Sequence[date]) -> str:
-    """Return `Mar 01 - Mar 31`; of days in no order, from the earliest to the latest, and that they are shuffled."""
+    """Return `Mar 01 - Mar 31`; of days in no order `Jan-Feb shuffled`; `?` without any."""
     if not days:
         return "?"
     first, last = min(days), max(days)
-    shuffled = ", shuffled" if days[0] != first or days[-1] != last else ""
-    return f"{first:%b %d} - {last:%b %d}{shuffled}"
+    if (days[0], days[-1]) == (first, last):
+        return f"{first:%b %d} - {last:%b %d}"
+    return f"{first:%b}-{last:%b} shuffled"
 
 
 def drifted_text(drifted: Sequence[Drifted], shown: int) -> str:
@@ -55,19 +65,22 @@ def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.1%}"
 
 
-def windows_table(windows: Sequence[Window], width: int) -> Table:
-    """Return a row per window: what it covered, its state, what drifted by how much, and how sure the model was."""
-    table = Table(expand=False, pad_edge=False, box=None, header_style="bold")
-    for heading in ("departures", "rows", "state", "drifted: PSI (p-value)", "confidence", "low"):
-        table.add_column(
-            heading, justify="right" if heading in {"rows", "confidence", "low"} else "left"
-        )
+def windows_table(windows: Sequence[Window], width: int, *, is_live: bool = False) -> Table:
+    """
+    Return a row per window: what it covered, its state, what drifted by how much, and how sure the model was.
+
+    A live one has one line per row, whatever the width: what does not fit is cut, so that its height is known.
+    """
+    table = Table(pad_edge=False, box=None, header_style="bold")
+    for heading, justify in _COLUMNS.items():
+        table.add_column(heading, justify=justify, no_wrap=heading != _DRIFTED)
     for window in windows:
+        drifted = drifted_text(window.drifted, 4 if width >= _WIDE else 2)
         table.add_row(
             days_text(window.days),
             str(window.rows),
             Text(window.state, style=_COLOURS.get(window.state, "")),
-            drifted_text(window.drifted, 4 if width >= _WIDE else 2),
+            Text(drifted, no_wrap=is_live, overflow="ellipsis" if is_live else "fold"),
             _share(window.mean_confidence),
             _share(window.low_confidence),
         )
@@ -115,7 +128,7 @@ class Screen:
         width = min(40, self._console.width // 2)
         bar = Table.grid(padding=(0, 1))
         bar.add_row(ProgressBar(total, answered, width), f"{answered} of {total} flights")
-        return Group(windows_table(windows[-room:], self._console.width), "", bar)
+        return Group(windows_table(windows[-room:], self._console.width, is_live=True), "", bar)
 
 
 def _line(window: Window, answered: int, total: int) -> str:

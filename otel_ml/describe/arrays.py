@@ -106,7 +106,12 @@ class _Array(Table):
     __slots__ = ("_array",)
 
     def __init__(self, array: Any) -> None:
-        super().__init__(array.shape)
+        shape = array.shape
+        if len(shape) == _TABLE_AXES:  # most calls, in the caller's time
+            self.rows, self.columns = shape
+            self.tensor_shape = None
+        else:
+            super().__init__(shape)
         self._array = array
 
     def types(self) -> _Types:

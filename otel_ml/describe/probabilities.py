@@ -5,13 +5,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from json import dumps
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from otel_ml.describe.arrays import read_table
-from otel_ml.describe.values import row_texts
+from otel_ml.describe.values import Facts, row_texts
+from otel_ml_conventions import attributes as keys
 
 __all__ = [
-    "Outputs",
     "class_label",
     "describe_classes",
     "describe_numbers",
@@ -30,32 +30,6 @@ _TABLE_AXES: Final = 2
 _TOLERANCE: Final = 1e-3
 # A probability in its shortest exact form, with what JSON puts around it and its key.
 _BYTES_PER_PROBABILITY: Final = 26
-
-
-class Outputs(NamedTuple):
-    """
-    What is said of one call's outputs: the singular of one sample, the plural of several.
-
-    The plural ones are of the captured samples, in their order; `confidence_mean` and
-    `confidence_min` are over all samples of the call. `shape` and `dtype` are for outputs whose
-    meaning is unknown.
-    """
-
-    label: str | None = None
-    labels: Sequence[str] | None = None
-    confidence: float | None = None
-    confidences: Sequence[float] | None = None
-    confidence_mean: float | None = None
-    confidence_min: float | None = None
-    entropy: float | None = None
-    margin: float | None = None
-    value: float | None = None
-    values: Sequence[float] | None = None
-    score: float | None = None
-    scores: Sequence[float] | None = None
-    probabilities: str | None = None
-    shape: Sequence[int] | None = None
-    dtype: str | None = None
 
 
 def class_label(value: Any) -> str:
@@ -80,19 +54,24 @@ def entropy(probabilities: Sequence[float]) -> float:
     """
     if len(probabilities) == 1:
         return 0.0
-    nats = -sum(p * math.log(p) for p in probabilities if p > 0.0)
+    nats = 0.0
+    for probability in probabilities:
+        if probability > 0.0:
+            nats -= probability * math.log(probability)
     return min(1.0, max(0.0, nats / math.log(len(probabilities))))
 
 
 def margin(probabilities: Sequence[float]) -> float:
     """Return the largest of *probabilities* less the second largest; a lone class stands against 0."""
-    first, second = sorted((*probabilities, 0.0), reverse=True)[:2]
+    if len(probabilities) == 1:
+        return probabilities[0]
+    *_, second, first = sorted(probabilities)
     return first - second
 
 
 def describe_probabilities(
     output: Any, rows: Sequence[int], labels: Sequence[str] | None, *, are_logarithms: bool = False
-) -> Outputs | None:
+) -> Facts | None:
     """
     Return class, confidence, entropy and margin of class probabilities of shape (n_samples, K).
 
@@ -115,39 +94,45 @@ def describe_probabilities(
 
 
 def _is_matrix(output: Any) -> bool:
-    is_array = type(output) is getattr(sys.modules.get("numpy"), "ndarray", None)
-    return is_array and output.dtype.kind == "f" and output.ndim == _TABLE_AXES and output.size > 0
+    if type(output).__name__ != "ndarray":
+        return False
+    is_table = output.ndim == _TABLE_AXES and output.size > 0
+    return bool(is_table and output.dtype.kind == "f")
 
 
 def _exponentials(logarithms: Any) -> Any:
     return sys.modules["numpy"].exp(logarithms)
 
 
-def _one_distribution(sample: list[float], labels: Sequence[str] | None) -> Outputs | None:
+def _one_distribution(sample: list[float], labels: Sequence[str] | None) -> Facts | None:
     if not (min(sample) >= 0.0 and abs(sum(sample) - 1.0) <= _TOLERANCE):
         return None
     confidence = max(sample)
-    return Outputs(
-        label=labels[sample.index(confidence)] if labels else None,
-        confidence=min(1.0, confidence),
-        entropy=entropy(sample),
-        margin=margin(sample),
-    )
+    facts: dict[str, str | float] = {
+        keys.ML_PREDICTION_CONFIDENCE: min(1.0, confidence),
+        keys.ML_PREDICTION_ENTROPY: entropy(sample),
+        keys.ML_PREDICTION_MARGIN: margin(sample),
+    }
+    if labels is not None:
+        facts[keys.ML_PREDICTION_LABEL] = labels[sample.index(confidence)]
+    return facts
 
 
 def _several_distributions(
     matrix: Any, rows: Sequence[int], labels: Sequence[str] | None
-) -> Outputs | None:
+) -> Facts | None:
     if not (matrix.min() >= 0.0 and abs(matrix.sum(axis=1) - 1.0).max() <= _TOLERANCE):
         return None
     samples = _rows_of(matrix, rows)
     largest = matrix.max(axis=1)
-    return Outputs(
-        labels=[labels[sample.index(max(sample))] for sample in samples] if labels else None,
-        confidences=[min(1.0, max(sample)) for sample in samples],
-        confidence_mean=min(1.0, float(largest.mean())),
-        confidence_min=min(1.0, float(largest.min())),
-    )
+    facts: dict[str, float | list[float] | list[str]] = {
+        keys.ML_PREDICTION_CONFIDENCES: [min(1.0, max(sample)) for sample in samples],
+        keys.ML_BATCH_CONFIDENCE_MEAN: min(1.0, float(largest.mean())),
+        keys.ML_BATCH_CONFIDENCE_MIN: min(1.0, float(largest.min())),
+    }
+    if labels is not None:
+        facts[keys.ML_PREDICTION_LABELS] = [labels[sample.index(max(sample))] for sample in samples]
+    return facts
 
 
 def _rows_of(matrix: Any, rows: Sequence[int]) -> list[list[float]]:
@@ -189,7 +174,7 @@ def _map_text(sample: list[float], keys: list[str], at_most: int, kind: str) -> 
 
 def describe_classes(
     output: Any, rows: Sequence[int], names: Mapping[str, str] | None = None
-) -> Outputs | None:
+) -> Facts | None:
     """
     Return the predicted classes of the captured samples; None unless there is one per sample.
 
@@ -204,40 +189,39 @@ def describe_classes(
     labels = [class_label(value) for value in column]
     if names:
         labels = [names.get(label, label) for label in labels]
-    return Outputs(label=labels[0]) if _is_one(output) else Outputs(labels=labels)
+    if len(output) == 1:
+        return {keys.ML_PREDICTION_LABEL: labels[0]}
+    return {keys.ML_PREDICTION_LABELS: labels}
 
 
-def describe_numbers(output: Any, rows: Sequence[int]) -> Outputs | None:
+def describe_numbers(output: Any, rows: Sequence[int]) -> Facts | None:
     """Return the predicted numbers of the captured samples; None unless there is one per sample."""
+    return _numbers(output, rows, keys.ML_PREDICTION_VALUE, keys.ML_PREDICTION_VALUES)
+
+
+def describe_scores(output: Any, rows: Sequence[int]) -> Facts | None:
+    """Return the scores of the captured samples; None unless there is one per sample."""
+    return _numbers(output, rows, keys.ML_PREDICTION_SCORE, keys.ML_PREDICTION_SCORES)
+
+
+def _numbers(output: Any, rows: Sequence[int], one: str, several: str) -> Facts | None:
     column = _column(output, rows)
     if column is None:
         return None
     numbers = [float(value) for value in column]
-    return Outputs(value=numbers[0]) if _is_one(output) else Outputs(values=numbers)
+    return {one: numbers[0]} if len(output) == 1 else {several: numbers}
 
 
-def describe_scores(output: Any, rows: Sequence[int]) -> Outputs | None:
-    """Return the scores of the captured samples; None unless there is one per sample."""
-    column = _column(output, rows)
-    if column is None:
-        return None
-    scores = [float(value) for value in column]
-    return Outputs(score=scores[0]) if _is_one(output) else Outputs(scores=scores)
-
-
-def describe_shape(output: Any) -> Outputs:
+def describe_shape(output: Any) -> Facts:
     """Return shape and type of an output whose meaning is unknown; nothing where it has neither."""
+    facts: dict[str, Any] = {}
     shape = getattr(output, "shape", None)
-    is_plain = isinstance(shape, tuple) and all(isinstance(length, int) for length in shape)
+    if isinstance(shape, tuple) and shape and all(isinstance(length, int) for length in shape):
+        facts[keys.ML_OUTPUT_SHAPE] = shape
     dtype = getattr(output, "dtype", None)
-    return Outputs(
-        shape=list(shape) if is_plain and shape else None,
-        dtype=None if dtype is None else str(dtype),
-    )
-
-
-def _is_one(output: Any) -> bool:
-    return len(output) == 1
+    if dtype is not None:
+        facts[keys.ML_OUTPUT_DTYPE] = str(dtype)
+    return facts
 
 
 def _column(output: Any, rows: Sequence[int]) -> list[Any] | None:

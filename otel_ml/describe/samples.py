@@ -8,7 +8,8 @@ from json import dumps
 from typing import Any, Final, NamedTuple
 
 from otel_ml.describe.arrays import Table
-from otel_ml.describe.values import is_missing, row_texts
+from otel_ml.describe.values import Facts, is_missing, row_texts
+from otel_ml_conventions import attributes as keys
 
 __all__ = ["Content", "ContentPolicy", "draw_rows", "names_in_force"]
 
@@ -25,21 +26,15 @@ if hasattr(os, "register_at_fork"):
 
 class Content(NamedTuple):
     """
-    Feature values of one call, in one of three forms, and the positions of the samples they are of.
+    Feature values of one call as facts, and the positions of the samples they are of, ascending.
 
-    Attributes:
-        rows: Positions of the captured samples, ascending.
-        features: One sample as a JSON object, name to value.
-        values: One sample without names, by position.
-        samples: Several samples as a JSON array of objects.
-        is_cut: Whether a feature was left out; samples that were not drawn do not count.
+    One sample is `ml.input.features`, or `ml.input.values` where it has numbers without names;
+    several are `ml.input.rows`. `ml.content.truncated` tells that features were left out; samples
+    that were not drawn do not count as that.
     """
 
     rows: Sequence[int]
-    features: str | None = None
-    values: list[float] | None = None
-    samples: str | None = None
-    is_cut: bool = False
+    facts: Facts
 
 
 def draw_rows(count: int, at_most: int) -> Sequence[int]:
@@ -64,7 +59,7 @@ class _Layout(NamedTuple):
 
     width: int
     picked: tuple[int, ...] | None  # None where it is simply the first `width` values
-    keys: tuple[str, ...]
+    heads: tuple[str, ...]
     template: str
     is_cut: bool
 
@@ -120,11 +115,11 @@ class ContentPolicy:
         if names is None and (values := _numbers(samples[0])) is not None:
             return self._unnamed(rows, values, table.columns)
         text, is_cut = self._object(samples[0], table.types(), layout, self._max_bytes)
-        return Content(rows, features=text, is_cut=is_cut or layout.is_cut)
+        return _content(rows, keys.ML_INPUT_FEATURES, text, is_cut or layout.is_cut)
 
     def _unnamed(self, rows: Sequence[int], values: list[float], columns: int) -> Content:
         kept = values[: min(_MAX_VALUES, self._max_bytes // _BYTES_PER_VALUE)]
-        return Content(rows, values=kept, is_cut=len(kept) < columns)
+        return _content(rows, keys.ML_INPUT_VALUES, kept, len(kept) < columns)
 
     def _several(
         self,
@@ -138,10 +133,11 @@ class ContentPolicy:
         # By the longest, so that a sample's own length has no say in whether it is drawn.
         fitting = budget // (max(len(text) for text, _ in written) + 1)
         kept = draw_rows(len(rows), max(fitting, 1))
-        return Content(
+        return _content(
             [rows[position] for position in kept],
-            samples=f"[{','.join(written[position][0] for position in kept)}]",
-            is_cut=layout.is_cut or any(written[position][1] for position in kept),
+            keys.ML_INPUT_ROWS,
+            f"[{','.join(written[position][0] for position in kept)}]",
+            layout.is_cut or any(written[position][1] for position in kept),
         )
 
     @staticmethod
@@ -157,7 +153,7 @@ class ContentPolicy:
         text = layout.template % tuple(texts)
         if len(text) <= budget:
             return text, False
-        return _cut_object(layout.keys, texts, budget), True
+        return _cut_object(layout.heads, texts, budget), True
 
     def _layout(self, names: tuple[str, ...] | None, columns: int) -> _Layout | None:
         try:
@@ -178,13 +174,13 @@ class ContentPolicy:
         picked = tuple(permitted[: self._max_features])
         if not picked:
             return None
-        keys = tuple(f"{dumps(names[i] if names else f'x{i}')}:" for i in picked)
+        heads = tuple(f"{dumps(names[i] if names else f'x{i}')}:" for i in picked)
         width = picked[-1] + 1
         return _Layout(
             width=width,
             picked=None if len(picked) == width else picked,
-            keys=keys,
-            template="{" + ",".join(key.replace("%", "%%") + "%s" for key in keys) + "}",
+            heads=heads,
+            template="{" + ",".join(head.replace("%", "%%") + "%s" for head in heads) + "}",
             is_cut=len(picked) < columns,
         )
 
@@ -194,13 +190,18 @@ class ContentPolicy:
         return not self._allow or any(fnmatchcase(name, glob) for glob in self._allow)
 
 
-def _cut_object(keys: tuple[str, ...], texts: list[str], budget: int) -> str:
+def _content(rows: Sequence[int], key: str, written: str | list[float], is_cut: bool) -> Content:
+    facts = {key: written}
+    return Content(rows, {**facts, keys.ML_CONTENT_TRUNCATED: True} if is_cut else facts)
+
+
+def _cut_object(heads: tuple[str, ...], texts: list[str], budget: int) -> str:
     left = budget - _BRACKETS
     members = []
-    for key, text in zip(keys, texts, strict=True):
-        if len(key) + len(text) + 1 <= left:
-            members.append(key + text)
-            left -= len(key) + len(text) + 1
+    for head, text in zip(heads, texts, strict=True):
+        if len(head) + len(text) + 1 <= left:
+            members.append(head + text)
+            left -= len(head) + len(text) + 1
     return "{" + ",".join(members) + "}"
 
 

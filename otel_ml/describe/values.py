@@ -1,11 +1,15 @@
-"""One value as JSON text, without changing it on the way."""
+"""Facts by their names in the conventions, and one value as JSON text, unchanged on the way."""
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-__all__ = ["is_missing", "json_text", "row_texts"]
+__all__ = ["Facts", "is_missing", "json_text", "row_texts"]
+
+# What is said of a call: names of attributes, and values that an attribute can have. What is not
+# known is not there.
+Facts = Mapping[str, str | bool | int | float | Sequence[str] | Sequence[int] | Sequence[float]]
 
 _SINGLE_PRECISION: Final = frozenset({"float16", "float32", "Float16", "Float32"})
 _MISSING_MARKERS: Final = frozenset({"NAType", "NaTType"})  # of pandas, which we never import

@@ -8,11 +8,12 @@ from typing import Any, Final, Protocol
 
 from otel_ml.describe.arrays import Table, read_table, schema_hash
 from otel_ml.describe.models import ByIdentity, Model, registrations
-from otel_ml.describe.probabilities import Outputs
-from otel_ml.describe.samples import Content, ContentPolicy, draw_rows, names_in_force
-from otel_ml.inference import Inference, Inputs
+from otel_ml.describe.samples import ContentPolicy, draw_rows, names_in_force
+from otel_ml.describe.values import Facts
+from otel_ml.inference import Inference
 from otel_ml.recorder import Channel, InferenceRecorder, Recording
 from otel_ml.settings import Settings
+from otel_ml_conventions import attributes as keys
 
 __all__ = ["Observer", "Subject"]
 
@@ -26,7 +27,7 @@ _NOTHING: Final = 0
 _NO_INFERENCE: Final = -1
 _running: Final[ContextVar[int]] = ContextVar("otel_ml_running", default=_NOTHING)
 
-_NO_OUTPUTS: Final = Outputs()
+_UNKNOWN: Final[Facts] = {}
 
 
 class Subject(Protocol):
@@ -41,28 +42,46 @@ class Subject(Protocol):
     def matters_unsampled(self, method: str) -> bool:
         """Whether the outputs of *method* hold something that metrics need of every call."""
 
-    def outputs(self, method: str, output: Any, captured: "Captured") -> Outputs:
+    def outputs(self, method: str, output: Any, captured: "Captured") -> Facts:
         """Return what is to be told of *output*, of the samples that *captured* gives."""
 
 
 class Captured(Protocol):
-    """Gives the positions of the captured samples once the length of an output is known."""
+    """Tells which samples of an output are captured."""
 
-    def __call__(self, length: int) -> Sequence[int] | None:
+    def positions(self, length: int) -> Sequence[int] | None:
         """Return positions in an output of *length* samples; None if the input had another number."""
 
 
 class _Call:
     """What is known of a call before its model is asked."""
 
-    __slots__ = ("content", "inputs", "recording", "subject", "table")
+    __slots__ = (
+        "_max_rows",
+        "content_rows",
+        "inputs",
+        "missing_count",
+        "recording",
+        "subject",
+        "table",
+    )
 
-    def __init__(self, subject: Subject, table: Table, recording: Recording) -> None:
+    def __init__(self, subject: Subject, table: Table, recording: Recording, max_rows: int) -> None:
         self.subject = subject
         self.table = table
         self.recording = recording
-        self.inputs = Inputs(feature_count=table.columns)
-        self.content: Content | None = None
+        self.inputs: Facts = _UNKNOWN
+        self.missing_count: int | None = None
+        self.content_rows: Sequence[int] | None = None
+        self._max_rows = max_rows
+
+    def positions(self, length: int) -> Sequence[int] | None:
+        """Return the positions of the samples whose inputs are captured, or else might have been."""
+        if self.table.rows is None:
+            self.table.rows = length
+        if self.table.rows != length:
+            return None
+        return draw_rows(length, self._max_rows) if self.content_rows is None else self.content_rows
 
 
 class Observer:
@@ -152,7 +171,8 @@ class Observer:
             self._recorder.failed("describe_model", error)
             return None
         table = self._table(args, kwargs)
-        call = _Call(subject, table, self._recorder.begin(channel, table.rows))
+        recording = self._recorder.begin(channel, table.rows)
+        call = _Call(subject, table, recording, self._max_rows)
         try:
             self._describe_input(call)
         except Exception as error:  # noqa: BLE001 - an input of the user's may raise anything
@@ -186,24 +206,17 @@ class Observer:
             return Table(None)
 
     def _describe_input(self, call: _Call) -> None:
-        table = call.table
-        missing = table.missing()
+        table, names = call.table, call.subject.feature_names
+        call.missing_count = table.missing()
         if not call.recording.is_recording:
-            call.inputs = Inputs(missing_count=missing)
             return
-        names = call.subject.feature_names
-        is_tensor = table.tensor_shape is not None
-        types = table.types() if is_tensor else None
-        call.inputs = Inputs(
-            feature_count=table.columns,
-            missing_count=missing,
-            schema_hash=schema_hash(table, names_in_force(table, names)),
-            shape=table.tensor_shape,
-            dtype=types[0] if types else None,
-        )
+        inputs = _shape_of_inputs(table, names, call.missing_count)
         # Before the call, for a model may work in place on what it is given.
-        if self._policy is not None:
-            call.content = self._policy.capture(table, names)
+        content = None if self._policy is None else self._policy.capture(table, names)
+        if content is not None:
+            inputs.update(content.facts)
+            call.content_rows = content.rows
+        call.inputs = inputs
 
     def _end(
         self,
@@ -216,34 +229,46 @@ class Observer:
         if call is None:
             return
         end_time_ns = time_ns()
-        outputs = _NO_OUTPUTS if error is not None else self._outputs(call, method, output)
+        outputs = _UNKNOWN if error is not None else self._outputs(call, method, output)
         inference = Inference(
             call.table.rows,
             duration,
             end_time_ns,
+            call.missing_count,
             call.inputs,
-            call.content,
             outputs,
             error,
         )
         self._recorder.end(call.recording, inference)
 
-    def _outputs(self, call: _Call, method: str, output: Any) -> Outputs:
+    def _outputs(self, call: _Call, method: str, output: Any) -> Facts:
         subject = call.subject
         if not self._captures_outputs or not (
             call.recording.is_recording or subject.matters_unsampled(method)
         ):
-            return _NO_OUTPUTS
-
-        def captured(length: int) -> Sequence[int] | None:
-            if call.table.rows is None:
-                call.table.rows = length
-            if call.table.rows != length:
-                return None
-            return draw_rows(length, self._max_rows) if call.content is None else call.content.rows
+            return _UNKNOWN
 
         try:
-            return subject.outputs(method, output, captured)
+            return subject.outputs(method, output, call)
         except Exception as error:  # noqa: BLE001 - an output of the user's may raise anything
             self._recorder.failed("describe_output", error)
-            return _NO_OUTPUTS
+            return _UNKNOWN
+
+
+def _shape_of_inputs(
+    table: Table, names: tuple[str, ...] | None, missing_count: int | None
+) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    if table.columns is not None:
+        facts[keys.ML_INPUT_FEATURE_COUNT] = table.columns
+    if missing_count is not None:
+        facts[keys.ML_INPUT_MISSING_COUNT] = missing_count
+    schema = schema_hash(table, names_in_force(table, names))
+    if schema is not None:
+        facts[keys.ML_INPUT_SCHEMA_HASH] = schema
+    if table.tensor_shape is not None:
+        facts[keys.ML_INPUT_SHAPE] = table.tensor_shape
+        types = table.types()
+        if types is not None:
+            facts[keys.ML_INPUT_DTYPE] = types[0]
+    return facts

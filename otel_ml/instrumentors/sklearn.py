@@ -19,7 +19,6 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 
 from otel_ml.describe.models import Model, Registration, framework_of, registrations
 from otel_ml.describe.probabilities import (
-    Outputs,
     class_label,
     describe_classes,
     describe_numbers,
@@ -28,11 +27,13 @@ from otel_ml.describe.probabilities import (
     describe_shape,
     probabilities_text,
 )
+from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._imports import ImportHooks
 from otel_ml.instrumentors._observing import Captured, Observer
 from otel_ml.instrumentors._wrapping import Hooks, Patches, guarded, observed
 from otel_ml.recorder import InferenceRecorder
 from otel_ml.settings import Settings
+from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import (
     MlFrameworkNameValues,
     MlOperationNameValues,
@@ -51,7 +52,7 @@ _PREDICTS: Final = (
 _TRAINS: Final = ("fit", "partial_fit", "fit_predict", "fit_transform")
 _EVALUATES: Final = ("score",)
 _PROBABILITIES: Final = frozenset({"predict_proba", "predict_log_proba"})
-_NOTHING: Final = Outputs()
+_NOT_TOLD: Final[Facts] = {}
 _BINARY: Final = 2
 _DEEPEST: Final = 16  # pipelines in searches in pipelines
 
@@ -267,18 +268,18 @@ class _Estimator:
         """Whether *method* gives confidences."""
         return method in _PROBABILITIES
 
-    def outputs(self, method: str, output: Any, captured: Captured) -> Outputs:
+    def outputs(self, method: str, output: Any, captured: Captured) -> Facts:
         """Return classes, confidence, numbers or scores; of anything else the shape."""
         if isinstance(output, tuple) and output:
             output = output[0]  # what stands beside it is how sure a regressor is
         length = _length(output)
-        rows = captured(length) if length else None
+        rows = captured.positions(length) if length else None
         if not rows:
             return describe_shape(output)
         described = self._describe(method, output, rows)
         return describe_shape(output) if described is None else described
 
-    def _describe(self, method: str, output: Any, rows: Sequence[int]) -> Outputs | None:
+    def _describe(self, method: str, output: Any, rows: Sequence[int]) -> Facts | None:
         if method in _PROBABILITIES:
             return self._probabilities(method, output, rows)
         if method != "predict":
@@ -289,22 +290,23 @@ class _Estimator:
             return None
         return describe_classes(output, rows, self._class_names)
 
-    def _if_told(self, numbers: Outputs | None) -> Outputs | None:
-        return numbers if numbers is None or self._tells_all else _NOTHING
+    def _if_told(self, numbers: Facts | None) -> Facts | None:
+        return numbers if numbers is None or self._tells_all else _NOT_TOLD
 
-    def _probabilities(self, method: str, output: Any, rows: Sequence[int]) -> Outputs | None:
+    def _probabilities(self, method: str, output: Any, rows: Sequence[int]) -> Facts | None:
         are_logarithms = method == "predict_log_proba"
         labels = self._classes
         if labels is None and self._kind is not _Kind.CLASSIFIER and hasattr(output, "shape"):
             labels = tuple(map(str, range(output.shape[-1])))  # clusters are numbered
         described = describe_probabilities(output, rows, labels, are_logarithms=are_logarithms)
-        has_labels = described is not None and (described.label or described.labels)
-        if described is None or labels is None or not has_labels or not self._tells_all:
+        if described is None or labels is None or not self._tells_all:
+            return described
+        if len(labels) != output.shape[1]:
             return described
         text = probabilities_text(
             output, rows, labels, self._max_bytes, are_logarithms=are_logarithms
         )
-        return described._replace(probabilities=text)
+        return {**described, keys.ML_PREDICTION_PROBABILITIES: text}
 
 
 def _length(output: Any) -> int | None:

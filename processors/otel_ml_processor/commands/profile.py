@@ -213,7 +213,7 @@ def _built_from_file(
 ) -> Profile:
     paths: list[Path] = arguments.tables
     uri = ", ".join(map(str, paths))
-    kind = "CSV" if ".csv" in paths[0].name.lower() else "Parquet"
+    kind = "Parquet" if paths[0].suffix.lower() in {".parquet", ".pq"} else "CSV"
     source = Source(kind=kind, uri=uri, rows=table.num_rows, sha256=digest_of_files(paths))
     whose = {"model": arguments.model, "version": arguments.version, "created": _now()}
     try:

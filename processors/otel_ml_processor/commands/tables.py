@@ -124,10 +124,11 @@ class _Digest(io.RawIOBase):
 
 def _read(path: Path) -> pa.Table:
     name = path.name.lower()
-    if not name.endswith((".csv", ".csv.gz", ".parquet", ".pq")):
+    is_csv = name.endswith((".csv", ".csv.gz"))
+    if not is_csv and not name.endswith((".parquet", ".pq")):
         raise TableError(f"{path}: expected a file ending in .csv, .csv.gz, .parquet or .pq")
     try:
-        return _csv(path) if ".csv" in name else _without_index(pyarrow.parquet.read_table(path))
+        return _csv(path) if is_csv else _without_index(pyarrow.parquet.read_table(path))
     except FileNotFoundError:
         raise TableError(f"{path}: no such file") from None
     except (OSError, pa.ArrowException) as error:

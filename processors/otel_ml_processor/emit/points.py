@@ -81,7 +81,7 @@ def stream_attributes(stream: StreamKey) -> Attributes:
         (keys.ML_MODEL_NAME, stream.model),
         (keys.ML_MODEL_VERSION, stream.version),
     )
-    return tuple((key, valid_text(value)) for key, value in said)
+    return tuple((key, valid_text(value)) for key, value in said if value)
 
 
 def window_attributes(reading: Reading) -> Attributes:

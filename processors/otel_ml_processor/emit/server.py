@@ -68,7 +68,6 @@ class HttpServer:
         self._server.should_exit = True
         if self._socket is not None:
             self._thread.join(timeout_s)
-            self._socket.close()
 
     def _run(self) -> None:
         self._server.run(sockets=[self._socket] if self._socket is not None else [])

@@ -33,7 +33,7 @@ ALL_SCORES = ("psi", "jensen_shannon", "kolmogorov_smirnov", "chi_squared")
 def assessed(
     *columns: Comparison, alpha: float = 0.01, floor: float = 0.01, min_rows: int = 200
 ) -> tuple[TargetReading, ...]:
-    """Return the readings with every score."""
+    """Return the readings with every score, by default at the default promise."""
     return assess_drift(
         columns, alpha=alpha, effect_floor=floor, scores=ALL_SCORES, min_rows=min_rows
     )
@@ -78,6 +78,15 @@ def test_the_p_value_is_the_smallest_of_the_tests_times_their_number() -> None:
     expected = stats.chi2_contingency([[7000, 3000], [600, 400]], correction=False).pvalue
     assert reading.p_value == pytest.approx(expected)
     assert reading.driver == "chi_squared"
+
+
+def test_categories_have_no_ranks() -> None:
+    """Categories that lean to one side are tested by chi-squared alone, whatever their order happens to be."""
+    reference, current = [2500, 2500, 2500], [200, 250, 300]
+    (reading,) = assessed(compared(reference, current, ordered=False))
+
+    expected = stats.chi2_contingency([reference, current]).pvalue
+    assert reading.p_value == pytest.approx(expected)
 
 
 def test_holm_makes_each_pay_for_the_others_of_its_family_only() -> None:
@@ -164,6 +173,20 @@ def test_more_missing_values_alarm_though_no_value_has_moved() -> None:
     assert reading.p_value == pytest.approx(2 * exact)
 
 
+def test_a_slot_without_an_effect_pays_for_the_tests_of_the_values_too() -> None:
+    """The missing share was chosen from two tests, so it needs half of alpha, with or without an effect of the values."""
+    column = compared(
+        [5000, 5000],
+        [490, 490],
+        reference_slots={Slot.MISSING: 100},
+        current_slots={Slot.MISSING: 20},
+    )
+    exact = stats.hypergeom.sf(19, 11_100, 120, 1000)
+
+    assert assessed(column, alpha=1.9 * exact)[0].state is WARNING
+    assert assessed(column, alpha=2.1 * exact)[0].state is DRIFTING
+
+
 def test_fewer_missing_values_do_not_alarm() -> None:
     """A source that has been mended is no drift."""
     (reading,) = assessed(compared([4500, 4500], [500, 500], reference_slots={Slot.MISSING: 1000}))
@@ -190,6 +213,22 @@ def test_unseen_categories_alarm_at_a_few_rows() -> None:
     assert reading.state is DRIFTING
     assert reading.driver == "unseen"
     assert reading.unseen == pytest.approx(0.005)
+
+
+def test_unseen_categories_count_among_the_rows_that_have_one() -> None:
+    """Where nine rows of ten are missing on both sides, three unseen ones among a hundred are what is tested."""
+    (reading,) = assessed(
+        compared(
+            [1000],
+            [97],
+            ordered=False,
+            reference_slots={Slot.MISSING: 9000},
+            current_slots={Slot.MISSING: 900, Slot.UNSEEN: 3},
+        )
+    )
+
+    assert reading.unseen == pytest.approx(0.03)
+    assert reading.p_value == pytest.approx(2 * stats.hypergeom.sf(2, 1100, 3, 100))
 
 
 def test_a_numeric_column_has_no_unseen_values() -> None:
@@ -252,6 +291,13 @@ def test_too_few_rows_are_insufficient_and_are_not_tested() -> None:
     assert readings[0].scores == {}
     assert readings[0].rows == 199
     assert readings[1].p_value == assessed(enough)[0].p_value
+
+
+def test_no_rows_are_insufficient_even_where_none_are_asked_for() -> None:
+    """A minimum of 0 does not make a statement out of nothing."""
+    (reading,) = assessed(compared(EVEN, [0, 0, 0, 0]), min_rows=0)
+
+    assert reading.state is INSUFFICIENT
 
 
 def test_a_family_that_is_not_tested_leaves_its_share_to_the_others() -> None:

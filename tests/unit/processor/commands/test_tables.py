@@ -132,6 +132,13 @@ def test_several_files_are_one_table(tmp_path: Path) -> None:
     assert value_column(table, "y").dictionary == ("a", "b")
 
 
+def test_the_end_of_a_name_says_what_a_file_is(tmp_path: Path) -> None:
+    """In capitals too, and whatever else the name contains."""
+    pq.write_table(pa.table({"x": [1.0]}), tmp_path / "from.csv.PARQUET")
+
+    assert read_tables([tmp_path / "from.csv.PARQUET"]).column_names == ["x"]
+
+
 def test_files_with_different_columns_are_refused(tmp_path: Path) -> None:
     """The message names the second file and the columns in which it differs."""
     (tmp_path / "a.csv").write_text("x,y\n1,a\n", encoding="utf-8")

@@ -138,6 +138,17 @@ def test_scores_are_those_that_were_asked_for(book: MetricBook) -> None:
     assert values(book, "ml.drift.p_value", "ml.feature.name") == {"temp": 3.2e-9, None: 0.41}
 
 
+def test_several_scores_stand_side_by_side(clock: Clock, self_metrics: SelfMetrics) -> None:
+    """Each configured statistic is a series of its own; one that was not computed is none."""
+    scores = ["jensen_shannon", "psi", "chi_squared"]
+    book = MetricBook(windows=["1h"], scores=scores, self_metrics=self_metrics, clock_ns=clock)
+    book.update(samples.reading(samples.TEMP), None)
+
+    found = values(book, "ml.drift.score", "ml.drift.method")
+
+    assert found == {"psi": 0.412, "jensen_shannon": 0.0515}
+
+
 def test_every_state_is_exported_and_one_holds(book: MetricBook) -> None:
     """An alert can compare with 0 before the first alarm: all four states are there, one of them is 1."""
     book.update(samples.reading(samples.TEMP, samples.CARRIER), None)

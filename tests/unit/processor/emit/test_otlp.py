@@ -133,6 +133,16 @@ def test_attributes_keep_their_type(value: str | float, kind: str) -> None:
     assert getattr(attribute.value, kind) == value
 
 
+def test_equal_numbers_of_different_types_stay_apart() -> None:
+    """1, 1.0 and true are equal to Python, but not the same attribute."""
+    numbers = (1, 1.0, True)
+
+    metric = single("ml.drift.score", *(Point((("key", number),), 0.5) for number in numbers))
+
+    kinds = [point.attributes[0].value.WhichOneof("value") for point in metric.gauge.data_points]
+    assert kinds == ["int_value", "double_value", "bool_value"]
+
+
 @pytest.mark.parametrize("n_points", [1, MAX_REQUEST_POINTS, 2 * MAX_REQUEST_POINTS + 7])
 def test_a_large_book_is_cut_into_requests_that_receivers_take(n_points: int) -> None:
     """No request has more points than fit into a usual message limit of 4 MiB, and no point is lost or sent twice."""

@@ -360,6 +360,22 @@ def test_a_number_that_is_none_is_a_dash(book: MetricBook, bad: float) -> None:
     assert re.search(r"temp drifting \N{EN DASH}", text)
 
 
+def test_bars_do_not_exaggerate(book: MetricBook) -> None:
+    """A bar is full at a PSI of .1 or at the largest of the window: a steady window looks calm."""
+    book.update(samples.reading(samples.feature("calm", psi=0.025)), None)
+    book.update(
+        samples.reading(samples.TEMP, samples.feature("half", psi=0.206), window="24h"), None
+    )
+
+    bars = [
+        attributes["width"]
+        for tag, attributes in page(book).elements
+        if tag == "rect" and attributes["class"] == "fill"
+    ]
+
+    assert bars == ["16.0", "64.0", "32.0"]
+
+
 def test_other_scores_still_show_an_effect(book: MetricBook) -> None:
     """Where the PSI is not among the configured scores its debiased value stands in its column."""
     target = replace(samples.TEMP, scores={"jensen_shannon": 0.05}, effect=0.409)

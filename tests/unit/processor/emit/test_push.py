@@ -203,15 +203,17 @@ def test_an_event_is_kept_until_the_receiver_is_back() -> None:
     assert setup.failed == len(setup.logs.calls) - 1
 
 
-def test_a_receiver_that_is_down_is_asked_once_per_round(setup: Setup) -> None:
-    """With many events waiting, one refusal is answer enough until the next round."""
+def test_a_receiver_that_is_down_is_asked_once_per_round() -> None:
+    """With many events waiting, one refusal is answer enough until the next round; a shut-down is not held up by a hundred."""
+    setup = Setup()
     setup.logs.fails = down
     for i in range(100):
         setup.pusher.push_logs(b"%d" % i)
+    setup.pusher.start()
 
     assert not setup.pusher.flush(BOUND_S)
 
-    assert len(setup.logs.calls) <= 101 + 1
+    assert 1 <= len(setup.logs.calls) <= 2
     assert setup.failed == len(setup.logs.calls)
     assert setup.logs.got == []
 

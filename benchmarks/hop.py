@@ -1,0 +1,391 @@
+"""
+What one more hop costs: CPU per span of our processor (in line: receive, decode, forward, count) beside the real collector.
+
+The collector has an OTLP receiver and an OTLP exporter and only forwards. Both get the same load, every request distinct, and forward to
+the same sink, which counts the spans that arrive. CPU is that of the whole process, user and system, from /proc; the two take turns and
+the ratio is taken within each round, so that whatever else the machine does meets both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import secrets
+import shlex
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Final
+
+import grpc
+import numpy as np
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from multiprocessing.connection import Connection
+
+COLLECTOR: Final = Path(__file__).parents[1] / ".tools" / "bin" / "otelcol"
+PROCESSOR: Final = f"{shlex.quote(sys.executable)} -m otel_ml_processor --config {{config}}"
+TRACES: Final = "opentelemetry.proto.collector.trace.v1.TraceService"
+METRICS: Final = "opentelemetry.proto.collector.metrics.v1.MetricsService"
+LOGS: Final = "opentelemetry.proto.collector.logs.v1.LogsService"
+CALLERS: Final = 4
+SIZES: Final = (512, 64)
+CLOCK_TICKS: Final = os.sysconf("SC_CLK_TCK")
+READY_S: Final = 60.0
+
+COLLECTOR_CONFIG: Final = """\
+receivers:
+  otlp: {{protocols: {{grpc: {{endpoint: "{listen}", max_recv_msg_size_mib: 64}}}}}}
+exporters:
+  otlp/next:
+    endpoint: "{forward}"
+    tls: {{insecure: true}}
+    compression: none
+    sending_queue: {{enabled: false}}
+    retry_on_failure: {{enabled: false}}
+service:
+  telemetry: {{metrics: {{level: none}}, logs: {{level: error}}}}
+  pipelines: {{traces: {{receivers: [otlp], exporters: [otlp/next]}}}}
+"""
+PROCESSOR_CONFIG: Final = """\
+mode: inline
+receive: {{endpoint: "{listen}"}}
+forward: {{endpoint: "{forward}"}}
+emit: {{endpoint: "{forward}"}}
+http: {{endpoint: "{http}"}}
+"""
+
+
+def main() -> int:
+    """Measure, print the table, and return 0; 1 if a span got lost, 2 if there is no collector."""
+    arguments = parse_arguments()
+    if not COLLECTOR.exists():
+        print(f"collector not built ({COLLECTOR}), run make tools", file=sys.stderr)
+        return 2
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        sink = stack.enter_context(running_sink())
+        command = f"{shlex.quote(str(COLLECTOR))} --config {{config}}"
+        hops = [
+            stack.enter_context(running_hop("collector", command, COLLECTOR_CONFIG, sink, folder)),
+            stack.enter_context(
+                running_hop("processor", arguments.processor, PROCESSOR_CONFIG, sink, folder)
+            ),
+        ]
+        print(
+            f"{'spans/request':>13} {'collector':>12} {'processor':>12} {'ratio':>7}  at the sink"
+        )
+        is_complete = True
+        for size in SIZES:
+            result = measure(size, hops, sink, arguments.rounds, arguments.spans)
+            print(result.line(), flush=True)
+            is_complete &= result.is_complete
+    return 0 if is_complete else 1
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return what the command line says."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--processor",
+        default=PROCESSOR,
+        metavar="COMMAND",
+        help="command line of the hop to measure; {config} becomes the path of its configuration (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="turns of each, the median counts (default: 5)"
+    )
+    parser.add_argument(
+        "--spans", type=int, default=40_960, help="spans per turn (default: %(default)s)"
+    )
+    return parser.parse_args()
+
+
+@dataclass
+class Result:
+    """What one request size cost, in seconds of CPU per span and round."""
+
+    size: int
+    collector: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
+    sent: int = 0
+    arrived: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every span that was sent has arrived, once."""
+        return self.sent == self.arrived
+
+    def line(self) -> str:
+        """Return the row of the table: microseconds per span, and the median of the rounds' ratios."""
+        ratio = median(p / c for p, c in zip(self.processor, self.collector, strict=True))
+        costs = (f"{median(cost) * 1e6:9.2f} us" for cost in (self.collector, self.processor))
+        lost = "" if self.is_complete else "  SPANS LOST OR DOUBLED"
+        return (
+            f"{self.size:>13} {' '.join(costs)} {ratio:>6.2f}x  {self.arrived} of {self.sent}{lost}"
+        )
+
+
+@dataclass(frozen=True)
+class Hop:
+    """A running process that forwards, and a way to send to it."""
+
+    name: str
+    pid: int
+    export: grpc.UnaryUnaryMultiCallable
+
+    def cpu_s(self) -> float:
+        """Return the CPU seconds that the process has taken so far, in ticks of 10 ms."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+
+
+@dataclass(frozen=True)
+class Sink:
+    """The end of the line, in a process of its own."""
+
+    address: str
+    connection: Connection
+
+    def take_count(self) -> int:
+        """Return how many spans have arrived since this was last asked."""
+        self.connection.send(None)
+        count: int = self.connection.recv()
+        return count
+
+
+def measure(size: int, hops: list[Hop], sink: Sink, rounds: int, n_spans: int) -> Result:
+    """Send so many spans, *size* per request, through each hop in turn; the first turn warms up and does not count."""
+    result = Result(size)
+    for turn in range(rounds + 1):
+        for hop in hops:
+            requests = Load(size).requests(n_spans // size)
+            before_s = hop.cpu_s()
+            with ThreadPoolExecutor(CALLERS) as callers:
+                list(
+                    callers.map(
+                        lambda request, export=hop.export: export(request, timeout=60), requests
+                    )
+                )
+            cost = (hop.cpu_s() - before_s) / (n_spans // size * size)
+            result.sent += n_spans // size * size
+            result.arrived += sink.take_count()
+            if turn:
+                getattr(result, hop.name).append(cost)
+    return result
+
+
+class Load:
+    """Requests of *size* spans with 19 `ml.*` attributes, all different: the fixed parts are encoded once, the rest is patched in."""
+
+    def __init__(self, size: int) -> None:
+        template, self._marks = span_template()
+        self._size = size
+        self._span = np.frombuffer(template, dtype=np.uint8)
+        empty: bytes = ExportTraceServiceRequest(
+            resource_spans=[
+                ResourceSpans(
+                    resource=Resource(attributes=[key_value("service.name", "shop")]),
+                    scope_spans=[
+                        ScopeSpans(
+                            scope=InstrumentationScope(name="otel_ml.sklearn"),
+                            spans=[Span.FromString(template)] * size,
+                        )
+                    ],
+                )
+            ]
+        ).SerializeToString()
+        self._first = empty.index(template)
+        self._stride = empty.index(template, self._first + 1) - self._first
+        self._request = np.frombuffer(empty, dtype=np.uint8)
+
+    def requests(self, number: int) -> list[bytes]:
+        """Return *number* requests; no two spans have the same ids, times or outputs."""
+        return [self._next() for _ in range(number)]
+
+    def _next(self) -> bytes:
+        request = self._request.copy()
+        end = self._first + self._stride * (self._size - 1) + len(self._span)
+        starts = np.arange(self._first, end, self._stride)[:, None]
+        for offset, width, draw in self._marks:
+            drawn = np.frombuffer(draw(self._size), dtype=np.uint8).reshape(self._size, width)
+            request[starts + offset + np.arange(width)] = drawn
+        return bytes(request)
+
+
+def span_template() -> tuple[bytes, list[tuple[int, int, Callable[[int], bytes]]]]:
+    """Return one encoded span, and where in it lies what differs: offset, width, and how to draw that many of it."""
+    trace_id, span_id, parent_id = b"T" * 16, b"S" * 8, b"P" * 8
+    end_ns, outputs = 0x1122334455667788, (0.123456789, 0.234567891, 0.345678912)
+    texts = {
+        "ml.operation.name": "predict",
+        "ml.model.name": "fraud-detector",
+        "ml.model.version": "3",
+        "ml.model.type": "sklearn.ensemble.RandomForestClassifier",
+        "ml.framework.name": "sklearn",
+        "ml.framework.version": "1.8.0",
+        "ml.task.type": "binary_classification",
+        "ml.call.stream": "9f2c1a7be0d4c355",
+        "code.function.name": "predict_proba",
+        "ml.input.schema.hash": "5d0c1a7be0d4c355",
+        "ml.prediction.label": "LABEL",
+    }
+    counts = {
+        "ml.batch.size": 1,
+        "ml.call.sequence": 1742,
+        "ml.input.feature.count": 30,
+        "ml.input.missing.count": 0,
+        "ml.model.parameter.count": 66_955_010,
+    }
+    names = ("ml.prediction.confidence", "ml.prediction.entropy", "ml.prediction.margin")
+    values: dict[str, str | float] = {**texts, **counts, **dict(zip(names, outputs, strict=True))}
+    span: bytes = Span(
+        trace_id=trace_id,
+        span_id=span_id,
+        parent_span_id=parent_id,
+        name="predict fraud-detector",
+        kind=Span.SPAN_KIND_INTERNAL,
+        start_time_unix_nano=end_ns - 1,
+        end_time_unix_nano=end_ns,
+        attributes=[key_value(key, value) for key, value in values.items()],
+    ).SerializeToString()
+    drawn: list[tuple[bytes, Callable[[int], bytes]]] = [
+        (trace_id, lambda n: secrets.token_bytes(16 * n)),
+        (span_id, lambda n: secrets.token_bytes(8 * n)),
+        (parent_id, lambda n: secrets.token_bytes(8 * n)),
+        (struct.pack("<Q", end_ns), draw_times),
+        (struct.pack("<Q", end_ns - 1), draw_times),
+        (b"LABEL", draw_labels),
+        *((struct.pack("<d", output), draw_proportions) for output in outputs),
+    ]
+    return span, [(span.index(mark), len(mark), draw) for mark, draw in drawn]
+
+
+def draw_times(number: int) -> bytes:
+    """Return so many times of now, a nanosecond apart."""
+    return (np.arange(number, dtype="<u8") + np.uint64(time.time_ns())).tobytes()
+
+
+def draw_proportions(number: int) -> bytes:
+    """Return so many numbers in [0, 1)."""
+    return np.random.default_rng().random(number).astype("<f8").tobytes()
+
+
+def draw_labels(number: int) -> bytes:
+    """Return so many labels of five letters."""
+    return b"".join(secrets.choice((b"fraud", b"sound")) for _ in range(number))
+
+
+def key_value(key: str, value: str | float) -> KeyValue:
+    """Return one attribute."""
+    if isinstance(value, str):
+        return KeyValue(key=key, value=AnyValue(string_value=value))
+    if isinstance(value, int):
+        return KeyValue(key=key, value=AnyValue(int_value=value))
+    return KeyValue(key=key, value=AnyValue(double_value=value))
+
+
+@contextmanager
+def running_hop(name: str, command: str, config: str, sink: Sink, folder: Path) -> Iterator[Hop]:
+    """Run *command* with *config* written to *folder* until the block ends; it listens before the block begins."""
+    port = free_port()
+    path = folder / f"{name}.yaml"
+    listen, http = f"127.0.0.1:{port}", f"127.0.0.1:{free_port()}"
+    path.write_text(config.format(listen=listen, forward=sink.address, http=http))
+    log = folder / f"{name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            shlex.split(command.format(config=shlex.quote(str(path)))), stdout=output, stderr=output
+        )
+    channel = grpc.insecure_channel(listen, [("grpc.enable_http_proxy", 0)])
+    try:
+        await_listening(process, port, log)
+        yield Hop(name, process.pid, channel.unary_unary(f"/{TRACES}/Export"))
+    finally:
+        channel.close()
+        process.terminate()
+        process.wait()
+
+
+def await_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Return when somebody listens on *port*; end the program, showing the log, if *process* does not come so far."""
+    deadline = time.monotonic() + READY_S
+    while process.poll() is None and time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    sys.exit(f"{process.args!r} does not listen:\n{log.read_text(errors='replace')[-4000:]}")
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on at this moment."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running_sink() -> Iterator[Sink]:
+    """Run a sink in a process of its own until the block ends."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=serve_sink, args=(there,), daemon=True)
+    process.start()
+    try:
+        yield Sink(here.recv(), here)
+    finally:
+        process.terminate()
+        process.join()
+
+
+def serve_sink(connection: Connection) -> None:
+    """Accept every request and count the spans of traces; tell the address first, then the count whenever asked."""
+    counts: Counter[str] = Counter()
+
+    def count(request: bytes, _: grpc.ServicerContext) -> bytes:
+        parsed = ExportTraceServiceRequest.FromString(request)
+        scopes = [scoped for group in parsed.resource_spans for scoped in group.scope_spans]
+        counts["spans"] += sum(len(scoped.spans) for scoped in scopes)
+        return b""
+
+    def ignore(_: bytes, __: grpc.ServicerContext) -> bytes:
+        return b""
+
+    answers = {TRACES: count, METRICS: ignore, LOGS: ignore}
+    handlers = [
+        grpc.method_handlers_generic_handler(
+            service, {"Export": grpc.unary_unary_rpc_method_handler(answer)}
+        )
+        for service, answer in answers.items()
+    ]
+    with ThreadPoolExecutor(1) as one:  # One thread, so that no count is lost.
+        server = grpc.server(one, options=[("grpc.max_receive_message_length", 64 << 20)])
+        server.add_generic_rpc_handlers(handlers)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        connection.send(f"127.0.0.1:{port}")
+        while True:
+            connection.recv()
+            connection.send(counts.pop("spans", 0))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
