@@ -228,7 +228,7 @@ def main() -> None:
     """Simulate and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default, meaning in (
-        ("--windows", 700, "windows without drift, per size"),
+        ("--windows", 600, "windows without drift, per size"),
         ("--twin-windows", 30, "the same for the twin, which takes longer"),
         ("--drifting-windows", 100, "windows with drift, per size and drift"),
         ("--reference-rows", 50_000, "rows of the reference"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
@@ -101,16 +102,18 @@ def _canonical(profile: Profile) -> bytes:
 
 def sealed(profile: Profile) -> Profile:
     """Return *profile* with its `id`: the SHA-256 of its canonical JSON without the id."""
-    bare = msgspec.structs.replace(profile, id="")
-    return msgspec.structs.replace(
-        bare, id=f"sha256:{hashlib.sha256(_canonical(bare)).hexdigest()}"
-    )
+    # As it will be read: an integer where a float belongs is written as one and read as the other.
+    bare = msgspec.json.decode(_canonical(msgspec.structs.replace(profile, id="")), type=Profile)
+    digest = hashlib.sha256(_canonical(bare)).hexdigest()
+    return msgspec.structs.replace(bare, id=f"sha256:{digest}")
 
 
 def write_profile(profile: Profile, path: Path) -> None:
-    """Write *profile*, sealed, as canonical JSON; gzipped where the name ends in `.gz`."""
+    """Write *profile*, sealed, as canonical JSON, gzipped where the name ends in `.gz`; whoever reads meanwhile sees old or new."""
     data = _canonical(sealed(profile))
-    path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data + b"\n")
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data + b"\n")
+    aside.replace(path)
 
 
 def read_profile(path: Path) -> Profile:

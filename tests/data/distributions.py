@@ -45,6 +45,7 @@ class Distribution:
     cdf: Callable[[FloatArray], FloatArray]
 
     def __str__(self) -> str:
+        """Return the name, which is what a test's id shows."""
         return self.name
 
     def shifted(self, by: float) -> Distribution:
@@ -79,6 +80,7 @@ def quantile_edges(distribution: Distribution, n_cells: int) -> FloatArray:
 
 
 def _of(name: str, known: stats.rv_continuous | stats.rv_discrete) -> Distribution:
+    """Return what scipy knows exactly under a name of ours."""
     return Distribution(name, known.ppf, known.cdf)
 
 

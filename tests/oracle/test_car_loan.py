@@ -175,6 +175,7 @@ class Model:
     """Seven features, the predicted class and the probability of that class, compared with a reference at the default promise."""
 
     def __init__(self, reference: pd.DataFrame) -> None:
+        """Count the reference, once."""
         table = with_confidence(reference)
         self.columns = [
             (column, column.cells(table[column.name]), column.slots(table[column.name]))

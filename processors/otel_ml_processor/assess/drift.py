@@ -130,11 +130,12 @@ class _Column:
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """What a column's own tests say. `slot_p_value` is the part that needs no effect; both count all the tests that were run."""
+    """What a column's own tests say. The slots' are those that need no effect; both p-values count all the tests that were run."""
 
     p_value: float
     slot_p_value: float
     driver: str
+    slot_driver: str
     effect: float
 
 
@@ -185,7 +186,8 @@ def assess_drift(
             readings.append(_shares_only(column))
         else:
             state = _state(finding, alphas[column.family], effect_floor)
-            readings.append(_assessed(column, finding, state, scores))
+            reading = _assessed(column, finding, effect_floor, state)
+            readings.append(replace(reading, scores=_scores(column, scores)))
     return tuple(readings)
 
 
@@ -259,6 +261,7 @@ def _evidence(column: _Column) -> _Evidence:
         p_value=_smallest_of(tests.values(), n_tests=len(tests)),
         slot_p_value=_smallest_of(slot_tests.values(), n_tests=len(tests)),
         driver=min(tests, key=tests.__getitem__, default=""),
+        slot_driver=min(slot_tests, key=slot_tests.__getitem__, default=""),
         effect=debiased_psi(*column.values) if column.has_values else 0.0,
     )
 
@@ -335,18 +338,17 @@ def _state(finding: _Finding, alpha: float, effect_floor: float) -> MlDriftState
 
 
 def _assessed(
-    column: _Column,
-    finding: _Finding,
-    state: MlDriftStateValues,
-    scores: Collection[str],
+    column: _Column, finding: _Finding, effect_floor: float, state: MlDriftStateValues
 ) -> TargetReading:
+    evidence = finding.evidence
+    # An alarm names the test that raised it, which need not be the one with the smallest p-value if that one's effect is too small.
+    by_slots = state is MlDriftStateValues.DRIFTING and evidence.effect < effect_floor
     return replace(
         _shares_only(column),
-        scores=_scores(column, scores),
-        p_value=finding.p_value,
-        effect=finding.evidence.effect,
+        p_value=finding.slot_p_value if by_slots else finding.p_value,
+        effect=evidence.effect,
         state=state,
-        driver=finding.evidence.driver,
+        driver=evidence.slot_driver if by_slots else evidence.driver,
     )
 
 

@@ -13,6 +13,7 @@ from otel_ml_conventions.attributes import (
     MlDriftTargetValues,
 )
 from otel_ml_processor.assess.drift import MISSING, UNSEEN
+from otel_ml_processor.assess.promise import is_broken
 from otel_ml_processor.assess.reading import Change, DriftKind
 
 if TYPE_CHECKING:
@@ -153,7 +154,13 @@ def _promise(reading: Reading) -> str:
     condition = (
         ", provided that samples are independent (iid)" if iid else f" ({reading.mode.value})"
     )
-    return f"At most {_percent(reading.alpha)} of windows without drift raise an alarm{condition}."
+    promised = (
+        f"At most {_percent(reading.alpha)} of windows without drift raise an alarm{condition}."
+    )
+    if reading.measured is None or not is_broken(reading.measured, reading.alpha):
+        return promised
+    broken = f"{_percent(reading.measured)} of the reference's own windows do"
+    return f"{promised} That does not hold here: {broken}."
 
 
 def _percent(share: float) -> str:

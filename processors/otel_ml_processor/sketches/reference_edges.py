@@ -14,13 +14,15 @@ __all__ = ["MAX_DISTINCT", "N_BINS", "reference_edges"]
 N_BINS: Final = 20
 MAX_DISTINCT: Final = 32
 """With at most so many distinct values each of them has its own bin."""
+_FENCE: Final = 1e-6
 
 
 def reference_edges(distinct: FloatArray, repeats: IntArray) -> FloatArray:
     """
     Return the inner edges of at most 20 bins of equal mass, or of one bin per value where there are few, strictly ascending.
 
-    An edge lies midway between two neighbouring distinct values, so that rounding in the producer moves no row; none is beyond the
+    A single value is fenced in on both sides, or no other value could ever be told from it; its neighbours' bins are empty. Else
+    an edge lies midway between two neighbouring distinct values, so that rounding in the producer moves no row; none is beyond the
     largest value, so no bin is empty. The k-th edge follows the value whose cumulative share is nearest to k / 20: a value that
     many rows share gets a bin of its own instead of swallowing its neighbours.
 
@@ -28,12 +30,22 @@ def reference_edges(distinct: FloatArray, repeats: IntArray) -> FloatArray:
         distinct: The distinct finite values, ascending, shape (n,), n >= 1.
         repeats: How many rows have each, shape (n,).
     """
+    if len(distinct) == 1:
+        return _fence(float(distinct[0]))
     if len(distinct) <= MAX_DISTINCT:
         return _midway(distinct[:-1], distinct[1:])
     cumulative = np.cumsum(repeats)
     levels = cumulative[-1] * np.arange(1, N_BINS) / N_BINS
     last = np.unique(_nearest(cumulative[:-1], levels))
     return _midway(distinct[last], distinct[last + 1])
+
+
+def _fence(value: float) -> FloatArray:
+    # Wide enough for a value that went through float32 on its way, which keeps seven digits.
+    width = max(abs(value) * _FENCE, _FENCE**2)
+    with np.errstate(over="ignore"):  # beyond the largest number there is nothing to tell apart
+        edges = np.array([value - width, value + width])
+    return edges[np.isfinite(edges)]
 
 
 def _nearest(ascending: IntArray, levels: FloatArray) -> IntArray:

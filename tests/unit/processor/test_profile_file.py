@@ -215,3 +215,31 @@ def test_numbers_are_stored_in_full(tmp_path: Path) -> None:
     write_profile(profile, tmp_path / "p.json")
 
     assert read_profile(tmp_path / "p.json").features[0].edges == column.edges
+
+
+def test_a_whole_number_where_a_fraction_belongs_does_not_break_the_seal(tmp_path: Path) -> None:
+    """A minimum of `1` is written as 1.0 sooner or later; the id is that of what will be read."""
+    column = CellReference(name="age", type="numeric", counts=[3], min=1, max=1)
+    source = Source(kind="array", uri="", rows=3)
+    profile = Profile(model="m", created="2026-01-01T00:00:00Z", source=source, features=[column])
+    write_profile(profile, tmp_path / "profile.json")
+    assert read_profile(tmp_path / "profile.json").features[0].min == 1.0
+
+
+def test_a_profile_is_replaced_in_one_step(tmp_path: Path) -> None:
+    """Nothing but the profile is left in the folder, and a reader never meets half of it."""
+    path = tmp_path / "profile.json"
+    for version in ("1", "2"):
+        source = Source(kind="array", uri="", rows=0)
+        write_profile(
+            Profile(
+                model="m",
+                version=version,
+                created="2026-01-01T00:00:00Z",
+                source=source,
+                features=[],
+            ),
+            path,
+        )
+    assert [p.name for p in tmp_path.iterdir()] == ["profile.json"]
+    assert read_profile(path).version == "2"

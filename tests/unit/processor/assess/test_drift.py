@@ -254,6 +254,26 @@ def test_significant_slots_do_not_lift_the_floor_for_values() -> None:
     assert reading.state is STEADY
 
 
+def test_an_alarm_names_the_test_that_raised_it() -> None:
+    """
+    Of a million rows the values moved by next to nothing, with near certainty; what matters are the missing ones.
+
+    Driver and p-value are those of the missing share, though another test has a smaller p-value.
+    """
+    moved = [240_000, 247_000, 253_000, 259_000]
+    slots = {"reference_slots": {Slot.MISSING: 1000}, "current_slots": {Slot.MISSING: 200}}
+
+    (reading,) = assessed(compared([2_500_000] * 4, moved, **slots))
+    (without_floor,) = assessed(compared([2_500_000] * 4, moved, **slots), floor=0)
+
+    assert (without_floor.driver, reading.driver) == ("rank_location", "missing")
+    assert without_floor.p_value < 1e-100
+    rows = 10_001_000, sum(moved) + 200
+    exact = stats.hypergeom.sf(199, sum(rows), 1200, rows[1])
+    assert reading.p_value == pytest.approx(4 * exact, rel=1e-6)
+    assert reading.state is DRIFTING
+
+
 def test_shares_have_the_denominators_of_their_definitions() -> None:
     """
     Missing of all rows; unseen, non-finite and type errors of those not missing; out of range of those that are finite.

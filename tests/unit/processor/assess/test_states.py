@@ -205,6 +205,31 @@ def test_the_description_names_shares_where_shares_moved() -> None:
     assert "carrier (0.5 % unseen, p = 1e-09)" in text
 
 
+def test_the_description_says_where_the_promise_does_not_hold() -> None:
+    """Where the reference's own windows alarm more than three times as often as promised, every alarm says so; else none does."""
+    reading = window(target("a"))
+
+    def promise(measured: float | None) -> str:
+        measured_reading = replace(reading, measured=measured)
+        return describe(Change(measured_reading, DriftKind.DRIFT, reading.targets))
+
+    assert promise(0.4).endswith(
+        "independent (iid). That does not hold here: 40 % of the reference's own windows do."
+    )
+    assert (
+        promise(0.03)
+        == promise(None)
+        == describe(Change(reading, DriftKind.DRIFT, reading.targets))
+    )
+
+
+def test_a_column_that_went_missing_altogether_reads_as_such() -> None:
+    """All of it is 100 %, not an exponent."""
+    gone = target("temp", driver="missing", missing=1.0, effect=0.0)
+
+    assert "temp (100 % missing," in describe(Change(window(gone), DriftKind.DRIFT, (gone,)))
+
+
 def test_the_description_without_a_psi_tells_the_effect() -> None:
     """Where another score is exported, the effect that was held against the floor stands for the size."""
     other = target("temp", scores={"jensen_shannon": 0.3}, effect=0.8)

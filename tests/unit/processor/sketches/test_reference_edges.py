@@ -35,9 +35,15 @@ def test_few_distinct_values_have_a_bin_each() -> None:
     assert len(edges_of(np.arange(MAX_DISTINCT + 1))) == 19
 
 
-def test_a_constant_column_has_no_edges() -> None:
-    """One value, one bin."""
-    assert edges_of([5.0, 5.0]) == []
+@pytest.mark.parametrize("value", [5.0, 0.0, -1e-3, 1e300, np.finfo(float).max, 0.1])
+def test_a_constant_column_tells_every_other_value_apart(value: float) -> None:
+    """A default that is always 5 has drifted when it is always 6; what float32 makes of 5 has not."""
+    bins = np.searchsorted(
+        edges_of([value, value]), [value, np.float32(value) if abs(value) < 1e30 else value]
+    )
+    assert bins[0] == bins[1]
+    others = [value * 0.99 - 0.01, -value - 1.0]
+    assert bins[0] not in np.searchsorted(edges_of([value]), others)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.95, 0.999])
