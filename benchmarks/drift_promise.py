@@ -21,10 +21,13 @@ from rich.table import Table
 from scipy import stats
 
 from otel_ml_conventions.attributes import MlDriftStateValues, MlDriftTargetValues
-from otel_ml_processor.assess.drift import Comparison, assess_drift
+from otel_ml_processor.assess.drift import (
+    assess_drift,
+)
 from otel_ml_processor.assess.self_test import TargetWindows, measured_false_alarm_rate, self_test
 from otel_ml_processor.config import DriftConfig
 from otel_ml_processor.sketches.slots import N_SLOTS
+from otel_ml_processor.windows.summary import Comparison
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -74,10 +74,8 @@ class Ring(Generic[_Item]):
     def drain(self) -> None:
         """Consume, in the calling thread, all that was put before."""
         waiting = len(self._items)
-        while waiting > 0:
-            consumed = self._drain_chunk()
-            if not consumed:  # another thread was faster
-                return
+        # At least once, for another thread may be about to consume what it has taken.
+        while (consumed := self._drain_chunk()) and consumed < waiting:
             waiting -= consumed
 
     def _drain_chunk(self) -> int:

@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+import httpx
 from closing import counts, found_lines, promise_lines, where_to_look
 from departures import departures
 from plan import control_flights, pace_for, year_flights
@@ -74,7 +75,7 @@ def main(argv: list[str] | None = None) -> int:
         signal.signal(number, _end)
     try:
         return Demo(Console(highlight=False, markup=False), seconds).run()
-    except (PartFailedError, PlayError, PreparationError) as error:
+    except (PartFailedError, PlayError, PreparationError, httpx.HTTPError) as error:
         print(f"demo.py: {error}", file=sys.stderr)
         return _FAILED
 

@@ -80,7 +80,7 @@ class Player:
         self._waiting.extend(enumerate(bodies))
         begin = time.monotonic()
         with (
-            httpx.Client(base_url=self._url, timeout=30.0) as client,
+            httpx.Client(base_url=self._url, timeout=30.0, trust_env=False) as client,
             ThreadPoolExecutor(self._at_once, thread_name_prefix="player") as pool,
         ):
             workers = [pool.submit(self._send, client, begin) for _ in range(self._at_once)]

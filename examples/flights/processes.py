@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 import time
 from dataclasses import dataclass
@@ -116,13 +115,20 @@ class Processes:
         end = time.monotonic() + _READY_WITHIN_S
         while time.monotonic() < end:
             self.check()
-            with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(running.part.ready_url, timeout=2.0).status_code == httpx.codes.OK:
-                    return
+            if _answers(running.part.ready_url):
+                return
             time.sleep(_POLL_S)
         raise _failure(
             running, f"not ready after {_READY_WITHIN_S:.0f} s ({running.part.ready_url})"
         )
+
+
+def _answers(url: str) -> bool:
+    try:
+        answer = httpx.get(url, timeout=2.0, trust_env=False)
+    except httpx.TransportError:
+        return False
+    return answer.status_code == httpx.codes.OK
 
 
 def _failure(running: _Running, what: str) -> PartFailedError:

@@ -31,51 +31,47 @@ _TOLD = (
 
 def scraped_sum(page: str, metric: str) -> int:
     """Return the sum of all series of *metric* on the processor's `/metrics`; 0 where there is none."""
-    text = httpx.get(f"http://{page}/metrics", timeout=5.0).raise_for_status().text
+    text = _answer(f"http://{page}/metrics").text
     series = re.findall(rf"^{re.escape(metric)}(?:\{{.*\}})? (\S+)", text, flags=re.MULTILINE)
     return round(sum(float(value) for value in series))
 
 
 def prometheus_values(prometheus: str, query: str) -> list[tuple[str, float]]:
     """Return job and value of each series that Prometheus answers to *query*: the scraped ones and the pushed ones."""
-    answer = httpx.get(f"http://{prometheus}/api/v1/query", params={"query": query}, timeout=5.0)
-    series = answer.raise_for_status().json()["data"]["result"]
+    series = _answer(f"http://{prometheus}/api/v1/query", query=query).json()["data"]["result"]
     return [(one["metric"].get("job", ""), float(one["value"][1])) for one in series]
 
 
 def jaeger_inferences(jaeger: str, answer_times: Sequence[float]) -> int:
     """
-    Return how many inference spans Jaeger has, by asking for the traces of the times at which requests were answered.
+    Return how many inference spans Jaeger holds of requests that were answered at *answer_times*; one that it holds twice counts twice.
 
-    Asked slice by slice, because all at once would be hundreds of megabytes; spans at the borders are counted once, by their ids.
+    Asked slice by slice, because all at once would be hundreds of megabytes; a trace that two slices find counts once.
     """
-    found: set[str] = set()
+    by_trace: dict[str, int] = {}
     for begin in range(0, len(answer_times), _SLICE):
         times = answer_times[begin : begin + _SLICE]
-        found |= _inference_ids(jaeger, min(times) - _MARGIN_S, max(times) + _MARGIN_S)
-    return len(found)
+        by_trace |= _inferences_by_trace(jaeger, min(times) - _MARGIN_S, max(times) + _MARGIN_S)
+    return sum(by_trace.values())
 
 
-def _inference_ids(jaeger: str, start: float, end: float) -> set[str]:
+def _inferences_by_trace(jaeger: str, start: float, end: float) -> dict[str, int]:
     operation = f"predict {MODEL_NAME}"
-    asked = {
-        "service": SERVICE_NAME,
-        "operation": operation,
-        "start": round(start * 1e6),
-        "end": round(end * 1e6),
-        "limit": 20 * _SLICE,
+    between = {"start": round(start * 1e6), "end": round(end * 1e6), "limit": 20 * _SLICE}
+    return {
+        trace["traceID"]: sum(span["operationName"] == operation for span in trace["spans"])
+        for trace in _traces(jaeger, operation=operation, **between)
     }
-    answer = httpx.get(f"http://{jaeger}/api/traces", params=asked, timeout=_TIMEOUT_S)
-    traces = answer.raise_for_status().json()["data"]
-    spans = (span for trace in traces for span in trace["spans"])
-    return {span["spanID"] for span in spans if span["operationName"] == operation}
+
+
+def _traces(jaeger: str, **asked: str | int) -> list[dict[str, Any]]:
+    answer = _answer(f"http://{jaeger}/api/traces", service=SERVICE_NAME, **asked)
+    return answer.json()["data"] or []
 
 
 def trace_lines(jaeger: str, tags: str) -> list[str]:
     """Return one trace that a search in Jaeger by *tags* (JSON) finds, a line per span; empty if it finds none."""
-    asked = {"service": SERVICE_NAME, "tags": tags, "limit": 1}
-    answer = httpx.get(f"http://{jaeger}/api/traces", params=asked, timeout=_TIMEOUT_S)
-    traces = answer.raise_for_status().json()["data"]
+    traces = _traces(jaeger, tags=tags, limit=1)
     spans = sorted(traces[0]["spans"], key=lambda span: span["startTime"]) if traces else []
     return [_span_line(span) for span in spans if "http " not in span["operationName"]]
 
@@ -85,6 +81,11 @@ def _span_line(span: dict[str, Any]) -> str:
     told = [f"{key}={tags[key]}" for key in _TOLD if key in tags]
     indent = "  " if span["references"] else ""
     return f"{indent}{span['operationName']} {span['duration'] / 1000:.1f} ms {' '.join(told)}".rstrip()
+
+
+def _answer(url: str, **asked: str | int) -> httpx.Response:
+    answer = httpx.get(url, params=asked, timeout=_TIMEOUT_S, trust_env=False)
+    return answer.raise_for_status()
 
 
 def settled(ask: Callable[[], T], wanted: Callable[[T], bool], within_s: float = 15.0) -> T:

@@ -127,9 +127,13 @@ def parts_alone(at: Addresses, files: Files, window_rows: int) -> list[Part]:
 
 
 def _environment(ours: Mapping[str, str]) -> dict[str, str]:
-    """Return the caller's environment with *ours*, without settings of OpenTelemetry that the caller made for other programs."""
+    """
+    Return the caller's environment with *ours*.
+
+    Left out are settings of OpenTelemetry that the caller made for other programs, and any proxy: everything here is on this machine.
+    """
     theirs = {key: value for key, value in os.environ.items() if not key.startswith("OTEL_")}
-    return {**theirs, **ours}
+    return {**theirs, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", **ours}
 
 
 def _prometheus(at: Addresses, files: Files, program: str) -> Part:

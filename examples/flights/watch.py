@@ -66,7 +66,7 @@ class Watch:
 
     def look(self) -> Window | None:
         """Return the window that closed since the last look, if one did; httpx.HTTPError if the page does not answer."""
-        response = httpx.get(self._url, timeout=5.0).raise_for_status()
+        response = httpx.get(self._url, timeout=5.0, trust_env=False).raise_for_status()
         readings = [
             reading for stream in response.json()["streams"] for reading in stream["readings"]
         ]

@@ -71,6 +71,9 @@ class Emit(Protocol):
     def totals(self, totals: Totals) -> None:
         """Publish what a stream has had so far."""
 
+    def lag(self, lag_s: float) -> None:
+        """Publish how far event time is behind the clock."""
+
     def annotated(self, request: bytes, decoded: Decoded, verdicts: Mapping[int, Verdict]) -> bytes:
         """Return *request* with the verdicts on its spans."""
 
@@ -139,6 +142,7 @@ class Pipeline:
         """Assess the windows that rows or time have closed, and emit what they say."""
         with self._ticking:
             self._assess(self._streams.close(now_ns))
+            self._emit.lag(self._streams.lag_s(now_ns))
 
     def finish(self) -> None:
         """Assess all windows, also those still open: nothing comes any more."""
@@ -161,10 +165,10 @@ class Pipeline:
     def _annotated(
         self, request: bytes, decoded: Decoded, verdicts: Mapping[int, Verdict]
     ) -> bytes:
-        annotated = request
+        annotated = [request]
         with self._contained("annotate"):
-            annotated = self._emit.annotated(request, decoded, verdicts)
-        return annotated
+            annotated.append(self._emit.annotated(request, decoded, verdicts))
+        return annotated[-1]
 
     def _forwarded(
         self, forward: NextHop, request: bytes, n_spans: int, remaining_s: float | None

@@ -21,7 +21,7 @@ from otel_ml_processor.assess.promise import Promises, told
 from otel_ml_processor.decode.decoder import Cause
 from otel_ml_processor.decode.spans import PlainDecoder
 from otel_ml_processor.emit.annotations import UnannotatedCause
-from otel_ml_processor.emit.metrics import MetricBook
+from otel_ml_processor.emit.metrics import SERIES_BUDGET, MetricBook
 from otel_ml_processor.emit.otlp import Identity, metrics_requests
 from otel_ml_processor.emit.outlet import Outlet
 from otel_ml_processor.emit.page import ProcessorFacts
@@ -197,7 +197,7 @@ def _self_metrics() -> SelfMetrics:
             METRIC_ML_PROCESSOR_UNANNOTATED: UnannotatedCause,
             METRIC_ML_PROCESSOR_REFUSED: RefusalCause,
             METRIC_ML_PROCESSOR_FAILURES: STEPS,
-            METRIC_ML_PROCESSOR_OVERFLOW: ["streams"],
+            METRIC_ML_PROCESSOR_OVERFLOW: ["streams", SERIES_BUDGET],
         }
     )
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otel_ml_conventions.attributes import MlDriftTargetValues
-from otel_ml_processor.assess.drift import Comparison
 from otel_ml_processor.sketches.slots import N_SLOTS, Slot
+from otel_ml_processor.windows.summary import Comparison
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,12 +14,17 @@ import pytest
 from numpy.typing import NDArray
 
 from otel_ml_conventions.attributes import MlDriftStateValues, MlDriftTargetValues
-from otel_ml_processor.assess.drift import Comparison, assess_drift, family_alphas, family_p_values
+from otel_ml_processor.assess.drift import (
+    assess_drift,
+    family_alphas,
+    family_p_values,
+)
 from otel_ml_processor.config import DriftConfig
 from otel_ml_processor.sketches.slots import Slot
 from otel_ml_processor.statistics.chi_squared import chi_squared_test
 from otel_ml_processor.statistics.holm import holm_adjusted
 from otel_ml_processor.statistics.pooling import pooled
+from otel_ml_processor.windows.summary import Comparison
 from tests.data.comparisons import compared
 from tests.data.distributions import (
     GEOMETRIC_CATEGORIES,

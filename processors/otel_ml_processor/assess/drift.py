@@ -2,7 +2,7 @@
 Which columns of a window have drifted: from counts to p-values, effects and states.
 
 Three things make an alarm: a p-value that several tests share (chi-squared over the value cells, rank location and rank scale where
-cells are ordered, exact tests of the missing and unseen shares), its adjustment for all columns of the family (Holm) and for all
+cells are ordered, exact tests of the shares that are missing, unseen, not finite or of a wrong type), its adjustment for all columns of the family (Holm) and for all
 families of the model, and an effect large enough to matter. The p-values hold for independent rows (calibration mode `iid`).
 """
 
@@ -32,13 +32,15 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from otel_ml_processor.columns import IntArray
+    from otel_ml_processor.windows.summary import Comparison
 
 __all__ = [
     "FEATURES",
     "MISSING",
+    "NON_FINITE",
     "OUTPUTS",
+    "TYPE_ERROR",
     "UNSEEN",
-    "Comparison",
     "assess_drift",
     "family_alphas",
     "family_p_values",
@@ -51,7 +53,17 @@ _WEIGHTS: Final = {FEATURES: 0.5, OUTPUTS: 0.25}
 
 MISSING: Final = "missing"
 UNSEEN: Final = "unseen"
+NON_FINITE: Final = "non_finite"
+TYPE_ERROR: Final = "type_error"
 """Drivers that are exact (hypergeometric) tests of a slot's share; the others are named as in `ml.drift.method`."""
+
+_SLOT_TESTS: Final = {
+    MISSING: (Slot.MISSING,),
+    UNSEEN: (Slot.UNSEEN, Slot.MISSING),
+    NON_FINITE: (Slot.NON_FINITE, Slot.MISSING),
+    TYPE_ERROR: (Slot.TYPE_ERROR, Slot.MISSING),
+}
+"""The slot whose share is tested, and the slots whose rows are not counted in that share."""
 
 _CHI_SQUARED: Final = MlDriftMethodValues.CHI_SQUARED.value
 _KOLMOGOROV_SMIRNOV: Final = MlDriftMethodValues.KOLMOGOROV_SMIRNOV.value
@@ -66,32 +78,6 @@ _DISTANCES: Final = {
     MlDriftMethodValues.PSI.value: population_stability_index,
     MlDriftMethodValues.JENSEN_SHANNON.value: jensen_shannon_distance,
 }
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Comparison:
-    """
-    One column of a window beside its reference.
-
-    `reference` and `current` are counts of shape (n_cells + N_SLOTS,): the value cells (at least one), then the slots. `ordered`
-    says that neighbouring cells hold neighbouring values (a numeric column); such a column has no unseen values.
-
-    Raises:
-        ValueError: If the shapes differ or leave no room for a value cell.
-    """
-
-    target: MlDriftTargetValues
-    name: str
-    ordered: bool
-    reference: IntArray
-    current: IntArray
-
-    def __post_init__(self) -> None:
-        if self.reference.shape != self.current.shape or len(self.reference) <= N_SLOTS:
-            raise ValueError(
-                f"{self.target.value} {self.name!r}: expected as many counts in the window as in the reference, more than "
-                f"{N_SLOTS}; got {len(self.current)} and {len(self.reference)}"
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,12 +280,11 @@ def _value_tests(column: _Column) -> dict[str, float]:
 def _slot_tests(column: _Column) -> dict[str, float]:
     """P-values of the exact tests of those slots that any row of either side is in."""
     reference, current = column.reference.slots, column.current.slots
-    tests = {}
-    if reference[Slot.MISSING] + current[Slot.MISSING]:
-        tests[MISSING] = _slot_p_value(column, Slot.MISSING)
-    if not column.ordered and reference[Slot.UNSEEN] + current[Slot.UNSEEN]:
-        tests[UNSEEN] = _slot_p_value(column, Slot.UNSEEN, Slot.MISSING)
-    return tests
+    return {
+        driver: _slot_p_value(column, slot, *excluded)
+        for driver, (slot, *excluded) in _SLOT_TESTS.items()
+        if reference[slot] + current[slot]
+    }
 
 
 def _slot_p_value(column: _Column, slot: Slot, *excluded: Slot) -> float:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from otel_ml_processor.assess.drift import Comparison, family_alphas, family_p_values
+from otel_ml_processor.assess.drift import (
+    family_alphas,
+    family_p_values,
+)
 from otel_ml_processor.profile import SelfTest
+from otel_ml_processor.windows.summary import Comparison
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from otel_ml_conventions.attributes import (
     MlDriftStateValues,
     MlDriftTargetValues,
 )
-from otel_ml_processor.assess.drift import MISSING, UNSEEN
+from otel_ml_processor.assess.drift import MISSING, NON_FINITE, TYPE_ERROR, UNSEEN
 from otel_ml_processor.assess.promise import is_broken
 from otel_ml_processor.assess.reading import Change, DriftKind
 
@@ -26,6 +26,14 @@ __all__ = ["DriftStates", "describe"]
 
 _NAMED: Final = 10
 """Targets that a description names; the rest are counted."""
+
+_SHARES: Final = {
+    MISSING: "missing",
+    UNSEEN: "unseen",
+    NON_FINITE: "not finite",
+    TYPE_ERROR: "of a wrong type",
+}
+"""What a share is of, by the test that it drove, which has the name of the reading's field."""
 
 _SURE: Final = 1e-16
 """Below it a p-value is only said to be below it."""
@@ -137,10 +145,9 @@ def _list(targets: Sequence[TargetReading]) -> str:
 
 
 def _size(target: TargetReading) -> str:
-    if target.driver == MISSING:
-        return f"{_percent(target.missing)} missing"
-    if target.driver == UNSEEN:
-        return f"{_percent(target.unseen)} unseen"
+    if target.driver in _SHARES:
+        share: float = getattr(target, target.driver)
+        return f"{_percent(share)} {_SHARES[target.driver]}"
     psi = target.scores.get(MlDriftMethodValues.PSI.value)
     return f"debiased PSI {target.effect:.2g}" if psi is None else f"PSI {psi:.2g}"
 

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from otel_ml_conventions.attributes import MlDriftStateValues
 from otel_ml_processor.assess.confidence import assess_confidence
-from otel_ml_processor.assess.drift import Comparison, assess_drift
+from otel_ml_processor.assess.drift import assess_drift
 from otel_ml_processor.assess.reading import Reading, WindowSpan
 
 if TYPE_CHECKING:
     from otel_ml_processor.assess.promise import Promises
-    from otel_ml_processor.assess.reading import ConfidenceReading, TargetReading
+    from otel_ml_processor.assess.reading import TargetReading
     from otel_ml_processor.config import DriftConfig
-    from otel_ml_processor.sketches.score_histogram import ScoreHistogram
     from otel_ml_processor.windows.disjoint import Closed
     from otel_ml_processor.windows.streams import ClosedWindow
 
@@ -46,7 +45,7 @@ def assess_window(
         rows=closed.summary.rows,
         state=_state(targets) if closed.is_sufficient else MlDriftStateValues.INSUFFICIENT,
         targets=targets,
-        confidence=_confidence(closed.summary.scores),
+        confidence=assess_confidence(closed.summary.scores),
         labels=closed.summary.labels.counts(),
         reference_id=reference_id,
         alpha=alpha if reference else 0.0,
@@ -54,25 +53,11 @@ def assess_window(
     )
 
 
-def _confidence(scores: ScoreHistogram) -> ConfidenceReading | None:
-    return assess_confidence(
-        scores.counts,
-        total=scores.confidence.mean * scores.confidence.count,
-        entropy_mean=scores.entropy.mean,
-        margin_mean=scores.margin.mean,
-        low=scores.low,
-        threshold=scores.threshold,
-    )
-
-
 def _targets(
     closed: Closed, alpha: float, min_rows: int, drift: DriftConfig
 ) -> tuple[TargetReading, ...]:
     return assess_drift(
-        [
-            Comparison(c.target, c.name, c.ordered, c.reference, c.current)
-            for c in closed.summary.comparisons()
-        ],
+        closed.summary.comparisons(),
         alpha=alpha,
         effect_floor=drift.effect_floor,
         scores=drift.scores,

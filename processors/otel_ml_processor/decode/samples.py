@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from otel_ml_conventions.attributes import (
+    ML_INPUT_ROWS,
     ML_PREDICTION_CONFIDENCE,
     ML_PREDICTION_CONFIDENCES,
     ML_PREDICTION_ENTROPY,
@@ -44,6 +45,9 @@ SAMPLE_KEYS: Final = CONTENT_KEYS | {
 }
 """Every attribute that is read here."""
 
+_BATCH_KEYS: Final = frozenset(
+    {ML_INPUT_ROWS, ML_PREDICTION_LABELS, ML_PREDICTION_CONFIDENCES, ML_PREDICTION_VALUES}
+)
 _T = TypeVar("_T")
 
 
@@ -58,6 +62,9 @@ class Sample(NamedTuple):
     content: Content
 
 
+_UNSAID: Final = Sample(None, math.nan, math.nan, math.nan, math.nan, NOTHING)
+
+
 def read_samples(
     attributes: Mapping[str, AnyValue], names: Sequence[str], causes: set[Cause]
 ) -> list[Sample]:
@@ -65,8 +72,10 @@ def read_samples(
     Return the samples of the span with *attributes*, in the order of its rows.
 
     A span without any array of a batch is one sample. Of arrays that differ in length the first holds, in the order rows, labels,
-    confidences, values. *names* are the features asked for, in the order of unnamed values; without any, content is not read.
+    confidences, values. *names* are the features asked for, in the order of unnamed values.
     """
+    if attributes.keys().isdisjoint(_BATCH_KEYS):
+        return [_single(attributes, names, causes)]
     rows = content_of_rows(attributes, causes)
     labels = _array(attributes, ML_PREDICTION_LABELS, text, causes)
     confidences = _array(attributes, ML_PREDICTION_CONFIDENCES, proportion, causes)
@@ -77,13 +86,14 @@ def read_samples(
     if len(set(lengths)) > 1:
         causes.add(Cause.MISMATCHED_LENGTHS)
     n = lengths[0]
+    rest = _single(attributes, names, causes) if n == 1 else _UNSAID
     return [
-        Sample(label, confidence, math.nan, math.nan, value, content)
+        Sample(label, confidence, rest.entropy, rest.margin, value, content)
         for label, confidence, value, content in zip(
-            _filled(labels, n, None),
-            _filled(confidences, n, math.nan),
-            _filled(values, n, math.nan),
-            _filled(rows, n, NOTHING),
+            _filled(labels, n, rest.label),
+            _filled(confidences, n, rest.confidence),
+            _filled(values, n, rest.value),
+            _filled(rows, n, rest.content),
             strict=True,
         )
     ]

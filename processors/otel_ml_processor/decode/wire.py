@@ -65,8 +65,8 @@ class Place(NamedTuple):
     """
     Where an embedded message lies in its request.
 
-    Its length is written in `[length_at, start)`, its body in `[start, end)`; *parent* is the message around it, None for the request
-    itself.
+    Its length is written in `[length_at, start)`, its body in `[start, end)`; *parent* is the message around it, None where that is
+    the request itself.
     """
 
     length_at: int

@@ -79,6 +79,10 @@ class Outlet:
             self._register(totals.stream)
         self._book.set_totals(totals.stream, totals.labels, totals.low_confidence)
 
+    def lag(self, lag_s: float) -> None:
+        """Write how far event time is behind the clock into the book."""
+        self._book.set_window_lag(lag_s)
+
     def annotated(self, request: bytes, decoded: Decoded, verdicts: Mapping[int, Verdict]) -> bytes:
         """Return *request* with the verdicts on its spans, or as it is where that would be too large for the next hop."""
         return annotate(

@@ -11,7 +11,6 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 
 from otel_ml_conventions.attributes import (
     MlDriftMethodValues,
@@ -191,7 +190,7 @@ _ENVIRONMENT.filters.update(
     verdict=_verdict_of,
 )
 _ENVIRONMENT.globals.update(
-    style=Markup(_STYLE),  # noqa: S704 - our own file, read above
+    style=_STYLE,
     shown=_SHOWN,
     is_broken=is_broken,
 )

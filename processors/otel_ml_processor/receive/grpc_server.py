@@ -99,9 +99,13 @@ class GrpcServer:
         self._server.start()
 
     def stop(self, grace_s: float) -> None:
-        """Refuse new requests, give those in flight *grace_s* seconds to end, cut the rest off; return when none is left."""
+        """
+        Refuse new requests, give those in flight *grace_s* seconds to end, and cut off the rest.
+
+        A caller that is cut off is told so and keeps its spans; *take* may still be at work on them when this returns.
+        """
         self._server.stop(grace_s).wait()
-        self._threads.shutdown()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _export(self, messages: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
         try:

@@ -44,8 +44,8 @@ def _fence(value: float) -> FloatArray:
     # Wide enough for a value that went through float32 on its way, which keeps seven digits.
     width = max(abs(value) * _FENCE, _FENCE**2)
     with np.errstate(over="ignore"):  # beyond the largest number there is nothing to tell apart
-        edges = np.array([value - width, value + width])
-    return edges[np.isfinite(edges)]
+        edges: FloatArray = np.array([value - width, value + width])
+    return np.asarray(edges[np.isfinite(edges)])
 
 
 def _nearest(ascending: IntArray, levels: FloatArray) -> IntArray:

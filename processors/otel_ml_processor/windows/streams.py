@@ -112,6 +112,12 @@ class Streams:
                     stream.closed += windows.finish()
             return self._taken()
 
+    def lag_s(self, now_ns: int) -> float:
+        """Return how far behind the clock the event time of the slowest stream is, in seconds, >= 0; 0 without streams."""
+        with self._lock:
+            newest = [stream.newest_ns for stream in self._streams.values()]
+        return max(0.0, (now_ns - min(newest)) / 1e9) if newest else 0.0
+
     def totals(self) -> list[Totals]:
         """Return the cumulative counts of every stream."""
         with self._lock:

@@ -96,6 +96,9 @@ class Out:
         """Write down totals."""
         self.counted.append(totals)
 
+    def lag(self, lag_s: float) -> None:
+        """Forget the lag."""
+
     def annotated(self, request: bytes, decoded: Decoded, verdicts: Mapping[int, Verdict]) -> bytes:
         """Splice the verdicts in, as the real outlet does."""
         if self.broken == "annotated":

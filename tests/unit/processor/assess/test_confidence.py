@@ -7,19 +7,15 @@ import pytest
 
 from otel_ml_processor.assess.confidence import assess_confidence
 from otel_ml_processor.assess.reading import ConfidenceReading
+from otel_ml_processor.sketches.score_histogram import ScoreHistogram
 
 
 def read(confidences: list[float] | np.ndarray, threshold: float = 0.7) -> ConfidenceReading | None:
-    """Return the reading of *confidences* counted on a grid of 1000 cells."""
+    """Return the reading of *confidences*, of entropy .25 and without margin."""
     values = np.asarray(confidences, dtype=np.float64)
-    return assess_confidence(
-        np.histogram(values, bins=1000, range=(0, 1))[0].astype(np.int64),
-        total=float(values.sum()),
-        entropy_mean=0.25,
-        margin_mean=math.nan,
-        low=int((values < threshold).sum()),
-        threshold=threshold,
-    )
+    scores = ScoreHistogram(threshold)
+    scores.add(values, np.full(len(values), 0.25), np.full(len(values), np.nan))
+    return assess_confidence(scores)
 
 
 def test_no_confidence_is_no_reading() -> None:
@@ -68,7 +64,7 @@ def test_a_constant_confidence_has_its_quantiles_in_its_cell(constant: float) ->
     reading = read([constant] * 10)
 
     assert reading is not None
-    assert reading.mean == constant
+    assert reading.mean == pytest.approx(constant, abs=2**-32)
     for quantile in reading.quantiles.values():
         assert 0 <= quantile <= 1
         assert quantile == pytest.approx(constant, abs=0.001)

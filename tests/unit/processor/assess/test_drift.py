@@ -9,7 +9,6 @@ from scipy import stats
 
 from otel_ml_conventions.attributes import MlDriftStateValues, MlDriftTargetValues
 from otel_ml_processor.assess.drift import (
-    Comparison,
     assess_drift,
     family_alphas,
     family_p_values,
@@ -17,6 +16,7 @@ from otel_ml_processor.assess.drift import (
 from otel_ml_processor.assess.reading import TargetReading
 from otel_ml_processor.sketches.slots import Slot
 from otel_ml_processor.statistics.psi import debiased_psi
+from otel_ml_processor.windows.summary import Comparison
 from tests.data.comparisons import compared, counted
 
 STEADY = MlDriftStateValues.STEADY
@@ -231,12 +231,14 @@ def test_unseen_categories_count_among_the_rows_that_have_one() -> None:
     assert reading.p_value == pytest.approx(2 * stats.hypergeom.sf(2, 1100, 3, 100))
 
 
-def test_a_numeric_column_has_no_unseen_values() -> None:
-    """Numbers lie in some cell, always; the slot is not tested for them."""
-    (reading,) = assessed(compared([5000, 5000], [498, 497], current_slots={Slot.UNSEEN: 5}))
-
-    assert reading.state is STEADY
-    assert reading.driver == "chi_squared"
+@pytest.mark.parametrize("slot", [Slot.NON_FINITE, Slot.TYPE_ERROR])
+def test_values_that_no_cell_can_hold_alarm_by_their_share(slot: Slot) -> None:
+    """A tenth of a column became infinities, or texts: the numbers that are left have not moved, the column has."""
+    (reading,) = assessed(compared([5000, 5000], [450, 450], current_slots={slot: 100}))
+    assert reading.state is DRIFTING
+    assert reading.driver == slot.name.lower()
+    expected = stats.hypergeom.sf(99, 11_000, 100, 1000)
+    assert reading.p_value == pytest.approx(2 * expected, rel=1e-9)
 
 
 def test_significant_slots_do_not_lift_the_floor_for_values() -> None:
@@ -363,8 +365,8 @@ STATES_OF_ODD_COLUMNS = {
     "a single class": STEADY,
     "always missing": STEADY,
     "missing no more": STEADY,
-    "only type errors": STEADY,
-    "only infinities": STEADY,
+    "only type errors": DRIFTING,
+    "only infinities": DRIFTING,
     "only unseen": DRIFTING,
     "a reference of one row": STEADY,
     "disjoint": DRIFTING,

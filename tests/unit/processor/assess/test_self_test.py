@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from otel_ml_conventions.attributes import MlDriftTargetValues
-from otel_ml_processor.assess.drift import Comparison, family_p_values
+from otel_ml_processor.assess.drift import (
+    family_p_values,
+)
 from otel_ml_processor.assess.self_test import TargetWindows, measured_false_alarm_rate, self_test
 from otel_ml_processor.profile import SelfTest
+from otel_ml_processor.windows.summary import Comparison
 from tests.data.comparisons import counted
 
 FEATURE = MlDriftTargetValues.FEATURE

@@ -324,6 +324,23 @@ def test_a_batch_without_content_has_rows_of_outputs() -> None:
     assert rows.features["age"].kinds.tolist() == [Kind.ABSENT, Kind.ABSENT]
 
 
+def test_a_batch_of_one_row_may_have_scalars() -> None:
+    """What the arrays leave out, the scalars say: they can only mean that row."""
+    rows = rows_of(
+        {
+            "ml.input.rows": '[{"age": 7}]',
+            "ml.prediction.label": "a",
+            "ml.prediction.confidence": 0.5,
+            "ml.prediction.margin": 0.25,
+        },
+        ["age"],
+    )
+
+    assert labels_of(rows) == ["a"]
+    assert (rows.confidences.tolist(), rows.margins.tolist()) == ([0.5], [0.25])
+    assert rows.features["age"].numbers.tolist() == [7.0]
+
+
 def test_an_empty_batch_is_an_inference_without_rows() -> None:
     """A call for no samples is a span like any other, and adds no row."""
     decoded = read({"ml.prediction.labels": []})

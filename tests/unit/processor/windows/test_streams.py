@@ -169,3 +169,11 @@ def _on_time(seconds: list[int]) -> int:
         count += second // 3600 * 3600 + 3600 > newest
         newest = max(newest, second)
     return count
+
+
+def test_the_lag_is_that_of_the_slowest_stream() -> None:
+    """Who looks at the processor sees that one producer's spans come an hour late."""
+    kept = streams(HOURLY)
+    assert kept.lag_s(at(50)) == 0
+    kept.add([rows_at([10]), rows_at([40], StreamKey("shop", "", "churn", "1"))], at(40))
+    assert kept.lag_s(at(50)) == 40

@@ -1,0 +1,17 @@
+"""The example is a folder of programs, not a package: its modules are found where Python finds those of a program."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "examples" / "flights"))
+
+from tests.unit.examples.flights_fixtures import (
+    all_departures,
+    small_model,
+    small_model_file,
+    winter_sample,
+)
+
+__all__ = ["all_departures", "small_model", "small_model_file", "winter_sample"]

@@ -1,0 +1,106 @@
+"""The command `otel-ml`."""
+
+import subprocess
+import sys
+from importlib.metadata import EntryPoint, entry_points, version
+from pathlib import Path
+
+import pytest
+
+from otel_ml import __main__ as command
+
+
+def commands(monkeypatch: pytest.MonkeyPatch, **modules: str) -> None:
+    """Make *modules* the subcommands there are."""
+    points = [EntryPoint(name, value, "otel_ml_commands") for name, value in modules.items()]
+    monkeypatch.setattr(command, "entry_points", lambda group: points)
+
+
+@pytest.fixture
+def _greeter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Install a subcommand that greets whom it is told, and one whose import needs a package."""
+    (tmp_path / "greeter.py").write_text(
+        "def main(argv):\n    print('hello', *argv)\n    return 7\n"
+    )
+    (tmp_path / "needy.py").write_text("import a_package_that_is_not_there\n")
+    (tmp_path / "broken.py").write_text("import otel_ml.no_such_room\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("greeter", "needy", "broken"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    commands(monkeypatch, greet="greeter:main", need="needy:main", fail="broken:main")
+
+
+@pytest.mark.usefixtures("_greeter")
+def test_a_subcommand_gets_the_rest_and_gives_the_status(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its name is the first word, its arguments are all others."""
+    assert command.main(["greet", "--loud", "world"]) == 7
+    assert capsys.readouterr().out == "hello --loud world\n"
+
+
+@pytest.mark.usefixtures("_greeter")
+def test_an_unknown_subcommand_is_told_with_the_known_ones(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One line, exit status 2."""
+    assert command.main(["gret"]) == 2
+    output = capsys.readouterr()
+    assert output.err == "otel-ml: unknown command 'gret'; known: fail, greet, need\n"
+    assert output.out == ""
+
+
+@pytest.mark.usefixtures("_greeter")
+def test_a_missing_extra_is_told_with_what_to_install(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One line that names the package and the extra, exit status 2."""
+    assert command.main(["need"]) == 2
+    error = capsys.readouterr().err
+    assert "a_package_that_is_not_there" in error
+    assert "install otel-ml[processor]" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.usefixtures("_greeter")
+def test_a_fault_of_our_own_is_not_called_a_missing_extra() -> None:
+    """No installation would mend it."""
+    with pytest.raises(ModuleNotFoundError, match="no_such_room"):
+        command.main(["fail"])
+
+
+@pytest.mark.usefixtures("_greeter")
+def test_without_a_subcommand_the_usage_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """On standard error, with the known subcommands and status 2."""
+    assert command.main([]) == 2
+    assert "commands: fail, greet, need" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_greeter")
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_lists_the_subcommands(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """On standard output, with status 0, and none of them imported."""
+    assert command.main([flag]) == 0
+    assert "fail, greet, need" in capsys.readouterr().out
+    assert "greeter" not in sys.modules
+
+
+def test_version_is_the_distributions(capsys: pytest.CaptureFixture[str]) -> None:
+    """The one that is installed."""
+    assert command.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"otel-ml {version('otel-ml')}\n"
+
+
+def test_it_runs_as_a_module() -> None:
+    """`python -m otel_ml` is the same command."""
+    done = subprocess.run(
+        [sys.executable, "-m", "otel_ml", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"otel-ml {version('otel-ml')}\n"
+
+
+def test_the_installed_subcommands_name_modules_and_functions() -> None:
+    """Every entry point of the group is `module:main`."""
+    points = entry_points(group="otel_ml_commands")
+    assert {point.name for point in points} >= {"processor", "profile"}
+    assert all(point.attr == "main" for point in points)
