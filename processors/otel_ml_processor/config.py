@@ -86,7 +86,7 @@ class ReceiveConfig(Room, frozen=True):
     """Where spans come in (OTLP over gRPC) and how much at once."""
 
     endpoint: str = "127.0.0.1:14317"
-    """Address to listen on. Only addresses of this machine: there is no TLS yet."""
+    """Address to listen on; of this machine only, unless `insecure_bind`."""
     max_message: Size = Size(64 << 20)
     """Largest request, after decompression; beyond it RESOURCE_EXHAUSTED."""
     max_in_flight: Size = Size(128 << 20)
@@ -175,6 +175,9 @@ class Config(Room, frozen=True):
 
     mode: Literal["tee", "inline"] = "tee"
     """`tee`: a copy comes in, nothing is forwarded. `inline`: spans go on to `forward.endpoint`, annotated."""
+    insecure_bind: bool = False
+    """Listen on addresses beyond this machine too, although nothing is encrypted and nobody has to say who they are: for networks that
+    are closed themselves, such as that of a compose file."""
     receive: ReceiveConfig = ReceiveConfig()
     forward: ForwardConfig | None = None
     windows: Annotated[tuple[WindowConfig, ...], Meta(min_length=1)] = (

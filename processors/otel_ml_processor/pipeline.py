@@ -24,6 +24,7 @@ from otel_ml_processor.assess.promise import shortest_window
 from otel_ml_processor.assess.rows import ConfidenceBands, judge
 from otel_ml_processor.assess.states import DriftStates
 from otel_ml_processor.assess.window import assess_window
+from otel_ml_processor.decode.decoder import Decoded
 from otel_ml_processor.forward.otlp_client import rejected_items
 from otel_ml_processor.refusal import Refusal
 from otel_ml_processor.self_metrics import (
@@ -42,16 +43,17 @@ if TYPE_CHECKING:
     from otel_ml_processor.assess.verdict import Verdict
     from otel_ml_processor.columns import InferenceColumns, StreamKey
     from otel_ml_processor.config import Config
-    from otel_ml_processor.decode.decoder import Decoded, Decoder
+    from otel_ml_processor.decode.decoder import Decoder
     from otel_ml_processor.self_metrics import SelfMetrics
     from otel_ml_processor.windows.reference import Reference
     from otel_ml_processor.windows.streams import ClosedWindow, Streams, Totals
 
 __all__ = ["STEPS", "Emit", "NextHop", "Pipeline"]
 
-STEPS: Final = ("judge", "annotate", "count", "assess")
+STEPS: Final = ("decode", "judge", "annotate", "count", "assess")
 """What can fail without stopping a trace: the causes of `ml.processor.failures`."""
 
+_UNREAD: Final = Decoded(spans=(), columns=(), n_spans=0, undecoded={})
 _LOGGER: Final = logging.getLogger(__name__)
 
 
@@ -126,7 +128,7 @@ class Pipeline:
         Raises:
             Refusal: If the request is malformed or was not delivered. Nothing of it has been counted then.
         """
-        decoded = self._decoder.decode(request)
+        decoded = self._decoded(request)
         verdicts = self._verdicts(decoded)
         if self._forward is None:
             self._apply(decoded)
@@ -148,6 +150,12 @@ class Pipeline:
         """Assess all windows, also those still open: nothing comes any more."""
         with self._ticking:
             self._assess(self._streams.finish())
+
+    def _decoded(self, request: bytes) -> Decoded:
+        decoded = [_UNREAD]
+        with self._contained("decode"):
+            decoded.append(self._decoder.decode(request))
+        return decoded[-1]
 
     def _verdicts(self, decoded: Decoded) -> dict[int, Verdict]:
         verdicts: dict[int, Verdict] = {}
@@ -197,6 +205,8 @@ class Pipeline:
         """Count and log (once per step and type) what goes wrong within: a processor that cannot think still lets the traces through."""
         try:
             yield
+        except Refusal:
+            raise
         except Exception as error:
             self._self_metrics.add(METRIC_ML_PROCESSOR_FAILURES, cause=step)
             cause = (step, type(error).__name__)

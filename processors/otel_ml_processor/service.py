@@ -78,11 +78,16 @@ class Service:
         self._pusher = self._make_pusher()
         self._next_hop = OtlpClient(config.forward.endpoint) if config.forward else None
         self._pipeline = self._make_pipeline()
-        self._receiver = GrpcServer(config.receive, self._pipeline.take, self._self_metrics)
+        self._receiver = GrpcServer(
+            config.receive,
+            self._pipeline.take,
+            self._self_metrics,
+            insecure_bind=config.insecure_bind,
+        )
         self._is_ready = False
         facts = ProcessorFacts(config.mode, config.receive.endpoint, self._identity.version)
         page = pages(self._book, facts, lambda: self._is_ready)
-        self._http = HttpServer(config.http.endpoint, page)
+        self._http = HttpServer(config.http.endpoint, page, insecure_bind=config.insecure_bind)
 
     def start(self) -> None:
         """

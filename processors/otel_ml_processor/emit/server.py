@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
 from otel_ml_processor.errors import ConfigError
+from otel_ml_processor.receive.listener import check_endpoint, host_and_port
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 __all__ = ["HttpServer"]
 
+_PLACE: Final = "$.http.endpoint"
+
 
 class HttpServer:
     """Serves *app* on *endpoint*, written `host:port` or `[host]:port`; port 0 takes a free one."""
 
-    def __init__(self, endpoint: str, app: ASGIApp) -> None:
+    def __init__(self, endpoint: str, app: ASGIApp, *, insecure_bind: bool = False) -> None:
         self._endpoint = endpoint
-        self._host, self._port = _address(endpoint)
+        self._insecure_bind = insecure_bind
+        self._host, self._port = host_and_port(_PLACE, endpoint)
         self._socket: socket.socket | None = None
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -51,14 +55,13 @@ class HttpServer:
         Raises:
             ConfigError: If the address cannot be listened on, naming it and the reason.
         """
+        check_endpoint(_PLACE, self._endpoint, insecure_bind=self._insecure_bind)
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         try:
             self._socket = socket.create_server((self._host, self._port), family=family)
         except OSError as error:
             reason = str(error.strerror).partition(" (")[0]
-            message = (
-                f"$.http.endpoint: cannot listen on {self._endpoint}: {reason}; choose a free port"
-            )
+            message = f"{_PLACE}: cannot listen on {self._endpoint}: {reason}; choose a free port"
             raise ConfigError(message) from None
         self._port = self._socket.getsockname()[1]
         self._thread.start()
@@ -71,13 +74,3 @@ class HttpServer:
 
     def _run(self) -> None:
         self._server.run(sockets=[self._socket] if self._socket is not None else [])
-
-
-def _address(endpoint: str) -> tuple[str, int]:
-    host, _, port = endpoint.rpartition(":")
-    is_port = port.isascii() and port.isdigit() and int(port) < 1 << 16
-    if not host or not is_port:
-        raise ConfigError(
-            f"$.http.endpoint: expected host:port such as 127.0.0.1:19464, got {endpoint!r}"
-        )
-    return host.removeprefix("[").removesuffix("]"), int(port)

@@ -60,8 +60,16 @@ class GrpcServer:
     RESOURCE_EXHAUSTED, one that does not fit beside those in flight UNAVAILABLE with RetryInfo, a mistake of our own UNAVAILABLE.
     """
 
-    def __init__(self, config: ReceiveConfig, take: Take, self_metrics: SelfMetrics) -> None:
+    def __init__(
+        self,
+        config: ReceiveConfig,
+        take: Take,
+        self_metrics: SelfMetrics,
+        *,
+        insecure_bind: bool = False,
+    ) -> None:
         self._config = config
+        self._insecure_bind = insecure_bind
         self._take = take
         self._self_metrics = self_metrics
         self._admission = Admission(config.max_in_flight)
@@ -91,7 +99,7 @@ class GrpcServer:
             ConfigError: If the address is not one of this machine or is in use.
         """
         endpoint = self._config.endpoint
-        check_endpoint(endpoint)
+        check_endpoint("$.receive.endpoint", endpoint, insecure_bind=self._insecure_bind)
         try:
             self._port = self._server.add_insecure_port(endpoint)
         except RuntimeError as error:

@@ -11,38 +11,41 @@ from typing import Final
 
 from otel_ml_processor.errors import ConfigError
 
-__all__ = ["check_endpoint"]
+__all__ = ["check_endpoint", "host_and_port"]
 
-_PLACE: Final = "$.receive.endpoint"
 _MAX_PORT: Final = 65_535
 
 
-def check_endpoint(endpoint: str) -> None:
+def check_endpoint(place: str, endpoint: str, *, insecure_bind: bool) -> None:
     """
     Return if *endpoint*, `host:port`, can be listened on; port 0 stands for any free one.
 
+    *place* is where in the configuration it stands. Only addresses that reach no further than this machine are listened on, unless
+    *insecure_bind*.
+
     Raises:
-        ConfigError: If it is no such address, not one of this machine, or used by somebody else.
+        ConfigError: If it is no such address, reaches further, or is used by somebody else.
     """
-    host, port = _host_and_port(endpoint)
-    if host != "localhost" and not _is_loopback(host):
+    host, port = host_and_port(place, endpoint)
+    if not insecure_bind and host != "localhost" and not _is_loopback(host):
         raise ConfigError(
-            f"{_PLACE}: expected an address of this machine such as 127.0.0.1:{port}, got {endpoint!r}; "
-            "there is no TLS yet, so nothing else is listened on"
+            f"{place}: expected an address of this machine such as 127.0.0.1:{port}, got {endpoint!r}; there is no TLS yet: "
+            "where the network itself is closed, say `insecure_bind: true`"
         )
     for address in ("127.0.0.1", "::1") if host == "localhost" else (host,):
         reason = _why_not_free(address, port)
         if reason:
             raise ConfigError(
-                f"{_PLACE}: cannot listen on {endpoint}: {reason}; "
+                f"{place}: cannot listen on {endpoint}: {reason}; "
                 "stop what listens there or choose another port"
             )
 
 
-def _host_and_port(endpoint: str) -> tuple[str, int]:
+def host_and_port(place: str, endpoint: str) -> tuple[str, int]:
+    """Return the parts of `host:port` or `[host]:port`; ConfigError naming *place* for anything else."""
     found = re.fullmatch(r"(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:]+)):(?P<port>[0-9]{1,5})", endpoint)
     if found is None or int(found["port"]) > _MAX_PORT:
-        raise ConfigError(f"{_PLACE}: expected host:port such as 127.0.0.1:14317, got {endpoint!r}")
+        raise ConfigError(f"{place}: expected host:port such as 127.0.0.1:14317, got {endpoint!r}")
     return found["v6"] or found["host"], int(found["port"])
 
 

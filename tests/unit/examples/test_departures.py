@@ -9,7 +9,6 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import departures
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -24,6 +23,9 @@ def _flights() -> list[dict[str, str]]:
         [name] = archive.namelist()
         with archive.open(name) as file:
             return list(csv.DictReader(io.TextIOWrapper(file, "utf-8")))
+
+
+WEATHER = ("temp", "dewp", "humid", "wind_speed", "precip", "visib", "pressure")
 
 
 def table(name: str) -> list[dict[str, str]]:
@@ -43,7 +45,7 @@ def test_late_is_more_than_fifteen_minutes(
     flights: list[dict[str, str]], year: pd.DataFrame
 ) -> None:
     """As many late flights per month as the arrival delays in the file say; a quarter of an hour exactly is not late."""
-    delays = [(int(row["month"]), row["arr_delay"]) for row in flights if row["arr_delay"]]
+    delays = [(int(row["month"]), row["arr_delay"]) for row in flights if row["arr_delay"] != "NA"]
     expected = Counter(month for month, delay in delays if float(delay) > 15)
     found = Counter(year["date"].dt.month[year["outcome"] == "late"])
     assert found == expected
@@ -66,23 +68,38 @@ def test_flights_come_in_the_order_of_departure(year: pd.DataFrame) -> None:
 def test_weather_and_aircraft_are_those_of_the_files(
     flights: list[dict[str, str]], year: pd.DataFrame
 ) -> None:
-    """Column by column the same values as looking each flight up by hand, and missing as often."""
+    """Row by row the same values as looking each flight up by hand, and the same ones missing: all of February."""
     weather = {(row["origin"], row["time_hour"]): row for row in table("weather.csv")}
     planes = {row["tailnum"]: row for row in table("planes.csv")}
-    departed = [row for row in flights if row["dep_delay"]]
-    at_airport = [weather.get((row["origin"], row["time_hour"]), {}) for row in departed]
-    aircraft = [planes.get(row["tailnum"], {}) for row in departed]
-    for name in ("temp", "dewp", "humid", "wind_speed", "precip", "visib", "pressure"):
-        assert_same_values([row.get(name) for row in at_airport], year[name])
-    assert_same_values([row.get("year") for row in aircraft], year["plane_year"])
-    assert_same_values([row.get("seats") for row in aircraft], year["plane_seats"])
-    assert_same_values([row["dep_delay"] for row in departed], year["dep_delay"])
+    departed = [row for row in flights if row["month"] == "2" and row["dep_delay"] != "NA"]
+    february = year[year["date"].dt.month == 2]
+    naive = pd.DataFrame(
+        [
+            {
+                **{name: row[name] for name in ("carrier", "dest", "dep_delay")},
+                **{name: at_airport.get(name) for name in WEATHER},
+                **{f"plane_{name}": aircraft.get(name) for name in ("year", "seats", "engine")},
+            }
+            for row in departed
+            for at_airport in [weather.get((row["origin"], row["time_hour"]), {})]
+            for aircraft in [planes.get(row["tailnum"], {})]
+        ]
+    )
+    pd.testing.assert_frame_equal(in_one_order(naive), in_one_order(february[list(naive.columns)]))
 
 
-def assert_same_values(texts: list[str | None], values: pd.Series) -> None:
-    """Fail unless *values* are the numbers that *texts* say, in any order; no text is a missing value."""
-    expected = np.sort([float(text) if text not in {None, "", "NA"} else np.nan for text in texts])
-    np.testing.assert_array_equal(np.sort(values.to_numpy(float)), expected)
+def in_one_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return *rows* as text, missing values as nothing, sorted by all columns."""
+    as_text = {name: in_words(rows[name]) for name in rows.columns}
+    return pd.DataFrame(as_text).sort_values(list(rows.columns), ignore_index=True)
+
+
+def in_words(values: pd.Series) -> list[str]:
+    """Return numbers and texts of either side in one spelling."""
+    numbers = pd.to_numeric(values, errors="coerce")
+    if numbers.notna().any():
+        return [f"{number:g}" for number in numbers]
+    return ["nan" if pd.isna(value) or value == "NA" else str(value) for value in values]
 
 
 def test_the_calendar_is_no_feature(year: pd.DataFrame) -> None:

@@ -88,7 +88,7 @@ BAD = {
     "mode: inline": "$.forward: expected an endpoint",
     "forward: {endpoint: 'a:1'}": "$.forward: expected nothing, because in mode 'tee'",
     "mode: inline\nforward: {endpoint: '127.0.0.1:14317'}": "$.forward.endpoint: expected another address",
-    "recieve: {}": "$: unknown key 'recieve'; known: drift, emit, forward, http, mode, profiles",
+    "recieve: {}": "$: unknown key 'recieve'; known: drift, emit, forward, http, insecure_bind, mode",
     "drift: {metod: psi}": "$.drift: unknown key 'metod'; known: effect_floor,",
     "drift: {scores: [pis]}": "$.drift.scores[0]: expected one of chi_squared, jensen_shannon,",
     "drift: {false_alarm_rate: 0.7}": "$.drift.false_alarm_rate: expected float < 0.5, got 0.7",

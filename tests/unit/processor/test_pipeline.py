@@ -257,6 +257,21 @@ def test_a_processor_that_cannot_think_lets_the_traces_through() -> None:
     assert house.rows() == 5
 
 
+def test_a_decoder_that_fails_lets_the_traces_through() -> None:
+    """A mistake of ours in reading is no reason to make the sender repeat for ever what it will never get through."""
+
+    class Broken:
+        def decode(self, request: bytes) -> Decoded:
+            raise ZeroDivisionError
+
+    house = House()
+    house.pipeline._decoder = Broken()
+    request = batch(5)
+    assert house.pipeline.take(request, None) == b""
+    assert house.next.got == [request]
+    assert house.count(METRIC_ML_PROCESSOR_FAILURES, "decode") == 1
+
+
 def test_a_verdict_beside_the_trace_that_fails_does_not_fail_the_request() -> None:
     """In a tee the copy is acknowledged whatever becomes of the verdicts."""
     house = House(inline=False, broken="verdict_spans")

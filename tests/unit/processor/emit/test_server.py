@@ -86,10 +86,24 @@ def test_an_endpoint_that_is_none_is_refused(endpoint: str) -> None:
 
 def test_a_host_that_does_not_exist_is_an_error_of_the_configuration() -> None:
     """A name or address that is not of this machine is told like a used port."""
-    server = HttpServer("192.0.2.1:0", app())
+    server = HttpServer("192.0.2.1:0", app(), insecure_bind=True)
 
     with pytest.raises(ConfigError, match=r"\$\.http\.endpoint: cannot listen on 192\.0\.2\.1:0"):
         server.start()
+
+
+@pytest.mark.parametrize("endpoint", ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"])
+def test_only_this_machine_is_served_unless_told_otherwise(endpoint: str) -> None:
+    """The page shows what models see; without TLS it is for this machine."""
+    with pytest.raises(ConfigError, match=r"\$\.http\.endpoint: expected an address of this"):
+        HttpServer(endpoint, app()).start()
+
+
+def test_a_closed_network_is_served_when_told_so() -> None:
+    """In a compose file every container has an address of its own."""
+    server = HttpServer("0.0.0.0:0", app(), insecure_bind=True)
+    server.start()
+    server.stop()
 
 
 def test_ipv6_is_written_in_brackets() -> None:

@@ -363,6 +363,15 @@ def test_an_address_of_another_machine_is_refused(endpoint: str) -> None:
         server.start()
 
 
+def test_a_closed_network_is_listened_to_when_told_so() -> None:
+    """In a compose file every container has an address of its own."""
+    config = ReceiveConfig(endpoint="0.0.0.0:0")
+    server = GrpcServer(config, lambda request, _: b"", SelfMetrics(), insecure_bind=True)
+    server.start()
+    assert server.port > 0
+    server.stop(0)
+
+
 @pytest.mark.parametrize(
     "endpoint", ["", "nonsense", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "::1:4317", ":4317"]
 )
