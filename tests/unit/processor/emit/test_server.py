@@ -66,8 +66,8 @@ def test_a_used_port_is_an_error_of_the_configuration() -> None:
 
     message = str(caught.value)
     reason = os.strerror(errno.EADDRINUSE)
-    expected = f"$.http.endpoint: cannot listen on {endpoint}: {reason}; choose a free port"
-    assert message == expected
+    assert message.startswith(f"$.http.endpoint: cannot listen on {endpoint}: {reason}; ")
+    assert "choose another port" in message
     server.stop()
 
 
