@@ -168,6 +168,7 @@ class HttpConfig(Room, frozen=True):
     """The page for people, `/metrics`, `/healthz` and `/readyz`."""
 
     endpoint: str = "127.0.0.1:19464"
+    """Address to listen on; of this machine only, unless `insecure_bind`."""
 
 
 class Config(Room, frozen=True):

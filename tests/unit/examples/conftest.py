@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[3] / "examples" / "flights"))
+FLIGHTS = Path(__file__).parents[3] / "examples" / "flights"
+sys.path.insert(0, str(FLIGHTS))
 
 from tests.unit.examples.flights_fixtures import (
     all_departures,
@@ -14,4 +15,4 @@ from tests.unit.examples.flights_fixtures import (
     winter_sample,
 )
 
-__all__ = ["all_departures", "small_model", "small_model_file", "winter_sample"]
+__all__ = ["FLIGHTS", "all_departures", "small_model", "small_model_file", "winter_sample"]

@@ -1,0 +1,67 @@
+"""What the documents say is what the code does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from otel_ml import environment_variables
+from otel_ml_conventions.metrics import DEFINITIONS
+from otel_ml_processor.config import Config
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    path
+    for path in ROOT.rglob("*.md")
+    if not any(part.startswith(".") or part == "build" for part in path.relative_to(ROOT).parts)
+)
+
+
+def test_generated_pages_are_current() -> None:
+    """Who changes an option and not the page is told so."""
+    command = [sys.executable, str(ROOT / "docs" / "generate.py"), "check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_every_option_is_on_the_configuration_page() -> None:
+    """From the top level down, each with a meaning."""
+    page = (ROOT / "docs" / "reference" / "configuration.md").read_text()
+    for name in Config.__struct_fields__:
+        assert f"| `{name}` |" in page
+    assert not re.search(r"^\| `\w+` \| [^|]* \|  \|$", page.split("## `receive`")[1], re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "variable", sorted(name for name in vars(environment_variables) if name.startswith("OTEL_"))
+)
+def test_every_environment_variable_is_documented(variable: str) -> None:
+    """What can be set is said on the page about instrumenting."""
+    assert variable in (ROOT / "docs" / "how-to" / "instrument.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "metric", sorted(name for name in DEFINITIONS if name.startswith("ml.processor."))
+)
+def test_every_count_of_the_processor_is_explained(metric: str) -> None:
+    """A counter that rises at night has a line that says what to do."""
+    assert metric.replace(".", "_") in (ROOT / "processors" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    """No page points to a file that is not there."""
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)[^)]*\)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_readme_begins_with_what_it_is_the_picture_and_two_commands() -> None:
+    """The first screen (forty lines) is enough to know whether to stay, and to start."""
+    screen = "\n".join((ROOT / "README.md").read_text().splitlines()[:40])
+    assert screen.index("OpenTelemetry for machine learning") < screen.index("──►")
+    assert screen.index("──►") < screen.index("make demo") < screen.index("make test")
+    assert "What you will see" in screen
