@@ -20,7 +20,7 @@ from opentelemetry.instrumentation.dependencies import DependencyConflictError
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_iris, make_multilabel_classification
 from sklearn.ensemble import (
@@ -93,6 +93,8 @@ from otel_ml_conventions.attributes import (
     ML_TASK_TYPE,
 )
 from otel_ml_conventions.schema import SCHEMA_URL
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 SAMPLES, TARGET = load_iris(return_X_y=True)
 BINARY = (TARGET > 0).astype(int)
@@ -261,41 +263,42 @@ def test_labels_are_text_whatever_the_classes_are(
     assert told.startswith("b2:") if label == "b2:" else told == label
 
 
-MODELS: dict[str, tuple[Any, str | None]] = {
-    "classifier of two": (LogisticRegression().fit(SAMPLES, BINARY), "binary_classification"),
-    "classifier of three": (LogisticRegression().fit(SAMPLES, TARGET), "multiclass_classification"),
-    "regressor": (LinearRegression().fit(SAMPLES, TARGET), "regression"),
-    "regressor in a pipeline": (make_pipeline(StandardScaler(), Ridge()), "regression"),
-    "clusterer": (KMeans(3, n_init=1).fit(SAMPLES), "clustering"),
-    "outlier detector": (IsolationForest(5).fit(SAMPLES), "anomaly_detection"),
-    "one-class machine": (OneClassSVM().fit(SAMPLES), "anomaly_detection"),
-    "mixture": (GaussianMixture(2).fit(SAMPLES), None),
+MULTILABEL = make_multilabel_classification(n_features=4, n_classes=3, random_state=0)
+
+MODELS: dict[str, tuple[Any, tuple[Any, Any], str | None]] = {
+    "two classes": (LogisticRegression(), (SAMPLES, BINARY), "binary_classification"),
+    "three classes": (LogisticRegression(), (SAMPLES, TARGET), "multiclass_classification"),
+    "regressor": (LinearRegression(), (SAMPLES, TARGET), "regression"),
+    "pipeline": (make_pipeline(StandardScaler(), Ridge()), (SAMPLES, TARGET), "regression"),
+    "clusterer": (KMeans(3, n_init=1), (SAMPLES, None), "clustering"),
+    "outlier detector": (IsolationForest(n_estimators=5), (SAMPLES, None), "anomaly_detection"),
+    "one-class machine": (OneClassSVM(), (SAMPLES, None), "anomaly_detection"),
+    "mixture": (GaussianMixture(2), (SAMPLES, None), None),
     "search": (
-        GridSearchCV(LogisticRegression(), {"C": [1.0]}, cv=2).fit(SAMPLES, BINARY),
+        GridSearchCV(LogisticRegression(), {"C": [1.0]}, cv=2),
+        (SAMPLES, BINARY),
         "binary_classification",
     ),
-    "multi-label tree": (
-        DecisionTreeClassifier().fit(*make_multilabel_classification(n_features=4)),
-        "multilabel_classification",
-    ),
+    "multi-label tree": (DecisionTreeClassifier(), MULTILABEL, "multilabel_classification"),
     "multi-label perceptron": (
         make_pipeline(MLPClassifier((2,), solver="lbfgs", max_iter=5)),
+        MULTILABEL,
         "multilabel_classification",
     ),
 }
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def trained(name: str) -> Any:
+    """Return the model of that name, trained."""
+    model, data, _ = MODELS[name]
+    return clone(model).fit(*data)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_the_task_is_what_the_estimator_says_of_itself(name: str, captured: Capture) -> None:
     """Through pipelines and searches, from tags and classes, without a call of the model."""
-    model, task = MODELS[name]
-    if name == "regressor in a pipeline":
-        model.fit(SAMPLES, TARGET)
-    if name == "multi-label perceptron":
-        model.fit(*make_multilabel_classification(n_features=4))
-    model.predict(SAMPLES[:1])
-    assert captured.attributes.get(ML_TASK_TYPE) == task
+    trained(name).predict(SAMPLES[:1])
+    assert captured.attributes.get(ML_TASK_TYPE) == MODELS[name][2]
 
 
 def test_clusters_outliers_and_components_have_labels(captured: Capture) -> None:
@@ -306,18 +309,18 @@ def test_clusters_outliers_and_components_have_labels(captured: Capture) -> None
         ("mixture", {"0", "1"}),
     ):
         captured.clear()
-        MODELS[name][0].predict(SAMPLES[:1])
+        trained(name).predict(SAMPLES[:1])
         assert captured.attributes[ML_PREDICTION_LABEL] in known
     captured.clear()
-    probabilities = MODELS["mixture"][0].predict_proba(SAMPLES[:1])
+    probabilities = trained("mixture").predict_proba(SAMPLES[:1])
     assert captured.attributes[ML_PREDICTION_LABEL] == str(probabilities.argmax())
 
 
 def test_numbers_are_told_only_when_asked_for(captured: Capture) -> None:
     """By default neither a predicted number nor a score leaves the process."""
     LinearRegression().fit(SAMPLES, TARGET).predict(SAMPLES[:1])
-    MODELS["one-class machine"][0].decision_function(SAMPLES[:1])
-    MODELS["mixture"][0].score_samples(SAMPLES[:2])
+    trained("one-class machine").decision_function(SAMPLES[:1])
+    trained("mixture").score_samples(SAMPLES[:2])
     keys = {key for span in captured.spans for key in span.attributes or ()}
     assert {key for key in keys if key.startswith(("ml.prediction", "ml.output"))} == set()
 
@@ -331,10 +334,10 @@ def test_numbers_scores_and_probabilities_are_told_when_asked_for(full: Capture)
     values = regressor.predict(SAMPLES[:3])
     assert full.attributes[ML_PREDICTION_VALUES] == tuple(values)
     full.clear()
-    score = MODELS["one-class machine"][0].decision_function(SAMPLES[:1])
+    score = trained("one-class machine").decision_function(SAMPLES[:1])
     assert full.attributes[ML_PREDICTION_SCORE] == score[0]
     full.clear()
-    model = MODELS["classifier of three"][0]
+    model = trained("three classes")
     probabilities = model.predict_proba(SAMPLES[:1])
     told = json.loads(full.attributes[ML_PREDICTION_PROBABILITIES])
     assert told == dict(zip("012", probabilities[0].tolist(), strict=True))
@@ -350,7 +353,7 @@ def test_no_outputs_are_told_where_none_are_wanted(iris: Pipeline) -> None:
 
 def test_several_outputs_per_sample_are_a_shape(captured: Capture) -> None:
     """No class is claimed where there are several, nor a confidence where rows do not add up to 1."""
-    samples, targets = make_multilabel_classification(n_features=4, n_classes=3)
+    samples, targets = MULTILABEL
     DecisionTreeClassifier().fit(samples, targets).predict(samples[:2])
     assert captured.attributes[ML_OUTPUT_SHAPE] == (2, 3)
     assert captured.attributes[ML_OUTPUT_DTYPE] == "float64"
@@ -765,8 +768,9 @@ def test_suppressed_instrumentation_is_suppressed(iris: Pipeline, captured: Capt
 def test_many_threads_at_once_lose_and_mix_nothing(iris: Pipeline, captured: Capture) -> None:
     """1600 calls from 8 threads: as many spans, each number once, and as many in the metrics."""
     sizes = [1 + i % 3 for i in range(1600)]
+    frames = {size: FRAME[:size] for size in (1, 2, 3)}
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda size: len(iris.predict_proba(SAMPLES_AS_FRAME[size])), sizes))
+        found = list(pool.map(lambda size: len(iris.predict_proba(frames[size])), sizes))
     assert found == sizes
     facts = [dict(span.attributes or {}) for span in captured.spans]
     assert sorted(fact[ML_CALL_SEQUENCE] for fact in facts) == list(range(1, 1601))
@@ -776,9 +780,6 @@ def test_many_threads_at_once_lose_and_mix_nothing(iris: Pipeline, captured: Cap
     (point,) = captured.metric("ml.inference.predictions")
     assert point.value == sum(sizes)
     assert captured.metric("ml.sdk.errors") == []
-
-
-SAMPLES_AS_FRAME = {size: FRAME[:size] for size in (1, 2, 3)}
 
 
 @pytest.mark.parametrize(
