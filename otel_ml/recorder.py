@@ -189,7 +189,7 @@ class InferenceRecorder:
     @staticmethod
     def is_enabled() -> bool:
         """Whether telemetry is wanted in this context: an exporter, say, suppresses its own."""
-        return is_instrumentation_enabled()
+        return not context_api.get_current() or is_instrumentation_enabled()
 
     def channel(self, model: Model, operation: str, function_name: str) -> Channel:
         """Return what calls of *function_name* of *model* share; to be kept and used again."""

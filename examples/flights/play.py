@@ -50,8 +50,7 @@ class Player:
     """
     Sends requests in order to `POST {url}/predict`, *at_once* at a time over connections that stay open.
 
-    The service can therefore see neighbours change places, but never flights that are more than *at_once* apart. Not more than
-    *per_second* requests are sent in a second.
+    So neighbours may change places on their way. Not more than *per_second* requests are sent in a second.
     """
 
     def __init__(self, url: str, at_once: int = 4, per_second: float = math.inf) -> None:

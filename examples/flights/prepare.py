@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import subprocess
 import sys
@@ -46,6 +47,14 @@ def prepare(folder: Path, say: Callable[[str], None]) -> str:
         PreparationError: If one of the two commands fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open(
+        "w"
+    ) as lock:  # two demos at once: the second one waits, and finds both files
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _prepare_alone(folder, say)
+
+
+def _prepare_alone(folder: Path, say: Callable[[str], None]) -> str:
     trained = _training_fingerprint()
     with _unless_made_from(folder / "model-made-from", trained) as is_made:
         if not is_made:

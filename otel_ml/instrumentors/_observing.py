@@ -137,7 +137,7 @@ class Observer:
     def observe(self, original: _Function, method: str, args: _Args, kwargs: _Kwargs) -> Any:
         """Call *original*, and make an inference of it if it is the outermost call of a model."""
         running = _running.get()
-        if running and not self._is_part(running, args):
+        if running and not (self._captures_parts and _is_part(running, args)):
             return original(*args, **kwargs)
         if not args or not self._recorder.is_enabled():
             return original(*args, **kwargs)
@@ -146,10 +146,6 @@ class Observer:
             return self._call(original, method, args, kwargs, running != _NOTHING)
         finally:
             _running.reset(token)
-
-    def _is_part(self, running: int, args: _Args) -> bool:
-        is_inference = running != _NO_INFERENCE
-        return self._captures_parts and is_inference and bool(args) and id(args[0]) != running
 
     def _call(
         self, original: _Function, method: str, args: _Args, kwargs: _Kwargs, is_part: bool
@@ -247,12 +243,16 @@ class Observer:
             call.recording.is_recording or subject.matters_unsampled(method)
         ):
             return _UNKNOWN
-
         try:
             return subject.outputs(method, output, call)
         except Exception as error:  # noqa: BLE001 - an output of the user's may raise anything
             self._recorder.failed("describe_output", error)
             return _UNKNOWN
+
+
+def _is_part(running: int, args: _Args) -> bool:
+    """Whether another model than the running one is called, as a part of an inference."""
+    return running != _NO_INFERENCE and bool(args) and id(args[0]) != running
 
 
 def _shape_of_inputs(

@@ -52,10 +52,11 @@ def observed(original: _Function, module: str, method: str) -> _Function:
 
     @wraps(original)
     def call(*args: Any, **kwargs: Any) -> Any:
-        hooks = getattr(sys.modules.get(module), "hooks", None)
-        if hooks is None or hooks.observe is None:
+        # Asked for once: another thread may clear the hooks at any moment.
+        observe = getattr(getattr(sys.modules.get(module), "hooks", None), "observe", None)
+        if observe is None:
             return original(*args, **kwargs)
-        return hooks.observe(original, method, args, kwargs)
+        return observe(original, method, args, kwargs)
 
     return _marked(call)
 
@@ -65,10 +66,10 @@ def guarded(original: _Function, module: str, *, trains: bool) -> _Function:
 
     @wraps(original)
     def call(*args: Any, **kwargs: Any) -> Any:
-        hooks = getattr(sys.modules.get(module), "hooks", None)
-        if hooks is None or hooks.guard is None:
+        guard = getattr(getattr(sys.modules.get(module), "hooks", None), "guard", None)
+        if guard is None:
             return original(*args, **kwargs)
-        return hooks.guard(original, trains, args, kwargs)
+        return guard(original, trains, args, kwargs)
 
     return _marked(call)
 
@@ -115,9 +116,9 @@ class Patches:
                 super(base, cls).__init_subclass__(**kwargs)  # type: ignore[arg-type]  # mypy wants a literal class
             else:
                 own.__get__(None, cls)(**kwargs)
-            hooks = getattr(sys.modules.get(module), "hooks", None)
-            if hooks is not None and hooks.adopt is not None:
-                hooks.adopt(cls)
+            adopt = getattr(getattr(sys.modules.get(module), "hooks", None), "adopt", None)
+            if adopt is not None:
+                adopt(cls)
 
         setattr(base, "__init_subclass__", classmethod(_marked(adopt_subclass)))  # noqa: B010 - mypy lets no one assign it
         self._hooked.append((base, own))

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from otel_ml_processor.config import load_config
+
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "collector-config"
 sys.path.insert(0, str(ROOT / "examples" / "flights"))
@@ -19,6 +21,12 @@ import stack  # noqa: E402 - the example is a folder of programs, found by the l
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 LONG_RUNNING = sorted(set(SERVICES) - {"train", "player"})
+ONLY_ONE_OF_THEM = {
+    "OTEL_ML_EMIT_INTERVAL",  # the demo pushes more often, since it lasts a minute
+    "OTEL_ML_INSECURE_BIND",  # the container's page is reached from outside the container
+    "NO_PROXY",  # containers inherit no proxy
+    "no_proxy",
+}
 VARIABLE = re.compile(r"\$\{env:(?P<name>\w+):-(?P<default>[^}]*)\}")
 PINNED = re.compile(r"[\w./-]+:v?\d+\.\d+\.\d+[\w.-]*")
 
@@ -182,13 +190,26 @@ def test_a_command_is_the_one_that_runs_natively(
 def test_an_environment_is_the_one_that_runs_natively(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """What Compose sets, with the defaults of the file for what it does not, is what the demo sets; but for how often we push."""
+    """What Compose sets, with the defaults of the file for what it does not, is what the demo sets."""
     native = dict(native_parts(monkeypatch, tmp_path)[name].environment)
     config = config_of(name)
     read = defaults_in(config) if config else {}
     in_container = {**read, **environment_of(name)}
     if config:
         native = {key: value for key, value in native.items() if key in read}
-    native.pop("OTEL_ML_EMIT_INTERVAL", None)
-    in_container.pop("OTEL_ML_EMIT_INTERVAL", None)
+    for key in ONLY_ONE_OF_THEM:
+        native.pop(key, None)
+        in_container.pop(key, None)
     assert in_container == {key: reachable(value) for key, value in native.items()}
+
+
+def test_the_processor_starts_with_no_variable_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file is a valid configuration as it lies there, with the addresses that the collector's file has."""
+    for key in defaults_in(CONFIG / "processor.yaml"):
+        monkeypatch.delenv(key, raising=False)
+    config = load_config(CONFIG / "processor.yaml")
+    assert config.forward is not None
+    assert config.receive.endpoint == defaults_in(CONFIG / "collector.yaml")["OTEL_ML_ENDPOINT"]
+    assert (
+        config.forward.endpoint == defaults_in(CONFIG / "otel-ml.yaml")["OTEL_ML_RETURN_ENDPOINT"]
+    )

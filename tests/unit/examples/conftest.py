@@ -8,7 +8,7 @@ from pathlib import Path
 FLIGHTS = Path(__file__).parents[3] / "examples" / "flights"
 sys.path.insert(0, str(FLIGHTS))
 
-from tests.unit.examples.flights_fixtures import (
+from tests.unit.examples.flights_fixtures import (  # noqa: E402 - it needs the folder on the path
     all_departures,
     small_model,
     small_model_file,

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import socket
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import stack
 
 from otel_ml_processor.config import load_config
 from tests.unit.examples.conftest import FLIGHTS
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SERVERS = {name: f"/opt/{name}" for name in stack.SERVER_NAMES}
 
@@ -98,7 +94,7 @@ def test_the_service_is_started_as_anybody_would(
     )
     service = parts[-1]
     assert [part.name for part in parts] == names
-    assert [os.path.basename(word) for word in service.command[:3]] == [
+    assert [Path(word).name for word in service.command[:3]] == [
         "opentelemetry-instrument",
         "uvicorn",
         "service:app",
