@@ -103,7 +103,9 @@ def main() -> int:
         for path, text in pages().items():
             path.write_text(text)
         return 0
-    stale = [path for path, text in pages().items() if not path.exists() or path.read_text() != text]
+    stale = [
+        path for path, text in pages().items() if not path.exists() or path.read_text() != text
+    ]
     for path in stale:
         print(f"{path}: stale; run `make generate`")  # noqa: T201 - what the command is for
     return 1 if stale else 0

@@ -3,11 +3,15 @@
 import logging
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final
+from typing import Final
 
 from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # published without types
     BaseInstrumentor,
 )
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import TracerProvider
+
+from otel_ml.settings import Settings
 
 __all__ = ["instrument", "uninstrument"]
 
@@ -17,7 +21,13 @@ _PREFIX: Final = "ml_"  # other vendors register `transformers`; ours are told a
 _logger = logging.getLogger("otel_ml")
 
 
-def instrument(names: Iterable[str] | None = None, **options: Any) -> None:
+def instrument(
+    names: Iterable[str] | None = None,
+    *,
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+    settings: Settings | None = None,
+) -> None:
     """
     Begin to observe frameworks, as `opentelemetry-instrument` does for a program without a change.
 
@@ -26,8 +36,9 @@ def instrument(names: Iterable[str] | None = None, **options: Any) -> None:
 
     Args:
         names: Frameworks, for example `["sklearn"]`; all there are by default.
-        **options: `tracer_provider`, `meter_provider` (the global ones by default) and `settings`,
-            an `otel_ml.settings.Settings` (what the environment says by default).
+        tracer_provider: Where spans go, the global one by default.
+        meter_provider: Where metrics go, the global one by default.
+        settings: What may be captured, what the environment says by default.
 
     Raises:
         ValueError: If a name is not known.
@@ -37,7 +48,12 @@ def instrument(names: Iterable[str] | None = None, **options: Any) -> None:
         if instrumentor.is_instrumented_by_opentelemetry:
             continue
         try:
-            instrumentor.instrument(skip_dep_check=True, **options)
+            instrumentor.instrument(
+                skip_dep_check=True,
+                tracer_provider=tracer_provider,
+                meter_provider=meter_provider,
+                settings=settings,
+            )
         except Exception as error:  # noqa: BLE001 - a conflict of dependencies, whatever its class
             _logger.log(level, "%s is not instrumented: %s", name, error)
 

@@ -93,7 +93,8 @@ class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base c
             DependencyConflictError: If scikit-learn is missing or too old; nothing else is raised,
                 for it would keep other people's instrumentors from being loaded.
         """
-        _check_dependencies()
+        if not _may_instrument():
+            return
         try:
             self._begin(**kwargs)
         except Exception:
@@ -133,11 +134,15 @@ class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base c
         self._imports = self._coverage = self._recorder = None
 
 
-def _check_dependencies() -> None:
+def _may_instrument() -> bool:
     conflict = dependencies.get_dependency_conflicts([_REQUIRED])
     if conflict is None or (conflict.found and _is_recent(version("scikit-learn"))):
-        return
-    raise dependencies.DependencyConflictError(conflict)
+        return True
+    refusal = getattr(dependencies, "DependencyConflictError", None)
+    if refusal is None:  # older loaders know no exception that would not end all loading
+        _logger.debug("%s", conflict)
+        return False
+    raise refusal(conflict)
 
 
 def _is_recent(found: str) -> bool:
