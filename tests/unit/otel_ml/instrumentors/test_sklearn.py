@@ -540,7 +540,7 @@ def test_a_tensor_has_a_shape_and_a_type(captured: Capture) -> None:
 
 def test_missing_values_are_counted(captured: Capture) -> None:
     """On the span and in the metric."""
-    model = RandomForestClassifier(3).fit(SAMPLES, TARGET)
+    model = DecisionTreeClassifier().fit(SAMPLES, TARGET)
     samples = SAMPLES[:2].copy()
     samples[0, 1] = samples[1, 2] = np.nan
     model.predict(samples)
