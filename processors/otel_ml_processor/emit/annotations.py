@@ -41,6 +41,7 @@ __all__ = ["RateLimit", "UnannotatedCause", "annotate", "verdict_spans"]
 _MAX_MODELS: Final = 1000
 """Models whose rate is remembered; the one seen longest ago is forgotten first."""
 _NS: Final = 1e9
+_LAST_NS: Final = 2**64 - 1
 _RESOURCE_SPANS, _RESOURCE, _SCOPE_SPANS, _SPANS = 1, 1, 2, 2
 
 
@@ -82,7 +83,7 @@ def verdict_spans(spans: Sequence[InferenceSpan], verdicts: Mapping[int, Verdict
     """
     Return an `ExportTraceServiceRequest` with one child span per verdict; empty if there is none.
 
-    A child lies in the trace of its inference, under its resource (the bytes received), at its end. Its id follows from the ids of
+    A child lies in the trace of its inference, under its resource (the bytes received), a nanosecond at its end. Its id follows from the ids of
     trace and inference, so that a request that is sent again gives the same spans again.
     """
     children: defaultdict[bytes, list[bytes]] = defaultdict(list)
@@ -109,7 +110,9 @@ def _child(span: InferenceSpan, verdict: Verdict) -> bytes:
         name=f"verdict {span.stream.model}",
         kind=Span.SPAN_KIND_INTERNAL,
         start_time_unix_nano=span.end_time_ns,
-        end_time_unix_nano=span.end_time_ns,
+        end_time_unix_nano=min(
+            span.end_time_ns + 1, _LAST_NS
+        ),  # Jaeger warns of spans without length
     )
     identity = {ML_MODEL_NAME: span.stream.model, ML_MODEL_VERSION: span.stream.version}
     said = [(key, value) for key, value in identity.items() if value]

@@ -160,7 +160,7 @@ def test_a_verdict_span_is_a_child_at_the_end_of_its_inference() -> None:
     assert (scoped.scope.name, scoped.schema_url) == ("otel_ml_processor", SCHEMA_URL)
     child = scoped.spans[0]
     assert (child.trace_id, child.parent_span_id) == (TRACE_ID, (7).to_bytes(8, "big"))
-    assert (child.start_time_unix_nano, child.end_time_unix_nano) == (42, 42)
+    assert (child.start_time_unix_nano, child.end_time_unix_nano) == (42, 43)
     assert (child.name, child.kind) == ("verdict fraud", Span.SPAN_KIND_INTERNAL)
     identity = {"ml.model.name": "fraud", "ml.model.version": "3"}
     assert keys_and_values(child) == {
