@@ -67,6 +67,21 @@ def test_winter_in_random_order_raises_no_alarm(winter: pd.DataFrame) -> None:
     assert all(r.state is not MlDriftStateValues.INSUFFICIENT for r in found)
 
 
+def test_over_several_orders_winter_alarms_no_more_often_than_promised(
+    winter: pd.DataFrame,
+) -> None:
+    """
+    One order without an alarm may be luck: at 1 % half of all orders have one.
+
+    Four more orders, some 220 windows, at most three times the promised one in a hundred.
+    """
+    orders = [winter.sample(frac=1.0, random_state=seed) for seed in range(4)]
+    found = [reading for order in orders for reading in readings(order, order["probability"])]
+    alarms = [r for r in found if r.state is MlDriftStateValues.DRIFTING]
+    assert len(found) >= 200
+    assert len(alarms) <= 3 * 0.01 * len(found)
+
+
 def test_from_april_on_temperature_and_dew_point_have_drifted_in_every_window(
     winter: pd.DataFrame,
 ) -> None:
