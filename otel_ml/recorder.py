@@ -8,12 +8,11 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from contextvars import Token
 from importlib.metadata import PackageNotFoundError, version
 from itertools import count
 from logging import getLogger
 from os import getpid
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from opentelemetry import context as context_api
 from opentelemetry import metrics, trace
@@ -36,10 +35,13 @@ from otel_ml_conventions.metrics import (
 )
 from otel_ml_conventions.schema import SCHEMA_URL
 
+if TYPE_CHECKING:
+    from contextvars import Token
+
 __all__ = ["Channel", "InferenceRecorder", "Recording"]
 
 _SCOPE: Final = "otel_ml"
-# One measurement is at most 2 KB (32 confidences), so what waits is at most 8 MB.
+# A measurement is at most 2 KB (32 confidences by default), so what waits is at most 8 MB.
 _CAPACITY: Final = 4096
 
 # The samplers that decide as an unsampled parent did, told by the description every sampler has:
@@ -97,19 +99,12 @@ class Recording:
 
     __slots__ = ("channel", "is_recording", "knows_size", "span", "token")
 
-    def __init__(
-        self,
-        channel: Channel,
-        span: trace.Span | None,
-        token: Token[Any] | None,
-        *,
-        knows_size: bool,
-    ) -> None:
+    def __init__(self, channel: Channel, *, knows_size: bool) -> None:
         self.channel = channel
         self.knows_size = knows_size
-        self.span = span
-        self.token = token
-        self.is_recording = span is not None and span.is_recording()
+        self.span: trace.Span | None = None
+        self.token: Token[Any] | None = None
+        self.is_recording = False
 
 
 class _Measurement(NamedTuple):
@@ -200,15 +195,17 @@ class InferenceRecorder:
         """Return the recording of a call that is about to start; its span is the current one."""
         if self._ring.process_id != getpid():  # a fork that Python was not told of
             self._ring.restart()
+        recording = Recording(channel, knows_size=batch_size is not None)
         sequence = channel.sequence.next()
-        span = token = None
         try:
             span = self._start_span(channel, batch_size, sequence)
             if span is not None:
-                token = context_api.attach(trace.set_span_in_context(span))
+                recording.span = span
+                recording.is_recording = span.is_recording()
+                recording.token = context_api.attach(trace.set_span_in_context(span))
         except Exception as error:  # noqa: BLE001 - a sampler or processor of the user's may raise anything
             self.failed("start_span", error)
-        return Recording(channel, span, token, knows_size=batch_size is not None)
+        return recording
 
     def _start_span(
         self, channel: Channel, batch_size: int | None, sequence: int
@@ -229,13 +226,9 @@ class InferenceRecorder:
         provider = self._tracer_provider or trace.get_tracer_provider()
         if isinstance(provider, trace.ProxyTracerProvider):
             return None  # no SDK yet: a span would go nowhere
-        tracer = provider.get_tracer(_SCOPE, _version(), SCHEMA_URL)
-        sampler = getattr(tracer, "sampler", None)
-        if sampler is not None:
-            description = str(sampler.get_description())
-            self._follows_unsampled_parent = bool(_FOLLOWS_UNSAMPLED_PARENT.fullmatch(description))
-        self._tracer = tracer
-        return tracer
+        self._tracer = provider.get_tracer(_SCOPE, _version(), SCHEMA_URL)
+        self._follows_unsampled_parent = _follows_unsampled_parent(self._tracer)
+        return self._tracer
 
     def end(self, recording: Recording, inference: Inference) -> None:
         """Complete the span of *recording* and hand what the metrics need to their thread."""
@@ -418,6 +411,15 @@ def _confidences(outputs: Facts) -> Any:
     if confidence is not None:
         return (confidence,)
     return outputs.get(keys.ML_PREDICTION_CONFIDENCES, ())
+
+
+def _follows_unsampled_parent(tracer: trace.Tracer) -> bool:
+    with suppress(
+        Exception
+    ):  # only the SDK's tracers tell their sampler, and a user's may not tell
+        description = tracer.sampler.get_description()  # type: ignore[attr-defined]  # of the SDK's
+        return _FOLLOWS_UNSAMPLED_PARENT.fullmatch(description) is not None
+    return False
 
 
 def _is_parent_unsampled() -> bool:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
@@ -79,6 +80,7 @@ def _chosen(names: Iterable[str] | None) -> dict[str, BaseInstrumentor]:
     return {name: ours[name].load()() for name in wanted}
 
 
+@cache  # what is installed does not change, and looking takes longer than instrumenting
 def _ours() -> dict[str, EntryPoint]:
     return {
         point.name.removeprefix(_PREFIX): point

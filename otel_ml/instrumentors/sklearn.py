@@ -99,7 +99,8 @@ class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base c
             self._begin(**kwargs)
         except Exception:
             _logger.exception("scikit-learn is not instrumented")
-            self._uninstrument()
+            with suppress(Exception):
+                self._uninstrument()
 
     def _begin(
         self,
@@ -370,18 +371,24 @@ def _read(estimator: Any, attribute: str) -> Any:
 def _last_part(estimator: Any) -> Any:
     """Return the estimator that answers in the end: the last step, the best candidate."""
     for _ in range(_DEEPEST):
-        parts = vars(estimator)
-        steps = parts.get("steps")
-        inner = parts.get("best_estimator_") or (steps[-1][-1] if steps else None)
-        if not hasattr(inner, "__dict__"):
+        own = _own(estimator)
+        inner, steps = own.get("best_estimator_"), own.get("steps")
+        if inner is None and isinstance(steps, list) and steps:
+            *_, inner = steps[-1]
+        if inner is None:
             break
         estimator = inner
     return estimator
+
+
+def _own(estimator: Any) -> dict[str, Any]:
+    """Return what an estimator itself holds, without asking a property of it."""
+    return getattr(estimator, "__dict__", {})
 
 
 def _is_multilabel(estimator: Any) -> bool:
     if isinstance(_read(estimator, "classes_"), list) or _read(estimator, "multilabel_") is True:
         return True
     # A multi-layer perceptron: one logistic unit per label.
-    outputs = vars(estimator).get("n_outputs_", 1)
-    return vars(estimator).get("out_activation_") == "logistic" and bool(outputs > 1)
+    own = _own(estimator)
+    return own.get("out_activation_") == "logistic" and bool(own.get("n_outputs_", 1) > 1)

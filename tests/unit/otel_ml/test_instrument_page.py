@@ -17,10 +17,8 @@ def test_its_programs_run_as_one() -> None:
     assert len(blocks) == 3
     names: dict[str, Any] = {}
     try:
-        for block in blocks[:2]:
+        for block in blocks:
             exec(block, names)
-        otel_ml.uninstrument()
-        exec(blocks[2], names)
     finally:
         otel_ml.uninstrument()
 
