@@ -9,7 +9,7 @@ import subprocess
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
@@ -17,7 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["answers", "find_tool", "free_port", "running"]
+__all__ = ["answers", "eventually", "find_tool", "free_port", "running"]
 
 _TOOLS = Path(__file__).parents[2] / ".tools" / "bin"
 _LOG_TAIL = 8000
@@ -54,6 +54,14 @@ def answers(url: str) -> bool:
     except OSError:
         return False
     return 200 <= status < 300
+
+
+def eventually(found: Callable[[], Any], wanted: Callable[[Any], bool], within_s: float) -> Any:
+    """Return the first value that is *wanted*, or the last one after *within_s* seconds: the assertion then shows it."""
+    end = time.monotonic() + within_s
+    while not wanted(value := found()) and time.monotonic() < end:
+        time.sleep(0.2)
+    return value
 
 
 @contextmanager

@@ -20,10 +20,10 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 
 from tests.integration.flights import FOLDER, requests_with, span_of
-from tests.integration.real_servers import find_tool
+from tests.integration.real_servers import eventually, find_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     import pandas as pd
@@ -35,14 +35,6 @@ REQUESTS = 40
 SERVICE = "late-arrivals"
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 OF_THE_WAY = {"job", "instance", "otel_scope_name", "otel_scope_version", "otel_scope_schema_url"}
-
-
-def eventually(found: Callable[[], Any], wanted: Callable[[Any], bool], within_s: float) -> Any:
-    """Return the first value that is wanted, or the last one after *within_s* seconds: the assertion then shows it."""
-    end = time.monotonic() + within_s
-    while not wanted(value := found()) and time.monotonic() < end:
-        time.sleep(0.2)
-    return value
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import grpc
 import httpx
@@ -11,12 +11,11 @@ import pytest
 
 from otel_ml_processor.profile import write_profile
 from tests.integration.flights import requests_with
-from tests.integration.real_servers import find_tool
+from tests.integration.real_servers import eventually, find_tool
 from tests.unit.processor.otlp_requests import inference
 from tests.unit.processor.test_pipeline import profile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = [pytest.mark.real_servers, pytest.mark.timeout(180)]
@@ -24,14 +23,6 @@ pytestmark = [pytest.mark.real_servers, pytest.mark.timeout(180)]
 SPANS = 1000
 SERVICE = "shop"
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-
-
-def eventually(found: Callable[[], Any], wanted: Any, within_s: float) -> Any:
-    """Return what is found as soon as it is what is wanted, or what is found after *within_s* seconds."""
-    end = time.monotonic() + within_s
-    while (value := found()) != wanted and time.monotonic() < end:
-        time.sleep(0.2)
-    return value
 
 
 def send(address: str, n: int) -> None:
@@ -81,14 +72,23 @@ def test_spans_wait_while_the_next_hop_is_away_and_arrive_once(tmp_path: Path) -
         started.start(parts["collector"], parts["processor"])
         send(at.collector, SPANS)
         failed = "otelcol_exporter_send_failed_spans_total"
-        eventually(lambda: counted(at.processor_page, failed) > 0, wanted=True, within_s=20)
+        eventually(lambda: counted(at.processor_page, failed), bool, 20)
         assert counted(at.processor_page, failed) > 0
         assert counted(at.processor_page, "otelcol_receiver_accepted_spans_total") == 0
         assert counted(at.processor_page, "ml_prediction_samples_total") == 0
         started.start(parts["jaeger"])
         expected = sorted(f"{i + 1:016x}" for i in range(SPANS))
-        assert eventually(lambda: in_jaeger(at.jaeger_query), expected, 60) == expected
+        assert (
+            eventually(lambda: in_jaeger(at.jaeger_query), lambda ids: ids == expected, 60)
+            == expected
+        )
         accepted = "otelcol_receiver_accepted_spans_total"
-        assert eventually(lambda: counted(at.processor_page, accepted), SPANS, 10) == SPANS
+        assert (
+            eventually(lambda: counted(at.processor_page, accepted), lambda n: n == SPANS, 10)
+            == SPANS
+        )
         samples = "ml_prediction_samples_total"
-        assert eventually(lambda: counted(at.processor_page, samples), SPANS, 10) == SPANS
+        assert (
+            eventually(lambda: counted(at.processor_page, samples), lambda n: n == SPANS, 10)
+            == SPANS
+        )

@@ -13,8 +13,8 @@ import pytest
 
 from otel_ml_processor.profile import write_profile
 from tests.integration.flights import ROOT, requests_with
-from tests.integration.real_servers import find_tool, free_port
-from tests.integration.test_outage import eventually, in_jaeger
+from tests.integration.real_servers import eventually, find_tool, free_port
+from tests.integration.test_outage import in_jaeger
 from tests.unit.processor.otlp_requests import inference
 from tests.unit.processor.test_pipeline import profile
 
@@ -146,7 +146,7 @@ def test_flagged_inferences_are_found_by_their_verdict_and_the_traces_keep_their
     with processes.Processes(tmp_path / "logs") as started:
         started.start(tee.jaeger, tee.collector, tee.processor)
         tee.send()
-        found = eventually(lambda: len(tee.found()), len(ODD), 30)
+        found = eventually(lambda: len(tee.found()), lambda n: n == len(ODD), 30)
         assert found == len(ODD)
         sent = set(SENT)
         spans = [span for span in in_jaeger(tee.at.jaeger_query) if span in sent]
@@ -158,9 +158,9 @@ def test_flagged_inferences_are_found_by_their_verdict_and_the_traces_keep_their
         assert tags["ml.model.name"] == "fraud"
         assert "out_of_range:amount" in tags["ml.verdict.flags"]
         assert "@jaeger@warnings" not in tags
-        assert eventually(tee.state, "drifting", 20) == "drifting"
+        assert eventually(tee.state, lambda s: s == "drifting", 20) == "drifting"
         tee.send()
-        assert eventually(lambda: bool(tee.found(drift="drifting")), wanted=True, within_s=30)
+        assert eventually(lambda: tee.found(drift="drifting"), bool, 30)
 
 
 def test_without_our_processor_the_existing_path_notices_nothing(tee: Tee, tmp_path: Path) -> None:
@@ -170,4 +170,6 @@ def test_without_our_processor_the_existing_path_notices_nothing(tee: Tee, tmp_p
     with processes.Processes(tmp_path / "logs") as started:
         started.start(tee.jaeger, tee.collector)
         tee.send()
-        assert eventually(lambda: in_jaeger(tee.at.jaeger_query), SENT, 30) == SENT
+        assert (
+            eventually(lambda: in_jaeger(tee.at.jaeger_query), lambda ids: ids == SENT, 30) == SENT
+        )
