@@ -16,10 +16,25 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import Sampler
 
+from otel_ml.conformance import (
+    Conformance,
+    ConformanceLogExporter,
+    ConformanceMetricReader,
+    ConformanceSpanExporter,
+)
 from otel_ml.instrumentors import instrument, uninstrument
 from otel_ml.settings import Settings
 
-__all__ = ["Capture", "capture", "captured"]
+__all__ = [
+    "Capture",
+    "Conformance",
+    "ConformanceLogExporter",
+    "ConformanceMetricReader",
+    "ConformanceSpanExporter",
+    "capture",
+    "captured",
+    "conforming",
+]
 
 
 class Capture:
@@ -30,7 +45,9 @@ class Capture:
         self._reader = InMemoryMetricReader()
         self.tracer_provider = TracerProvider(sampler=sampler)
         self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._exporter))
-        self.meter_provider = MeterProvider([self._reader])
+        self.conformance = Conformance()
+        self.tracer_provider.add_span_processor(SimpleSpanProcessor(self.conformance.span_exporter))
+        self.meter_provider = MeterProvider([self._reader, self.conformance.metric_reader])
 
     @property
     def spans(self) -> Sequence[ReadableSpan]:
@@ -39,7 +56,7 @@ class Capture:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """The attributes of the one span there is; an AssertionError where there is not one."""
+        """The attributes of the one span there is; a ValueError where there is not exactly one."""
         (span,) = self.spans
         return dict(span.attributes or {})
 
@@ -62,8 +79,13 @@ class Capture:
 
 @contextmanager
 def capture(settings: Settings | None = None, sampler: Sampler | None = None) -> Iterator[Capture]:
-    """Instrument every framework there is, into memory, for as long as the context lasts."""
+    """
+    Instrument every framework there is, into memory, for as long as the context lasts.
+
+    It takes the place of any instrumentation before it, and leaves none behind.
+    """
     seen = Capture(sampler)
+    uninstrument()
     instrument(
         tracer_provider=seen.tracer_provider,
         meter_provider=seen.meter_provider,
@@ -82,3 +104,11 @@ def captured() -> Iterator[Capture]:
     """Return a capture with the default settings."""
     with capture() as seen:
         yield seen
+
+
+@pytest.fixture(name="conforming")
+def conforming() -> Iterator[Capture]:
+    """Return a capture with the default settings, and fail if what it saw breaks the conventions."""
+    with capture() as seen:
+        yield seen
+        seen.conformance.check()

@@ -57,10 +57,7 @@ def test_a_metric_that_was_not_recorded_has_no_points() -> None:
 def test_it_is_a_plugin_of_pytest(tmp_path: Path) -> None:
     """A project of anybody's loads it by name and asks for `captured`."""
     (tmp_path / "test_mine.py").write_text(
-        "from sklearn.linear_model import LinearRegression\n\n"
-        "def test_mine(captured):\n"
-        "    LinearRegression().fit([[0.0], [1.0]], [0, 1]).predict([[0.5]])\n"
-        "    assert captured.attributes['ml.batch.size'] == 1\n"
+        "def test_mine(captured):\n    assert len(captured.spans) == 0\n"
     )
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "otel_ml.testing", str(tmp_path)],
