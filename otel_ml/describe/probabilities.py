@@ -40,10 +40,17 @@ def class_label(value: Any) -> str:
     """
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    text = _text(value)
     if len(text) <= _MAX_LABEL:
         return text
     return f"b2:{blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    # A member of an enumeration of strings is its value, as everywhere else on the wire.
+    return str.__str__(value) if isinstance(value, str) else str(value)
 
 
 def entropy(probabilities: Sequence[float]) -> float:

@@ -216,6 +216,7 @@ def test_a_predicted_number_is_a_double(seen: Capture, dtype: str, prediction: f
         (np.array([False, True]), "True"),
         (np.array(["no", "yes"]), "yes"),
         (np.array(["no", "yes"], dtype=object), "yes"),
+        (np.array(["no", Word.YES], dtype=object), "yes"),
     ],
     ids=lambda value: f"{value.dtype}" if isinstance(value, np.ndarray) else value,
 )
