@@ -23,6 +23,7 @@ from otel_ml_conventions.metrics import (
 from otel_ml_processor.assess.promise import shortest_window
 from otel_ml_processor.assess.rows import ConfidenceBands, judge
 from otel_ml_processor.assess.states import DriftStates
+from otel_ml_processor.assess.verdict import Verdicts
 from otel_ml_processor.assess.window import assess_window
 from otel_ml_processor.decode.decoder import Decoded
 from otel_ml_processor.forward.otlp_client import rejected_items
@@ -33,24 +34,25 @@ from otel_ml_processor.self_metrics import (
     SEND_FAILED_SPANS,
     SENT_SPANS,
 )
+from otel_ml_processor.windows.placed import place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from otel_ml_conventions.attributes import MlDriftStateValues
     from otel_ml_processor.assess.promise import Promises
     from otel_ml_processor.assess.reading import Change, Reading
-    from otel_ml_processor.assess.verdict import Verdict
-    from otel_ml_processor.columns import InferenceColumns, StreamKey
+    from otel_ml_processor.columns import StreamKey
     from otel_ml_processor.config import Config
     from otel_ml_processor.decode.decoder import Decoder
     from otel_ml_processor.self_metrics import SelfMetrics
+    from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.reference import Reference
     from otel_ml_processor.windows.streams import ClosedWindow, Streams, Totals
 
 __all__ = ["STEPS", "Emit", "NextHop", "Pipeline"]
 
-STEPS: Final = ("decode", "judge", "annotate", "count", "assess")
+STEPS: Final = ("decode", "place", "judge", "annotate", "count", "assess")
 """What can fail without stopping a trace: the causes of `ml.processor.failures`."""
 
 _UNREAD: Final = Decoded(spans=(), columns=(), n_spans=0, undecoded={})
@@ -76,10 +78,10 @@ class Emit(Protocol):
     def lag(self, lag_s: float) -> None:
         """Publish how far event time is behind the clock."""
 
-    def annotated(self, request: bytes, decoded: Decoded, verdicts: Mapping[int, Verdict]) -> bytes:
+    def annotated(self, request: bytes, decoded: Decoded, verdicts: Verdicts) -> bytes:
         """Return *request* with the verdicts on its spans."""
 
-    def verdict_spans(self, decoded: Decoded, verdicts: Mapping[int, Verdict]) -> None:
+    def verdict_spans(self, decoded: Decoded, verdicts: Verdicts) -> None:
         """Send the verdicts of flagged inferences on a way of their own."""
 
 
@@ -129,15 +131,16 @@ class Pipeline:
             Refusal: If the request is malformed or was not delivered. Nothing of it has been counted then.
         """
         decoded = self._decoded(request)
-        verdicts = self._verdicts(decoded)
+        placed = self._placed(decoded)
+        verdicts = self._verdicts(placed)
         if self._forward is None:
-            self._apply(decoded)
+            self._apply(decoded, placed)
             with self._contained("annotate"):
                 self._emit.verdict_spans(decoded, verdicts)
             return b""
         annotated = self._annotated(request, decoded, verdicts)
         response = self._forwarded(self._forward, annotated, decoded.n_spans, remaining_s)
-        self._apply(decoded)
+        self._apply(decoded, placed)
         return response
 
     def tick(self, now_ns: int) -> None:
@@ -157,22 +160,24 @@ class Pipeline:
             decoded.append(self._decoder.decode(request))
         return decoded[-1]
 
-    def _verdicts(self, decoded: Decoded) -> dict[int, Verdict]:
-        verdicts: dict[int, Verdict] = {}
+    def _placed(self, decoded: Decoded) -> list[PlacedRows]:
+        placed: list[PlacedRows] = []
+        with self._contained("place"):
+            placed += [place(rows, self._reference_of(rows.stream)) for rows in decoded.columns]
+        return placed
+
+    def _verdicts(self, placed: Sequence[PlacedRows]) -> Verdicts:
+        verdicts: list[Verdicts] = []
         with self._contained("judge"):
-            for rows in decoded.columns:
-                verdicts |= self._judged(rows)
-        return verdicts
+            verdicts += [self._judged(rows) for rows in placed]
+        return Verdicts.joined(verdicts)
 
-    def _judged(self, rows: InferenceColumns) -> dict[int, Verdict]:
-        reference = self._reference_of(rows.stream)
-        drift = self._last_state.get(rows.stream)
-        bands = ConfidenceBands.of(reference, self._config.verdicts.low_confidence)
-        return judge(rows, reference, drift, bands)
+    def _judged(self, placed: PlacedRows) -> Verdicts:
+        drift = self._last_state.get(placed.rows.stream)
+        bands = ConfidenceBands.of(placed.reference, self._config.verdicts.low_confidence)
+        return judge(placed, drift, bands)
 
-    def _annotated(
-        self, request: bytes, decoded: Decoded, verdicts: Mapping[int, Verdict]
-    ) -> bytes:
+    def _annotated(self, request: bytes, decoded: Decoded, verdicts: Verdicts) -> bytes:
         annotated = [request]
         with self._contained("annotate"):
             annotated.append(self._emit.annotated(request, decoded, verdicts))
@@ -192,13 +197,13 @@ class Pipeline:
         self._self_metrics.add(SEND_FAILED_SPANS, rejected)
         return response
 
-    def _apply(self, decoded: Decoded) -> None:
+    def _apply(self, decoded: Decoded, placed: Sequence[PlacedRows]) -> None:
         """Count what has been delivered; it has been acknowledged, so a mistake of ours must not make its sender repeat it."""
         self._self_metrics.add(ACCEPTED_SPANS, decoded.n_spans)
         for cause, spans in decoded.undecoded.items():
             self._self_metrics.add(METRIC_ML_PROCESSOR_UNDECODED, spans, cause)
         with self._contained("count"):
-            self._streams.add(decoded.columns, self._clock_ns())
+            self._streams.add(placed, self._clock_ns())
 
     @contextmanager
     def _contained(self, step: str) -> Iterator[None]:

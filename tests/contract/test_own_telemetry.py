@@ -20,7 +20,7 @@ from otel_ml.settings import Settings
 from otel_ml.testing import Capture, capture
 from otel_ml_conventions.attributes import MlVerdictConfidenceValues, MlVerdictDriftValues
 from otel_ml_conventions.metrics import DEFINITIONS
-from otel_ml_processor.assess.verdict import Verdict
+from otel_ml_processor.assess.verdict import Verdict, Verdicts
 from otel_ml_processor.commands.live_check import LiveCheck
 from otel_ml_processor.decode.spans import PlainDecoder
 from otel_ml_processor.emit.annotations import annotate, verdict_spans
@@ -77,7 +77,13 @@ def annotated_request() -> bytes:
     """Return the span of an inference with a verdict on it."""
     request = traces().SerializeToString()
     spans = PlainDecoder(lambda _: None).decode(request).spans
-    return annotate(request, spans, {0: VERDICT}, 1 << 20, SelfMetrics({}))
+    return annotate(
+        request,
+        spans,
+        Verdicts(np.zeros(1, int), np.zeros(1, int), (VERDICT,)),
+        1 << 20,
+        SelfMetrics({}),
+    )
 
 
 def event_request() -> bytes:

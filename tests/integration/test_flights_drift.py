@@ -13,6 +13,7 @@ from otel_ml_processor.assess.window import assess_window
 from otel_ml_processor.config import DriftConfig, StreamsConfig, WindowConfig
 from otel_ml_processor.decode.spans import PlainDecoder
 from otel_ml_processor.profile import read_profile
+from otel_ml_processor.windows.placed import place
 from otel_ml_processor.windows.references import References
 from otel_ml_processor.windows.streams import Streams
 from tests.integration.flights import FOLDER, requests_with, span_of
@@ -50,7 +51,8 @@ def readings(flights: pd.DataFrame, late: pd.Series[float]) -> list[Reading]:
         portion = zip(bodies[begin : begin + 450], late.iloc[begin : begin + 450], strict=True)
         spans = [span_of(begin + i, body, p, NOW) for i, (body, p) in enumerate(portion)]
         (request,) = requests_with(spans, 450, "late-arrivals")
-        streams.add(decoder.decode(request).columns, NOW)
+        columns = decoder.decode(request).columns
+        streams.add([place(rows, references.reference(rows.stream)) for rows in columns], NOW)
         found += [
             assess_window(closed, promises=promises, min_rows=200, drift=DriftConfig())
             for closed in streams.close(NOW)

@@ -22,6 +22,7 @@ from otel_ml_processor.sketches.moments import Moments
 from otel_ml_processor.sketches.reference_edges import MAX_DISTINCT, reference_edges
 from otel_ml_processor.sketches.score_histogram import ScoreHistogram
 from otel_ml_processor.sketches.slots import N_EXCLUSIVE, Slot
+from otel_ml_processor.windows.placed import place
 from otel_ml_processor.windows.reference import Reference, build_profile
 from otel_ml_processor.windows.summary import Summary
 from tests.data.value_columns import ABSENT, inferences, value_column
@@ -288,8 +289,9 @@ def test_summaries_of_parts_merge_into_the_summary_of_the_whole(
         features={"x": [row[0] for row in rows], "c": [row[1] for row in rows]},
     )
     whole, forward, backward = Summary(REFERENCE), Summary(REFERENCE), Summary(REFERENCE)
-    whole.add(columns_of_rows)
-    pieces = [columns_of_rows[part] for part in parts_of(rows, cuts)]
+    placed = place(columns_of_rows, REFERENCE)
+    whole.add(placed)
+    pieces = [placed[part] for part in parts_of(rows, cuts)]
     for summary, order in ((forward, pieces), (backward, pieces[::-1])):
         for piece in order:
             part = Summary(REFERENCE)

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from otel_ml_conventions.attributes import MlVerdictConfidenceValues
-from otel_ml_processor.assess.verdict import Verdict
-from otel_ml_processor.sketches.bins import Bins
+from otel_ml_conventions.attributes import MlDriftTargetValues, MlVerdictConfidenceValues
+from otel_ml_processor.assess.verdict import Verdict, Verdicts
 from otel_ml_processor.sketches.moments import in_unit
 from otel_ml_processor.sketches.slots import Slot
 from otel_ml_processor.windows.summary import DEFAULT_LOW_CONFIDENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from otel_ml_conventions.attributes import MlDriftStateValues
-    from otel_ml_processor.columns import FloatArray, InferenceColumns, IntArray
+    from otel_ml_processor.columns import FloatArray, IntArray
+    from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.reference import Reference, TargetReference
 
 __all__ = ["MAX_FLAGS", "ConfidenceBands", "judge"]
@@ -26,8 +25,13 @@ __all__ = ["MAX_FLAGS", "ConfidenceBands", "judge"]
 MAX_FLAGS: Final = 16
 """Flags per inference; a row in which everything is odd says so with the first of them, in the profile's order."""
 
-_LOW: Final = "low_confidence"
-_INVALID: Final = "invalid_output"
+_LOW, _INVALID = 1, 2  # the first flags of every reference; 0 is none
+_BANDS: Final = (
+    None,
+    MlVerdictConfidenceValues.LOW.value,
+    MlVerdictConfidenceValues.MEDIUM.value,
+    MlVerdictConfidenceValues.HIGH.value,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,74 +51,100 @@ class ConfidenceBands:
         return cls(low, low if median is None else max(low, median))
 
 
-def judge(
-    rows: InferenceColumns,
-    reference: Reference | None,
-    drift: MlDriftStateValues | None,
-    bands: ConfidenceBands,
-) -> dict[int, Verdict]:
+def judge(placed: PlacedRows, drift: MlDriftStateValues | None, bands: ConfidenceBands) -> Verdicts:
     """
-    Return what the spans of *rows* are told, by the spans' index.
+    Return what the spans of *placed* are told.
 
     Of a batch, the lowest confidence and the flags of all rows. Flags are `low_confidence`, `invalid_output` (a confidence or value
-    that no model should give), and per feature `unseen:`, `missing:` (only where the reference never had one missing) and
+    that no model should give), and per feature `missing:` (only where the reference never had one missing), `unseen:` and
     `out_of_range:`; at most 16. *drift* is the stream's last reading, None before the first.
     """
-    flags: dict[int, dict[str, None]] = {int(span): {} for span in np.unique(rows.spans)}
-    for flag, is_flagged in _flagged(rows, reference, bands):
-        for span in np.unique(rows.spans[is_flagged]).tolist():
-            flags[span][flag] = None
-    lowest = _lowest(rows)
-    return {
-        span: Verdict(
-            confidence=_band(lowest[span], bands),
-            drift=drift.value if drift is not None else None,
-            flags=tuple(said)[:MAX_FLAGS],
-            reference=reference.id if reference is not None else "",
-        )
-        for span, said in flags.items()
-    }
+    first_rows = np.flatnonzero(np.diff(placed.rows.spans, prepend=-1))
+    spans = placed.rows.spans[first_rows]
+    confidences = in_unit(placed.rows.confidences)
+    codes = _bands(np.fmin.reduceat(confidences, first_rows), bands)
+    told: dict[tuple[str | None, tuple[str, ...]], int] = {(b, ()): i for i, b in enumerate(_BANDS)}
+    flags_of = _flags_by_span(placed, confidences, bands.low)
+    for at, span in zip(np.searchsorted(spans, list(flags_of)).tolist(), flags_of, strict=True):
+        what = (_BANDS[codes[at]], flags_of[span])
+        codes[at] = told.setdefault(what, len(told))
+    return Verdicts(
+        spans,
+        codes,
+        tuple(
+            Verdict(
+                confidence=confidence,
+                drift=drift.value if drift is not None else None,
+                flags=flags,
+                reference=placed.reference.id if placed.reference is not None else "",
+            )
+            for confidence, flags in told
+        ),
+    )
 
 
-def _flagged(
-    rows: InferenceColumns, reference: Reference | None, bands: ConfidenceBands
-) -> Iterator[tuple[str, IntArray]]:
-    """Yield each flag with the rows (as indices) that have it."""
-    confidences = in_unit(rows.confidences)
-    yield _LOW, np.flatnonzero(confidences < bands.low)
-    is_wrong = ~np.isnan(rows.confidences) & np.isnan(confidences)
-    yield _INVALID, np.flatnonzero(is_wrong | np.isinf(rows.values))
-    for feature in reference.features if reference is not None else ():
-        yield from _feature_flags(feature, rows)
+def _bands(lowest: FloatArray, bands: ConfidenceBands) -> IntArray:
+    """Return the index in `_BANDS` of each confidence, 0 for NaN."""
+    is_said = ~np.isnan(lowest)
+    return is_said.astype(np.int64) + (lowest >= bands.low) + (lowest >= bands.medium)
 
 
-def _feature_flags(
-    feature: TargetReference, rows: InferenceColumns
-) -> Iterator[tuple[str, IntArray]]:
-    column = rows.features.get(feature.name)
-    if column is None:
-        return
-    cells, slots = feature.cells.assign(column), feature.cells.n_cells
-    if not feature.counts[slots + Slot.MISSING]:
-        yield f"missing:{feature.name}", np.flatnonzero(cells == slots + Slot.MISSING)
-    yield f"unseen:{feature.name}", np.flatnonzero(cells == slots + Slot.UNSEEN)
-    if isinstance(feature.cells, Bins):
-        yield f"out_of_range:{feature.name}", np.flatnonzero(feature.cells.outside(column))
+def _flags_by_span(
+    placed: PlacedRows, confidences: FloatArray, low: float
+) -> dict[int, tuple[str, ...]]:
+    """Return the flags of the spans that have any."""
+    names, flag_at = _flags_of_reference(placed.reference)
+    rows, flags = _flagged_rows(placed, confidences, low, flag_at)
+    # Sorted by span, then by flag; a flag that several rows of a batch have is said once.
+    found = np.unique(placed.rows.spans[rows] * len(names) + flags)
+    by_span: dict[int, list[str]] = {}
+    for span, flag in zip(
+        (found // len(names)).tolist(), (found % len(names)).tolist(), strict=True
+    ):
+        by_span.setdefault(span, []).append(names[flag])
+    return {span: tuple(said[:MAX_FLAGS]) for span, said in by_span.items()}
 
 
-def _lowest(rows: InferenceColumns) -> dict[int, float]:
-    """Return the lowest confidence of each span; infinite where no row said one."""
-    lowest = np.full(int(rows.spans.max(initial=-1)) + 1, np.inf)
-    confidences: FloatArray = in_unit(rows.confidences)
-    np.minimum.at(lowest, rows.spans, np.where(np.isnan(confidences), np.inf, confidences))
-    return {span: float(lowest[span]) for span in np.unique(rows.spans).tolist()}
+def _flagged_rows(
+    placed: PlacedRows, confidences: FloatArray, low: float, flag_at: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Return pairs of a row and a flag that it has; a pair may come twice."""
+    is_wrong = ~np.isnan(placed.rows.confidences) & np.isnan(confidences)
+    is_low = np.flatnonzero(confidences < low)
+    is_invalid = np.flatnonzero(is_wrong | np.isinf(placed.rows.values))
+    of_places = flag_at[placed.places]
+    targets, rows = np.nonzero(of_places)
+    outside = flag_at[placed.outside_places]
+    return (
+        np.concatenate([is_low, is_invalid, rows, placed.outside_rows[outside > 0]]),
+        np.concatenate(
+            [
+                np.full(len(is_low), _LOW),
+                np.full(len(is_invalid), _INVALID),
+                of_places[targets, rows],
+                outside[outside > 0],
+            ]
+        ),
+    )
 
 
-def _band(confidence: float, bands: ConfidenceBands) -> str | None:
-    if np.isinf(confidence):
-        return None
-    if confidence < bands.low:
-        return MlVerdictConfidenceValues.LOW.value
-    if confidence < bands.medium:
-        return MlVerdictConfidenceValues.MEDIUM.value
-    return MlVerdictConfidenceValues.HIGH.value
+@lru_cache(maxsize=1024)
+def _flags_of_reference(reference: Reference | None) -> tuple[tuple[str, ...], IntArray]:
+    """Return the names of all flags, in the order in which they are told, and which of them each position of the counts means (0: none)."""
+    names = ["", "low_confidence", "invalid_output"]
+    if reference is None:
+        return tuple(names), np.zeros(1, dtype=np.int64)
+    flag_at = np.zeros(reference.n_counts + 1, dtype=np.int64)
+    for target, block in zip(reference.targets, reference.places, strict=True):
+        if target.target is MlDriftTargetValues.FEATURE:
+            for name, slots in _flags_of_feature(target):
+                flag_at[[block.start + target.cells.n_cells + slot for slot in slots]] = len(names)
+                names.append(f"{name}:{target.name}")
+    return tuple(names), flag_at
+
+
+def _flags_of_feature(feature: TargetReference) -> list[tuple[str, tuple[Slot, ...]]]:
+    flags = [("unseen", (Slot.UNSEEN,)), ("out_of_range", (Slot.BELOW_RANGE, Slot.ABOVE_RANGE))]
+    if not feature.counts[feature.cells.n_cells + Slot.MISSING]:
+        flags.insert(0, ("missing", (Slot.MISSING,)))
+    return flags

@@ -31,7 +31,7 @@ from otel_ml_processor.emit.otlp import SCOPE_NAME
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from otel_ml_processor.assess.verdict import Verdict
+    from otel_ml_processor.assess.verdict import Verdict, Verdicts
     from otel_ml_processor.decode.decoder import InferenceSpan
     from otel_ml_processor.decode.wire import AttributeValue
     from otel_ml_processor.self_metrics import SelfMetrics
@@ -57,25 +57,28 @@ class UnannotatedCause(str, Enum):
 def annotate(
     request: bytes,
     spans: Sequence[InferenceSpan],
-    verdicts: Mapping[int, Verdict],
+    verdicts: Verdicts,
     max_bytes: int,
     self_metrics: SelfMetrics,
 ) -> bytes:
     """
-    Return *request* with `ml.verdict.*` appended to its inference spans, everything else byte for byte as received.
+    Return *request* with `ml.verdict.*` appended to its inference *spans*, everything else byte for byte as received.
 
-    *verdicts* maps positions in *spans* to what is said there. A span that carries a verdict already is left alone, and if the result
+    A span that carries a verdict already is left alone, and if the result
     would be larger than *max_bytes*, *request* itself is returned; both are counted.
     """
-    new = {index: verdict for index, verdict in verdicts.items() if not spans[index].has_verdict}
-    loops = len(verdicts) - len(new)
+    encoded = [_encoded(verdict) for verdict in verdicts.said]
+    additions = [
+        (spans[index].place, encoded[code])
+        for index, code in zip(verdicts.spans.tolist(), verdicts.codes.tolist(), strict=True)
+        if not spans[index].has_verdict
+    ]
+    loops = len(verdicts) - len(additions)
     self_metrics.add(METRIC_ML_PROCESSOR_UNANNOTATED, loops, UnannotatedCause.POSSIBLE_LOOP)
-    annotated = splice(
-        request, [(spans[index].place, _encoded(verdict)) for index, verdict in new.items()]
-    )
+    annotated = splice(request, additions)
     if len(annotated) <= max_bytes:
         return annotated
-    self_metrics.add(METRIC_ML_PROCESSOR_UNANNOTATED, len(new), UnannotatedCause.OVERSIZED)
+    self_metrics.add(METRIC_ML_PROCESSOR_UNANNOTATED, len(additions), UnannotatedCause.OVERSIZED)
     return request
 
 
@@ -148,13 +151,13 @@ class RateLimit:
         self._buckets: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     def select(
-        self, spans: Sequence[InferenceSpan], verdicts: Mapping[int, Verdict], now_ns: int
+        self, spans: Sequence[InferenceSpan], verdicts: Verdicts, now_ns: int
     ) -> dict[int, Verdict]:
         """Return the flagged of *verdicts* that may be sent at *now_ns*; none for a span that carries a verdict already."""
         flagged = {
             index: verdict
-            for index, verdict in verdicts.items()
-            if verdict.flags and not spans[index].has_verdict
+            for index, verdict in verdicts.flagged().items()
+            if not spans[index].has_verdict
         }
         chosen = {
             index: verdict

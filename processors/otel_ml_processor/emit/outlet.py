@@ -12,10 +12,10 @@ from otel_ml_processor.emit.annotations import RateLimit, annotate, verdict_span
 from otel_ml_processor.emit.events import drift_event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from otel_ml_processor.assess.reading import Change, Reading
-    from otel_ml_processor.assess.verdict import Verdict
+    from otel_ml_processor.assess.verdict import Verdicts
     from otel_ml_processor.columns import StreamKey
     from otel_ml_processor.decode.decoder import Decoded
     from otel_ml_processor.emit.metrics import MetricBook
@@ -83,13 +83,13 @@ class Outlet:
         """Write how far event time is behind the clock into the book."""
         self._book.set_window_lag(lag_s)
 
-    def annotated(self, request: bytes, decoded: Decoded, verdicts: Mapping[int, Verdict]) -> bytes:
+    def annotated(self, request: bytes, decoded: Decoded, verdicts: Verdicts) -> bytes:
         """Return *request* with the verdicts on its spans, or as it is where that would be too large for the next hop."""
         return annotate(
             request, decoded.spans, verdicts, self._max_annotated_bytes, self._self_metrics
         )
 
-    def verdict_spans(self, decoded: Decoded, verdicts: Mapping[int, Verdict]) -> None:
+    def verdict_spans(self, decoded: Decoded, verdicts: Verdicts) -> None:
         """Send child spans for the flagged inferences, as many as the rate allows."""
         chosen = self._rate_limit.select(decoded.spans, verdicts, self._clock_ns())
         if chosen and not self._pusher.push_traces(verdict_spans(decoded.spans, chosen)):

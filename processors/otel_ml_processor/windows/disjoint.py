@@ -15,11 +15,12 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from otel_ml_processor.columns import InferenceColumns, IntArray
+    from otel_ml_processor.columns import IntArray
     from otel_ml_processor.config import WindowConfig
+    from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.summary import Summary
 
-__all__ = ["Closed", "RowWindows", "TimeWindows", "Windows", "windows_of"]
+__all__ = ["Closed", "Parts", "RowWindows", "TimeWindows", "Windows", "windows_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,30 @@ class Closed:
     is_sufficient: bool
 
 
+class Parts:
+    """Rows of one request, summarised in the parts that windows take: a part that several windows take is counted once."""
+
+    __slots__ = ("_new", "_placed", "_summaries")
+
+    def __init__(self, placed: PlacedRows, new: Callable[[], Summary]) -> None:
+        self._placed = placed
+        self._new = new
+        self._summaries: dict[tuple[int, int], Summary] = {}
+
+    def summary(self, begin: int, end: int) -> Summary:
+        """Return what the rows in `[begin, end)` count; to be merged, not to be changed."""
+        summary = self._summaries.get((begin, end))
+        if summary is None:
+            summary = self._summaries[begin, end] = self._new()
+            summary.add(self._placed[begin:end])
+        return summary
+
+
 class Windows(Protocol):
     """Windows of one kind of one stream."""
 
-    def add(self, rows: InferenceColumns, end_times_ns: IntArray, late: IntArray) -> list[Closed]:
-        """Add *rows*; `late[i]` is the watermark before row i. Return what this closed, in order."""
+    def add(self, parts: Parts, end_times_ns: IntArray, watermarks_ns: IntArray) -> list[Closed]:
+        """Add all rows of *parts*; `watermarks_ns[i]` is the watermark before row i. Return what this closed, in order."""
 
     def close(self, watermark_ns: int) -> list[Closed]:
         """Return the windows that end at or before *watermark_ns*, which no longer take rows."""
@@ -71,9 +91,7 @@ class TimeWindows:
         self._carried: tuple[int, Summary] | None = None
         self.late_rows = 0
 
-    def add(
-        self, rows: InferenceColumns, end_times_ns: IntArray, watermarks_ns: IntArray
-    ) -> list[Closed]:
+    def add(self, parts: Parts, end_times_ns: IntArray, watermarks_ns: IntArray) -> list[Closed]:
         """Add the rows whose window is open; count the others as late."""
         starts = end_times_ns // self._length_ns * self._length_ns
         is_late = starts + self._length_ns <= watermarks_ns
@@ -83,8 +101,14 @@ class TimeWindows:
             start = int(starts[run.start])
             if not is_late[run.start]:
                 closed += self.close(int(watermarks_ns[run.start]))
-                self._open.setdefault(start, self._new()).add(rows[run])
+                self._summary(start).merge(parts.summary(run.start, run.stop))
         return closed
+
+    def _summary(self, start_ns: int) -> Summary:
+        summary = self._open.get(start_ns)
+        if summary is None:
+            summary = self._open[start_ns] = self._new()
+        return summary
 
     def close(self, watermark_ns: int) -> list[Closed]:
         """Return the windows that end at or before *watermark_ns*, the earliest first."""
@@ -118,15 +142,13 @@ class RowWindows:
         self._summary = new()
         self._covers: tuple[int, int] | None = None
 
-    def add(
-        self, rows: InferenceColumns, end_times_ns: IntArray, _watermarks_ns: IntArray
-    ) -> list[Closed]:
+    def add(self, parts: Parts, end_times_ns: IntArray, _watermarks_ns: IntArray) -> list[Closed]:
         """Add every row; no row is late for a window that does not ask for the time."""
         closed: list[Closed] = []
         begin = 0
-        while begin < len(rows):
-            end = min(len(rows), begin + self._size - self._summary.rows)
-            self._summary.add(rows[begin:end])
+        while begin < len(end_times_ns):
+            end = min(len(end_times_ns), begin + self._size - self._summary.rows)
+            self._summary.merge(parts.summary(begin, end))
             self._cover(end_times_ns[begin:end])
             closed += self.finish() if self._summary.rows == self._size else []
             begin = end

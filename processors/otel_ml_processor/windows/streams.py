@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from otel_ml_processor.sketches.label_counts import LabelCounts
-from otel_ml_processor.sketches.moments import in_unit
-from otel_ml_processor.windows.disjoint import TimeWindows, windows_of
+from otel_ml_processor.windows.disjoint import Parts, TimeWindows, windows_of
 from otel_ml_processor.windows.summary import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from otel_ml_processor.columns import InferenceColumns, IntArray, StreamKey
+    from otel_ml_processor.columns import IntArray, StreamKey
     from otel_ml_processor.config import StreamsConfig, WindowConfig
+    from otel_ml_processor.sketches.label_counts import LabelCounts
     from otel_ml_processor.windows.disjoint import Closed, Windows
+    from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.reference import Reference
 
 __all__ = ["MAX_AHEAD_NS", "ClosedWindow", "Counts", "Streams", "Totals"]
@@ -57,7 +57,7 @@ class Totals(NamedTuple):
 class _Stream:
     reference: Reference | None
     windows: list[Windows]
-    threshold: float
+    new_summary: Callable[[], Summary]
     labels: LabelCounts
     low_confidence: int = 0
     newest_ns: int = _BEGINNING
@@ -89,11 +89,11 @@ class Streams:
         self._lock = threading.Lock()
         self.counts = Counts()
 
-    def add(self, batches: Sequence[InferenceColumns], now_ns: int) -> None:
+    def add(self, batches: Sequence[PlacedRows], now_ns: int) -> None:
         """Add the rows of one request, all of them or (on an error) as many as there were before it."""
         with self._lock:
-            for rows in batches:
-                self._add(rows, now_ns)
+            for placed in batches:
+                self._add(placed, now_ns)
 
     def close(self, now_ns: int) -> list[ClosedWindow]:
         """Return the windows that have been closed by rows or by time since the last call, per stream in order."""
@@ -133,18 +133,19 @@ class Streams:
             stream.closed = []
         return taken
 
-    def _add(self, rows: InferenceColumns, now_ns: int) -> None:
-        stream = self._stream(rows.stream)
+    def _add(self, placed: PlacedRows, now_ns: int) -> None:
+        stream = self._stream(placed.rows.stream)
         if stream is None:
-            self.counts.overflow += len(rows)
+            self.counts.overflow += len(placed)
             return
-        end_times_ns, watermarks_ns = self._times(stream, rows.end_times_ns, now_ns)
+        parts = Parts(placed, stream.new_summary)
+        end_times_ns, watermarks_ns = self._times(stream, placed.rows.end_times_ns, now_ns)
         for windows in stream.windows:
-            stream.closed += windows.add(rows, end_times_ns, watermarks_ns)
+            stream.closed += windows.add(parts, end_times_ns, watermarks_ns)
         stream.heard_ns = now_ns
-        stream.labels.add(rows.labels)
-        # NaN, "not said", is below nothing.
-        stream.low_confidence += int((in_unit(rows.confidences) < stream.threshold).sum())
+        whole = parts.summary(0, len(placed))
+        stream.labels.merge(whole.labels)
+        stream.low_confidence += whole.scores.low
         self._count_late(stream)
 
     def _stream(self, key: StreamKey) -> _Stream | None:
@@ -161,8 +162,7 @@ class Streams:
 
         min_rows = self._config.min_rows
         windows = [windows_of(window, min_rows, new) for window in self._windows]
-        labels = LabelCounts(reference.classes if reference else ())
-        return _Stream(reference, windows, new().scores.threshold, labels)
+        return _Stream(reference, windows, new, new().labels)
 
     def _times(
         self, stream: _Stream, end_times_ns: IntArray, now_ns: int

@@ -13,7 +13,8 @@ from otel_ml_processor.sketches.slots import N_SLOTS
 
 if TYPE_CHECKING:
     from otel_ml_conventions.attributes import MlDriftTargetValues
-    from otel_ml_processor.columns import InferenceColumns, IntArray
+    from otel_ml_processor.columns import IntArray
+    from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.reference import Reference
 
 __all__ = ["DEFAULT_LOW_CONFIDENCE", "Comparison", "Summary"]
@@ -69,17 +70,18 @@ class Summary:
         self.scores = ScoreHistogram(threshold)
         self.labels = LabelCounts(reference.classes if reference else ())
 
-    def add(self, rows: InferenceColumns) -> None:
-        """Count *rows*; a feature that they do not have is counted nowhere. Never raises, whatever the values are."""
+    def add(self, placed: PlacedRows) -> None:
+        """Count *placed*, whose places are those of the same reference; what they do not say is counted nowhere."""
+        rows = placed.rows
         self.rows += len(rows)
         self.scores.add(rows.confidences, rows.entropies, rows.margins)
         self.labels.add(rows.labels)
         if self.reference is None:
             return
-        for target, place in zip(self.reference.targets, self.reference.places, strict=True):
-            column = target.column(rows)
-            if column is not None:
-                self.counts[place] += target.cells.count(column)
+        nowhere = len(self.counts)
+        self.counts += np.bincount(placed.places.ravel(), minlength=nowhere + 1)[:nowhere]
+        if len(placed.outside_places):
+            self.counts += np.bincount(placed.outside_places, minlength=nowhere)
 
     def merge(self, other: Summary) -> None:
         """

@@ -36,10 +36,8 @@ from otel_ml_processor.windows.streams import Streams
 from tests.unit.processor.otlp_requests import inference, request_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from otel_ml_processor.assess.reading import Change, Reading
-    from otel_ml_processor.assess.verdict import Verdict
+    from otel_ml_processor.assess.verdict import Verdicts
     from otel_ml_processor.decode.decoder import Decoded
     from otel_ml_processor.windows.streams import Totals
 
@@ -83,7 +81,7 @@ class Out:
     metrics: SelfMetrics
     broken: str = ""
     readings: list[tuple[Reading, Change | None]] = field(default_factory=list)
-    beside: list[Mapping[int, Verdict]] = field(default_factory=list)
+    beside: list[Verdicts] = field(default_factory=list)
     counted: list[Totals] = field(default_factory=list)
 
     def reading(self, reading: Reading, change: Change | None) -> None:
@@ -99,13 +97,13 @@ class Out:
     def lag(self, lag_s: float) -> None:
         """Forget the lag."""
 
-    def annotated(self, request: bytes, decoded: Decoded, verdicts: Mapping[int, Verdict]) -> bytes:
+    def annotated(self, request: bytes, decoded: Decoded, verdicts: Verdicts) -> bytes:
         """Splice the verdicts in, as the real outlet does."""
         if self.broken == "annotated":
             raise ZeroDivisionError
         return annotate(request, decoded.spans, verdicts, 1 << 22, self.metrics)
 
-    def verdict_spans(self, decoded: Decoded, verdicts: Mapping[int, Verdict]) -> None:
+    def verdict_spans(self, decoded: Decoded, verdicts: Verdicts) -> None:
         """Write down verdicts of the tee."""
         if self.broken == "verdict_spans":
             raise ZeroDivisionError

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from otel_ml_conventions.attributes import MlDriftStateValues
-from otel_ml_processor.assess.rows import MAX_FLAGS, ConfidenceBands, judge
+from otel_ml_processor.assess.rows import MAX_FLAGS, ConfidenceBands
+from otel_ml_processor.assess.rows import judge as judge_placed
 from otel_ml_processor.assess.verdict import Verdict
 from otel_ml_processor.columns import InferenceColumns, Kind, StreamKey, TextColumn, ValueColumn
 from otel_ml_processor.profile import Source
+from otel_ml_processor.windows.placed import place
 from otel_ml_processor.windows.reference import Reference, build_profile
 
 NAN = float("nan")
@@ -70,6 +72,18 @@ def _reference() -> Reference:
         confidence=(steps + 1) / 1000,
     )
     return Reference.of(profile)
+
+
+def judge(
+    rows: InferenceColumns,
+    reference: Reference | None,
+    drift: MlDriftStateValues | None,
+    bands: ConfidenceBands,
+) -> dict[int, Verdict]:
+    """Return what each span is told."""
+    verdicts = judge_placed(place(rows, reference), drift, bands)
+    told = zip(verdicts.spans.tolist(), verdicts.codes.tolist(), strict=True)
+    return {span: verdicts.said[code] for span, code in told}
 
 
 def said(found: dict[int, Verdict]) -> list[tuple[str | None, tuple[str, ...]]]:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from otel_ml_processor.columns import InferenceColumns, StreamKey, TextColumn
 from otel_ml_processor.config import Duration, StreamsConfig, WindowConfig
+from otel_ml_processor.windows.placed import PlacedRows, place
 from otel_ml_processor.windows.streams import ClosedWindow, Streams
 
 SECOND = 1_000_000_000
@@ -20,11 +21,11 @@ DAILY = WindowConfig(name="24h", length=Duration(86400))
 BY_ROWS = WindowConfig(name="rows", rows=10)
 
 
-def rows_at(seconds: list[float], stream: StreamKey = FRAUD) -> InferenceColumns:
+def rows_at(seconds: list[float], stream: StreamKey = FRAUD) -> PlacedRows:
     """Return one row per entry, ended so many *seconds* after START, with nothing but its time."""
     n = len(seconds)
     nothing = np.full(n, np.nan)
-    return InferenceColumns(
+    rows = InferenceColumns(
         stream=stream,
         spans=np.arange(n),
         end_times_ns=np.array([START + round(s * SECOND) for s in seconds], dtype=np.int64),
@@ -35,6 +36,7 @@ def rows_at(seconds: list[float], stream: StreamKey = FRAUD) -> InferenceColumns
         values=nothing,
         features={},
     )
+    return place(rows, None)
 
 
 def streams(*windows: WindowConfig, **settings: object) -> Streams:

@@ -8,6 +8,7 @@ import pytest
 from otel_ml_conventions.attributes import MlDriftTargetValues
 from otel_ml_processor.profile import Source
 from otel_ml_processor.sketches.slots import N_SLOTS, Slot
+from otel_ml_processor.windows.placed import place
 from otel_ml_processor.windows.reference import Reference, build_profile
 from otel_ml_processor.windows.summary import DEFAULT_LOW_CONFIDENCE, Comparison, Summary
 from tests.data.value_columns import ABSENT, inferences, value_column
@@ -42,7 +43,7 @@ def test_a_window_is_counted_target_by_target() -> None:
     """Four rows: cells and slots of each feature, of the prediction and of the confidence, as counted by hand."""
     summary = Summary(REFERENCE)
 
-    summary.add(ROWS)
+    summary.add(place(ROWS, summary.reference))
 
     # Slots: missing, non-finite, unseen, type error, below range, above range.
     assert current(summary) == {
@@ -58,7 +59,7 @@ def test_confidence_and_classes_are_kept_beside_the_counts() -> None:
     """The low count uses the reference's 5 % quantile; means are over the rows that said something."""
     summary = Summary(REFERENCE)
 
-    summary.add(ROWS)
+    summary.add(place(ROWS, summary.reference))
 
     assert summary.scores.threshold == 0.6
     assert summary.scores.low == 1
@@ -71,7 +72,7 @@ def test_without_a_reference_rows_classes_and_confidence_are_kept() -> None:
     """A model that has no profile is still watched for what needs none; confidence below .7 is low."""
     summary = Summary()
 
-    summary.add(ROWS)
+    summary.add(place(ROWS, summary.reference))
 
     assert summary.comparisons() == []
     assert summary.rows == 4
@@ -89,7 +90,7 @@ def test_a_feature_that_rows_do_not_have_is_counted_nowhere() -> None:
     """Capture was off: no feature counts, and rows are not missing."""
     summary = Summary(REFERENCE)
 
-    summary.add(inferences(2, labels=["late", "late"]))
+    summary.add(place(inferences(2, labels=["late", "late"]), REFERENCE))
 
     assert sum(current(summary)["feature age"]) == 0
     assert sum(current(summary)["prediction"]) == 2
@@ -125,9 +126,9 @@ def test_a_window_fed_in_parts_equals_one_fed_at_once() -> None:
     """Two processors that each saw half of the rows, merged, hold the same integers as one that saw all."""
     whole, first, second = Summary(REFERENCE), Summary(REFERENCE), Summary(REFERENCE)
 
-    whole.add(ROWS)
-    first.add(ROWS[:1])
-    second.add(ROWS[1:])
+    whole.add(place(ROWS, whole.reference))
+    first.add(place(ROWS[:1], first.reference))
+    second.add(place(ROWS[1:], second.reference))
     second.merge(first)
 
     assert second.counts.tolist() == whole.counts.tolist()
@@ -139,7 +140,7 @@ def test_a_window_fed_in_parts_equals_one_fed_at_once() -> None:
 def test_windows_of_different_references_do_not_merge() -> None:
     """The same positions mean different cells; the message names both references, and nothing was added."""
     bare, summary = Summary(low_confidence=0.6), Summary(REFERENCE)
-    bare.add(ROWS)
+    bare.add(place(ROWS, bare.reference))
 
     with pytest.raises(ValueError, match=f"against reference {REFERENCE.id}, the other .* none"):
         summary.merge(bare)
@@ -158,8 +159,10 @@ def test_windows_of_different_references_do_not_merge() -> None:
 def test_one_bad_value_moves_one_count(value: object, slot: Slot) -> None:
     """Compared with a window without it, a bad age changes its own slot and no other number of the window."""
     without, with_it = Summary(REFERENCE), Summary(REFERENCE)
-    without.add(inferences(1, features={"age": [12], "carrier": ["UA"]}))
-    with_it.add(inferences(2, features={"age": [12, value], "carrier": ["UA", ABSENT]}))
+    row = inferences(1, features={"age": [12], "carrier": ["UA"]})
+    both = inferences(2, features={"age": [12, value], "carrier": ["UA", ABSENT]})
+    without.add(place(row, REFERENCE))
+    with_it.add(place(both, REFERENCE))
 
     moved = np.flatnonzero(with_it.counts - without.counts)
 

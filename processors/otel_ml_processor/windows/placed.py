@@ -1,0 +1,91 @@
+"""Rows with their places: what windows count and verdicts look up, found once per request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from otel_ml_processor.sketches.slots import Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_ml_processor.columns import InferenceColumns, IntArray
+    from otel_ml_processor.windows.reference import Reference, TargetReference
+
+__all__ = ["PlacedRows", "place"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlacedRows:
+    """
+    *rows* of a stream, and where in the block of counts of its *reference* each of them is counted.
+
+    `places` has shape (n_targets, n_rows) and holds positions in that block, or its length where a row says nothing of the target;
+    without a reference it has shape (0, n_rows). A row outside the range of the reference is counted once more, in a slot for that:
+    row `outside_rows[k]` at position `outside_places[k]`, in any order.
+    """
+
+    rows: InferenceColumns
+    reference: Reference | None
+    places: IntArray
+    outside_rows: IntArray
+    outside_places: IntArray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, rows: slice) -> PlacedRows:
+        begin, end, _ = rows.indices(len(self))
+        if begin == 0 and end == len(self):
+            return self
+        is_within = (self.outside_rows >= begin) & (self.outside_rows < end)
+        return PlacedRows(
+            rows=self.rows[rows],
+            reference=self.reference,
+            places=self.places[:, rows],
+            outside_rows=self.outside_rows[is_within] - begin,
+            outside_places=self.outside_places[is_within],
+        )
+
+
+def place(rows: InferenceColumns, reference: Reference | None) -> PlacedRows:
+    """Return where each of *rows* is counted; never raises, whatever the values are."""
+    targets = reference.targets if reference is not None else ()
+    nowhere = reference.n_counts if reference is not None else 0
+    places = np.full((len(targets), len(rows)), nowhere, dtype=np.int64)
+    outside: list[tuple[IntArray, IntArray]] = []
+    for row_of_places, target, block in zip(
+        places, targets, reference.places if reference is not None else (), strict=True
+    ):
+        outside += _place(rows, target, block.start, row_of_places)
+    return PlacedRows(
+        rows=rows,
+        reference=reference,
+        places=places,
+        outside_rows=_joined([at for at, _ in outside]),
+        outside_places=_joined([slots for _, slots in outside]),
+    )
+
+
+def _place(
+    rows: InferenceColumns, target: TargetReference, start: int, places: IntArray
+) -> list[tuple[IntArray, IntArray]]:
+    """Write into *places* where the rows of *target* are counted; return which of them lie outside, and where that is counted."""
+    column = target.column(rows)
+    if column is None:
+        return []
+    cells = target.cells.assign(column)
+    np.add(cells, start, out=places, where=True if cells.min(initial=0) >= 0 else cells >= 0)
+    sides = target.cells.outside(column)
+    at = np.flatnonzero(sides)
+    if not len(at):
+        return []
+    below, above = (start + target.cells.n_cells + s for s in (Slot.BELOW_RANGE, Slot.ABOVE_RANGE))
+    return [(at, np.where(sides[at] < 0, below, above))]
+
+
+def _joined(parts: Sequence[IntArray]) -> IntArray:
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
