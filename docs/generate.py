@@ -52,10 +52,6 @@ def told(room: Any) -> dict[str, str]:
 
 def written(value: Any) -> str:
     """Return a default as one would write it in YAML."""
-    if isinstance(value, config.Duration):
-        return next(f"{value / s:g}{u}" for u, s in reversed(config.SECONDS.items()) if value >= s)
-    if isinstance(value, config.Size):
-        return next(f"{value // b}{u}" for u, b in reversed(config.BYTES.items()) if value >= b)
     if value is None:
         return "none"
     return str(value) if not isinstance(value, tuple) else f"[{', '.join(map(written, value))}]"

@@ -10,12 +10,15 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from otel_ml_processor.config import load_config
+from otel_ml_processor.commands.components import components_text
+from otel_ml_processor.config import configuration_text, load_config
 from otel_ml_processor.errors import OtelMlError
 from otel_ml_processor.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from otel_ml_processor.config import Config
 
 __all__ = ["main"]
 
@@ -32,12 +35,12 @@ example: otel-ml processor --config processor.yaml
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the processor until SIGTERM or SIGINT; return 0 after a clean end, 2 for what the operator can mend."""
+    """Run the processor until SIGTERM or SIGINT, or say something of it; return 0 after a clean end, 2 for what the operator can mend."""
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT, stream=sys.stderr)
     try:
-        service = Service(load_config(arguments.config), _folder(arguments.config))
-        _serve(service)
+        config = load_config(arguments.config, arguments.set)
+        _ACTIONS[arguments.action](config, arguments.config)
     except OtelMlError as error:
         print(f"otel-ml processor: {_placed(error, arguments.config)}", file=sys.stderr)  # noqa: T201 - the answer
         return _MISUSE
@@ -52,9 +55,56 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="YAML, see processors/README.md"
+        "action",
+        nargs="?",
+        choices=tuple(_ACTIONS),
+        default="run",
+        help="run: serve until SIGTERM (default); validate: read configuration and profiles, say what is wrong; "
+        "print-config: every option as it is in force; components: what this installation can do",
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="YAML, see docs/reference/configuration.md"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="overrule one option, for example --set receive.endpoint=127.0.0.1:5317; may be given several times",
     )
     return parser
+
+
+def _run(config: Config, path: Path | None) -> None:
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    service = Service(config, _folder(path))
+    service.start()
+    while not stopping.wait(_TICK_S):
+        service.tick()
+    service.stop()
+
+
+def _validate(config: Config, path: Path | None) -> None:
+    Service(config, _folder(path))
+    print(f"{path or 'defaults'}: valid")  # noqa: T201 - the answer
+
+
+def _print_config(config: Config, _path: Path | None) -> None:
+    print(configuration_text(config), end="")  # noqa: T201 - the answer
+
+
+def _components(_config: Config, _path: Path | None) -> None:
+    print(components_text(), end="")  # noqa: T201 - the answer
+
+
+_ACTIONS: Final[Mapping[str, Callable[[Config, Path | None], None]]] = {
+    "run": _run,
+    "validate": _validate,
+    "print-config": _print_config,
+    "components": _components,
+}
 
 
 def _placed(error: OtelMlError, config: Path | None) -> str:
@@ -66,16 +116,6 @@ def _placed(error: OtelMlError, config: Path | None) -> str:
 def _folder(config: Path | None) -> Path:
     """Return what relative paths in the configuration are relative to."""
     return Path() if config is None else config.parent
-
-
-def _serve(service: Service) -> None:
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    service.start()
-    while not stopping.wait(_TICK_S):
-        service.tick()
-    service.stop()
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from msgspec import Meta
 from otel_ml_processor.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "StreamsConfig",
     "VerdictConfig",
     "WindowConfig",
+    "configuration_text",
     "load_config",
     "room_in",
     "validate",
@@ -61,6 +63,10 @@ class Duration(float):
             )
         return cls(float(found[1]) * SECONDS[found[2]])
 
+    def __str__(self) -> str:
+        unit = next((u for u, s in reversed(SECONDS.items()) if self >= s), "ms")
+        return f"{self / SECONDS[unit]:g}{unit}"
+
 
 class Size(int):
     """A number of bytes, written with its unit."""
@@ -76,6 +82,10 @@ class Size(int):
         if found is None:
             raise ValueError(f"expected a size such as '64KiB', '64MiB' or '1GiB', got {text!r}")
         return cls(int(found[1]) * BYTES[found[2]])
+
+    def __str__(self) -> str:
+        unit = next(u for u, n in reversed(BYTES.items()) if int(self) % n == 0)
+        return f"{int(self) // BYTES[unit]}{unit}"
 
 
 class Room(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -195,19 +205,60 @@ class Config(Room, frozen=True):
     """Files made by `otel-ml profile build`; relative paths are relative to the configuration file."""
 
 
-def load_config(path: Path | None) -> Config:
+def load_config(path: Path | None, settings: Sequence[str] = ()) -> Config:
     """
-    Return the configuration in *path*, or the defaults without one.
+    Return the configuration in *path*, or the defaults without one, with *settings* in place of what it says.
+
+    A setting is `key=value`: the key a path such as `receive.endpoint`, the value YAML.
 
     Raises:
         ConfigError: If the file cannot be read, is not YAML, has an unknown key, a value of the wrong kind or out of its range, or
             parts that contradict each other. One line: file, path within it, what was expected, what was found.
     """
-    if path is None:
-        return Config()
-    config = _converted(_resolved(_document(path), "$", str(path)), str(path))
-    validate(config, str(path))
+    document = {} if path is None else _document(path)
+    for setting in settings:
+        document = _with(document, setting)
+    file = str(path or "defaults")
+    config = _converted(_resolved(document, "$", file), file)
+    validate(config, file)
     return config
+
+
+def configuration_text(config: Config) -> str:
+    """Return *config* as YAML that says every key, defaults too, and reads back as the same configuration."""
+    text: str = yaml.safe_dump(_plain(config), sort_keys=False, width=100)
+    return text
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Room):
+        keys = value.__struct_fields__
+        return {key: _plain(getattr(value, key)) for key in keys}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Duration | Size) else value
+
+
+def _with(document: object, setting: str) -> object:
+    """Return *document* with one `key=value` written into it; what it says elsewhere stays."""
+    key, separator, text = setting.partition("=")
+    if not separator or not all(key.split(".")):
+        raise ConfigError(
+            f"--set {setting}: expected key=value such as receive.endpoint=127.0.0.1:14317"
+        )
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {key}: expected YAML behind the '=', got {text!r:.60}") from None
+    return _placed(document, key.split("."), value)
+
+
+def _placed(document: object, keys: Sequence[str], value: object) -> object:
+    if not keys:
+        return value
+    # What is no mapping gives way, as the last of several configuration files does in a collector.
+    known = document if isinstance(document, dict) else {}
+    return {**known, keys[0]: _placed(known.get(keys[0]), keys[1:], value)}
 
 
 def _document(path: Path) -> object:

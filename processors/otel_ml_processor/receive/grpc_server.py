@@ -16,7 +16,7 @@ from google.rpc.status_pb2 import Status
 from otel_ml_conventions.metrics import METRIC_ML_PROCESSOR_REFUSED
 from otel_ml_processor.errors import ConfigError
 from otel_ml_processor.receive.admission import RETRY_AFTER_S, Admission
-from otel_ml_processor.receive.listener import check_endpoint
+from otel_ml_processor.receive.listener import check_endpoint, host_and_port
 from otel_ml_processor.refusal import Refusal, RefusalCause
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ Takes a request and the seconds that its caller still waits (None: for ever), an
 It raises `Refusal` to answer with a status; anything else that it raises is answered with UNAVAILABLE.
 """
 
+_PLACE: Final = "$.receive.endpoint"
 _SERVICE: Final = "opentelemetry.proto.collector.trace.v1.TraceService"
 _OPTIONS: Final = (
     ("grpc.so_reuseport", 0),  # Two processors on one port would each get some of the spans.
@@ -58,6 +59,9 @@ class GrpcServer:
 
     Whatever happens, the caller gets the status that OTLP gives the case: a request larger than `config.max_message` (decompressed)
     RESOURCE_EXHAUSTED, one that does not fit beside those in flight UNAVAILABLE with RetryInfo, a mistake of our own UNAVAILABLE.
+
+    Raises:
+        ConfigError: If `config.endpoint` is no `host:port`.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class GrpcServer:
         *,
         insecure_bind: bool = False,
     ) -> None:
+        host_and_port(_PLACE, config.endpoint)
         self._config = config
         self._insecure_bind = insecure_bind
         self._take = take
@@ -99,11 +104,11 @@ class GrpcServer:
             ConfigError: If the address is not one of this machine or is in use.
         """
         endpoint = self._config.endpoint
-        check_endpoint("$.receive.endpoint", endpoint, insecure_bind=self._insecure_bind)
+        check_endpoint(_PLACE, endpoint, insecure_bind=self._insecure_bind)
         try:
             self._port = self._server.add_insecure_port(endpoint)
         except RuntimeError as error:
-            raise ConfigError(f"$.receive.endpoint: cannot listen on {endpoint}: {error}") from None
+            raise ConfigError(f"{_PLACE}: cannot listen on {endpoint}: {error}") from None
         self._server.start()
 
     def stop(self, grace_s: float) -> None:

@@ -19,6 +19,8 @@ _QUANTA: Final = 1 << 32
 
 def in_unit(values: FloatArray) -> FloatArray:
     """Return *values* clipped to [0, 1], NaN for those further than `ROUNDING` outside; NaN stays NaN."""
+    if len(values) and values.min() >= 0.0 and values.max() <= 1.0:
+        return values  # the common case, in two passes; a NaN is neither
     is_inside = (values >= -ROUNDING) & (values <= 1 + ROUNDING)
     return np.where(is_inside, np.clip(values, 0.0, 1.0), np.nan)
 

@@ -376,8 +376,8 @@ def test_a_closed_network_is_listened_to_when_told_so() -> None:
     "endpoint", ["", "nonsense", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "::1:4317", ":4317"]
 )
 def test_what_is_no_address_is_refused(endpoint: str) -> None:
-    """The message says what an address looks like."""
-    server = GrpcServer(ReceiveConfig(endpoint=endpoint), lambda request, _: b"", SelfMetrics())
+    """The message says what an address looks like, before anything is started."""
+    config = ReceiveConfig(endpoint=endpoint)
 
     with pytest.raises(ConfigError, match=r"\$\.receive\.endpoint: expected host:port"):
-        server.start()
+        GrpcServer(config, lambda request, _: b"", SelfMetrics())
