@@ -41,9 +41,9 @@ def _visit(path: str, room: Any, found: list[tuple[str, Any]]) -> None:
 
 
 def told(room: Any) -> dict[str, str]:
-    """Return the text under each field of *room*, in one line."""
+    """Return the text under each field of *room*, in one line; also of those that it inherits."""
+    texts: dict[str, str] = told(room.__base__) if issubclass(room.__base__, config.Room) else {}
     body = ast.parse(inspect.getsource(room)).body[0].body  # type: ignore[attr-defined] # a class has a body
-    texts: dict[str, str] = {}
     for statement, following in zip(body, [*body[1:], None], strict=True):
         if isinstance(statement, ast.AnnAssign) and isinstance(following, ast.Expr):
             texts[statement.target.id] = " ".join(following.value.value.split())  # type: ignore[union-attr, attr-defined] # a name and a text

@@ -18,12 +18,14 @@ from msgspec import Meta
 from otel_ml_processor.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 __all__ = [
     "BYTES",
     "SECONDS",
+    "Client",
+    "ClientTls",
     "Config",
     "DriftConfig",
     "Duration",
@@ -31,6 +33,8 @@ __all__ = [
     "ForwardConfig",
     "HttpConfig",
     "ReceiveConfig",
+    "Secret",
+    "ServerTls",
     "Size",
     "StreamsConfig",
     "VerdictConfig",
@@ -92,20 +96,68 @@ class Room(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """A part of the configuration; an unknown key is an error."""
 
 
+class Secret(str):
+    """A text that is not shown."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "[REDACTED]"
+
+
+class ServerTls(Room, frozen=True):
+    """Certificates of a receiver, in PEM; files that change are read again, paths are relative to the configuration file."""
+
+    cert_file: str
+    """Our certificate, with those that lead to its authority."""
+    key_file: str
+    """Its private key."""
+    client_ca_file: str | None = None
+    """Authorities one of which must have signed the certificate of every caller; without them callers need none."""
+
+
+class ClientTls(Room, frozen=True):
+    """Certificates towards a next hop, in PEM; paths are relative to the configuration file."""
+
+    ca_file: str | None = None
+    """Authorities that may have signed the next hop's certificate; by default those that the gRPC library ships."""
+    cert_file: str | None = None
+    """Our certificate, where the next hop asks for one; needs `key_file`."""
+    key_file: str | None = None
+    """Its private key."""
+    server_name_override: str | None = None
+    """The name that the next hop's certificate has, where that is not the host in `endpoint`."""
+
+
+class Client(Room, frozen=True):
+    """How a next hop is spoken to."""
+
+    tls: ClientTls | None = None
+    """Over TLS; in the clear without it."""
+    headers: dict[str, Secret] = {}
+    """Sent with every request, for example `authorization: Bearer ${env:TOKEN}`; names in lower case. Never shown."""
+    compression: Literal["none", "gzip"] = "none"
+    """What requests are compressed with."""
+
+
 class ReceiveConfig(Room, frozen=True):
     """Where spans come in (OTLP over gRPC) and how much at once."""
 
     endpoint: str = "127.0.0.1:14317"
-    """Address to listen on; of this machine only, unless `insecure_bind`."""
+    """Address to listen on; of this machine only, unless there is `tls` or `insecure_bind`."""
     max_message: Size = Size(64 << 20)
     """Largest request, after decompression; beyond it RESOURCE_EXHAUSTED."""
     max_in_flight: Size = Size(128 << 20)
     """Bytes of all requests being worked on; beyond it UNAVAILABLE with RetryInfo."""
     threads: Annotated[int, Meta(ge=1)] = 16
     """Requests worked on at once, at least 1. Each waits for the next hop, so more hide its latency."""
+    tls: ServerTls | None = None
+    """Over TLS; in the clear without it."""
+    bearer_token_file: str | None = None
+    """A file with the token that every caller has to know (`authorization: Bearer TOKEN`); read again when it changes."""
 
 
-class ForwardConfig(Room, frozen=True):
+class ForwardConfig(Client, frozen=True, kw_only=True):
     """The next hop of the traces; needed in mode `inline`, refused in mode `tee`."""
 
     endpoint: str
@@ -164,7 +216,7 @@ class VerdictConfig(Room, frozen=True):
     """Mode `tee`: verdict spans per second and model, > 0; what is left out is counted."""
 
 
-class EmitConfig(Room, frozen=True):
+class EmitConfig(Client, frozen=True):
     """Where our own metrics, events and (tee) verdict spans go, by OTLP over gRPC."""
 
     endpoint: str | None = None
@@ -225,7 +277,7 @@ def load_config(path: Path | None, settings: Sequence[str] = ()) -> Config:
 
 
 def configuration_text(config: Config) -> str:
-    """Return *config* as YAML that says every key, defaults too, and reads back as the same configuration."""
+    """Return *config* as YAML that says every key, defaults too; it reads back as the same, except for secrets, which are not shown."""
     text: str = yaml.safe_dump(_plain(config), sort_keys=False, width=100)
     return text
 
@@ -236,6 +288,10 @@ def _plain(value: Any) -> Any:
         return {key: _plain(getattr(value, key)) for key in keys}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, Secret):
+        return repr(value)
     return str(value) if isinstance(value, Duration | Size) else value
 
 
@@ -294,10 +350,18 @@ def _variable(found: re.Match[str], place: str, file: str) -> str:
 
 
 def _unit(kind: type, value: object) -> Any:
-    parse = {Duration: Duration.parse, Size: Size.parse}.get(kind)
-    if parse is None:
-        raise TypeError(f"no reading of {kind!r}")
-    return parse(value)
+    parse: dict[type, Callable[[object], object]] = {
+        Duration: Duration.parse,
+        Size: Size.parse,
+        Secret: _secret,
+    }
+    return parse[kind](value)
+
+
+def _secret(value: object) -> Secret:
+    if not isinstance(value, str):
+        raise ValueError("expected a text")  # noqa: TRY004 - the converter takes this one for the user's mistake
+    return Secret(value)
 
 
 def _converted(document: object, file: str) -> Config:
@@ -327,7 +391,15 @@ def _worded(text: str, place: str, found: object) -> str:
     if "Invalid enum value" in text:
         return f"expected one of {', '.join(sorted(_choices(kind)))}, got {found!r}"
     expected = re.sub(r", got `.*`$", "", text[:1].lower() + text[1:]).replace("`", "")
+    if _holds_secret(kind):
+        return f"{expected}, got {type(found).__name__}, which is not shown, for there may be secrets in it"
     return f"{expected}, got {found!r:.60}"
+
+
+def _holds_secret(kind: Any) -> bool:
+    if kind is Secret or (isinstance(kind, type) and issubclass(kind, Client)):
+        return True
+    return any(map(_holds_secret, get_args(kind)))
 
 
 def _kind_at(place: str) -> Any:
@@ -372,7 +444,19 @@ def _rules(config: Config) -> list[tuple[str, bool, str, object]]:
         ("forward", inline == (config.forward is not None), _forwarding(inline), forward),
         ("forward.endpoint", forward != config.receive.endpoint, other, forward),
         ("windows", len(set(names)) == len(names), "names that differ", names),
+        *_client_rules("forward", config.forward or Client()),
+        *_client_rules("emit", config.emit),
         ("emit.interval", config.emit.interval >= 1, "a duration >= 1s", pushed),
+    ]
+
+
+def _client_rules(place: str, client: Client) -> list[tuple[str, bool, str, object]]:
+    tls = client.tls or ClientTls()
+    has_both = (tls.cert_file is None) == (tls.key_file is None)
+    odd = [name for name in client.headers if not re.fullmatch(r"[a-z0-9_.-]+", name)]
+    return [
+        (f"{place}.tls", has_both, "both of 'cert_file' and 'key_file', or none", "one of them"),
+        (f"{place}.headers", not odd, "names in lower case", odd),
     ]
 
 

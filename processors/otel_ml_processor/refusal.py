@@ -14,6 +14,8 @@ __all__ = ["Refusal", "RefusalCause"]
 class RefusalCause(str, Enum):
     """What `ml.processor.cause` says of a refused request."""
 
+    UNAUTHENTICATED = "unauthenticated"
+    """The caller does not know the token."""
     OVERLOAD = "overload"
     """More bytes are being worked on than `receive.max_in_flight`."""
     UNREADABLE = "unreadable"

@@ -9,6 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+import grpc
+
 from otel_ml_conventions.metrics import (
     METRIC_ML_PROCESSOR_EXPORT_FAILED,
     METRIC_ML_PROCESSOR_FAILURES,
@@ -31,6 +33,7 @@ from otel_ml_processor.emit.server import HttpServer
 from otel_ml_processor.errors import ConfigError
 from otel_ml_processor.forward.deadline import forward_timeout
 from otel_ml_processor.forward.otlp_client import LOGS, METRICS, TRACES, OtlpClient
+from otel_ml_processor.forward.tls import channel_credentials, channel_options
 from otel_ml_processor.pipeline import STEPS, Pipeline
 from otel_ml_processor.profile import read_profile
 from otel_ml_processor.receive.grpc_server import GrpcServer
@@ -43,11 +46,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from otel_ml_processor.columns import StreamKey
-    from otel_ml_processor.config import Config
+    from otel_ml_processor.config import Client, Config
 
 __all__ = ["Service"]
 
 _LOGGER: Final = logging.getLogger(__name__)
+_COMPRESSION: Final = {
+    "none": grpc.Compression.NoCompression,
+    "gzip": grpc.Compression.Gzip,
+}
 _DEFAULT_PUSH: Final = "127.0.0.1:14319"
 _PUSH_TIMEOUT_S: Final = 5.0
 _GRACE_S: Final = 10.0
@@ -65,6 +72,7 @@ class Service:
 
     def __init__(self, config: Config, folder: Path) -> None:
         self._config = config
+        self._folder = folder
         self._references = _references(config, folder)
         profiles = self._references.profiles.values()
         self._promises = Promises.of(config.drift, config.windows, profiles)
@@ -76,12 +84,17 @@ class Service:
         )
         self._identity = Identity()
         self._pusher = self._make_pusher()
-        self._next_hop = OtlpClient(config.forward.endpoint) if config.forward else None
+        self._next_hop = (
+            self._client(config.forward, config.forward.endpoint, TRACES, "$.forward")
+            if config.forward
+            else None
+        )
         self._pipeline = self._make_pipeline()
         self._receiver = GrpcServer(
             config.receive,
             self._pipeline.take,
             self._self_metrics,
+            folder=folder,
             insecure_bind=config.insecure_bind,
         )
         self._is_ready = False
@@ -130,7 +143,10 @@ class Service:
 
     def _make_pusher(self) -> Pusher:
         endpoint = _push_endpoint(self._config)
-        send = {method: OtlpClient(endpoint, method) for method in (METRICS, LOGS, TRACES)}
+        send = {
+            method: self._client(self._config.emit, endpoint, method, "$.emit")
+            for method in (METRICS, LOGS, TRACES)
+        }
         return Pusher(
             metrics=lambda: metrics_requests(self._book.collect(), self._identity, time.time_ns()),
             send_metrics=partial(send[METRICS].send, timeout_s=_PUSH_TIMEOUT_S),
@@ -138,6 +154,17 @@ class Service:
             send_traces=partial(send[TRACES].send, timeout_s=_PUSH_TIMEOUT_S),
             interval_s=self._config.emit.interval,
             count_failure=partial(self._self_metrics.add, METRIC_ML_PROCESSOR_EXPORT_FAILED),
+        )
+
+    def _client(self, config: Client, endpoint: str, method: str, place: str) -> OtlpClient:
+        tls = channel_credentials(config.tls, self._folder, place) if config.tls else None
+        return OtlpClient(
+            endpoint,
+            method,
+            tls=tls,
+            headers=config.headers,
+            compression=_COMPRESSION[config.compression],
+            options=channel_options(config.tls),
         )
 
     def _make_pipeline(self) -> Pipeline:

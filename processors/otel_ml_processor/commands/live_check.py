@@ -88,8 +88,8 @@ class LiveCheck:
     """Listens on *grpc_endpoint* and *http_endpoint*, `host:port` of this machine, and judges what arrives; port 0 takes a free one."""
 
     def __init__(self, grpc_endpoint: str, http_endpoint: str) -> None:
-        check_endpoint("--grpc", grpc_endpoint, insecure_bind=False)
-        check_endpoint("--http", http_endpoint, insecure_bind=False)
+        check_endpoint("--grpc", grpc_endpoint, may_reach_out=False)
+        check_endpoint("--http", http_endpoint, may_reach_out=False)
         self._grpc_endpoint = grpc_endpoint
         self._registry = Registry()
         self._lock = threading.Lock()

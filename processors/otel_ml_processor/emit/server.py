@@ -55,7 +55,7 @@ class HttpServer:
         Raises:
             ConfigError: If the address cannot be listened on, naming it and the reason.
         """
-        check_endpoint(_PLACE, self._endpoint, insecure_bind=self._insecure_bind)
+        check_endpoint(_PLACE, self._endpoint, may_reach_out=self._insecure_bind)
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         try:
             self._socket = socket.create_server((self._host, self._port), family=family)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -11,6 +12,9 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from otel_ml_processor.refusal import Refusal, RefusalCause
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 __all__ = [
     "LOGS",
@@ -59,12 +63,28 @@ class OtlpClient:
     """
     Sends export requests of one kind of telemetry to *endpoint* (`host:port`), over one connection that is kept.
 
-    It connects when it first sends, and again by itself when the connection is lost. Safe to use from any thread.
+    It connects when it first sends, and again by itself when the connection is lost. Safe to use from any thread. In the clear without
+    *tls*; *headers* go with every request.
     """
 
-    def __init__(self, endpoint: str, method: str = TRACES) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        method: str = TRACES,
+        *,
+        tls: grpc.ChannelCredentials | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        compression: grpc.Compression = grpc.Compression.NoCompression,
+        options: Sequence[tuple[str, str]] = (),
+    ) -> None:
         self._endpoint = endpoint
-        self._channel = grpc.insecure_channel(endpoint, options=_OPTIONS)
+        self._metadata = tuple(headers.items())
+        self._compression = compression
+        self._channel = (
+            grpc.insecure_channel(endpoint, (*_OPTIONS, *options))
+            if tls is None
+            else grpc.secure_channel(endpoint, tls, (*_OPTIONS, *options))
+        )
         self._export = self._channel.unary_unary(method)
 
     def send(self, request: bytes, timeout_s: float) -> bytes:
@@ -79,7 +99,12 @@ class OtlpClient:
                 code that the next hop gave.
         """
         try:
-            response: bytes = self._export(request, timeout=timeout_s)
+            response: bytes = self._export(
+                request,
+                timeout=timeout_s,
+                metadata=self._metadata,
+                compression=self._compression,
+            )
         except grpc.RpcError as error:
             raise self._refusal(error) from None
         return b"" if _parsed(response) is None else response

@@ -6,17 +6,23 @@ import logging
 import math
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
+from grpc_health.v1.health import HealthServicer
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 from otel_ml_conventions.metrics import METRIC_ML_PROCESSOR_REFUSED
 from otel_ml_processor.errors import ConfigError
 from otel_ml_processor.receive.admission import RETRY_AFTER_S, Admission
+from otel_ml_processor.receive.bearer import BearerToken
 from otel_ml_processor.receive.listener import check_endpoint, host_and_port
+from otel_ml_processor.receive.tls import server_credentials
 from otel_ml_processor.refusal import Refusal, RefusalCause
 
 if TYPE_CHECKING:
@@ -57,11 +63,13 @@ class GrpcServer:
     """
     Serves OTLP/gRPC traces on `config.endpoint` and hands every admitted request to *take*, on `config.threads` threads.
 
+    Besides it answers `grpc.health.v1.Health`, without a token. Paths in *config* are relative to *folder*.
+
     Whatever happens, the caller gets the status that OTLP gives the case: a request larger than `config.max_message` (decompressed)
-    RESOURCE_EXHAUSTED, one that does not fit beside those in flight UNAVAILABLE with RetryInfo, a mistake of our own UNAVAILABLE.
+    RESOURCE_EXHAUSTED, one without the token UNAUTHENTICATED, one that does not fit beside those in flight UNAVAILABLE with RetryInfo, a mistake of our own UNAVAILABLE.
 
     Raises:
-        ConfigError: If `config.endpoint` is no `host:port`.
+        ConfigError: If `config.endpoint` is no `host:port`, or a file of certificates or of a token cannot be used.
     """
 
     def __init__(
@@ -70,11 +78,15 @@ class GrpcServer:
         take: Take,
         self_metrics: SelfMetrics,
         *,
+        folder: Path = Path(),
         insecure_bind: bool = False,
     ) -> None:
         host_and_port(_PLACE, config.endpoint)
         self._config = config
-        self._insecure_bind = insecure_bind
+        self._may_reach_out = insecure_bind or config.tls is not None
+        self._tls = server_credentials(config.tls, folder) if config.tls else None
+        token_file = config.bearer_token_file
+        self._token = BearerToken(folder / token_file) if token_file else None
         self._take = take
         self._self_metrics = self_metrics
         self._admission = Admission(config.max_in_flight)
@@ -89,6 +101,9 @@ class GrpcServer:
         export = grpc.stream_unary_rpc_method_handler(self._export)
         handler = grpc.method_handlers_generic_handler(_SERVICE, {"Export": export})
         self._server.add_generic_rpc_handlers((handler,))
+        self._health = HealthServicer()
+        self._health.set("", HealthCheckResponse.NOT_SERVING)
+        add_HealthServicer_to_server(self._health, self._server)
         self._port = 0
 
     @property
@@ -104,12 +119,18 @@ class GrpcServer:
             ConfigError: If the address is not one of this machine or is in use.
         """
         endpoint = self._config.endpoint
-        check_endpoint(_PLACE, endpoint, insecure_bind=self._insecure_bind)
+        check_endpoint(_PLACE, endpoint, may_reach_out=self._may_reach_out)
         try:
-            self._port = self._server.add_insecure_port(endpoint)
+            self._port = self._listen(endpoint)
         except RuntimeError as error:
             raise ConfigError(f"{_PLACE}: cannot listen on {endpoint}: {error}") from None
         self._server.start()
+        self._health.set("", HealthCheckResponse.SERVING)
+
+    def _listen(self, endpoint: str) -> int:
+        if self._tls is None:
+            return int(self._server.add_insecure_port(endpoint))
+        return int(self._server.add_secure_port(endpoint, self._tls))
 
     def stop(self, grace_s: float) -> None:
         """
@@ -117,6 +138,7 @@ class GrpcServer:
 
         A caller that is cut off is told so and keeps its spans; *take* may still be at work on them when this returns.
         """
+        self._health.enter_graceful_shutdown()
         self._server.stop(grace_s).wait()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -129,6 +151,8 @@ class GrpcServer:
             self._refuse(self._our_mistake(error), context)
 
     def _answer(self, messages: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+        if self._token is not None:
+            self._token.check(context.invocation_metadata())
         self._admission.check()
         request = self._read(messages)
         with self._admission.hold(len(request)):

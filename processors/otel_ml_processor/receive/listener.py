@@ -16,21 +16,21 @@ __all__ = ["check_endpoint", "host_and_port"]
 _MAX_PORT: Final = 65_535
 
 
-def check_endpoint(place: str, endpoint: str, *, insecure_bind: bool) -> None:
+def check_endpoint(place: str, endpoint: str, *, may_reach_out: bool) -> None:
     """
     Return if *endpoint*, `host:port`, can be listened on; port 0 stands for any free one.
 
     *place* is where in the configuration it stands. Only addresses that reach no further than this machine are listened on, unless
-    *insecure_bind*.
+    it *may_reach_out*.
 
     Raises:
         ConfigError: If it is no such address, reaches further, or is used by somebody else.
     """
     host, port = host_and_port(place, endpoint)
-    if not insecure_bind and host != "localhost" and not _is_loopback(host):
+    if not may_reach_out and host != "localhost" and not _is_loopback(host):
         raise ConfigError(
-            f"{place}: expected an address of this machine such as 127.0.0.1:{port}, got {endpoint!r}; there is no TLS yet: "
-            "where the network itself is closed, say `insecure_bind: true`"
+            f"{place}: expected an address of this machine such as 127.0.0.1:{port}, got {endpoint!r}; "
+            "what others can reach needs TLS (`receive.tls`) or a network that is closed itself (`insecure_bind: true`)"
         )
     for address in ("127.0.0.1", "::1") if host == "localhost" else (host,):
         reason = _why_not_free(address, port)

@@ -26,12 +26,45 @@ def test_what_is_printed_is_a_configuration_that_says_the_same(tmp_path: Path) -
 
     assert load_config(path) == config
     said = yaml.safe_load(path.read_text())
-    assert said["forward"] == {
-        "endpoint": "127.0.0.1:4317",
-        "timeout": "1.5s",
-        "max_message": "3MiB",
-    }
+    assert said["forward"]["timeout"] == "1.5s"
+    assert said["forward"]["max_message"] == "3MiB"
     assert set(said) == set(Config.__struct_fields__)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mode: inline\nforward: {endpoint: 'a:1', headers: {authorization: Bearer swordfish}}",
+        "emit: {headers: {x-token: swordfish}}",
+    ],
+)
+def test_a_secret_is_not_printed(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Headers carry tokens: the name is shown, what it says is not."""
+    path = tmp_path / "processor.yaml"
+    path.write_text(text)
+    assert main(["print-config", "--config", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "swordfish" not in said
+    assert "[REDACTED]" in said
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "{x-token: [swordfish]}",
+        "{x-token: {a: swordfish}}",
+        "[swordfish]",
+        "swordfish",
+        "{Bad: swordfish}",
+    ],
+)
+def test_a_mistake_about_a_secret_does_not_show_it(headers: str) -> None:
+    """The message says where and what was expected; what was found stays unsaid."""
+    with pytest.raises(ConfigError, match=r"\$\.emit\.headers") as raised:
+        load_config(None, [f"emit.headers={headers}"])
+    assert "swordfish" not in str(raised.value)
 
 
 def test_a_setting_overrules_one_option_and_nothing_else(tmp_path: Path) -> None:

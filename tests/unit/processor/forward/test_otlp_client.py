@@ -6,10 +6,12 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import grpc
 import pytest
+import trustme
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import DebugInfo, RetryInfo
 from google.rpc.status_pb2 import Status
@@ -18,6 +20,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from otel_ml_processor.config import ClientTls
+from otel_ml_processor.errors import ConfigError
 from otel_ml_processor.forward.otlp_client import (
     LOGS,
     MAX_RESPONSE,
@@ -26,6 +30,7 @@ from otel_ml_processor.forward.otlp_client import (
     OtlpClient,
     rejected_items,
 )
+from otel_ml_processor.forward.tls import channel_credentials, channel_options
 from otel_ml_processor.refusal import Refusal, RefusalCause
 
 if TYPE_CHECKING:
@@ -310,3 +315,69 @@ def delivered(client: OtlpClient) -> bytes:
         with suppress(Refusal):
             return client.send(b"spans", 30.0)
         threading.Event().wait(0.05)
+
+
+def test_headers_and_compression_go_with_every_request() -> None:
+    """What the operator says of a next hop: who we are, and that bytes are dear."""
+    seen: list[dict[str, object]] = []
+
+    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+        seen.append({"request": request, **dict(context.invocation_metadata())})
+        return b""
+
+    with serving(answer) as address:
+        client = OtlpClient(
+            address, headers={"authorization": "Bearer x"}, compression=grpc.Compression.Gzip
+        )
+        client.send(b"0" * 10_000, 10)
+        client.close()
+
+    assert seen[0]["request"] == b"0" * 10_000
+    assert seen[0]["authorization"] == "Bearer x"
+
+
+@pytest.mark.parametrize("authority_is_known", [True, False])
+def test_over_tls_only_a_next_hop_of_a_known_authority_gets_spans(
+    tmp_path: Path, *, authority_is_known: bool
+) -> None:
+    """The right one is spoken to; a stranger's gets nothing, and the sender is told to try again."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("jaeger.example")
+    known = authority if authority_is_known else trustme.CA()
+    (tmp_path / "ca.pem").write_bytes(known.cert_pem.bytes())
+    key = certificate.private_key_pem.bytes()
+    chain = b"".join(part.bytes() for part in certificate.cert_chain_pems)
+    handler = grpc.method_handlers_generic_handler(
+        TRACES[1:].split("/")[0],
+        {"Export": grpc.unary_unary_rpc_method_handler(lambda *_: b"")},
+    )
+    config = ClientTls(ca_file="ca.pem", server_name_override="jaeger.example")
+    with ThreadPoolExecutor(1) as threads:
+        server = grpc.server(threads, (handler,))
+        port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, chain)]))
+        server.start()
+        client = OtlpClient(
+            f"127.0.0.1:{port}",
+            tls=channel_credentials(config, tmp_path, "$.forward"),
+            options=channel_options(config),
+        )
+        if authority_is_known:
+            assert client.send(b"", 10) == b""
+        else:
+            with pytest.raises(Refusal) as refused:
+                client.send(b"", 10)
+            assert refused.value.code is UNAVAILABLE
+        client.close()
+        server.stop(0).wait()
+
+
+@pytest.mark.parametrize(("content", "said"), [(None, "cannot read"), ("words", "expected PEM")])
+@pytest.mark.parametrize("field", ["ca_file", "cert_file", "key_file"])
+def test_certificates_that_cannot_be_used_are_named(
+    tmp_path: Path, field: str, content: str | None, said: str
+) -> None:
+    """The place in the configuration, the file, and what was expected."""
+    if content is not None:
+        (tmp_path / "file.pem").write_text(content)
+    with pytest.raises(ConfigError, match=rf"\$\.emit\.tls\.{field}: {said}.*file\.pem"):
+        channel_credentials(ClientTls(**{field: "file.pem"}), tmp_path, "$.emit")

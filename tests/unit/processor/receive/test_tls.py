@@ -1,0 +1,243 @@
+"""Who may send, over what: real certificates, real tokens, real gRPC."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+import trustme
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
+
+from otel_ml_conventions.metrics import METRIC_ML_PROCESSOR_REFUSED
+from otel_ml_processor.config import ReceiveConfig, ServerTls
+from otel_ml_processor.errors import ConfigError
+from otel_ml_processor.receive.grpc_server import GrpcServer
+from otel_ml_processor.refusal import RefusalCause
+from otel_ml_processor.self_metrics import SelfMetrics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+SERVER_TLS = ServerTls(cert_file="server.pem", key_file="server.key")
+MUTUAL_TLS = ServerTls(cert_file="server.pem", key_file="server.key", client_ca_file="ca.pem")
+UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
+
+
+def write_identity(
+    folder: Path, authority: trustme.CA, name: str = "server", **issue: object
+) -> None:
+    """Write a certificate for this machine into *folder*, and the authority that signed it; later than what was there."""
+    certificate = authority.issue_cert("localhost", "127.0.0.1", **issue)  # type: ignore[arg-type]  # a test names what it likes
+    (folder / f"{name}.key").write_bytes(certificate.private_key_pem.bytes())
+    chain = b"".join(part.bytes() for part in certificate.cert_chain_pems)
+    (folder / f"{name}.pem").write_bytes(chain)
+    (folder / "ca.pem").write_bytes(authority.cert_pem.bytes())
+
+
+@pytest.fixture(name="authority", scope="module")
+def _authority() -> trustme.CA:
+    """An authority that both sides trust."""
+    return trustme.CA()
+
+
+@contextmanager
+def receiving(folder: Path, **settings: object) -> Iterator[tuple[str, SelfMetrics]]:
+    """Run a receiver with *settings* until the block ends; give its address and what it counts."""
+    metrics = SelfMetrics({METRIC_ML_PROCESSOR_REFUSED: RefusalCause})
+    config = ReceiveConfig(endpoint="127.0.0.1:0", **settings)  # type: ignore[arg-type]  # a test names settings as it likes
+    server = GrpcServer(config, lambda request, _: b"", metrics, folder=folder)
+    server.start()
+    try:
+        yield f"127.0.0.1:{server.port}", metrics
+    finally:
+        server.stop(0)
+
+
+def credentials(folder: Path, *, with_certificate: bool = False) -> grpc.ChannelCredentials:
+    """Return what a client that trusts the authority in *folder* needs."""
+    authority = (folder / "ca.pem").read_bytes()
+    if not with_certificate:
+        return grpc.ssl_channel_credentials(authority)
+    key, certificate = (folder / "client.key").read_bytes(), (folder / "client.pem").read_bytes()
+    return grpc.ssl_channel_credentials(authority, key, certificate)
+
+
+def answer(
+    address: str, tls: grpc.ChannelCredentials | None = None, **metadata: str
+) -> grpc.StatusCode:
+    """Return the status that a request gets."""
+    channel = grpc.secure_channel(address, tls) if tls else grpc.insecure_channel(address)
+    with channel:
+        try:
+            channel.unary_unary(EXPORT)(b"", timeout=10, metadata=tuple(metadata.items()))
+        except grpc.RpcError as error:
+            return error.code()
+    return grpc.StatusCode.OK
+
+
+def refused(metrics: SelfMetrics) -> dict[str, int]:
+    """Return the refused requests by cause, without zeros."""
+    return {
+        attributes["ml.processor.cause"]: count
+        for name, attributes, count in metrics.snapshot()
+        if name == METRIC_ML_PROCESSOR_REFUSED and count
+    }
+
+
+def test_over_tls_whoever_trusts_the_authority_gets_through(
+    tmp_path: Path, authority: trustme.CA
+) -> None:
+    """In the clear, or with another authority, nobody does."""
+    write_identity(tmp_path, authority)
+    stranger = trustme.CA().cert_pem.bytes()
+    with receiving(tmp_path, tls=SERVER_TLS) as (address, _):
+        assert answer(address, credentials(tmp_path)) is grpc.StatusCode.OK
+        assert answer(address, grpc.ssl_channel_credentials(stranger)) is UNAVAILABLE
+        assert answer(address) is UNAVAILABLE
+
+
+def test_where_callers_need_a_certificate_it_must_be_of_the_authority(
+    tmp_path: Path, authority: trustme.CA
+) -> None:
+    """None, or one that somebody else signed, ends the connection; the right one gets through."""
+    write_identity(tmp_path, authority)
+    write_identity(tmp_path, authority, "client")
+    with receiving(tmp_path, tls=MUTUAL_TLS) as (address, _):
+        assert answer(address, credentials(tmp_path)) is UNAVAILABLE
+        assert answer(address, credentials(tmp_path, with_certificate=True)) is grpc.StatusCode.OK
+        other = tmp_path / "other"
+        other.mkdir()
+        write_identity(other, trustme.CA(), "client")
+        (other / "ca.pem").write_bytes(authority.cert_pem.bytes())
+        assert answer(address, credentials(other, with_certificate=True)) is UNAVAILABLE
+
+
+def test_a_certificate_that_has_expired_is_replaced_without_a_restart(
+    tmp_path: Path, authority: trustme.CA
+) -> None:
+    """The new file is what the next connection gets; a file that is no certificate changes nothing."""
+    yesterday = datetime.now(timezone.utc) - timedelta(days=1)
+    write_identity(tmp_path, authority, not_after=yesterday)
+    with receiving(tmp_path, tls=SERVER_TLS) as (address, _):
+        assert answer(address, credentials(tmp_path)) is UNAVAILABLE
+
+        write_identity(tmp_path, authority)
+        newer(tmp_path / "server.pem")
+        assert answer(address, credentials(tmp_path)) is grpc.StatusCode.OK
+
+        (tmp_path / "server.pem").write_text("half a fi")
+        assert answer(address, credentials(tmp_path)) is grpc.StatusCode.OK
+
+        (tmp_path / "server.pem").unlink()
+        assert answer(address, credentials(tmp_path)) is grpc.StatusCode.OK
+
+
+def newer(path: Path) -> None:
+    """Make *path* look changed, however coarse the clock of the file system is."""
+    stat = path.stat()
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1_000_000_000))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "cannot read"), (b"", "expected PEM"), (b"words", "expected PEM")]
+)
+@pytest.mark.parametrize("file", ["server.pem", "server.key", "ca.pem"])
+def test_files_that_cannot_be_used_are_named(
+    tmp_path: Path, authority: trustme.CA, file: str, content: bytes | None, said: str
+) -> None:
+    """Before anything listens, with the place in the configuration."""
+    write_identity(tmp_path, authority)
+    (tmp_path / file).unlink()
+    if content is not None:
+        (tmp_path / file).write_bytes(content)
+    config = ReceiveConfig(endpoint="127.0.0.1:0", tls=MUTUAL_TLS)
+    with pytest.raises(ConfigError, match=r"\$\.receive\.tls.*" + said) as raised:
+        GrpcServer(config, lambda request, _: b"", SelfMetrics(), folder=tmp_path)
+    assert file in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("authorization", "expected"),
+    [
+        ("Bearer swordfish", grpc.StatusCode.OK),
+        ("Bearer sword", grpc.StatusCode.UNAUTHENTICATED),
+        ("Bearer swordfish2", grpc.StatusCode.UNAUTHENTICATED),
+        ("Bearer ", grpc.StatusCode.UNAUTHENTICATED),
+        ("swordfish", grpc.StatusCode.UNAUTHENTICATED),
+        ("Basic swordfish", grpc.StatusCode.UNAUTHENTICATED),
+        (None, grpc.StatusCode.UNAUTHENTICATED),
+    ],
+)
+def test_whoever_does_not_know_the_token_is_refused_and_counted(
+    tmp_path: Path, authorization: str | None, expected: grpc.StatusCode
+) -> None:
+    """The spans are not taken, and the status tells the sender not to try again in vain."""
+    (tmp_path / "token").write_text("swordfish\n")
+    with receiving(tmp_path, bearer_token_file="token") as (address, metrics):
+        metadata = {} if authorization is None else {"authorization": authorization}
+        assert answer(address, **metadata) is expected
+    is_refused = expected is grpc.StatusCode.UNAUTHENTICATED
+    assert refused(metrics) == ({"unauthenticated": 1} if is_refused else {})
+
+
+def test_a_new_token_is_in_force_when_its_file_is_written(tmp_path: Path) -> None:
+    """The old one is refused from then on; an empty or missing file leaves the last one in force."""
+    token = tmp_path / "token"
+    token.write_text("old")
+    with receiving(tmp_path, bearer_token_file="token") as (address, _):
+        token.write_text("newer")
+        assert answer(address, authorization="Bearer old") is grpc.StatusCode.UNAUTHENTICATED
+        assert answer(address, authorization="Bearer newer") is grpc.StatusCode.OK
+        token.write_text("")
+        assert answer(address, authorization="Bearer newer") is grpc.StatusCode.OK
+        assert answer(address, authorization="Bearer ") is grpc.StatusCode.UNAUTHENTICATED
+        token.unlink()
+        assert answer(address, authorization="Bearer newer") is grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize(("content", "said"), [(None, "cannot read"), ("  \n", "is empty")])
+def test_a_token_file_that_says_nothing_is_a_mistake(
+    tmp_path: Path, content: str | None, said: str
+) -> None:
+    """Nobody could ever get through, so nothing starts."""
+    if content is not None:
+        (tmp_path / "token").write_text(content)
+    config = ReceiveConfig(endpoint="127.0.0.1:0", bearer_token_file="token")
+    with pytest.raises(ConfigError, match=r"\$\.receive\.bearer_token_file.*" + said):
+        GrpcServer(config, lambda request, _: b"", SelfMetrics(), folder=tmp_path)
+
+
+def test_health_is_told_without_a_token(tmp_path: Path) -> None:
+    """Whoever orchestrates asks for the health of a running processor and knows no secrets."""
+    (tmp_path / "token").write_text("swordfish")
+    with (
+        receiving(tmp_path, bearer_token_file="token") as (address, _),
+        grpc.insecure_channel(address) as channel,
+    ):
+        health = HealthStub(channel).Check(HealthCheckRequest(), timeout=10)
+    assert health.status == HealthCheckResponse.SERVING
+
+
+def test_health_ends_before_the_requests_do(tmp_path: Path) -> None:
+    """While those in flight are still answered, no new ones are sent to us."""
+    seen: list[int] = []
+    config = ReceiveConfig(endpoint="127.0.0.1:0")
+
+    def take(request: bytes, _: float | None) -> bytes:
+        seen.append(request[0])
+        return b""
+
+    server = GrpcServer(config, take, SelfMetrics(), folder=tmp_path)
+    server.start()
+    with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        watched = HealthStub(channel).Watch(HealthCheckRequest(), timeout=30)
+        assert next(watched).status == HealthCheckResponse.SERVING
+        server.stop(5)
+        assert next(watched).status == HealthCheckResponse.NOT_SERVING
