@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from conventions.generate.model import Event, Metric, Span
+from conventions.generate.model import Entity, Event, Metric, Span
 
 if TYPE_CHECKING:
     from conventions.generate.model import Attribute, AttributeReference, Registry, Signal
@@ -72,7 +72,9 @@ def _own_facts(signal: Signal) -> dict[str, Any]:
             boundaries=list(signal.boundaries),
             prometheus_name=signal.prometheus_name,
         )
-    return {"severity": signal.annotations["severity"]} if isinstance(signal, Event) else {}
+    if isinstance(signal, Event):
+        return {"severity": signal.annotations["severity"]}
+    return {"identity": list(signal.identity)} if isinstance(signal, Entity) else {}
 
 
 def _reference(reference: AttributeReference) -> dict[str, Any]:

@@ -159,12 +159,11 @@ def _event_facts(event: Event) -> Iterator[tuple[str, str]]:
 def _entities_page(registry: Registry) -> Iterator[str]:
     yield "# Entities"
     for entity in registry.entities:
-        yield from _signal(registry, entity, _entity_facts(registry, entity))
+        yield from _signal(registry, entity, _entity_facts(entity))
 
 
-def _entity_facts(registry: Registry, entity: Entity) -> Iterator[tuple[str, str]]:
-    identity = registry.resolve(entity.attributes)[: entity.identity_size]
-    yield "Identity", ", ".join(f"`{reference.ref}`" for reference in identity)
+def _entity_facts(entity: Entity) -> Iterator[tuple[str, str]]:
+    yield "Identity", ", ".join(f"`{key}`" for key in entity.identity)
 
 
 def _signal(

@@ -205,9 +205,9 @@ class Event(Signal):
 
 @dataclass(frozen=True, kw_only=True)
 class Entity(Signal):
-    """An entity; its first `identity_size` attributes identify it, the rest describe it."""
+    """An entity; the attributes in `identity` identify it, the others describe it."""
 
-    identity_size: int
+    identity: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -470,6 +470,7 @@ _reference_shape: Shape = {
     "note": _optional_text,
     "examples": _Field(_list_of(_plain)),
 }
+_attribute_reference = _record(AttributeReference, _reference_shape)
 _group_reference = _record(GroupReference, {"ref_group": _required_text})
 
 
@@ -522,12 +523,12 @@ def _build_span(*, type: str, name: str, **stated: Any) -> Span:  # noqa: A002  
 def _build_entity(
     *,
     type: str,  # noqa: A002  the YAML's own word
-    identity: References,
-    description: References = (),
+    identity: tuple[AttributeReference, ...],
+    description: tuple[AttributeReference, ...] = (),
     **stated: Any,
 ) -> Entity:
-    attributes = (*identity, *description)
-    return Entity(name=type, attributes=attributes, identity_size=len(identity), **stated)
+    keys = tuple(reference.ref for reference in identity)
+    return Entity(name=type, attributes=(*identity, *description), identity=keys, **stated)
 
 
 _span = _record(
@@ -554,8 +555,8 @@ _entity = _record(
     _build_entity,
     {
         "type": _required_text,
-        "identity": replace(_references(_reference_shape), is_required=True),
-        "description": _references(_reference_shape),
+        "identity": _Field(_list_of(_attribute_reference), is_required=True),
+        "description": _Field(_list_of(_attribute_reference)),
         **_signal_shape,
     },
 )

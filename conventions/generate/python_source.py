@@ -11,7 +11,7 @@ from conventions.generate.model import Metric
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from conventions.generate.model import Attribute, EnumMember, Registry, Signal
+    from conventions.generate.model import Attribute, Entity, EnumMember, Registry, Signal
 
 _WIDTH = 96
 _MOST_NAMES = 3  # signals are named up to here, counted beyond
@@ -20,6 +20,11 @@ MANNER = f"{GENERATED}; what is edited here is overwritten."
 
 _CONSTANT_IMPORTS = "from typing import Final\n"
 _ATTRIBUTE_IMPORTS = "from enum import Enum\nfrom typing import Final\n"
+_ENTITY_IMPORTS = """from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+"""
 _METRIC_IMPORTS = """from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -71,6 +76,7 @@ def package_modules(registry: Registry) -> dict[str, str]:
     return {
         "__init__.py": _init_module(),
         "attributes.py": _attributes_module(registry),
+        "entities.py": _entities_module(registry),
         "events.py": _events_module(registry),
         "metrics.py": _metrics_module(registry),
         "py.typed": "",
@@ -81,7 +87,7 @@ def package_modules(registry: Registry) -> dict[str, str]:
 
 def _init_module() -> str:
     content = (
-        "`attributes`, `metrics`, `spans`, `events` and `schema` hold constants, "
+        "`attributes`, `metrics`, `spans`, `events`, `entities` and `schema` hold constants, "
         "`registry.json` everything about them. Nothing is imported here."
     )
     return _docstring(["The names that otel-ml writes on the wire.", content, MANNER])
@@ -107,6 +113,33 @@ def _events_module(registry: Registry) -> str:
         for event in registry.events
     ]
     return _module("Names of the events of the conventions.", _CONSTANT_IMPORTS, blocks)
+
+
+def _entities_module(registry: Registry) -> str:
+    blocks = [
+        *(_constant("ENTITY", entity, _identified_by(entity)) for entity in registry.entities),
+        _identities(registry.entities),
+    ]
+    title = "Types of the entities of the conventions, and what identifies each."
+    return _module(title, _ENTITY_IMPORTS, blocks)
+
+
+def _identified_by(entity: Entity) -> str:
+    return f"Identified by {_enumerated(f'`{key}`' for key in entity.identity)}."
+
+
+def _identities(entities: Iterable[Entity]) -> str:
+    entries = "".join(
+        f"    ENTITY_{_constant_name(entity.name)}: {_tuple(entity.identity)},\n"
+        for entity in entities
+    )
+    opening = "IDENTITY: Final[Mapping[str, tuple[str, ...]]] = {\n"
+    about = "Keys of the attributes that together identify an entity, by its type."
+    return opening + entries + "}\n" + _docstring([about])
+
+
+def _tuple(texts: Iterable[str]) -> str:
+    return f"({''.join(f'{_quoted(text)}, ' for text in texts).rstrip()})"
 
 
 def _constant(prefix: str, signal: Signal, facts: str) -> str:
@@ -167,7 +200,11 @@ def _listed(signals: Sequence[Signal]) -> str:
     metrics = [f"`{signal.name}`" for signal in signals if isinstance(signal, Metric)]
     if len(metrics) > _MOST_NAMES:
         metrics = [f"{len(metrics)} metrics"]
-    *first, last = [*others, *metrics]
+    return _enumerated([*others, *metrics])
+
+
+def _enumerated(texts: Iterable[str]) -> str:
+    *first, last = texts
     return f"{', '.join(first)} and {last}" if first else last
 
 

@@ -12,65 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from opentelemetry.metrics import Counter, Histogram, Meter
-
-
-METRIC_ML_INFERENCE_DURATION: Final = "ml.inference.duration"
-"""
-Duration of the calls of a model.
-
-Histogram, double, unit `s`. In Prometheus `ml_inference_duration_seconds`.
-"""
-
-
-METRIC_ML_INFERENCE_BATCH_SIZE: Final = "ml.inference.batch.size"
-"""
-Number of samples per call of a model.
-
-Histogram, int, unit `{sample}`. In Prometheus `ml_inference_batch_size`.
-"""
-
-
-METRIC_ML_INFERENCE_PREDICTIONS: Final = "ml.inference.predictions"
-"""
-Number of samples that a model was asked about.
-
-Counter, int, unit `{prediction}`. In Prometheus `ml_inference_predictions_total`.
-"""
-
-
-METRIC_ML_PREDICTION_CONFIDENCE: Final = "ml.prediction.confidence"
-"""
-Confidence of the predictions.
-
-Histogram, double, unit `1`. In Prometheus `ml_prediction_confidence`.
-"""
-
-
-METRIC_ML_INPUT_MISSING_VALUES: Final = "ml.input.missing_values"
-"""
-Number of missing values in the inputs.
-
-Counter, int, unit `{value}`. In Prometheus `ml_input_missing_values_total`.
-"""
-
-
-METRIC_ML_SDK_ERRORS: Final = "ml.sdk.errors"
-"""
-Number of failures inside the instrumentation, none of which reached the caller.
-
-Counter, int, unit `{error}`. In Prometheus `ml_sdk_errors_total`.
-"""
-
-
-METRIC_ML_SDK_DROPPED: Final = "ml.sdk.dropped"
-"""
-Number of inferences whose details were left out because the queue was full.
-
-Their number and duration are counted all the same.
-
-Counter, int, unit `{record}`. In Prometheus `ml_sdk_dropped_total`.
-"""
+    from opentelemetry.metrics import Counter, Histogram, Meter, UpDownCounter
 
 
 METRIC_ML_DRIFT_SCORE: Final = "ml.drift.score"
@@ -107,6 +49,17 @@ Gauge, int, unit `{feature}`. In Prometheus `ml_drift_features`.
 """
 
 
+METRIC_ML_DRIFT_EVIDENCE: Final = "ml.drift.evidence"
+"""
+Evidence that has gathered for slow drift.
+
+The natural logarithm of an e-value that grows from window to window while a small shift
+persists.
+
+Gauge, double, unit `{score}`. In Prometheus `ml_drift_evidence`.
+"""
+
+
 METRIC_ML_DRIFT_DETECTIONS: Final = "ml.drift.detections"
 """
 Number of changes of state to drifting.
@@ -120,6 +73,165 @@ METRIC_ML_DRIFT_WINDOW_SAMPLES: Final = "ml.drift.window.samples"
 Number of samples in the last closed window.
 
 Gauge, int, unit `{sample}`. In Prometheus `ml_drift_window_samples`.
+"""
+
+
+METRIC_ML_DRIFT_CALIBRATION: Final = "ml.drift.calibration"
+"""
+Mode in which p-values are calibrated, 1 for the mode that holds and 0 for the others.
+
+Updowncounter, int, unit `1`. In Prometheus `ml_drift_calibration`.
+"""
+
+
+METRIC_ML_DRIFT_FALSE_ALARM_PROMISED: Final = "ml.drift.false_alarm.promised"
+"""
+Share of windows without drift that may raise an alarm.
+
+Gauge, double, unit `1`. In Prometheus `ml_drift_false_alarm_promised_ratio`.
+"""
+
+
+METRIC_ML_DRIFT_FALSE_ALARM_MEASURED: Final = "ml.drift.false_alarm.measured"
+"""
+Share of the reference's own windows that raise an alarm.
+
+Measured by the self-test when the profile is loaded.
+
+Gauge, double, unit `1`. In Prometheus `ml_drift_false_alarm_measured_ratio`.
+"""
+
+
+METRIC_ML_DRIFT_RUN_LENGTH: Final = "ml.drift.run_length"
+"""
+Number of windows between two false alarms of the evidence.
+
+Measured by the self-test when the profile is loaded.
+
+Gauge, double, unit `{window}`. In Prometheus `ml_drift_run_length`.
+"""
+
+
+METRIC_ML_EVALUATION_SCORE: Final = "ml.evaluation.score"
+"""
+How good the predictions are, on the scale of the score that is named.
+
+Scores that the SDK reports as events `ml.evaluation.result` have the bases `train`,
+`validation` and `test`.
+
+Gauge, double, unit `{score}`. In Prometheus `ml_evaluation_score`.
+"""
+
+
+METRIC_ML_CALIBRATION_ERROR: Final = "ml.calibration.error"
+"""
+Distance between confidence and outcomes.
+
+Measured with labels that came later, of the newest cohort that has enough of them.
+
+Gauge, double, unit `{score}`. In Prometheus `ml_calibration_error`.
+"""
+
+
+METRIC_ML_FEEDBACK_EVENTS: Final = "ml.feedback.events"
+"""
+Number of times that feedback was given.
+
+Counter, int, unit `{event}`. In Prometheus `ml_feedback_events_total`.
+"""
+
+
+METRIC_ML_FEEDBACK_JOINED: Final = "ml.feedback.joined"
+"""
+Number of times that feedback arrived, by what came of looking for its prediction.
+
+Counter, int, unit `{event}`. In Prometheus `ml_feedback_joined_total`.
+"""
+
+
+METRIC_ML_FEEDBACK_COVERAGE: Final = "ml.feedback.coverage"
+"""
+Share of the predictions in the window that have feedback.
+
+Gauge, double, unit `1`. In Prometheus `ml_feedback_coverage_ratio`.
+"""
+
+
+METRIC_ML_FEEDBACK_DELAY: Final = "ml.feedback.delay"
+"""
+Time from a prediction to its feedback.
+
+Histogram, double, unit `s`. In Prometheus `ml_feedback_delay_seconds`.
+"""
+
+
+METRIC_ML_INFERENCE_DURATION: Final = "ml.inference.duration"
+"""
+Duration of the calls of a model.
+
+Histogram, double, unit `s`. In Prometheus `ml_inference_duration_seconds`.
+"""
+
+
+METRIC_ML_INFERENCE_BATCH_SIZE: Final = "ml.inference.batch.size"
+"""
+Number of samples per call of a model.
+
+Histogram, int, unit `{sample}`. In Prometheus `ml_inference_batch_size`.
+"""
+
+
+METRIC_ML_INFERENCE_PREDICTIONS: Final = "ml.inference.predictions"
+"""
+Number of samples that a model was asked about.
+
+Counter, int, unit `{prediction}`. In Prometheus `ml_inference_predictions_total`.
+"""
+
+
+METRIC_ML_INFERENCE_ACTIVE: Final = "ml.inference.active"
+"""
+Number of calls of a model that are under way.
+
+Updowncounter, int, unit `{operation}`. In Prometheus `ml_inference_active`.
+"""
+
+
+METRIC_ML_INFERENCE_OLDEST_AGE: Final = "ml.inference.oldest.age"
+"""
+Time since the oldest call that is still under way began.
+
+A call that hangs is in no other number. There is no point while no call is under way.
+
+Gauge, double, unit `s`. In Prometheus `ml_inference_oldest_age_seconds`.
+"""
+
+
+METRIC_ML_RUNTIME_EVENT_LOOP_DELAY: Final = "ml.runtime.event_loop.delay"
+"""
+Time by which the event loop of the process runs late.
+
+A model that is called in the thread of the event loop holds up every other request.
+
+Histogram, double, unit `s`. In Prometheus `ml_runtime_event_loop_delay_seconds`.
+"""
+
+
+METRIC_ML_INPUT_MISSING_VALUES: Final = "ml.input.missing_values"
+"""
+Number of missing values in the inputs.
+
+Counter, int, unit `{value}`. In Prometheus `ml_input_missing_values_total`.
+"""
+
+
+METRIC_ML_INPUT_DUPLICATES: Final = "ml.input.duplicates"
+"""
+Share of the inputs in the window that repeat an earlier one.
+
+Told by `ml.input.hash`; there is no point where the spans do not carry it.
+
+Gauge, double, unit `1`. In Prometheus `ml_input_duplicates_ratio`.
 """
 
 
@@ -160,6 +272,99 @@ METRIC_ML_FEATURE_TYPE_ERROR: Final = "ml.feature.type_error"
 Share of samples in which the feature has a type that the reference does not know.
 
 Gauge, double, unit `1`. In Prometheus `ml_feature_type_error_ratio`.
+"""
+
+
+METRIC_ML_FEATURE_STALENESS: Final = "ml.feature.staleness"
+"""
+Time since the stream, or one feature of it, last had a value.
+
+Gauge, double, unit `s`. In Prometheus `ml_feature_staleness_seconds`.
+"""
+
+
+METRIC_ML_FEATURE_SAMPLES: Final = "ml.feature.samples"
+"""
+Number of samples per bin of a feature.
+
+Every sample is counted once, whatever windows it falls into, so that counts of several
+processors add up.
+
+Counter, int, unit `{sample}`. In Prometheus `ml_feature_samples_total`.
+"""
+
+
+METRIC_ML_FEATURE_REFERENCE: Final = "ml.feature.reference"
+"""
+Share of the reference that falls into the bin of a feature.
+
+Half a sample is added to each bin, so that its logarithm is finite.
+
+Gauge, double, unit `1`. In Prometheus `ml_feature_reference_ratio`.
+"""
+
+
+METRIC_ML_MODEL_LOAD_DURATION: Final = "ml.model.load.duration"
+"""
+Duration of loading a model.
+
+Histogram, double, unit `s`. In Prometheus `ml_model_load_duration_seconds`.
+"""
+
+
+METRIC_ML_MODEL_LOADED: Final = "ml.model.loaded"
+"""
+Number of models in memory.
+
+Updowncounter, int, unit `{model}`. In Prometheus `ml_model_loaded`.
+"""
+
+
+METRIC_ML_PREDICTION_CONFIDENCE: Final = "ml.prediction.confidence"
+"""
+Confidence of the predictions.
+
+Histogram, double, unit `1`. In Prometheus `ml_prediction_confidence`.
+"""
+
+
+METRIC_ML_PREDICTION_SAMPLES: Final = "ml.prediction.samples"
+"""
+Number of predictions per class.
+
+Every prediction is counted once, whatever windows it falls into. The number of classes is
+capped; the rest is counted together.
+
+Counter, int, unit `{prediction}`. In Prometheus `ml_prediction_samples_total`.
+"""
+
+
+METRIC_ML_PREDICTION_INVALID: Final = "ml.prediction.invalid"
+"""
+Number of predictions that break a rule for outputs.
+
+Counter, int, unit `{prediction}`. In Prometheus `ml_prediction_invalid_total`.
+"""
+
+
+METRIC_ML_PREDICTION_OOD: Final = "ml.prediction.ood"
+"""
+Number of predictions for samples that lie far off the reference.
+
+Far off is beyond the 99.9 % quantile of the reference; such an inference has the verdict
+`ml.verdict.ood`.
+
+Counter, int, unit `{prediction}`. In Prometheus `ml_prediction_ood_total`.
+"""
+
+
+METRIC_ML_PREDICTION_INCONSISTENT: Final = "ml.prediction.inconsistent"
+"""
+Share of repeated inputs in the window that were answered differently.
+
+Told by `ml.input.hash`; there is no point where no input repeats.
+
+Gauge, double, unit `1`. In Prometheus `ml_prediction_inconsistent_ratio`.
 """
 
 
@@ -216,56 +421,50 @@ Counter, int, unit `{prediction}`. In Prometheus `ml_confidence_violations_total
 """
 
 
-METRIC_ML_PREDICTION_SAMPLES: Final = "ml.prediction.samples"
+METRIC_ML_CONFIDENCE_SAMPLES: Final = "ml.confidence.samples"
 """
-Number of predictions per class.
+Confidence of the predictions that the processor received.
 
-Every prediction is counted once, whatever windows it falls into. The number of classes is
-capped; the rest is counted together.
+Every prediction is counted once, whatever windows it falls into. Points SHOULD have exemplars,
+which lead from a bar of the histogram to a trace.
 
-Counter, int, unit `{prediction}`. In Prometheus `ml_prediction_samples_total`.
-"""
-
-
-METRIC_ML_REFERENCE_AGE: Final = "ml.reference.age"
-"""
-Time since the reference was built.
-
-Gauge, double, unit `s`. In Prometheus `ml_reference_age_seconds`.
+Histogram, double, unit `1`. In Prometheus `ml_confidence_samples`.
 """
 
 
-METRIC_ML_REFERENCE_SAMPLES: Final = "ml.reference.samples"
+METRIC_ML_CONFIDENCE_BUDGET: Final = "ml.confidence.budget"
 """
-Number of samples in the reference.
+Share of predictions that may be unconfident or invalid.
 
-Gauge, int, unit `{sample}`. In Prometheus `ml_reference_samples`.
-"""
+Twice the share in the reference, at least 0.1 %. Burn rates are told against it.
 
-
-METRIC_ML_DRIFT_CALIBRATION: Final = "ml.drift.calibration"
-"""
-Mode in which p-values are calibrated, 1 for the mode that holds and 0 for the others.
-
-Updowncounter, int, unit `1`. In Prometheus `ml_drift_calibration`.
+Gauge, double, unit `1`. In Prometheus `ml_confidence_budget_ratio`.
 """
 
 
-METRIC_ML_DRIFT_FALSE_ALARM_PROMISED: Final = "ml.drift.false_alarm.promised"
+METRIC_ML_SDK_ERRORS: Final = "ml.sdk.errors"
 """
-Share of windows without drift that may raise an alarm.
+Number of failures inside the instrumentation, none of which reached the caller.
 
-Gauge, double, unit `1`. In Prometheus `ml_drift_false_alarm_promised_ratio`.
+Counter, int, unit `{error}`. In Prometheus `ml_sdk_errors_total`.
 """
 
 
-METRIC_ML_DRIFT_FALSE_ALARM_MEASURED: Final = "ml.drift.false_alarm.measured"
+METRIC_ML_SDK_DROPPED: Final = "ml.sdk.dropped"
 """
-Share of the reference's own windows that raise an alarm.
+Number of inferences whose details were left out because the queue was full.
 
-Measured by the self-test when the profile is loaded.
+Their number and duration are counted all the same.
 
-Gauge, double, unit `1`. In Prometheus `ml_drift_false_alarm_measured_ratio`.
+Counter, int, unit `{record}`. In Prometheus `ml_sdk_dropped_total`.
+"""
+
+
+METRIC_ML_SDK_TRUNCATED: Final = "ml.sdk.truncated"
+"""
+Number of spans and events whose content was cut because it was too large.
+
+Counter, int, unit `{record}`. In Prometheus `ml_sdk_truncated_total`.
 """
 
 
@@ -274,6 +473,14 @@ METRIC_ML_PROCESSOR_UNDECODED: Final = "ml.processor.undecoded"
 Number of inference spans that could not be read and were passed on untouched.
 
 Counter, int, unit `{span}`. In Prometheus `ml_processor_undecoded_total`.
+"""
+
+
+METRIC_ML_PROCESSOR_DUPLICATES: Final = "ml.processor.duplicates"
+"""
+Number of inference spans that came again and were not counted again.
+
+Counter, int, unit `{span}`. In Prometheus `ml_processor_duplicates_total`.
 """
 
 
@@ -317,6 +524,14 @@ Counter, int, unit `{span}`. In Prometheus `ml_processor_verdicts_dropped_total`
 """
 
 
+METRIC_ML_PROCESSOR_STRIPPED: Final = "ml.processor.stripped"
+"""
+Number of attributes with content that were taken off before spans were passed on.
+
+Counter, int, unit `{attribute}`. In Prometheus `ml_processor_stripped_total`.
+"""
+
+
 METRIC_ML_PROCESSOR_REFUSED: Final = "ml.processor.refused"
 """
 Number of requests that were refused.
@@ -353,6 +568,78 @@ Gauge, double, unit `s`. In Prometheus `ml_processor_window_lag_seconds`.
 """
 
 
+METRIC_ML_PROCESSOR_STATE: Final = "ml.processor.state"
+"""
+How the processor began, 1 for the way that holds and 0 for the other.
+
+Updowncounter, int, unit `1`. In Prometheus `ml_processor_state`.
+"""
+
+
+METRIC_ML_PROCESSOR_SNAPSHOT_AGE: Final = "ml.processor.snapshot.age"
+"""
+Time since the state was last written.
+
+There is no point before the first snapshot.
+
+Gauge, double, unit `s`. In Prometheus `ml_processor_snapshot_age_seconds`.
+"""
+
+
+METRIC_ML_PROCESSOR_DEDUPE_HORIZON: Final = "ml.processor.dedupe.horizon"
+"""
+Time for which a span that comes again is known.
+
+It shrinks when more spans arrive than can be remembered.
+
+Gauge, double, unit `s`. In Prometheus `ml_processor_dedupe_horizon_seconds`.
+"""
+
+
+METRIC_ML_SEGMENT_DISPARITY: Final = "ml.segment.disparity"
+"""
+Rate of a segment divided by the rate of all other samples.
+
+It is 1 where the segment is like the rest. There is no point where the rest has a rate of 0.
+
+Gauge, double, unit `{score}`. In Prometheus `ml_segment_disparity`.
+"""
+
+
+METRIC_ML_REFERENCE_AGE: Final = "ml.reference.age"
+"""
+Time since the reference was built.
+
+Gauge, double, unit `s`. In Prometheus `ml_reference_age_seconds`.
+"""
+
+
+METRIC_ML_REFERENCE_SAMPLES: Final = "ml.reference.samples"
+"""
+Number of samples in the reference.
+
+Gauge, int, unit `{sample}`. In Prometheus `ml_reference_samples`.
+"""
+
+
+METRIC_ML_TRAINING_DURATION: Final = "ml.training.duration"
+"""
+Duration of training a model.
+
+Histogram, double, unit `s`. In Prometheus `ml_training_duration_seconds`.
+"""
+
+
+METRIC_ML_VALIDATION_FAILURES: Final = "ml.validation.failures"
+"""
+Number of failures that validation found.
+
+One per call, feature and rule, however many samples break it.
+
+Counter, int, unit `{failure}`. In Prometheus `ml_validation_failures_total`.
+"""
+
+
 class MetricDefinition(NamedTuple):
     """What an instrument is made of; `boundaries` is empty for all but histograms."""
 
@@ -365,62 +652,6 @@ class MetricDefinition(NamedTuple):
 
 
 DEFINITIONS: Final[Mapping[str, MetricDefinition]] = {
-    METRIC_ML_INFERENCE_DURATION: MetricDefinition(
-        METRIC_ML_INFERENCE_DURATION,
-        "histogram",
-        "s",
-        "Duration of the calls of a model.",
-        "double",
-        (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
-    ),
-    METRIC_ML_INFERENCE_BATCH_SIZE: MetricDefinition(
-        METRIC_ML_INFERENCE_BATCH_SIZE,
-        "histogram",
-        "{sample}",
-        "Number of samples per call of a model.",
-        "int",
-        (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0, 16384.0),
-    ),
-    METRIC_ML_INFERENCE_PREDICTIONS: MetricDefinition(
-        METRIC_ML_INFERENCE_PREDICTIONS,
-        "counter",
-        "{prediction}",
-        "Number of samples that a model was asked about.",
-        "int",
-        (),
-    ),
-    METRIC_ML_PREDICTION_CONFIDENCE: MetricDefinition(
-        METRIC_ML_PREDICTION_CONFIDENCE,
-        "histogram",
-        "1",
-        "Confidence of the predictions.",
-        "double",
-        (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99),
-    ),
-    METRIC_ML_INPUT_MISSING_VALUES: MetricDefinition(
-        METRIC_ML_INPUT_MISSING_VALUES,
-        "counter",
-        "{value}",
-        "Number of missing values in the inputs.",
-        "int",
-        (),
-    ),
-    METRIC_ML_SDK_ERRORS: MetricDefinition(
-        METRIC_ML_SDK_ERRORS,
-        "counter",
-        "{error}",
-        "Number of failures inside the instrumentation, none of which reached the caller.",
-        "int",
-        (),
-    ),
-    METRIC_ML_SDK_DROPPED: MetricDefinition(
-        METRIC_ML_SDK_DROPPED,
-        "counter",
-        "{record}",
-        "Number of inferences whose details were left out because the queue was full.",
-        "int",
-        (),
-    ),
     METRIC_ML_DRIFT_SCORE: MetricDefinition(
         METRIC_ML_DRIFT_SCORE,
         "gauge",
@@ -453,6 +684,14 @@ DEFINITIONS: Final[Mapping[str, MetricDefinition]] = {
         "int",
         (),
     ),
+    METRIC_ML_DRIFT_EVIDENCE: MetricDefinition(
+        METRIC_ML_DRIFT_EVIDENCE,
+        "gauge",
+        "{score}",
+        "Evidence that has gathered for slow drift.",
+        "double",
+        (),
+    ),
     METRIC_ML_DRIFT_DETECTIONS: MetricDefinition(
         METRIC_ML_DRIFT_DETECTIONS,
         "counter",
@@ -467,6 +706,150 @@ DEFINITIONS: Final[Mapping[str, MetricDefinition]] = {
         "{sample}",
         "Number of samples in the last closed window.",
         "int",
+        (),
+    ),
+    METRIC_ML_DRIFT_CALIBRATION: MetricDefinition(
+        METRIC_ML_DRIFT_CALIBRATION,
+        "updowncounter",
+        "1",
+        "Mode in which p-values are calibrated, 1 for the mode that holds and 0 for the others.",
+        "int",
+        (),
+    ),
+    METRIC_ML_DRIFT_FALSE_ALARM_PROMISED: MetricDefinition(
+        METRIC_ML_DRIFT_FALSE_ALARM_PROMISED,
+        "gauge",
+        "1",
+        "Share of windows without drift that may raise an alarm.",
+        "double",
+        (),
+    ),
+    METRIC_ML_DRIFT_FALSE_ALARM_MEASURED: MetricDefinition(
+        METRIC_ML_DRIFT_FALSE_ALARM_MEASURED,
+        "gauge",
+        "1",
+        "Share of the reference's own windows that raise an alarm.",
+        "double",
+        (),
+    ),
+    METRIC_ML_DRIFT_RUN_LENGTH: MetricDefinition(
+        METRIC_ML_DRIFT_RUN_LENGTH,
+        "gauge",
+        "{window}",
+        "Number of windows between two false alarms of the evidence.",
+        "double",
+        (),
+    ),
+    METRIC_ML_EVALUATION_SCORE: MetricDefinition(
+        METRIC_ML_EVALUATION_SCORE,
+        "gauge",
+        "{score}",
+        "How good the predictions are, on the scale of the score that is named.",
+        "double",
+        (),
+    ),
+    METRIC_ML_CALIBRATION_ERROR: MetricDefinition(
+        METRIC_ML_CALIBRATION_ERROR,
+        "gauge",
+        "{score}",
+        "Distance between confidence and outcomes.",
+        "double",
+        (),
+    ),
+    METRIC_ML_FEEDBACK_EVENTS: MetricDefinition(
+        METRIC_ML_FEEDBACK_EVENTS,
+        "counter",
+        "{event}",
+        "Number of times that feedback was given.",
+        "int",
+        (),
+    ),
+    METRIC_ML_FEEDBACK_JOINED: MetricDefinition(
+        METRIC_ML_FEEDBACK_JOINED,
+        "counter",
+        "{event}",
+        "Number of times that feedback arrived, by what came of looking for its prediction.",
+        "int",
+        (),
+    ),
+    METRIC_ML_FEEDBACK_COVERAGE: MetricDefinition(
+        METRIC_ML_FEEDBACK_COVERAGE,
+        "gauge",
+        "1",
+        "Share of the predictions in the window that have feedback.",
+        "double",
+        (),
+    ),
+    METRIC_ML_FEEDBACK_DELAY: MetricDefinition(
+        METRIC_ML_FEEDBACK_DELAY,
+        "histogram",
+        "s",
+        "Time from a prediction to its feedback.",
+        "double",
+        (1.0, 60.0, 600.0, 3600.0, 21600.0, 86400.0, 604800.0, 2592000.0),
+    ),
+    METRIC_ML_INFERENCE_DURATION: MetricDefinition(
+        METRIC_ML_INFERENCE_DURATION,
+        "histogram",
+        "s",
+        "Duration of the calls of a model.",
+        "double",
+        (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+    ),
+    METRIC_ML_INFERENCE_BATCH_SIZE: MetricDefinition(
+        METRIC_ML_INFERENCE_BATCH_SIZE,
+        "histogram",
+        "{sample}",
+        "Number of samples per call of a model.",
+        "int",
+        (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0, 16384.0),
+    ),
+    METRIC_ML_INFERENCE_PREDICTIONS: MetricDefinition(
+        METRIC_ML_INFERENCE_PREDICTIONS,
+        "counter",
+        "{prediction}",
+        "Number of samples that a model was asked about.",
+        "int",
+        (),
+    ),
+    METRIC_ML_INFERENCE_ACTIVE: MetricDefinition(
+        METRIC_ML_INFERENCE_ACTIVE,
+        "updowncounter",
+        "{operation}",
+        "Number of calls of a model that are under way.",
+        "int",
+        (),
+    ),
+    METRIC_ML_INFERENCE_OLDEST_AGE: MetricDefinition(
+        METRIC_ML_INFERENCE_OLDEST_AGE,
+        "gauge",
+        "s",
+        "Time since the oldest call that is still under way began.",
+        "double",
+        (),
+    ),
+    METRIC_ML_RUNTIME_EVENT_LOOP_DELAY: MetricDefinition(
+        METRIC_ML_RUNTIME_EVENT_LOOP_DELAY,
+        "histogram",
+        "s",
+        "Time by which the event loop of the process runs late.",
+        "double",
+        (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+    ),
+    METRIC_ML_INPUT_MISSING_VALUES: MetricDefinition(
+        METRIC_ML_INPUT_MISSING_VALUES,
+        "counter",
+        "{value}",
+        "Number of missing values in the inputs.",
+        "int",
+        (),
+    ),
+    METRIC_ML_INPUT_DUPLICATES: MetricDefinition(
+        METRIC_ML_INPUT_DUPLICATES,
+        "gauge",
+        "1",
+        "Share of the inputs in the window that repeat an earlier one.",
+        "double",
         (),
     ),
     METRIC_ML_FEATURE_MISSING: MetricDefinition(
@@ -506,6 +889,86 @@ DEFINITIONS: Final[Mapping[str, MetricDefinition]] = {
         "gauge",
         "1",
         "Share of samples in which the feature has a type that the reference does not know.",
+        "double",
+        (),
+    ),
+    METRIC_ML_FEATURE_STALENESS: MetricDefinition(
+        METRIC_ML_FEATURE_STALENESS,
+        "gauge",
+        "s",
+        "Time since the stream, or one feature of it, last had a value.",
+        "double",
+        (),
+    ),
+    METRIC_ML_FEATURE_SAMPLES: MetricDefinition(
+        METRIC_ML_FEATURE_SAMPLES,
+        "counter",
+        "{sample}",
+        "Number of samples per bin of a feature.",
+        "int",
+        (),
+    ),
+    METRIC_ML_FEATURE_REFERENCE: MetricDefinition(
+        METRIC_ML_FEATURE_REFERENCE,
+        "gauge",
+        "1",
+        "Share of the reference that falls into the bin of a feature.",
+        "double",
+        (),
+    ),
+    METRIC_ML_MODEL_LOAD_DURATION: MetricDefinition(
+        METRIC_ML_MODEL_LOAD_DURATION,
+        "histogram",
+        "s",
+        "Duration of loading a model.",
+        "double",
+        (0.01, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0),
+    ),
+    METRIC_ML_MODEL_LOADED: MetricDefinition(
+        METRIC_ML_MODEL_LOADED,
+        "updowncounter",
+        "{model}",
+        "Number of models in memory.",
+        "int",
+        (),
+    ),
+    METRIC_ML_PREDICTION_CONFIDENCE: MetricDefinition(
+        METRIC_ML_PREDICTION_CONFIDENCE,
+        "histogram",
+        "1",
+        "Confidence of the predictions.",
+        "double",
+        (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99),
+    ),
+    METRIC_ML_PREDICTION_SAMPLES: MetricDefinition(
+        METRIC_ML_PREDICTION_SAMPLES,
+        "counter",
+        "{prediction}",
+        "Number of predictions per class.",
+        "int",
+        (),
+    ),
+    METRIC_ML_PREDICTION_INVALID: MetricDefinition(
+        METRIC_ML_PREDICTION_INVALID,
+        "counter",
+        "{prediction}",
+        "Number of predictions that break a rule for outputs.",
+        "int",
+        (),
+    ),
+    METRIC_ML_PREDICTION_OOD: MetricDefinition(
+        METRIC_ML_PREDICTION_OOD,
+        "counter",
+        "{prediction}",
+        "Number of predictions for samples that lie far off the reference.",
+        "int",
+        (),
+    ),
+    METRIC_ML_PREDICTION_INCONSISTENT: MetricDefinition(
+        METRIC_ML_PREDICTION_INCONSISTENT,
+        "gauge",
+        "1",
+        "Share of repeated inputs in the window that were answered differently.",
         "double",
         (),
     ),
@@ -557,52 +1020,44 @@ DEFINITIONS: Final[Mapping[str, MetricDefinition]] = {
         "int",
         (),
     ),
-    METRIC_ML_PREDICTION_SAMPLES: MetricDefinition(
-        METRIC_ML_PREDICTION_SAMPLES,
+    METRIC_ML_CONFIDENCE_SAMPLES: MetricDefinition(
+        METRIC_ML_CONFIDENCE_SAMPLES,
+        "histogram",
+        "1",
+        "Confidence of the predictions that the processor received.",
+        "double",
+        (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99),
+    ),
+    METRIC_ML_CONFIDENCE_BUDGET: MetricDefinition(
+        METRIC_ML_CONFIDENCE_BUDGET,
+        "gauge",
+        "1",
+        "Share of predictions that may be unconfident or invalid.",
+        "double",
+        (),
+    ),
+    METRIC_ML_SDK_ERRORS: MetricDefinition(
+        METRIC_ML_SDK_ERRORS,
         "counter",
-        "{prediction}",
-        "Number of predictions per class.",
+        "{error}",
+        "Number of failures inside the instrumentation, none of which reached the caller.",
         "int",
         (),
     ),
-    METRIC_ML_REFERENCE_AGE: MetricDefinition(
-        METRIC_ML_REFERENCE_AGE,
-        "gauge",
-        "s",
-        "Time since the reference was built.",
-        "double",
-        (),
-    ),
-    METRIC_ML_REFERENCE_SAMPLES: MetricDefinition(
-        METRIC_ML_REFERENCE_SAMPLES,
-        "gauge",
-        "{sample}",
-        "Number of samples in the reference.",
+    METRIC_ML_SDK_DROPPED: MetricDefinition(
+        METRIC_ML_SDK_DROPPED,
+        "counter",
+        "{record}",
+        "Number of inferences whose details were left out because the queue was full.",
         "int",
         (),
     ),
-    METRIC_ML_DRIFT_CALIBRATION: MetricDefinition(
-        METRIC_ML_DRIFT_CALIBRATION,
-        "updowncounter",
-        "1",
-        "Mode in which p-values are calibrated, 1 for the mode that holds and 0 for the others.",
+    METRIC_ML_SDK_TRUNCATED: MetricDefinition(
+        METRIC_ML_SDK_TRUNCATED,
+        "counter",
+        "{record}",
+        "Number of spans and events whose content was cut because it was too large.",
         "int",
-        (),
-    ),
-    METRIC_ML_DRIFT_FALSE_ALARM_PROMISED: MetricDefinition(
-        METRIC_ML_DRIFT_FALSE_ALARM_PROMISED,
-        "gauge",
-        "1",
-        "Share of windows without drift that may raise an alarm.",
-        "double",
-        (),
-    ),
-    METRIC_ML_DRIFT_FALSE_ALARM_MEASURED: MetricDefinition(
-        METRIC_ML_DRIFT_FALSE_ALARM_MEASURED,
-        "gauge",
-        "1",
-        "Share of the reference's own windows that raise an alarm.",
-        "double",
         (),
     ),
     METRIC_ML_PROCESSOR_UNDECODED: MetricDefinition(
@@ -610,6 +1065,14 @@ DEFINITIONS: Final[Mapping[str, MetricDefinition]] = {
         "counter",
         "{span}",
         "Number of inference spans that could not be read and were passed on untouched.",
+        "int",
+        (),
+    ),
+    METRIC_ML_PROCESSOR_DUPLICATES: MetricDefinition(
+        METRIC_ML_PROCESSOR_DUPLICATES,
+        "counter",
+        "{span}",
+        "Number of inference spans that came again and were not counted again.",
         "int",
         (),
     ),
@@ -653,6 +1116,14 @@ DEFINITIONS: Final[Mapping[str, MetricDefinition]] = {
         "int",
         (),
     ),
+    METRIC_ML_PROCESSOR_STRIPPED: MetricDefinition(
+        METRIC_ML_PROCESSOR_STRIPPED,
+        "counter",
+        "{attribute}",
+        "Number of attributes with content that were taken off before spans were passed on.",
+        "int",
+        (),
+    ),
     METRIC_ML_PROCESSOR_REFUSED: MetricDefinition(
         METRIC_ML_PROCESSOR_REFUSED,
         "counter",
@@ -685,6 +1156,70 @@ DEFINITIONS: Final[Mapping[str, MetricDefinition]] = {
         "double",
         (),
     ),
+    METRIC_ML_PROCESSOR_STATE: MetricDefinition(
+        METRIC_ML_PROCESSOR_STATE,
+        "updowncounter",
+        "1",
+        "How the processor began, 1 for the way that holds and 0 for the other.",
+        "int",
+        (),
+    ),
+    METRIC_ML_PROCESSOR_SNAPSHOT_AGE: MetricDefinition(
+        METRIC_ML_PROCESSOR_SNAPSHOT_AGE,
+        "gauge",
+        "s",
+        "Time since the state was last written.",
+        "double",
+        (),
+    ),
+    METRIC_ML_PROCESSOR_DEDUPE_HORIZON: MetricDefinition(
+        METRIC_ML_PROCESSOR_DEDUPE_HORIZON,
+        "gauge",
+        "s",
+        "Time for which a span that comes again is known.",
+        "double",
+        (),
+    ),
+    METRIC_ML_SEGMENT_DISPARITY: MetricDefinition(
+        METRIC_ML_SEGMENT_DISPARITY,
+        "gauge",
+        "{score}",
+        "Rate of a segment divided by the rate of all other samples.",
+        "double",
+        (),
+    ),
+    METRIC_ML_REFERENCE_AGE: MetricDefinition(
+        METRIC_ML_REFERENCE_AGE,
+        "gauge",
+        "s",
+        "Time since the reference was built.",
+        "double",
+        (),
+    ),
+    METRIC_ML_REFERENCE_SAMPLES: MetricDefinition(
+        METRIC_ML_REFERENCE_SAMPLES,
+        "gauge",
+        "{sample}",
+        "Number of samples in the reference.",
+        "int",
+        (),
+    ),
+    METRIC_ML_TRAINING_DURATION: MetricDefinition(
+        METRIC_ML_TRAINING_DURATION,
+        "histogram",
+        "s",
+        "Duration of training a model.",
+        "double",
+        (0.01, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0),
+    ),
+    METRIC_ML_VALIDATION_FAILURES: MetricDefinition(
+        METRIC_ML_VALIDATION_FAILURES,
+        "counter",
+        "{failure}",
+        "Number of failures that validation found.",
+        "int",
+        (),
+    ),
 }
 """Every metric by its name."""
 
@@ -697,6 +1232,12 @@ def _create_histogram(meter: Meter, definition: MetricDefinition) -> Histogram:
         )
     except TypeError:  # the oldest API we run on cannot advise buckets; its defaults then hold
         return meter.create_histogram(name, unit, description)
+
+
+def create_ml_feedback_events(meter: Meter) -> Counter:
+    """Create `ml.feedback.events`."""
+    name, _, unit, description, _, _ = DEFINITIONS[METRIC_ML_FEEDBACK_EVENTS]
+    return meter.create_counter(name, unit, description)
 
 
 def create_ml_inference_duration(meter: Meter) -> Histogram:
@@ -715,15 +1256,37 @@ def create_ml_inference_predictions(meter: Meter) -> Counter:
     return meter.create_counter(name, unit, description)
 
 
-def create_ml_prediction_confidence(meter: Meter) -> Histogram:
-    """Create `ml.prediction.confidence`."""
-    return _create_histogram(meter, DEFINITIONS[METRIC_ML_PREDICTION_CONFIDENCE])
+def create_ml_inference_active(meter: Meter) -> UpDownCounter:
+    """Create `ml.inference.active`."""
+    name, _, unit, description, _, _ = DEFINITIONS[METRIC_ML_INFERENCE_ACTIVE]
+    return meter.create_up_down_counter(name, unit, description)
+
+
+def create_ml_runtime_event_loop_delay(meter: Meter) -> Histogram:
+    """Create `ml.runtime.event_loop.delay`."""
+    return _create_histogram(meter, DEFINITIONS[METRIC_ML_RUNTIME_EVENT_LOOP_DELAY])
 
 
 def create_ml_input_missing_values(meter: Meter) -> Counter:
     """Create `ml.input.missing_values`."""
     name, _, unit, description, _, _ = DEFINITIONS[METRIC_ML_INPUT_MISSING_VALUES]
     return meter.create_counter(name, unit, description)
+
+
+def create_ml_model_load_duration(meter: Meter) -> Histogram:
+    """Create `ml.model.load.duration`."""
+    return _create_histogram(meter, DEFINITIONS[METRIC_ML_MODEL_LOAD_DURATION])
+
+
+def create_ml_model_loaded(meter: Meter) -> UpDownCounter:
+    """Create `ml.model.loaded`."""
+    name, _, unit, description, _, _ = DEFINITIONS[METRIC_ML_MODEL_LOADED]
+    return meter.create_up_down_counter(name, unit, description)
+
+
+def create_ml_prediction_confidence(meter: Meter) -> Histogram:
+    """Create `ml.prediction.confidence`."""
+    return _create_histogram(meter, DEFINITIONS[METRIC_ML_PREDICTION_CONFIDENCE])
 
 
 def create_ml_sdk_errors(meter: Meter) -> Counter:
@@ -735,4 +1298,21 @@ def create_ml_sdk_errors(meter: Meter) -> Counter:
 def create_ml_sdk_dropped(meter: Meter) -> Counter:
     """Create `ml.sdk.dropped`."""
     name, _, unit, description, _, _ = DEFINITIONS[METRIC_ML_SDK_DROPPED]
+    return meter.create_counter(name, unit, description)
+
+
+def create_ml_sdk_truncated(meter: Meter) -> Counter:
+    """Create `ml.sdk.truncated`."""
+    name, _, unit, description, _, _ = DEFINITIONS[METRIC_ML_SDK_TRUNCATED]
+    return meter.create_counter(name, unit, description)
+
+
+def create_ml_training_duration(meter: Meter) -> Histogram:
+    """Create `ml.training.duration`."""
+    return _create_histogram(meter, DEFINITIONS[METRIC_ML_TRAINING_DURATION])
+
+
+def create_ml_validation_failures(meter: Meter) -> Counter:
+    """Create `ml.validation.failures`."""
+    name, _, unit, description, _, _ = DEFINITIONS[METRIC_ML_VALIDATION_FAILURES]
     return meter.create_counter(name, unit, description)

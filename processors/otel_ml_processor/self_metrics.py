@@ -12,7 +12,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from otel_ml_conventions.attributes import ML_PROCESSOR_CAUSE
-from otel_ml_conventions.metrics import DEFINITIONS
+from otel_ml_conventions.metrics import (
+    METRIC_ML_PROCESSOR_CLAMPED,
+    METRIC_ML_PROCESSOR_EXPORT_FAILED,
+    METRIC_ML_PROCESSOR_FAILURES,
+    METRIC_ML_PROCESSOR_LATE,
+    METRIC_ML_PROCESSOR_OVERFLOW,
+    METRIC_ML_PROCESSOR_REFUSED,
+    METRIC_ML_PROCESSOR_UNANNOTATED,
+    METRIC_ML_PROCESSOR_UNDECODED,
+    METRIC_ML_PROCESSOR_VERDICTS_DROPPED,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,10 +52,16 @@ _COLLECTOR_COUNTERS: Final[Mapping[str, Mapping[str, str]]] = {
     SENT_SPANS: _EXPORTER,
     SEND_FAILED_SPANS: _EXPORTER,
 }
-_PROCESSOR_COUNTERS: Final = tuple(
-    definition.name
-    for definition in DEFINITIONS.values()
-    if definition.name.startswith("ml.processor.") and definition.instrument == "counter"
+_PROCESSOR_COUNTERS: Final = (
+    METRIC_ML_PROCESSOR_UNDECODED,
+    METRIC_ML_PROCESSOR_LATE,
+    METRIC_ML_PROCESSOR_CLAMPED,
+    METRIC_ML_PROCESSOR_OVERFLOW,
+    METRIC_ML_PROCESSOR_UNANNOTATED,
+    METRIC_ML_PROCESSOR_VERDICTS_DROPPED,
+    METRIC_ML_PROCESSOR_REFUSED,
+    METRIC_ML_PROCESSOR_EXPORT_FAILED,
+    METRIC_ML_PROCESSOR_FAILURES,
 )
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from otel_ml import environment_variables
-from otel_ml_conventions.metrics import DEFINITIONS
+from otel_ml_conventions.metrics import METRIC_ML_PROCESSOR_WINDOW_LAG
 from otel_ml_processor.config import Config
+from otel_ml_processor.self_metrics import SelfMetrics
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -45,7 +46,11 @@ def test_every_environment_variable_is_documented(variable: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "metric", sorted(name for name in DEFINITIONS if name.startswith("ml.processor."))
+    "metric",
+    sorted(
+        {name for name, _, _ in SelfMetrics().snapshot() if name.startswith("ml.processor.")}
+        | {METRIC_ML_PROCESSOR_WINDOW_LAG}
+    ),
 )
 def test_every_count_of_the_processor_is_explained(metric: str) -> None:
     """A counter that rises at night has a line that says what to do."""
