@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
@@ -29,6 +29,13 @@ if TYPE_CHECKING:
 __all__ = ["Telemetry", "emitted"]
 
 RESOURCE = {"service.name": "scenario", "deployment.environment.name": "test"}
+
+
+class Processor(NamedTuple):
+    """A running processor: where it receives, as `host:port`, and how it is told that time has passed and windows may be full."""
+
+    endpoint: str
+    tick: Callable[[], None]
 
 
 class Telemetry:
@@ -70,9 +77,9 @@ class Telemetry:
             meter_provider.shutdown()
 
     @contextmanager
-    def processor(self, *options: str, folder: Path | None = None) -> Iterator[str]:
+    def processor(self, *options: str, folder: Path | None = None) -> Iterator[Processor]:
         """
-        Run the processor with *options* (`key=value`, as `--set` takes them) until the block ends; give the `host:port` where it receives.
+        Run the processor with *options* (`key=value`, as `--set` takes them) until the block ends.
 
         In mode `inline` the spans go on to the receiver; metrics, events and verdict spans always do. Names of profiles are relative to
         *folder*. At the end the windows that are still open are assessed and everything is delivered.
@@ -88,7 +95,7 @@ class Telemetry:
         service = Service(load_config(None, [*own, *options]), folder or Path())
         service.start()
         try:
-            yield endpoint
+            yield Processor(endpoint, service.tick)
         finally:
             service.tick()
             service.stop()

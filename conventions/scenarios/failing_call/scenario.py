@@ -1,0 +1,13 @@
+"""An exception leaves the call: the span is an error and names its class; the message, which may quote data, is not told."""
+
+from contextlib import suppress
+
+from conventions.scenarios.models import price_model
+from conventions.scenarios.telemetry import Telemetry
+
+
+def run(telemetry: Telemetry) -> None:
+    """Ask about a sample with one feature too many."""
+    model = price_model()
+    with telemetry.sdk(), suppress(ValueError):
+        model.predict([[1.0, 2.0, 3.0]])
