@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo stack test test-all check format generate tools bench clean
+.PHONY: help install demo stack test test-all check format fuzz generate tools bench clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -27,6 +27,9 @@ check: $(INSTALLED)  ## Static checks: format, lint, types, layers, spelling, do
 	$(BIN)/interrogate -q tests
 	$(BIN)/python -m conventions.generate check
 	$(BIN)/python docs/generate.py check
+
+fuzz: $(INSTALLED)  ## Compare both decoders on a million damaged requests (some ten minutes).
+	PYTHONPATH=. $(BIN)/python tests/fuzz/decoder.py
 
 format: $(INSTALLED)  ## Format the code and mend what can be mended.
 	$(BIN)/ruff check --fix-only .
@@ -54,7 +57,7 @@ $(INSTALLED): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "otel-ml needs Python 3.10 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12 $(MAKECMDGOALS)")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5,<1'
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[otlp,processor]' --group test --group check
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[otlp,processor,fast]' --group test --group check
 	touch $@
 
 clean:  ## Remove what the targets above have made, except the built servers.

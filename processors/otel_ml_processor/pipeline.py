@@ -26,6 +26,7 @@ from otel_ml_processor.assess.states import DriftStates
 from otel_ml_processor.assess.verdict import Verdicts
 from otel_ml_processor.assess.window import assess_window
 from otel_ml_processor.decode.decoder import Decoded
+from otel_ml_processor.decode.inference_spans import NO_SPANS
 from otel_ml_processor.forward.otlp_client import rejected_items
 from otel_ml_processor.refusal import Refusal
 from otel_ml_processor.self_metrics import (
@@ -55,7 +56,7 @@ __all__ = ["STEPS", "Emit", "NextHop", "Pipeline"]
 STEPS: Final = ("decode", "place", "judge", "annotate", "count", "assess")
 """What can fail without stopping a trace: the causes of `ml.processor.failures`."""
 
-_UNREAD: Final = Decoded(spans=(), columns=(), n_spans=0, undecoded={})
+_UNREAD: Final = Decoded(spans=NO_SPANS, columns=(), n_spans=0, undecoded={})
 _LOGGER: Final = logging.getLogger(__name__)
 
 
@@ -78,8 +79,8 @@ class Emit(Protocol):
     def lag(self, lag_s: float) -> None:
         """Publish how far event time is behind the clock."""
 
-    def annotated(self, request: bytes, decoded: Decoded, verdicts: Verdicts) -> bytes:
-        """Return *request* with the verdicts on its spans."""
+    def annotated(self, decoded: Decoded, verdicts: Verdicts) -> bytes:
+        """Return the request with the verdicts on its spans."""
 
     def verdict_spans(self, decoded: Decoded, verdicts: Verdicts) -> None:
         """Send the verdicts of flagged inferences on a way of their own."""
@@ -180,7 +181,8 @@ class Pipeline:
     def _annotated(self, request: bytes, decoded: Decoded, verdicts: Verdicts) -> bytes:
         annotated = [request]
         with self._contained("annotate"):
-            annotated.append(self._emit.annotated(request, decoded, verdicts))
+            if len(verdicts):
+                annotated.append(self._emit.annotated(decoded, verdicts))
         return annotated[-1]
 
     def _forwarded(

@@ -78,7 +78,6 @@ def annotated_request() -> bytes:
     request = traces().SerializeToString()
     spans = PlainDecoder(lambda _: None).decode(request).spans
     return annotate(
-        request,
         spans,
         Verdicts(np.zeros(1, int), np.zeros(1, int), (VERDICT,)),
         1 << 20,

@@ -11,6 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otel_ml_processor.decode.decoder import Decoded
+from otel_ml_processor.decode.inference_spans import NO_SPANS
 from otel_ml_processor.decode.spans import PlainDecoder
 from otel_ml_processor.decode.wire import MalformedRequest, encode_attributes, scan, splice
 from tests.data.export_requests import any_value, attributes, export_request, inference_span
@@ -269,4 +270,4 @@ def decoded_or_refused(request: bytes) -> tuple[MalformedRequest | None, Decoded
     try:
         return None, PlainDecoder(lambda _: ("a", "b")).decode(request)
     except MalformedRequest as refused:
-        return refused, Decoded((), (), 0, {})
+        return refused, Decoded(NO_SPANS, (), 0, {})

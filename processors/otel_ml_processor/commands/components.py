@@ -9,6 +9,7 @@ from typing import get_args, get_type_hints
 import yaml
 
 from otel_ml_processor.config import Config, DriftConfig
+from otel_ml_processor.decode.compiled import IS_COMPILED
 
 __all__ = ["components_text"]
 
@@ -27,6 +28,7 @@ def components_text() -> str:
                 "otlp": {"protocols": ["grpc"], "signals": ["traces", "metrics", "logs"]},
                 "prometheus": {"signals": ["metrics"]},
             },
+            "decoder": "compiled" if IS_COMPILED else "plain",
             "windows": ["length", "rows"],
             "drift scores": list(scores),
         },

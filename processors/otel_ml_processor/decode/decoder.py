@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from otel_ml_processor.columns import InferenceColumns, StreamKey
 
 if TYPE_CHECKING:
-    from otel_ml_processor.decode.wire import Place
+    from otel_ml_processor.decode.inference_spans import InferenceSpans
 
-__all__ = ["Cause", "Decoded", "Decoder", "FeaturesOf", "InferenceSpan"]
+__all__ = ["Cause", "Decoded", "Decoder", "FeaturesOf"]
 
 FeaturesOf: TypeAlias = Callable[[StreamKey], "Sequence[str] | None"]
 """The features of a stream's reference, in the order that unnamed values have; None where there is no reference."""
@@ -41,24 +41,6 @@ class Cause(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class InferenceSpan:
-    """
-    One span that is an inference.
-
-    *trace_id*, *span_id* and *resource* are the bytes received, *end_time_ns* is what the span said (0 to 2**64 - 1).
-    """
-
-    place: Place
-    trace_id: bytes
-    span_id: bytes
-    end_time_ns: int
-    resource: bytes
-    stream: StreamKey
-    has_verdict: bool
-    """Whether it already carries an `ml.verdict.*` attribute."""
-
-
-@dataclass(frozen=True, slots=True)
 class Decoded:
     """
     One request, read.
@@ -68,7 +50,7 @@ class Decoded:
     not be read; a cause that did not occur is not in it.
     """
 
-    spans: tuple[InferenceSpan, ...]
+    spans: InferenceSpans
     columns: tuple[InferenceColumns, ...]
     n_spans: int
     undecoded: Mapping[str, int]

@@ -24,19 +24,30 @@ from otel_ml_conventions.attributes import (
 )
 from otel_ml_processor.columns import InferenceColumns, StreamKey
 from otel_ml_processor.decode.attributes import text
-from otel_ml_processor.decode.decoder import Cause, Decoded, InferenceSpan
+from otel_ml_processor.decode.decoder import Cause, Decoded
+from otel_ml_processor.decode.inference_spans import InferenceSpans
 from otel_ml_processor.decode.samples import SAMPLE_KEYS, Sample, read_samples
 from otel_ml_processor.decode.value_column import text_column, value_column
-from otel_ml_processor.decode.wire import Place, ResourceSpans, scan
+from otel_ml_processor.decode.wire import Place, scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
+    from otel_ml_processor.columns import IntArray
     from otel_ml_processor.decode.decoder import FeaturesOf
 
-__all__ = ["MAX_ATTRIBUTES", "MAX_REQUEST_ROWS", "MAX_SPAN_BYTES", "PlainDecoder"]
+__all__ = [
+    "INFERENCES",
+    "MAX_ATTRIBUTES",
+    "MAX_REQUEST_ROWS",
+    "MAX_SPAN_BYTES",
+    "VERDICT_PREFIX",
+    "PlainDecoder",
+    "Reading",
+    "read_origin",
+]
 
 MAX_SPAN_BYTES: Final = 2 << 20
 """A longer inference span is not read: parsed, it would take twenty times as much memory."""
@@ -45,7 +56,7 @@ MAX_ATTRIBUTES: Final = 1024
 MAX_REQUEST_ROWS: Final = 1 << 18
 """Rows of all batches of one request; a span that would exceed it gives none."""
 
-_INFERENCES: Final = frozenset(
+INFERENCES: Final = frozenset(
     operation.value
     for operation in (
         MlOperationNameValues.PREDICT,
@@ -55,7 +66,7 @@ _INFERENCES: Final = frozenset(
     )
 )
 _MODEL_NAME: Final = ML_MODEL_NAME.encode()
-_VERDICT_PREFIX: Final = "ml.verdict."
+VERDICT_PREFIX: Final = "ml.verdict."
 _READ: Final = SAMPLE_KEYS | {ML_MODEL_NAME, ML_MODEL_VERSION, ML_OPERATION_NAME}
 _ORIGIN: Final = frozenset({SERVICE_NAME, DEPLOYMENT_ENVIRONMENT_NAME})
 _LATEST_NS: Final = (1 << 63) - 1
@@ -76,19 +87,19 @@ class PlainDecoder:
         Raises:
             MalformedRequest: If the framing around the spans is broken.
         """
-        reading = _Reading(request, self._features_of)
+        reading = Reading(request, self._features_of)
         groups = scan(request)
         for group in groups:
-            reading.read_group(group)
+            reading.read_group(group.resource, group.spans)
         return Decoded(
-            spans=tuple(reading.spans),
+            spans=_inference_spans(request, reading.found),
             columns=tuple(rows.columns() for rows in reading.streams.values() if rows.samples),
             n_spans=sum(len(group.spans) for group in groups),
             undecoded=dict(reading.undecoded),
         )
 
 
-class _Origin(NamedTuple):
+class Origin(NamedTuple):
     """What the spans of one resource have in common."""
 
     resource: bytes
@@ -96,7 +107,16 @@ class _Origin(NamedTuple):
     environment: str
 
 
-class _StreamRows:
+class FoundSpan(NamedTuple):
+    """An inference span that was read."""
+
+    place: Place
+    resource: bytes
+    stream: StreamKey
+    has_verdict: bool
+
+
+class StreamRows:
     """The rows of one stream, as they arrive."""
 
     __slots__ = ("end_times_ns", "names", "samples", "spans", "stream")
@@ -131,28 +151,28 @@ class _StreamRows:
         )
 
 
-class _Reading:
+class Reading:
     """What has been read of one request so far."""
 
-    __slots__ = ("_features_of", "_request", "_rows_left", "spans", "streams", "undecoded")
+    __slots__ = ("_features_of", "_request", "found", "rows_left", "streams", "undecoded")
 
     def __init__(self, request: bytes, features_of: FeaturesOf) -> None:
         self._request = request
         self._features_of = features_of
-        self._rows_left = MAX_REQUEST_ROWS
-        self.spans: list[InferenceSpan] = []
-        self.streams: dict[StreamKey, _StreamRows] = {}
+        self.rows_left = MAX_REQUEST_ROWS
+        self.found: list[FoundSpan] = []
+        self.streams: dict[StreamKey, StreamRows] = {}
         self.undecoded: Counter[str] = Counter()
 
-    def read_group(self, group: ResourceSpans) -> None:
-        """Read the inference spans of one resource; the resource itself only if there is one."""
+    def read_group(self, resource: bytes, places: Iterable[Place]) -> None:
+        """Read the inference spans among those at *places*, all of one *resource*; the resource itself only if there is one."""
         # Most spans are no inferences, and one that does not contain the key need not be parsed to know.
         find = self._request.find
-        candidates = [p for p in group.spans if find(_MODEL_NAME, p.start, p.end) >= 0]
+        candidates = [p for p in places if find(_MODEL_NAME, p.start, p.end) >= 0]
         if not candidates:
             return
         common: set[Cause] = set()
-        origin = _read_origin(group.resource, common)
+        origin = read_origin(resource, common)
         for place in candidates:
             causes = set(common)
             if origin is not None:
@@ -160,7 +180,7 @@ class _Reading:
             if causes:
                 self.undecoded.update(cause.value for cause in causes)
 
-    def _read_span(self, place: Place, origin: _Origin, causes: set[Cause]) -> None:
+    def _read_span(self, place: Place, origin: Origin, causes: set[Cause]) -> None:
         span = _parsed_span(self._request, place, causes)
         if span is None:
             return
@@ -170,34 +190,68 @@ class _Reading:
             return
         rows = self._rows_of(stream)
         samples = read_samples(attributes, rows.names, causes)
-        if len(samples) > self._rows_left:
+        if len(samples) > self.rows_left:
             causes.add(Cause.OVERSIZED)
             samples = []
-        self._rows_left -= len(samples)
-        rows.add(len(self.spans), span.end_time_unix_nano, samples)
-        self.spans.append(
-            InferenceSpan(
-                place=place,
-                trace_id=span.trace_id,
-                span_id=span.span_id,
-                end_time_ns=span.end_time_unix_nano,
-                resource=origin.resource,
-                stream=stream,
-                has_verdict=self._has_verdict(span, place),
-            )
-        )
+        self.rows_left -= len(samples)
+        rows.add(len(self.found), span.end_time_unix_nano, samples)
+        has_verdict = self._has_verdict(span, place)
+        self.found.append(FoundSpan(place, origin.resource, stream, has_verdict))
 
     def _has_verdict(self, span: Span, place: Place) -> bool:
-        if self._request.find(_VERDICT_PREFIX.encode(), place.start, place.end) < 0:
+        if self._request.find(VERDICT_PREFIX.encode(), place.start, place.end) < 0:
             return False
-        return any(attribute.key.startswith(_VERDICT_PREFIX) for attribute in span.attributes)
+        return any(attribute.key.startswith(VERDICT_PREFIX) for attribute in span.attributes)
 
-    def _rows_of(self, stream: StreamKey) -> _StreamRows:
+    def _rows_of(self, stream: StreamKey) -> StreamRows:
         rows = self.streams.get(stream)
         if rows is None:
-            rows = _StreamRows(stream, self._features_of(stream) or ())
+            rows = StreamRows(stream, self._features_of(stream) or ())
             self.streams[stream] = rows
         return rows
+
+
+def _inference_spans(request: bytes, found: Sequence[FoundSpan]) -> InferenceSpans:
+    messages: dict[Place, int] = {}
+    for span in found:
+        _add_around(span.place, messages)
+    resources = {span.resource: None for span in found}
+    streams = {span.stream: None for span in found}
+    return InferenceSpans(
+        request=request,
+        places=_table([span.place for span in found], messages),
+        messages=_table(list(messages), messages),
+        resources=tuple(resources),
+        resource_of=_positions([span.resource for span in found], tuple(resources)),
+        streams=tuple(streams),
+        stream_of=_positions([span.stream for span in found], tuple(streams)),
+        has_verdict=np.array([span.has_verdict for span in found], dtype=bool),
+    )
+
+
+def _add_around(place: Place, messages: dict[Place, int]) -> None:
+    """Give a number to each message around *place*, the outer ones first."""
+    if place.parent is not None and place.parent not in messages:
+        _add_around(place.parent, messages)
+        messages[place.parent] = len(messages)
+
+
+def _table(places: Sequence[Place], messages: Mapping[Place, int]) -> IntArray:
+    rows = [
+        (
+            place.length_at,
+            place.start,
+            place.end,
+            -1 if place.parent is None else messages[place.parent],
+        )
+        for place in places
+    ]
+    return np.array(rows, dtype=np.int64).reshape(-1, 4)
+
+
+def _positions(items: Sequence[object], among: Sequence[object]) -> IntArray:
+    numbers = {item: number for number, item in enumerate(among)}
+    return np.array([numbers[item] for item in items], dtype=np.int64)
 
 
 def _parsed_span(request: bytes, place: Place, causes: set[Cause]) -> Span | None:
@@ -215,7 +269,8 @@ def _parsed_span(request: bytes, place: Place, causes: set[Cause]) -> Span | Non
     return span
 
 
-def _read_origin(resource: bytes, causes: set[Cause]) -> _Origin | None:
+def read_origin(resource: bytes, causes: set[Cause]) -> Origin | None:
+    """Return whose spans those of *resource* are; None, with the reason added to *causes*, where that cannot be read."""
     if len(resource) > MAX_SPAN_BYTES:
         causes.add(Cause.OVERSIZED)
         return None
@@ -227,7 +282,7 @@ def _read_origin(resource: bytes, causes: set[Cause]) -> _Origin | None:
     service = text(attributes.get(SERVICE_NAME), causes)
     environment = text(attributes.get(DEPLOYMENT_ENVIRONMENT_NAME), causes)
     # Whose inferences these are must be certain: two services never share a stream.
-    return None if causes else _Origin(resource, service or "", environment or "")
+    return None if causes else Origin(resource, service or "", environment or "")
 
 
 def _by_key(attributes: Iterable[KeyValue], keys: frozenset[str]) -> dict[str, AnyValue]:
@@ -237,10 +292,10 @@ def _by_key(attributes: Iterable[KeyValue], keys: frozenset[str]) -> dict[str, A
 
 
 def _stream(
-    attributes: Mapping[str, AnyValue], origin: _Origin, causes: set[Cause]
+    attributes: Mapping[str, AnyValue], origin: Origin, causes: set[Cause]
 ) -> StreamKey | None:
     """Return whose inference this is; None if it is none, or if that cannot be read."""
-    if _said(attributes, ML_OPERATION_NAME, causes) not in _INFERENCES:
+    if _said(attributes, ML_OPERATION_NAME, causes) not in INFERENCES:
         return None
     model = _said(attributes, ML_MODEL_NAME, causes)
     version = text(attributes.get(ML_MODEL_VERSION), causes)

@@ -9,6 +9,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
@@ -25,14 +26,14 @@ from otel_ml_conventions.metrics import (
     METRIC_ML_PROCESSOR_VERDICTS_DROPPED,
 )
 from otel_ml_conventions.schema import SCHEMA_URL
-from otel_ml_processor.decode.wire import encode_attributes, length_delimited, splice
+from otel_ml_processor.decode.wire import encode_attributes, length_delimited
 from otel_ml_processor.emit.otlp import SCOPE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from otel_ml_processor.assess.verdict import Verdict, Verdicts
-    from otel_ml_processor.decode.decoder import InferenceSpan
+    from otel_ml_processor.decode.inference_spans import InferenceSpan, InferenceSpans
     from otel_ml_processor.decode.wire import AttributeValue
     from otel_ml_processor.self_metrics import SelfMetrics
 
@@ -55,31 +56,28 @@ class UnannotatedCause(str, Enum):
 
 
 def annotate(
-    request: bytes,
-    spans: Sequence[InferenceSpan],
+    spans: InferenceSpans,
     verdicts: Verdicts,
     max_bytes: int,
     self_metrics: SelfMetrics,
 ) -> bytes:
     """
-    Return *request* with `ml.verdict.*` appended to its inference *spans*, everything else byte for byte as received.
+    Return the request of *spans* with `ml.verdict.*` appended to them, everything else byte for byte as received.
 
-    A span that carries a verdict already is left alone, and if the result
-    would be larger than *max_bytes*, *request* itself is returned; both are counted.
+    A span that carries a verdict already is left alone, and if the result would be larger than *max_bytes*, the request itself is returned; both
+    are counted.
     """
-    encoded = [_encoded(verdict) for verdict in verdicts.said]
-    additions = [
-        (spans[index].place, encoded[code])
-        for index, code in zip(verdicts.spans.tolist(), verdicts.codes.tolist(), strict=True)
-        if not spans[index].has_verdict
-    ]
-    loops = len(verdicts) - len(additions)
+    codes = np.full(len(spans), -1, dtype=np.int64)
+    codes[verdicts.spans] = verdicts.codes
+    loops = int(np.count_nonzero(spans.has_verdict & (codes >= 0)))
+    codes[spans.has_verdict] = -1
     self_metrics.add(METRIC_ML_PROCESSOR_UNANNOTATED, loops, UnannotatedCause.POSSIBLE_LOOP)
-    annotated = splice(request, additions)
+    annotated = spans.with_additions(codes, [_encoded(verdict) for verdict in verdicts.said])
     if len(annotated) <= max_bytes:
         return annotated
-    self_metrics.add(METRIC_ML_PROCESSOR_UNANNOTATED, len(additions), UnannotatedCause.OVERSIZED)
-    return request
+    left_out = len(verdicts) - loops
+    self_metrics.add(METRIC_ML_PROCESSOR_UNANNOTATED, left_out, UnannotatedCause.OVERSIZED)
+    return spans.request
 
 
 def verdict_spans(spans: Sequence[InferenceSpan], verdicts: Mapping[int, Verdict]) -> bytes:
@@ -150,14 +148,12 @@ class RateLimit:
         self._lock = threading.Lock()
         self._buckets: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
-    def select(
-        self, spans: Sequence[InferenceSpan], verdicts: Verdicts, now_ns: int
-    ) -> dict[int, Verdict]:
+    def select(self, spans: InferenceSpans, verdicts: Verdicts, now_ns: int) -> dict[int, Verdict]:
         """Return the flagged of *verdicts* that may be sent at *now_ns*; none for a span that carries a verdict already."""
         flagged = {
             index: verdict
             for index, verdict in verdicts.flagged().items()
-            if not spans[index].has_verdict
+            if not spans.has_verdict[index]
         }
         chosen = {
             index: verdict

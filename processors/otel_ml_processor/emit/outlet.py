@@ -83,11 +83,9 @@ class Outlet:
         """Write how far event time is behind the clock into the book."""
         self._book.set_window_lag(lag_s)
 
-    def annotated(self, request: bytes, decoded: Decoded, verdicts: Verdicts) -> bytes:
-        """Return *request* with the verdicts on its spans, or as it is where that would be too large for the next hop."""
-        return annotate(
-            request, decoded.spans, verdicts, self._max_annotated_bytes, self._self_metrics
-        )
+    def annotated(self, decoded: Decoded, verdicts: Verdicts) -> bytes:
+        """Return the request with the verdicts on its spans, or as it is where that would be too large for the next hop."""
+        return annotate(decoded.spans, verdicts, self._max_annotated_bytes, self._self_metrics)
 
     def verdict_spans(self, decoded: Decoded, verdicts: Verdicts) -> None:
         """Send child spans for the flagged inferences, as many as the rate allows."""

@@ -111,9 +111,9 @@ class GrpcServer:
         """The port that is listened on; 0 before the start."""
         return self._port
 
-    def start(self) -> None:
+    def bind(self) -> None:
         """
-        Listen and serve.
+        Take the address; requests that come before `start` wait.
 
         Raises:
             ConfigError: If the address is not one of this machine or is in use.
@@ -124,6 +124,16 @@ class GrpcServer:
             self._port = self._listen(endpoint)
         except RuntimeError as error:
             raise ConfigError(f"{_PLACE}: cannot listen on {endpoint}: {error}") from None
+
+    def start(self) -> None:
+        """
+        Serve, on the address that `bind` took or now takes.
+
+        Raises:
+            ConfigError: As `bind`.
+        """
+        if not self._port:
+            self.bind()
         self._server.start()
         self._health.set("", HealthCheckResponse.SERVING)
 

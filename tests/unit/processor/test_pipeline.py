@@ -97,11 +97,11 @@ class Out:
     def lag(self, lag_s: float) -> None:
         """Forget the lag."""
 
-    def annotated(self, request: bytes, decoded: Decoded, verdicts: Verdicts) -> bytes:
+    def annotated(self, decoded: Decoded, verdicts: Verdicts) -> bytes:
         """Splice the verdicts in, as the real outlet does."""
         if self.broken == "annotated":
             raise ZeroDivisionError
-        return annotate(request, decoded.spans, verdicts, 1 << 22, self.metrics)
+        return annotate(decoded.spans, verdicts, 1 << 22, self.metrics)
 
     def verdict_spans(self, decoded: Decoded, verdicts: Verdicts) -> None:
         """Write down verdicts of the tee."""

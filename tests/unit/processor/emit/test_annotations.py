@@ -36,7 +36,7 @@ from tests.data.export_requests import (
 )
 
 if TYPE_CHECKING:
-    from otel_ml_processor.decode.decoder import InferenceSpan
+    from otel_ml_processor.decode.inference_spans import InferenceSpans
 
 LOW = MlVerdictConfidenceValues.LOW.value
 DRIFTING = MlVerdictDriftValues.DRIFTING.value
@@ -52,7 +52,7 @@ SECOND_NS = 1_000_000_000
 UNLIMITED = 1 << 30
 
 
-def spans_of(request: bytes) -> tuple[InferenceSpan, ...]:
+def spans_of(request: bytes) -> InferenceSpans:
     """Return the inference spans of *request*."""
     return PlainDecoder(lambda _: None).decode(request).spans
 
@@ -93,7 +93,7 @@ def test_a_verdict_stands_behind_what_the_span_already_says() -> None:
     """Four attributes more on the span that is meant, none on the other."""
     request = export_request([inference_span(span_id=1), inference_span(span_id=2)])
 
-    annotated = annotate(request, spans_of(request), told({1: FULL}), UNLIMITED, self_metrics())
+    annotated = annotate(spans_of(request), told({1: FULL}), UNLIMITED, self_metrics())
 
     expected = [inference_span(span_id=1), inference_span(FULL_ATTRIBUTES, span_id=2)]
     assert parsed_spans(annotated) == expected
@@ -113,7 +113,7 @@ def test_only_what_is_known_is_written(verdict: Verdict, expected: dict[str, obj
     """Spans stay small: nothing is said of what nobody knows."""
     request = export_request([inference_span()])
 
-    annotated = annotate(request, spans_of(request), told({0: verdict}), UNLIMITED, self_metrics())
+    annotated = annotate(spans_of(request), told({0: verdict}), UNLIMITED, self_metrics())
 
     assert parsed_spans(annotated) == [inference_span(expected)]
 
@@ -122,7 +122,7 @@ def test_without_verdicts_the_bytes_are_those_received() -> None:
     """Not even written anew."""
     request = export_request([inference_span()])
 
-    assert annotate(request, spans_of(request), told({}), UNLIMITED, self_metrics()) == request
+    assert annotate(spans_of(request), told({}), UNLIMITED, self_metrics()) == request
 
 
 def test_a_span_that_carries_a_verdict_is_left_alone_and_counted() -> None:
@@ -132,7 +132,7 @@ def test_a_span_that_carries_a_verdict_is_left_alone_and_counted() -> None:
     )
     metrics = self_metrics()
 
-    annotated = annotate(request, spans_of(request), told({0: FULL, 1: FULL}), UNLIMITED, metrics)
+    annotated = annotate(spans_of(request), told({0: FULL, 1: FULL}), UNLIMITED, metrics)
 
     assert parsed_spans(annotated) == [
         inference_span({"ml.verdict.drift": "steady"}, span_id=1),
@@ -146,10 +146,10 @@ def test_what_the_next_hop_would_refuse_goes_as_received() -> None:
     request = export_request([inference_span(span_id=1), inference_span(span_id=2)])
     spans = spans_of(request)
     metrics = self_metrics()
-    annotated = annotate(request, spans, told({0: FULL, 1: FULL}), UNLIMITED, metrics)
+    annotated = annotate(spans, told({0: FULL, 1: FULL}), UNLIMITED, metrics)
 
-    at_limit = annotate(request, spans, told({0: FULL, 1: FULL}), len(annotated), metrics)
-    beyond = annotate(request, spans, told({0: FULL, 1: FULL}), len(annotated) - 1, metrics)
+    at_limit = annotate(spans, told({0: FULL, 1: FULL}), len(annotated), metrics)
+    beyond = annotate(spans, told({0: FULL, 1: FULL}), len(annotated) - 1, metrics)
 
     assert at_limit == annotated != request
     assert beyond == request
@@ -234,7 +234,7 @@ def test_only_flagged_inferences_get_a_span_of_their_own() -> None:
     assert counts(metrics) == {}
 
 
-def flagged(model: str, number: int) -> tuple[tuple[InferenceSpan, ...], Verdicts]:
+def flagged(model: str, number: int) -> tuple[InferenceSpans, Verdicts]:
     """Return so many flagged inferences of *model*."""
     request = export_request([inference_span({"ml.model.name": model})] * number)
     return spans_of(request), told(dict.fromkeys(range(number), FLAGGED))

@@ -1,0 +1,33 @@
+"""How the hot loops are compiled, and what there is without a compiler."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["IS_COMPILED", "compiled"]
+
+_Function = TypeVar("_Function", bound="Callable[..., Any]")
+
+IS_COMPILED: Final = find_spec("numba") is not None
+"""Whether the functions that `compiled` has been put on become machine code; not where the extra `fast` is not installed."""
+
+
+def compiled(function: _Function) -> _Function:
+    """
+    Return *function* compiled when it is first called, kept on disk for the next process where that can be, and run without Python's lock.
+
+    Without numba *function* itself. Compiled or not it does the same; `NUMBA_BOUNDSCHECK=1` makes every access checked.
+    """
+    if not IS_COMPILED:
+        return function
+    import numba
+
+    try:
+        dispatcher: Any = numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # neither beside the code nor at home may anything be written
+        dispatcher = numba.njit(nogil=True)(function)
+    return cast("_Function", dispatcher)

@@ -1,0 +1,198 @@
+"""Flat JSON objects within the bytes of a request become rows of columns, for compiled code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from otel_ml_processor.columns import Kind
+from otel_ml_processor.decode.compiled import compiled
+from otel_ml_processor.decode.fast_number import read_number
+from otel_ml_processor.decode.fast_text import find_text, same_text
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from otel_ml_processor.columns import ByteArray, FloatArray, IntArray
+
+__all__ = ["read_objects"]
+
+_MISSING = int(Kind.MISSING)
+_NUMBER = int(Kind.NUMBER)
+_BOOLEAN = int(Kind.BOOLEAN)
+_TEXT = int(Kind.TEXT)
+
+_QUOTE, _BACKSLASH, _COLON, _COMMA, _OPEN, _CLOSE = 0x22, 0x5C, 0x3A, 0x2C, 0x7B, 0x7D
+_FIRST_PRINTABLE = 0x20
+
+
+@compiled
+def _skip_blanks(data: ByteArray, at: int, end: int) -> int:
+    while at < end and (
+        data[at] == 0x20 or data[at] == 0x0A or data[at] == 0x0D or data[at] == 0x09
+    ):
+        at += 1
+    return at
+
+
+@compiled
+def _end_of_string(data: ByteArray, at: int, end: int) -> int:
+    """Return where the quote is that ends the string whose first byte is at *at*; -1 if there is none, or an escape before it."""
+    while at < end:
+        byte = data[at]
+        if byte == _QUOTE:
+            return at
+        if byte == _BACKSLASH or byte < _FIRST_PRINTABLE:
+            return -1
+        at += 1
+    return -1
+
+
+@compiled
+def _is_literal(data: ByteArray, at: int, end: int, literal: str) -> bool:
+    if end - at < len(literal):
+        return False
+    for offset in range(len(literal)):
+        if data[at + offset] != ord(literal[offset]):
+            return False
+    return True
+
+
+@compiled
+def _find_name(
+    data: ByteArray, start: int, end: int, names: ByteArray, name_ends: IntArray, expected: int
+) -> int:
+    """Return which of the names the bytes in `[start, end)` are, -1 for none; *expected* is looked at first."""
+    n_names = len(name_ends) - 1
+    for step in range(n_names):
+        index = expected + step
+        if index >= n_names:
+            index -= n_names
+        if same_text(data, start, end, names, name_ends[index], name_ends[index + 1]):
+            return index
+    return -1
+
+
+@compiled
+def read_objects(
+    data: ByteArray,
+    ranges: IntArray,
+    names: ByteArray,
+    name_ends: IntArray,
+    kinds: ByteArray,
+    numbers: FloatArray,
+    texts: IntArray,
+    table: IntArray,
+    seen: IntArray,
+    is_read: NDArray[np.bool_],
+) -> int:
+    """
+    Read the JSON object in each of *ranges* (n, 2) into row i of *kinds*, *numbers* and *texts*, shape (n_names, n).
+
+    Returned is the number of different texts.
+
+    The names are the bytes in `[name_ends[k], name_ends[k + 1])` of *names*. A name that an object does not have keeps what its column
+    held before. `is_read[i]` says whether the object was flat and plain; what the columns hold of another is undefined. A range that begins at -1 is
+    left alone.
+    """
+    n_texts = 0
+    for row in range(len(ranges)):
+        if ranges[row, 0] < 0:
+            continue
+        is_read[row], n_texts = _read_object(
+            data,
+            ranges[row, 0],
+            ranges[row, 1],
+            row,
+            names,
+            name_ends,
+            kinds,
+            numbers,
+            texts,
+            table,
+            seen,
+            n_texts,
+        )
+    return n_texts
+
+
+@compiled
+def _read_object(
+    data: ByteArray,
+    at: int,
+    end: int,
+    row: int,
+    names: ByteArray,
+    name_ends: IntArray,
+    kinds: ByteArray,
+    numbers: FloatArray,
+    texts: IntArray,
+    table: IntArray,
+    seen: IntArray,
+    n_texts: int,
+) -> tuple[bool, int]:
+    n_names = len(name_ends) - 1
+    at = _skip_blanks(data, at, end)
+    if at >= end or data[at] != _OPEN:
+        return False, n_texts
+    at = _skip_blanks(data, at + 1, end)
+    if at < end and data[at] == _CLOSE:
+        return _skip_blanks(data, at + 1, end) == end, n_texts
+    expected = 0
+    while at < end:
+        if data[at] != _QUOTE:
+            return False, n_texts
+        key_end = _end_of_string(data, at + 1, end)
+        if key_end < 0:
+            return False, n_texts
+        name = _find_name(data, at + 1, key_end, names, name_ends, expected)
+        at = _skip_blanks(data, key_end + 1, end)
+        if at >= end or data[at] != _COLON:
+            return False, n_texts
+        at = _skip_blanks(data, at + 1, end)
+        kind, number, start, at = _read_value(data, at, end)
+        if kind < 0:
+            return False, n_texts
+        if name >= 0:
+            text = -1
+            if kind == _TEXT:
+                text, n_texts = find_text(data, start, at - 1, table, seen, n_texts)
+                if text < 0:
+                    return False, n_texts
+            kinds[name, row] = kind
+            numbers[name, row] = number
+            texts[name, row] = text
+            expected = name + 1 if name + 1 < n_names else 0
+        at = _skip_blanks(data, at, end)
+        if at < end and data[at] == _CLOSE:
+            return _skip_blanks(data, at + 1, end) == end, n_texts
+        if at >= end or data[at] != _COMMA:
+            return False, n_texts
+        at = _skip_blanks(data, at + 1, end)
+    return False, n_texts
+
+
+@compiled
+def _read_value(data: ByteArray, at: int, end: int) -> tuple[int, float, int, int]:
+    """Return kind (-1 for what is not read here), number, where a text begins, and the offset behind the value."""
+    nan = float("nan")
+    if at >= end:
+        return -1, nan, 0, at
+    first = data[at]
+    if first == _QUOTE:
+        stop = _end_of_string(data, at + 1, end)
+        if stop < 0:
+            return -1, nan, 0, at
+        if _is_literal(data, at, end, '"Infinity"'):
+            return _NUMBER, float("inf"), 0, stop + 1
+        if _is_literal(data, at, end, '"-Infinity"'):
+            return _NUMBER, -float("inf"), 0, stop + 1
+        return _TEXT, nan, at + 1, stop + 1
+    if first == 0x6E and _is_literal(data, at, end, "null"):
+        return _MISSING, nan, 0, at + 4
+    if first == 0x74 and _is_literal(data, at, end, "true"):
+        return _BOOLEAN, 1.0, 0, at + 4
+    if first == 0x66 and _is_literal(data, at, end, "false"):
+        return _BOOLEAN, 0.0, 0, at + 5
+    number, stop = read_number(data, at, end)
+    return (_NUMBER if stop > at else -1), number, 0, stop

@@ -1,0 +1,565 @@
+"""
+Where the spans of a request lie and what those say that are inferences, for compiled code.
+
+Every length is checked against the end of what is around it before anything in it is read, and *data* goes on for `TAIL` zero bytes behind the
+request, so that no read can leave it whatever the bytes say. What is not plain (a group, a field written twice, an event, a value of another type than
+the conventions give) is not judged here: such a span is `ODD`, and the plain decoder reads it.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from otel_ml_conventions.attributes import (
+    ML_CONTENT_TRUNCATED,
+    ML_INPUT_FEATURES,
+    ML_INPUT_ROWS,
+    ML_INPUT_VALUES,
+    ML_MODEL_NAME,
+    ML_MODEL_VERSION,
+    ML_OPERATION_NAME,
+    ML_PREDICTION_CONFIDENCE,
+    ML_PREDICTION_CONFIDENCES,
+    ML_PREDICTION_ENTROPY,
+    ML_PREDICTION_LABEL,
+    ML_PREDICTION_LABELS,
+    ML_PREDICTION_MARGIN,
+    ML_PREDICTION_VALUE,
+    ML_PREDICTION_VALUES,
+)
+from otel_ml_processor.decode.compiled import compiled
+from otel_ml_processor.decode.fast_text import begins_with, find_text, is_text, same_text
+from otel_ml_processor.decode.spans import INFERENCES, VERDICT_PREFIX
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from otel_ml_processor.columns import ByteArray, IntArray
+
+__all__ = ["TAIL", "State", "scan_framing", "scan_spans"]
+
+TAIL = 16
+"""Zero bytes behind the request: more than the longest number."""
+
+
+class State(IntEnum):
+    """What came of a span."""
+
+    OTHER = 0
+    """No inference: nothing is to be said of it."""
+    PLAIN = 1
+    """An inference of one sample, read."""
+    ODD = 2
+    """To be read by the plain decoder, whatever it is."""
+
+
+_OTHER, _PLAIN, _ODD = int(State.OTHER), int(State.PLAIN), int(State.ODD)
+
+_READ = (
+    ML_OPERATION_NAME,
+    ML_MODEL_NAME,
+    ML_MODEL_VERSION,
+    ML_PREDICTION_LABEL,
+    ML_PREDICTION_CONFIDENCE,
+    ML_PREDICTION_ENTROPY,
+    ML_PREDICTION_MARGIN,
+    ML_PREDICTION_VALUE,
+    ML_INPUT_FEATURES,
+    ML_INPUT_VALUES,
+    ML_CONTENT_TRUNCATED,
+    ML_INPUT_ROWS,
+    ML_PREDICTION_LABELS,
+    ML_PREDICTION_CONFIDENCES,
+    ML_PREDICTION_VALUES,
+)
+"""The attributes that are read; those of a batch are the last."""
+_OPERATION, _MODEL, _VERSION, _LABEL = 0, 1, 2, 3
+_CONFIDENCE, _VALUE, _FEATURES, _VALUES, _TRUNCATED, _FIRST_OF_BATCH = 4, 7, 8, 9, 10, 11
+_N_KEYS = len(_READ)
+_N_NUMBERS = 4
+
+_EMPTY, _STRING, _BOOL, _INT, _DOUBLE, _ARRAY, _MAP, _BYTES, _IRREGULAR = 0, 1, 2, 3, 4, 5, 6, 7, -1
+_NAN, _INFINITY = 0x7FF8000000000000, 0x7FF0000000000000
+_MAX_NAME = 256
+_MAX_SPAN_BYTES = 2 << 20
+_MAX_ATTRIBUTES = 1024
+_MAX_JSON = 1 << 20
+
+
+def _bytes_of(texts: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the texts one after the other, and where each begins and the last ends."""
+    encoded = [text.encode() for text in texts]
+    return np.frombuffer(b"".join(encoded), np.uint8), np.cumsum([0, *map(len, encoded)])
+
+
+# Constants of this module are part of the machine code; as arguments they would be counted at every call, which takes longer than the call.
+_KEYS, _KEY_ENDS = _bytes_of(_READ)
+_OPERATIONS, _OPERATION_ENDS = _bytes_of(tuple(sorted(INFERENCES)))
+_VERDICT = np.frombuffer(VERDICT_PREFIX.encode(), np.uint8)
+
+
+@compiled
+def _varint(data: ByteArray, at: int, end: int) -> tuple[int, int]:
+    """Return the number at *at* and the offset behind it; -1 for the offset where it does not end before *end*, or is no number of 64 bits."""
+    if (
+        at < end and data[at] < 0x80
+    ):  # most tags and lengths; short enough to be folded into the loops around it
+        return np.uint64(data[at]), at + 1
+    return _long_varint(data, at, end)
+
+
+@compiled
+def _long_varint(data: ByteArray, at: int, end: int) -> tuple[int, int]:
+    value = np.uint64(0)
+    shift = np.uint64(0)
+    while at < end and shift < np.uint64(70):
+        byte = data[at]
+        at += 1
+        value |= np.uint64(byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, (-1 if shift == np.uint64(63) and byte > 1 else at)
+        shift += np.uint64(7)
+    return value, -1
+
+
+@compiled
+def _length(data: ByteArray, at: int, end: int) -> tuple[int, int]:
+    """Return where the message with its length at *at* begins and ends; -1 for both where that goes beyond *end*."""
+    size, start = _varint(data, at, end)
+    if start < 0 or size > np.uint64(end - start):
+        return -1, -1
+    return start, start + np.int64(size)
+
+
+@compiled
+def _after_field(data: ByteArray, at: int, end: int, wire_type: int) -> int:
+    """Return the offset behind the value at *at*, of a field that is skipped; -1 for one that goes too far or is a group."""
+    if wire_type == 0:
+        return _varint(data, at, end)[1]
+    if wire_type == 1:
+        return at + 8 if at + 8 <= end else -1
+    if wire_type == 5:
+        return at + 4 if at + 4 <= end else -1
+    if wire_type == 2:
+        return _length(data, at, end)[1]
+    return -1
+
+
+@compiled
+def scan_framing(
+    data: ByteArray, end: int, messages: IntArray, spans: IntArray, max_fields: int
+) -> tuple[int, int]:
+    """
+    Find the spans in `data[0:end]`; return how many messages and spans there are, or -1 where the framing is not plain.
+
+    *messages* (n, 6) gets, for each `resource_spans` and `scope_spans` in their order, length_at, start, end, its parent (-1 for the request), and, of a
+    `resource_spans`, where its resource begins and ends (0, 0 without one). *spans* (m, 4) gets length_at, start, end, and its `scope_spans`.
+    """
+    n_messages = n_spans = at = 0
+    fields_left = max_fields
+    while at < end:
+        fields_left -= 1
+        tag, after = _varint(data, at, end)
+        if after < 0 or fields_left < 0:
+            return -1, -1
+        if tag != 0x0A:
+            at = _after_unknown(data, tag, after, end)
+            if at < 0:
+                return -1, -1
+            continue
+        start, stop = _length(data, after, end)
+        if start < 0 or n_messages >= len(messages):
+            return -1, -1
+        place = n_messages
+        n_messages = _add_message(messages, n_messages, after, start, stop, -1)
+        n_messages, n_spans, fields_left = _scan_resource(
+            data, place, messages, spans, n_messages, n_spans, fields_left
+        )
+        if n_messages < 0:
+            return -1, -1
+        at = stop
+    return n_messages, n_spans
+
+
+@compiled
+def _add_message(
+    messages: IntArray, n_messages: int, length_at: int, start: int, stop: int, parent: int
+) -> int:
+    messages[n_messages, 0], messages[n_messages, 1], messages[n_messages, 2] = (
+        length_at,
+        start,
+        stop,
+    )
+    messages[n_messages, 3], messages[n_messages, 4], messages[n_messages, 5] = parent, 0, 0
+    return n_messages + 1
+
+
+@compiled
+def _after_unknown(data: ByteArray, tag: int, at: int, end: int) -> int:
+    number = tag >> np.uint64(3)
+    if number == 0 or number > np.uint64(0x1FFFFFFF):
+        return -1
+    return _after_field(data, at, end, np.int64(tag & np.uint64(7)))
+
+
+@compiled
+def _scan_resource(
+    data: ByteArray,
+    place: int,
+    messages: IntArray,
+    spans: IntArray,
+    n_messages: int,
+    n_spans: int,
+    fields_left: int,
+) -> tuple[int, int, int]:
+    at, end = messages[place, 1], messages[place, 2]
+    has_resource = False
+    while at < end:
+        fields_left -= 1
+        tag, after = _varint(data, at, end)
+        if after < 0 or fields_left < 0:
+            return -1, -1, -1
+        if tag == 0x0A:
+            start, stop = _length(data, after, end)
+            if start < 0 or has_resource:  # one in several parts is for the plain decoder
+                return -1, -1, -1
+            has_resource = True
+            messages[place, 4], messages[place, 5] = start, stop
+            at = stop
+        elif tag == 0x12:
+            start, stop = _length(data, after, end)
+            if start < 0 or n_messages >= len(messages):
+                return -1, -1, -1
+            scope = n_messages
+            n_messages = _add_message(messages, n_messages, after, start, stop, place)
+            n_spans, fields_left = _scan_scope(data, scope, messages, spans, n_spans, fields_left)
+            if n_spans < 0:
+                return -1, -1, -1
+            at = stop
+        else:
+            at = _after_unknown(data, tag, after, end)
+            if at < 0:
+                return -1, -1, -1
+    return n_messages, n_spans, fields_left
+
+
+@compiled
+def _scan_scope(
+    data: ByteArray, scope: int, messages: IntArray, spans: IntArray, n_spans: int, fields_left: int
+) -> tuple[int, int]:
+    at, end = messages[scope, 1], messages[scope, 2]
+    while at < end:
+        fields_left -= 1
+        tag, after = _varint(data, at, end)
+        if after < 0 or fields_left < 0:
+            return -1, -1
+        if tag != 0x12:
+            at = _after_unknown(data, tag, after, end)
+            if at < 0:
+                return -1, -1
+            continue
+        start, stop = _length(data, after, end)
+        if start < 0 or n_spans >= len(spans):
+            return -1, -1
+        spans[n_spans, 0], spans[n_spans, 1], spans[n_spans, 2] = after, start, stop
+        spans[n_spans, 3] = scope
+        n_spans += 1
+        at = stop
+    return n_spans, fields_left
+
+
+@compiled
+def scan_spans(
+    data: ByteArray,
+    spans: IntArray,
+    table: IntArray,
+    texts: IntArray,
+    states: ByteArray,
+    end_times: NDArray[np.uint64],
+    identities: IntArray,
+    labels: IntArray,
+    numbers: IntArray,
+    features: IntArray,
+    has_verdict: NDArray[np.bool_],
+    is_cut: NDArray[np.bool_],
+) -> int:
+    """
+    Read each of *spans*; return how many different texts there were.
+
+    Written, a row per span: *states*; *end_times*; *identities* (n, 2), the numbers of the texts of
+    model and version, -1 without; *labels*; *numbers* (n, 4), confidence, entropy, margin and value as the bits of a float; *features* (n, 2), the range of the
+    JSON text, -1 without; *has_verdict*; *is_cut*.
+    """
+    n_texts = 0
+    found = np.empty((_N_KEYS, 3), np.int64)
+    for row in range(len(spans)):
+        found[:, 0] = _EMPTY - 2  # not there
+        end_times[row] = 0
+        has_verdict[row] = False
+        states[row] = _ODD
+        if spans[row, 2] - spans[row, 1] > _MAX_SPAN_BYTES:
+            continue
+        is_plain, verdict_seen, end_time = _read_span(data, spans[row, 1], spans[row, 2], found)
+        if not is_plain:
+            continue
+        has_verdict[row] = verdict_seen
+        end_times[row] = end_time
+        states[row], n_texts = _read_inference(
+            data,
+            row,
+            found,
+            table,
+            texts,
+            n_texts,
+            identities,
+            labels,
+            numbers,
+            features,
+            is_cut,
+        )
+    return n_texts
+
+
+@compiled
+def _read_span(data: ByteArray, at: int, end: int, found: IntArray) -> tuple[bool, bool, int]:
+    """
+    Return whether the span is plain, whether it carries a verdict, and its end time; its attributes are written to *found*.
+
+    One long function, because a call that is not folded into its caller counts the references to every array it is given, which takes
+    longer than reading an attribute.
+    """
+    end_time = np.uint64(0)
+    n_attributes = 0
+    has_verdict = False
+    while at < end:
+        tag, after = _varint(data, at, end)
+        if after < 0:
+            return False, False, end_time
+        if tag != 0x4A:  # no attribute
+            if tag == 0x41 and after + 8 <= end:
+                end_time = _fixed64(data, after)
+                at = after + 8
+                continue
+            at = _after_other(data, tag, after, end)
+            if at < 0:
+                return False, False, end_time
+            continue
+        start, stop = _length(data, after, end)
+        n_attributes += 1
+        if start < 0 or n_attributes > _MAX_ATTRIBUTES or start >= stop or data[start] != 0x0A:
+            return False, False, end_time
+        key_start, key_end = _length(data, start + 1, stop)
+        if key_start < 0 or not is_text(data, key_start, key_end):
+            return False, False, end_time
+        kind, first, second = _EMPTY, key_end, key_end
+        if key_end < stop:
+            first, second = _length(data, key_end + 1, stop)
+            if data[key_end] != 0x12 or first < 0 or second != stop:
+                return False, False, end_time
+            if first < stop and data[first] == 0x0A:  # most values are texts
+                kind = _STRING
+                first, second = _length(data, first + 1, stop)
+                if first < 0 or second != stop or not is_text(data, first, second):
+                    return False, False, end_time
+            else:
+                kind, first, second = _read_value(data, first, stop)
+                if kind == _IRREGULAR:
+                    return False, False, end_time
+        key = -1
+        for known in range(_N_KEYS):
+            if key_end - key_start == _KEY_ENDS[known + 1] - _KEY_ENDS[known] and same_text(
+                data, key_start, key_end, _KEYS, _KEY_ENDS[known], _KEY_ENDS[known + 1]
+            ):
+                key = known
+        if key >= 0:
+            found[key, 0], found[key, 1], found[key, 2] = kind, first, second
+        elif begins_with(data, key_start, key_end, _VERDICT, 0, len(_VERDICT)):
+            has_verdict = True
+        at = stop
+    return True, has_verdict, end_time
+
+
+@compiled
+def _read_value(data: ByteArray, at: int, end: int) -> tuple[int, int, int]:
+    """Return the kind of the value in `[at, end)`, which is no text, and its range or its bits."""
+    if at == end:
+        return _EMPTY, at, end
+    tag = data[at]
+    if tag == 0x21 and at + 9 == end:
+        return _DOUBLE, np.int64(_fixed64(data, at + 1)), end
+    if tag == 0x10 or tag == 0x18:
+        value, stop = _varint(data, at + 1, end)
+        if stop == end:
+            return (_BOOL if tag == 0x10 else _INT), np.int64(value), end
+    elif tag == 0x2A or tag == 0x3A:
+        start, stop = _length(data, at + 1, end)
+        if start >= 0 and stop == end and (tag == 0x3A or _is_flat_array(data, start, stop)):
+            return (_ARRAY if tag == 0x2A else _BYTES), start, stop
+    return _IRREGULAR, at, end
+
+
+@compiled
+def _after_other(data: ByteArray, tag: int, at: int, end: int) -> int:
+    """Return the offset behind a field of a span that says nothing here; -1 where the plain decoder must look at it."""
+    if tag == 0x1A or tag == 0x2A:  # trace_state, name
+        start, stop = _length(data, at, end)
+        return stop if start >= 0 and is_text(data, start, stop) else -1
+    if tag == 0x0A or tag == 0x12 or tag == 0x22:  # trace_id, span_id, parent_span_id
+        return _length(data, at, end)[1]
+    if tag == 0x39:  # start_time_unix_nano
+        return at + 8 if at + 8 <= end else -1
+    if (
+        tag == 0x30 or tag == 0x50 or tag == 0x60 or tag == 0x70
+    ):  # kind and the counts of what was dropped
+        return _varint(data, at, end)[1]
+    if tag == 0x7A:  # status
+        start, stop = _length(data, at, end)
+        return stop if start >= 0 and _is_status(data, start, stop) else -1
+    if tag == 0x85:  # flags, field 16
+        return at + 4 if at + 4 <= end else -1
+    return -1
+
+
+@compiled
+def _is_status(data: ByteArray, at: int, end: int) -> bool:
+    while at < end:
+        tag, after = _varint(data, at, end)
+        if after < 0:
+            return False
+        if tag == 0x12:
+            start, stop = _length(data, after, end)
+            if start < 0 or not is_text(data, start, stop):
+                return False
+            at = stop
+        elif tag == 0x18:
+            at = _varint(data, after, end)[1]
+            if at < 0:
+                return False
+        else:
+            return False
+    return True
+
+
+@compiled
+def _fixed64(data: ByteArray, at: int) -> np.uint64:
+    value: np.uint64 = np.uint64(0)
+    for byte in range(8):
+        value |= np.uint64(data[at + byte]) << np.uint64(8 * byte)
+    return value
+
+
+@compiled
+def _is_flat_array(data: ByteArray, at: int, end: int) -> bool:
+    while at < end:
+        if data[at] != 0x0A:
+            return False
+        start, stop = _length(data, at + 1, end)
+        if start < 0 or not _is_scalar(data, start, stop):
+            return False
+        at = stop
+    return True
+
+
+@compiled
+def _is_scalar(data: ByteArray, at: int, end: int) -> bool:
+    if at == end:
+        return True
+    tag = data[at]
+    at += 1
+    if tag == 0x0A or tag == 0x3A:
+        start, stop = _length(data, at, end)
+        return start >= 0 and stop == end and (tag == 0x3A or is_text(data, start, stop))
+    if tag == 0x10 or tag == 0x18:
+        return _varint(data, at, end)[1] == end
+    return tag == 0x21 and at + 8 == end
+
+
+@compiled
+def _read_inference(
+    data: ByteArray,
+    row: int,
+    found: IntArray,
+    table: IntArray,
+    texts: IntArray,
+    n_texts: int,
+    identities: IntArray,
+    labels: IntArray,
+    numbers: IntArray,
+    features: IntArray,
+    is_cut: NDArray[np.bool_],
+) -> tuple[int, int]:
+    """Return the state of the span with the attributes in *found*, and how many texts have been seen."""
+    if found[_OPERATION, 0] == _EMPTY - 2 or found[_OPERATION, 0] == _EMPTY:
+        return _OTHER, n_texts
+    if found[_OPERATION, 0] != _STRING:
+        return _ODD, n_texts
+    if not _is_inference(data, found[_OPERATION, 1], found[_OPERATION, 2]):
+        return (
+            _OTHER if found[_OPERATION, 2] - found[_OPERATION, 1] <= _MAX_NAME else _ODD
+        ), n_texts
+    if found[_MODEL, 0] != _STRING or found[_MODEL, 1] == found[_MODEL, 2]:
+        return _ODD, n_texts
+    for key in range(_FIRST_OF_BATCH, _N_KEYS):
+        if found[key, 0] != _EMPTY - 2:
+            return _ODD, n_texts
+    for key in (_MODEL, _VERSION, _LABEL):
+        is_there = found[key, 0] != _EMPTY - 2 and found[key, 0] != _EMPTY
+        if is_there and (found[key, 0] != _STRING or found[key, 2] - found[key, 1] > _MAX_NAME):
+            return _ODD, n_texts
+        number = -1
+        if is_there and (key == _LABEL or found[key, 1] < found[key, 2]):
+            number, n_texts = find_text(data, found[key, 1], found[key, 2], table, texts, n_texts)
+            if number < 0:
+                return _ODD, n_texts
+        if key == _LABEL:
+            labels[row] = number
+        else:
+            identities[row, key - _MODEL] = number
+    if not _read_numbers(found, numbers[row]):
+        return _ODD, n_texts
+    return _read_content(row, found, features, is_cut), n_texts
+
+
+@compiled
+def _is_inference(data: ByteArray, start: int, end: int) -> bool:
+    for known in range(len(_OPERATION_ENDS) - 1):
+        first, last = _OPERATION_ENDS[known], _OPERATION_ENDS[known + 1]
+        if same_text(data, start, end, _OPERATIONS, first, last):
+            return True
+    return False
+
+
+@compiled
+def _read_numbers(found: IntArray, numbers: IntArray) -> bool:
+    """Write the bits of the four numbers; return whether each is a float but NaN, or not there."""
+    for index in range(_N_NUMBERS):
+        kind = found[_CONFIDENCE + index, 0]
+        if kind == _DOUBLE:
+            bits = found[_CONFIDENCE + index, 1]
+            if bits & 0x7FFFFFFFFFFFFFFF > _INFINITY:  # a NaN that was said
+                return False
+            numbers[index] = bits
+        elif kind == _EMPTY - 2 or kind == _EMPTY:
+            numbers[index] = _NAN
+        else:
+            return False
+    return True
+
+
+@compiled
+def _read_content(row: int, found: IntArray, features: IntArray, is_cut: NDArray[np.bool_]) -> int:
+    features[row, 0], features[row, 1], is_cut[row] = -1, -1, False
+    if found[_TRUNCATED, 0] != _EMPTY - 2:
+        if found[_TRUNCATED, 0] != _BOOL:
+            return _ODD
+        is_cut[row] = found[_TRUNCATED, 1] != 0
+    if found[_FEATURES, 0] == _STRING:
+        if found[_FEATURES, 2] - found[_FEATURES, 1] > _MAX_JSON:
+            return _ODD
+        features[row, 0], features[row, 1] = found[_FEATURES, 1], found[_FEATURES, 2]
+    elif found[_FEATURES, 0] != _EMPTY - 2 or found[_VALUES, 0] != _EMPTY - 2:
+        return _ODD
+    return _PLAIN

@@ -1,0 +1,118 @@
+"""The inference spans of a request as a struct of arrays: where they lie, whose they are. One is parsed only when it is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, overload
+
+import numpy as np
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from otel_ml_processor.decode.compiled import IS_COMPILED
+from otel_ml_processor.decode.fast_splice import spliced
+from otel_ml_processor.decode.wire import Place, splice
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from otel_ml_processor.columns import IntArray, StreamKey
+
+__all__ = ["NO_SPANS", "InferenceSpan", "InferenceSpans"]
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceSpan:
+    """
+    One span that is an inference.
+
+    *trace_id*, *span_id* and *resource* are the bytes received, *end_time_ns* is what the span said (0 to 2**64 - 1).
+    """
+
+    place: Place
+    trace_id: bytes
+    span_id: bytes
+    end_time_ns: int
+    resource: bytes
+    stream: StreamKey
+    has_verdict: bool
+    """Whether it already carries an `ml.verdict.*` attribute."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InferenceSpans(Sequence[InferenceSpan]):
+    """
+    The inference spans of *request*, in their order.
+
+    `places` (n, 4) says where each lies: length_at, start, end, and which of the `messages` is around it. `messages` (k, 4), the `resource_spans`
+    and `scope_spans` in their order, says the same of them, -1 where around it is the request. `resources[resource_of[i]]` and `streams[stream_of[i]]` are those
+    of span i.
+    """
+
+    request: bytes
+    places: IntArray
+    messages: IntArray
+    resources: Sequence[bytes]
+    resource_of: IntArray
+    streams: Sequence[StreamKey]
+    stream_of: IntArray
+    has_verdict: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @overload
+    def __getitem__(self, index: int) -> InferenceSpan: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[InferenceSpan]: ...
+
+    def __getitem__(self, index: int | slice) -> InferenceSpan | Sequence[InferenceSpan]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        place = self._place(self.places[index].tolist())
+        span = Span.FromString(self.request[place.start : place.end])
+        return InferenceSpan(
+            place=place,
+            trace_id=span.trace_id,
+            span_id=span.span_id,
+            end_time_ns=span.end_time_unix_nano,
+            resource=self.resources[self.resource_of[index]],
+            stream=self.streams[self.stream_of[index]],
+            has_verdict=bool(self.has_verdict[index]),
+        )
+
+    def _place(self, numbers: Sequence[int]) -> Place:
+        length_at, start, end, parent = numbers
+        around = None if parent < 0 else self._place(self.messages[parent].tolist())
+        return Place(length_at, start, end, around)
+
+    def with_additions(self, codes: IntArray, additions: Sequence[bytes]) -> bytes:
+        """
+        Return the request with `additions[codes[i]]` appended to span i, and with the lengths around it corrected; nothing where the code is -1.
+
+        Every other byte stays as it is.
+        """
+        if IS_COMPILED:
+            return spliced(self.request, self.places, self.messages, codes, additions)
+        return splice(
+            self.request,
+            [
+                (self._place(self.places[index].tolist()), additions[codes[index]])
+                for index in np.flatnonzero(codes >= 0).tolist()
+            ],
+        )
+
+
+_NOTHING: Final = np.zeros(0, dtype=np.int64)
+NO_SPANS: Final = InferenceSpans(
+    request=b"",
+    places=_NOTHING.reshape(0, 4),
+    messages=_NOTHING.reshape(0, 4),
+    resources=(),
+    resource_of=_NOTHING,
+    streams=(),
+    stream_of=_NOTHING,
+    has_verdict=np.zeros(0, dtype=bool),
+)
+"""Of a request without inferences."""

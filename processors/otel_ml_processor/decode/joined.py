@@ -1,0 +1,57 @@
+"""Columns of the same stream that were read in different ways, as one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from otel_ml_processor.columns import InferenceColumns, TextColumn, ValueColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_ml_processor.columns import IntArray
+
+__all__ = ["joined"]
+
+
+def joined(parts: Sequence[InferenceColumns]) -> InferenceColumns:
+    """Return the rows of *parts*, at least one, all of the same stream and with the same features, in the order of their spans."""
+    if len(parts) == 1:
+        return parts[0]
+    spans = np.concatenate([part.spans for part in parts])
+    order = np.argsort(spans, kind="stable")
+    return InferenceColumns(
+        stream=parts[0].stream,
+        spans=spans[order],
+        end_times_ns=np.concatenate([part.end_times_ns for part in parts])[order],
+        labels=_texts([part.labels for part in parts], order),
+        confidences=np.concatenate([part.confidences for part in parts])[order],
+        entropies=np.concatenate([part.entropies for part in parts])[order],
+        margins=np.concatenate([part.margins for part in parts])[order],
+        values=np.concatenate([part.values for part in parts])[order],
+        features={
+            name: _values([part.features[name] for part in parts], order)
+            for name in parts[0].features
+        },
+    )
+
+
+def _texts(columns: Sequence[TextColumn], order: IntArray) -> TextColumn:
+    numbers: dict[str, int] = {}
+    codes = []
+    for column in columns:
+        renumbered = [numbers.setdefault(text, len(numbers)) for text in column.dictionary]
+        codes.append(np.array([*renumbered, -1], dtype=np.int64)[column.codes])
+    return TextColumn(np.concatenate(codes)[order], tuple(numbers))
+
+
+def _values(columns: Sequence[ValueColumn], order: IntArray) -> ValueColumn:
+    texts = _texts([TextColumn(column.texts, column.dictionary) for column in columns], order)
+    return ValueColumn(
+        np.concatenate([column.kinds for column in columns])[order],
+        np.concatenate([column.numbers for column in columns])[order],
+        texts.codes,
+        texts.dictionary,
+    )

@@ -1,0 +1,60 @@
+"""What a decoder said, in a form that two of them can be compared in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from otel_ml_processor.decode.wire import MalformedRequest
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from otel_ml_processor.columns import InferenceColumns, TextColumn
+    from otel_ml_processor.decode.decoder import Decoded, Decoder
+
+__all__ = ["outcome"]
+
+
+def outcome(decoder: Decoder, request: bytes) -> object:
+    """Return everything that *decoder* says of *request*: its columns and spans, or its refusal."""
+    try:
+        return _told(decoder.decode(request))
+    except MalformedRequest as refused:
+        return ("refused", str(refused))
+
+
+def _told(decoded: Decoded) -> object:
+    return (
+        [(span.place, span.stream, span.resource, span.has_verdict) for span in decoded.spans],
+        sorted((_rows(columns) for columns in decoded.columns), key=str),
+        decoded.n_spans,
+        sorted(decoded.undecoded.items()),
+    )
+
+
+def _rows(columns: InferenceColumns) -> object:
+    numbers = (columns.confidences, columns.entropies, columns.margins, columns.values)
+    return (
+        columns.stream,
+        columns.spans.tolist(),
+        columns.end_times_ns.tolist(),
+        _texts(columns.labels),
+        [_bits(column) for column in numbers],
+        {
+            name: (
+                column.kinds.tolist(),
+                _bits(column.numbers),
+                [column.dictionary[code] if code >= 0 else None for code in column.texts.tolist()],
+            )
+            for name, column in columns.features.items()
+        },
+    )
+
+
+def _texts(column: TextColumn) -> list[str | None]:
+    return [column.dictionary[code] if code >= 0 else None for code in column.codes.tolist()]
+
+
+def _bits(numbers: np.ndarray) -> list[str]:
+    """Return floats exactly; every NaN is the same, and 0 is not -0."""
+    return ["nan" if number != number else number.hex() for number in numbers.tolist()]  # noqa: PLR0124  only NaN differs from itself

@@ -1,0 +1,299 @@
+"""The fast decoder says what the plain decoder says, of every request, valid or not."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from itertools import cycle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from otel_ml_processor.decode.compiled import IS_COMPILED
+from otel_ml_processor.decode.fast import FastDecoder
+from otel_ml_processor.decode.fast_number import read_number
+from otel_ml_processor.decode.fast_splice import spliced
+from otel_ml_processor.decode.fast_text import find_text, is_text
+from otel_ml_processor.decode.spans import PlainDecoder
+from otel_ml_processor.decode.wire import splice
+from tests.data.decodings import outcome
+from tests.data.export_requests import export_request, inference_span
+from tests.properties.test_wire import damaged, encode, requests, values
+
+NAMES = ("age", "city", "größe", "a")
+PLAIN = PlainDecoder(lambda stream: NAMES if stream.model != "bare" else None)
+FAST = FastDecoder(lambda stream: NAMES if stream.model != "bare" else None)
+ROOT = Path(__file__).parents[2]
+
+
+def numbers() -> st.SearchStrategy[object]:
+    """Draw what may stand where a number is expected."""
+    return st.floats() | st.floats(0, 1) | st.integers(-(2**63), 2**63 - 1) | values()
+
+
+def json_texts() -> st.SearchStrategy[str]:
+    """Draw JSON, most of it a flat object, and texts that merely look like it."""
+    scalars = (
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats()
+        | st.text(max_size=4)
+        | st.sampled_from(["Rome", "Oslo", "Zürich", "Infinity", "-Infinity", '"', "\\", "\n"])
+    )
+    flat = st.dictionaries(st.sampled_from([*NAMES, "other", ""]), scalars, max_size=5)
+    nested = st.dictionaries(st.sampled_from(NAMES), scalars | flat | st.lists(scalars), max_size=3)
+    written = st.builds(
+        lambda value, separators, ascii_only: json.dumps(
+            value, separators=separators, ensure_ascii=ascii_only
+        ),
+        flat | nested,
+        st.sampled_from([(",", ":"), (" ,\t", " : ")]),
+        st.booleans(),
+    )
+    numerals = st.from_regex(r"-?[0-9]{1,25}(\.[0-9]{0,25})?([eE][+-]?[0-9]{0,4})?", fullmatch=True)
+    odd = st.sampled_from(
+        [
+            "",
+            "{",
+            "{}",
+            " {} ",
+            "{} x",
+            "[]",
+            "null",
+            '{"a":1,}',
+            '{"a" 1}',
+            '{"a":01}',
+            '{"a":1,"a":2}',
+            '{"a":nul}',
+            '{"a":+1}',
+            '{"a":.5}',
+            '{"a":-}',
+        ]
+    )
+    return written | odd | st.builds('{{"a":{}}}'.format, numerals) | st.text(max_size=8)
+
+
+@st.composite
+def inference_values(draw: st.DrawFn) -> dict[str, object]:
+    """Draw the attributes of an inference: some, each of the right type or of any other."""
+    choices: dict[str, st.SearchStrategy[object]] = {
+        "ml.operation.name": st.sampled_from(
+            ["predict", "embed", "fit", "", "x" * 300, 7, None, b"p"]
+        ),
+        "ml.model.name": st.sampled_from(["fraud", "bare", "", "m" * 300, "größe", 3, None]),
+        "ml.model.version": st.sampled_from(["1", "", 2, 2.5, True, "v" * 300, ["1"], None]),
+        "ml.prediction.label": st.sampled_from(
+            ["late", "on time", "", 1, 1.0, False, "l" * 300, {}]
+        ),
+        "ml.prediction.confidence": numbers(),
+        "ml.prediction.entropy": st.floats(0, 1) | st.sampled_from([1 + 1e-7, 1.01, -1e-7]),
+        "ml.prediction.margin": numbers(),
+        "ml.prediction.value": numbers(),
+        "ml.input.features": json_texts() | values(),
+        "ml.input.values": st.lists(st.floats(), min_size=3, max_size=5) | values(),
+        "ml.content.truncated": st.booleans() | st.sampled_from([0, "true", None]),
+        "ml.input.rows": st.lists(json_texts(), max_size=2) | json_texts(),
+        "ml.prediction.labels": st.lists(st.sampled_from(["late", 1]), max_size=3) | values(),
+        "ml.prediction.confidences": st.lists(st.floats(0, 1), max_size=3) | values(),
+        "ml.prediction.values": st.lists(st.floats(), max_size=3) | values(),
+        "ml.verdict.drift": st.just("steady"),
+        "ml.verdict": st.just("no verdict"),
+        "ml.call.sequence": st.integers(-(2**63), 2**63 - 1),
+        "other.key": values(),
+    }
+    chosen = draw(st.lists(st.sampled_from(sorted(choices)), unique=True, max_size=6))
+    return {key: draw(choices[key]) for key in chosen}
+
+
+@st.composite
+def inference_requests(draw: st.DrawFn) -> bytes:
+    """Draw requests of inferences of several resources, among spans of all other kinds."""
+    parts = [encode(draw(requests()))] if draw(st.booleans()) else []
+    for _ in range(draw(st.integers(1, 2))):
+        spans = []
+        for number, said in enumerate(draw(st.lists(inference_values(), max_size=4))):
+            span = inference_span(said, span_id=number + 1, end_ns=draw(st.integers(0, 2**64 - 1)))
+            if draw(st.booleans()):
+                span.attributes.append(
+                    span.attributes[draw(st.integers(0, len(span.attributes) - 1))]
+                )
+            if draw(st.integers(0, 9)) == 0:
+                span.events.add(name="exception")
+            spans.append(span)
+        origin = draw(
+            st.sampled_from(
+                [{"service.name": "shop"}, {"service.name": 7}, {"service.name": []}, {}]
+            )
+        )
+        parts.append(export_request(spans, origin))
+    return b"".join(draw(st.permutations(parts)))
+
+
+@settings(deadline=None, max_examples=400)
+@given(inference_requests())
+def test_both_decoders_say_the_same_of_what_producers_send(request: bytes) -> None:
+    """Whatever the types of the values, in whatever order, how often, and among whatever else."""
+    assert outcome(FAST, request) == outcome(PLAIN, request)
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.binary(max_size=200) | damaged(), st.data())
+def test_both_decoders_say_the_same_of_what_was_damaged(
+    request: bytes, data: st.DataObject
+) -> None:
+    """Cut off, overwritten, with bytes put in: the same rows, the same counts or the same refusal."""
+    cut = request[: data.draw(st.integers(0, len(request)))]
+    assert outcome(FAST, request) == outcome(PLAIN, request)
+    assert outcome(FAST, cut) == outcome(PLAIN, cut)
+
+
+def test_a_request_of_many_kinds_of_spans_keeps_their_order() -> None:
+    """Spans of one sample, of a batch and of others take turns; each row still belongs to its own span."""
+    kinds: list[dict[str, object]] = [
+        {"ml.prediction.confidence": 0.25, "ml.prediction.label": "a"},
+        {"ml.prediction.confidences": [0.5, 0.75], "ml.prediction.labels": ["b", "a"]},
+        {"ml.operation.name": "fit"},
+        {"ml.prediction.label": 1, "ml.input.features": '{"age": 3}'},
+    ]
+    spans = [inference_span(said, span_id=n) for n, said in zip(range(1, 13), cycle(kinds))]
+    request = export_request(spans)
+
+    decoded = FAST.decode(request)
+
+    assert outcome(FAST, request) == outcome(PLAIN, request)
+    assert decoded.columns[0].spans.tolist() == [0, 1, 1, 2, 3, 4, 4, 5, 6, 7, 7, 8]
+
+
+def test_more_different_texts_than_are_remembered_are_read_all_the_same() -> None:
+    """A producer that sends an id for a label costs time, not rows."""
+    request = export_request(
+        [inference_span({"ml.prediction.label": f"id {n}"}) for n in range(5000)]
+    )
+    assert outcome(FAST, request) == outcome(PLAIN, request)
+
+
+@settings(deadline=None, max_examples=2000)
+@given(
+    st.floats(allow_nan=False, allow_infinity=False).map(repr)
+    | st.integers(-(10**19) + 1, 10**19 - 1).map(str)
+    | st.from_regex(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
+)
+def test_a_number_is_read_as_python_reads_it(text: str) -> None:
+    """The nearest float, bit for bit, or it is left to others; what stands behind it is not touched."""
+    data = np.frombuffer(text.encode() + b",1" + bytes(16), np.uint8)
+    value, end = read_number(data, 0, len(text))
+    if end:
+        expected = float(text) if any(mark in text for mark in ".eE") else float(int(text))
+        assert (end, float(value).hex()) == (len(text), expected.hex())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1",
+        "0",
+        "-3",
+        "0.1",
+        "1e5",
+        "123456789.123456789",
+        "-2.5E-3",
+        "90071992547409931",
+        "1.7976931348623157e240",
+    ],
+)
+def test_ordinary_numbers_are_read_here(text: str) -> None:
+    """They are not left to others."""
+    data = np.frombuffer(text.encode() + bytes(16), np.uint8)
+    value, end = read_number(data, 0, len(text))
+    assert (float(value), end) == (float(text), len(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "-", ".5", "5.", "01", "-01", "+1", "1e", "1e+", "e5", "NaN", "x"]
+)
+def test_what_json_calls_no_number_is_none(text: str) -> None:
+    """The grammar of RFC 8259, not that of Python."""
+    data = np.frombuffer(text.encode() + bytes(16), np.uint8)
+    assert read_number(data, 0, len(text))[1] == 0
+
+
+@settings(deadline=None, max_examples=1000)
+@given(
+    st.binary(max_size=12)
+    | st.text(max_size=6).map(lambda text: text.encode("utf-8", "surrogatepass"))
+)
+def test_text_is_what_python_takes_for_utf_8(content: bytes) -> None:
+    """Surrogates, overlong forms and values beyond Unicode are no text."""
+    try:
+        content.decode()
+        is_utf_8 = True
+    except UnicodeDecodeError:
+        is_utf_8 = False
+    data = np.frombuffer(content + bytes(16), np.uint8)
+    assert bool(is_text(data, 0, len(content))) is is_utf_8
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([b"", b"a", b"b", b"ab", b"ba", b"aaaa"]), max_size=30))
+def test_equal_texts_have_equal_numbers(texts: list[bytes]) -> None:
+    """Numbered as they first come; when the table is full a new one has none, and known ones keep theirs."""
+    data = np.frombuffer(b"".join(texts) + bytes(16), np.uint8)
+    table, seen, n_seen = np.full(8, -1), np.empty((4, 2), np.int64), 0
+    known: dict[bytes, int] = {}
+    start = 0
+    for text in texts:
+        number, n_seen = find_text(data, start, start + len(text), table, seen, n_seen)
+        if text in known or len(known) < 4:
+            assert number == known.setdefault(text, len(known))
+        else:
+            assert number == -1
+        start += len(text)
+
+
+@settings(deadline=None)
+@given(inference_requests(), st.data())
+def test_both_ways_to_splice_give_the_same_bytes(request: bytes, data: st.DataObject) -> None:
+    """Additions of any length, on any of the spans."""
+    if outcome(PLAIN, request)[0] == "refused":  # type: ignore[index]  # an outcome begins with what it is
+        return
+    spans = PLAIN.decode(request).spans
+    additions = [b"", b"x" * 3, b"y" * 130, b"z" * 20_000]
+    codes = np.array([data.draw(st.integers(-1, 3)) for _ in spans], dtype=np.int64)
+    chosen = [
+        (span.place, additions[code]) for span, code in zip(spans, codes, strict=True) if code >= 0
+    ]
+
+    found = spliced(request, spans.places, spans.messages, codes, additions)
+
+    assert found == splice(request, chosen)
+
+
+def test_a_span_without_end_is_read() -> None:
+    """A span of nothing but the attributes that make it an inference."""
+    request = export_request([Span(attributes=inference_span().attributes)])
+    assert outcome(FAST, request) == outcome(PLAIN, request)
+    assert len(FAST.decode(request).columns) == 1
+
+
+@pytest.mark.skipif(not IS_COMPILED, reason="needs numba")
+def test_no_access_lies_outside_of_an_array() -> None:
+    """The same functions with every access checked, on generated, mutated and cut requests."""
+    environment = {
+        **os.environ,
+        "NUMBA_BOUNDSCHECK": "1",
+        "NUMBA_CACHE_DIR": "",
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [sys.executable, str(ROOT / "tests" / "fuzz" / "decoder.py"), "--inputs", "3000"]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=170
+    )
+    assert done.returncode == 0, done.stderr
+    assert "3000 inputs" in done.stdout
