@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 from conventions.generate.model import Entity, Event, Metric, Span
 
 if TYPE_CHECKING:
-    from conventions.generate.model import Attribute, AttributeReference, Registry, Signal
+    from conventions.generate.model import (
+        Attribute,
+        AttributeReference,
+        EnumMember,
+        Registry,
+        Signal,
+    )
 
 
 def registry_document(registry: Registry) -> str:
@@ -27,10 +33,7 @@ def registry_document(registry: Registry) -> str:
 
 
 def _attribute(attribute: Attribute) -> dict[str, Any]:
-    members = [
-        _stated(id=item.id, value=item.value, brief=item.brief, stability=item.stability)
-        for item in attribute.type.members
-    ]
+    members = [_member(member) for member in attribute.type.members]
     return _stated(
         type=attribute.type.name,
         members=members,
@@ -44,6 +47,17 @@ def _attribute(attribute: Attribute) -> dict[str, Any]:
     )
 
 
+def _member(member: EnumMember) -> dict[str, Any]:
+    return _stated(
+        id=member.id,
+        value=member.value,
+        brief=member.brief,
+        note=member.note,
+        stability=member.stability,
+        deprecated=_deprecated(member),
+    )
+
+
 def _signal(registry: Registry, signal: Signal) -> dict[str, Any]:
     references = registry.resolve(signal.attributes)
     return {
@@ -53,7 +67,7 @@ def _signal(registry: Registry, signal: Signal) -> dict[str, Any]:
             note=signal.note,
             stability=signal.stability,
             requirement_level=signal.requirement_level,
-            emitted_by=signal.annotations.get("emitted_by"),
+            emitted_by=signal.emitter,
             deprecated=_deprecated(signal),
             entity_associations=list(signal.entity_associations),
         ),
@@ -73,7 +87,7 @@ def _own_facts(signal: Signal) -> dict[str, Any]:
             prometheus_name=signal.prometheus_name,
         )
     if isinstance(signal, Event):
-        return {"severity": signal.annotations["severity"]}
+        return {"severity": signal.severity}
     return {"identity": list(signal.identity)} if isinstance(signal, Entity) else {}
 
 
@@ -89,7 +103,7 @@ def _reference(reference: AttributeReference) -> dict[str, Any]:
     )
 
 
-def _deprecated(item: Attribute | Signal) -> dict[str, Any]:
+def _deprecated(item: Attribute | EnumMember | Signal) -> dict[str, Any]:
     stated = item.deprecated
     if stated is None:
         return {}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from conventions.generate.model import Metric
+from conventions.generate.wording import deprecation, example_text, level_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -109,8 +110,7 @@ def _spans_module(registry: Registry) -> str:
 
 def _events_module(registry: Registry) -> str:
     blocks = [
-        _constant("EVENT", event, f"Severity: {event.annotations['severity']}.")
-        for event in registry.events
+        _constant("EVENT", event, f"Severity: {event.severity}.") for event in registry.events
     ]
     return _module("Names of the events of the conventions.", _CONSTANT_IMPORTS, blocks)
 
@@ -144,7 +144,7 @@ def _tuple(texts: Iterable[str]) -> str:
 
 def _constant(prefix: str, signal: Signal, facts: str) -> str:
     name = f"{prefix}_{_constant_name(signal.name)}"
-    paragraphs = [signal.brief, signal.note, facts, deprecation(signal)]
+    paragraphs = [signal.brief, signal.note, facts, deprecation(signal.deprecated)]
     return f'{name}: Final = "{signal.name}"\n' + _docstring(paragraphs)
 
 
@@ -160,38 +160,19 @@ def _attribute(registry: Registry, attribute: Attribute) -> str:
     origin = f"Copied from {attribute.upstream}." if attribute.upstream else ""
     about = [attribute.brief, attribute.note, usage, _example(attribute), origin]
     head = f'{_constant_name(attribute.key)}: Final = "{attribute.key}"\n'
-    return head + _docstring([*about, deprecation(attribute)])
+    return head + _docstring([*about, deprecation(attribute.deprecated)])
 
 
 def _example(attribute: Attribute) -> str:
     if attribute.type.is_enum:
         return f"Known values: `{_class_name(attribute.key)}`."
-    return f"Example: `{shown_example(attribute.examples[0])}`."
-
-
-def shown_example(example: Any) -> str:
-    """Give an example as a reader would write it."""
-    return example if isinstance(example, str) else json.dumps(example)
-
-
-def deprecation(item: Attribute | Signal) -> str:
-    """Give what to write instead of something deprecated; empty for what is in use."""
-    stated = item.deprecated
-    if stated is None:
-        return ""
-    instead = f"use `{stated.renamed_to}`." if stated.renamed_to else f"{stated.reason}."
-    return f"Deprecated: {instead} {stated.note}".strip()
+    return f"Example: `{example_text(attribute.examples[0])}`."
 
 
 def _requirements(registry: Registry, key: str) -> Iterator[str]:
-    users: dict[tuple[str, str], list[Signal]] = {}
-    for signal in registry.signals:
-        for reference in registry.resolve(signal.attributes):
-            if reference.ref == key and reference.requirement_level:
-                stated = reference.requirement_level
-                users.setdefault((stated.level, stated.condition), []).append(signal)
-    for (level, condition), signals in users.items():
-        sentence = f"{level.replace('_', ' ').capitalize()} on {_listed(signals)}"
+    for stated, signals in registry.users(key).items():
+        sentence = f"{level_name(stated.level)} on {_listed(signals)}"
+        condition = stated.condition
         yield f"{sentence} {condition[0].lower()}{condition[1:]}" if condition else f"{sentence}."
 
 
@@ -244,7 +225,7 @@ def _metric_facts(metric: Metric) -> str:
 
 def _is_created(metric: Metric) -> bool:
     # A gauge is observed by a callback that only its owner has: nothing to create here.
-    return metric.annotations["emitted_by"] == "sdk" and metric.instrument in _FACTORIES
+    return metric.emitter == "sdk" and metric.instrument in _FACTORIES
 
 
 def _definitions(metrics: Iterable[Metric]) -> str:

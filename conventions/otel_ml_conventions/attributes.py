@@ -264,7 +264,7 @@ ML_ENVIRONMENT_PACKAGES: Final = "ml.environment.packages"
 """
 Packages that matter to models, with their versions.
 
-Opt in on `ml.model.load`.
+Opt-in on `ml.model.load`.
 
 Example: `["numpy==2.3.1", "scikit-learn==1.9.1"]`.
 """
@@ -368,7 +368,7 @@ ML_EXPLANATION_TOP_FEATURES: Final = "ml.explanation.top_features"
 """
 Names of the features that count most for the prediction, the weightiest first.
 
-Opt in on `ml.explain` and `ml.inference`. Recommended on `ml.explanation`.
+Opt-in on `ml.explain` and `ml.inference`. Recommended on `ml.explanation`.
 
 Example: `["amount", "age"]`.
 """
@@ -416,7 +416,7 @@ True number of the sample.
 
 It may be personal data.
 
-Opt in on `ml.feedback` and `ml.feedback` only if the caller tells the true number.
+Opt-in on `ml.feedback` and `ml.feedback` only if the caller tells the true number.
 
 Example: `12.1`.
 """
@@ -534,7 +534,7 @@ Why something else answered in place of the model.
 A default, a cached answer or a simpler model. Low cardinality, a word fixed in the code; never
 a message. It MUST NOT be set where the model itself answered.
 
-Conditionally required on `ml.inference` if something else than the model answered. Opt in on
+Conditionally required on `ml.inference` if something else than the model answered. Opt-in on
 `ml.inference.duration` and `ml.inference.predictions`.
 
 Example: `timeout`.
@@ -570,7 +570,7 @@ Names of the features, in their order.
 A column that stands for one category carries that category in its name, so names are written
 only when asked for.
 
-Opt in on `ml.inference` and `ml.model.load`.
+Opt-in on `ml.inference` and `ml.model.load`.
 
 Example: `["age", "amount"]`.
 """
@@ -628,7 +628,7 @@ On spans a string that holds a JSON object, on events a map. A missing value is 
 ones are `"Infinity"` and `"-Infinity"`; a key that is absent is missing too, unless
 `ml.content.truncated` is set. It may hold personal data.
 
-Opt in on `ml.inference` and `ml.prediction.details`.
+Opt-in on `ml.inference` and `ml.prediction.details`.
 
 Example: `{"age":42,"amount":19.9}`.
 """
@@ -640,7 +640,7 @@ Values of one sample without feature names, in their order.
 
 At most 1000 values. It may hold personal data.
 
-Opt in on `ml.inference` and `ml.prediction.details`.
+Opt-in on `ml.inference` and `ml.prediction.details`.
 
 Example: `[0.1, 4.2]`.
 """
@@ -654,7 +654,7 @@ On spans a string that holds a JSON array of objects, written like `ml.input.fea
 batch too large to capture it is a uniform random sample, each row standing for `ml.batch.size`
 divided by the rows captured. It may hold personal data.
 
-Opt in on `ml.inference` and `ml.prediction.details`.
+Opt-in on `ml.inference` and `ml.prediction.details`.
 
 Example: `[{"age":42},{"age":7}]`.
 """
@@ -669,7 +669,7 @@ Algorithm, colon and 64 bits in hexadecimal: `b2` is BLAKE2b over the input as
 be found from a plain one by trying them all; equal inputs have equal hashes only under the same
 key. It may be personal data.
 
-Opt in on `ml.inference` and `ml.prediction.details`.
+Opt-in on `ml.inference` and `ml.prediction.details`.
 
 Example: `b2:41c0d7e19a3358f2`.
 """
@@ -703,7 +703,7 @@ ML_FEATURE_NAME: Final = "ml.feature.name"
 """
 Name of the feature.
 
-Conditionally required on 4 metrics if the target is a feature. Opt in on
+Conditionally required on 4 metrics if the target is a feature. Opt-in on
 `ml.input.missing_values`, `ml.feature.staleness` and `ml.validation.failures`. Required on 7
 metrics. Conditionally required on `ml.drift.detected` if `ml.drift.target` is `feature` or the
 alarm names a single feature. Conditionally required on `ml.validation.failure` if the rule is
@@ -824,7 +824,7 @@ Movable name under which a registry served the model.
 An alias or a stage. It says what was asked for, `ml.model.version` what was answered with; low
 cardinality.
 
-Opt in on `ml.inference`, `ml.model.load`, `ml.inference.duration` and
+Opt-in on `ml.inference`, `ml.model.load`, `ml.inference.duration` and
 `ml.inference.predictions`.
 
 Example: `champion`.
@@ -858,7 +858,7 @@ ML_MODEL_PARAMETER_COUNT: Final = "ml.model.parameter.count"
 """
 Number of weights of the model.
 
-Opt in on `ml.inference`, `ml.model.load` and `ml.model`.
+Opt-in on `ml.inference`, `ml.model.load` and `ml.model`.
 
 Example: `66955010`.
 """
@@ -925,7 +925,7 @@ Device that the model runs on.
 
 As the framework names it. The physical device is told by `hw.*`.
 
-Recommended on `ml.inference`, `ml.model.load` and `ml.training`. Opt in on
+Recommended on `ml.inference`, `ml.model.load` and `ml.training`. Opt-in on
 `ml.inference.duration` and `ml.inference.predictions`.
 
 Example: `cpu`.
@@ -936,7 +936,7 @@ ML_RANDOM_SEED: Final = "ml.random.seed"
 """
 Seed of the random numbers that the model draws.
 
-Opt in on `ml.inference` and `ml.training`.
+Opt-in on `ml.inference` and `ml.training`.
 
 Example: `42`.
 """
@@ -975,7 +975,7 @@ When the prediction was made.
 
 In ISO 8601, with the offset from UTC.
 
-Opt in on `ml.feedback` and `ml.feedback` only if the feedback repeats what was predicted, so
+Opt-in on `ml.feedback` and `ml.feedback` only if the feedback repeats what was predicted, so
 that nobody has to look it up.
 
 Example: `2026-03-01T10:05:00Z`.
@@ -988,8 +988,8 @@ Predicted class of the sample.
 
 Classes are text; integral numbers have no fraction (`1`, never `1.0`).
 
-Opt in on `ml.feedback` and `ml.feedback` only if the feedback repeats what was predicted, so
-that nobody has to look it up. Recommended on `ml.inference` and `ml.prediction.details`. Opt in
+Opt-in on `ml.feedback` and `ml.feedback` only if the feedback repeats what was predicted, so
+that nobody has to look it up. Recommended on `ml.inference` and `ml.prediction.details`. Opt-in
 on 7 metrics only for models of at most 50 classes. Conditionally required on
 `ml.prediction.samples` unless the point counts the rest, which carries `otel.metric.overflow`.
 
@@ -1013,7 +1013,7 @@ Number that the model predicts for the sample.
 
 It may be personal data.
 
-Opt in on `ml.inference` and `ml.prediction.details`.
+Opt-in on `ml.inference` and `ml.prediction.details`.
 
 Example: `13.7`.
 """
@@ -1025,7 +1025,7 @@ Numbers that the model predicts for the samples captured from a batch.
 
 They may be personal data.
 
-Opt in on `ml.inference` and `ml.prediction.details`.
+Opt-in on `ml.inference` and `ml.prediction.details`.
 
 Example: `[13.7, 11.2]`.
 """
@@ -1037,7 +1037,7 @@ Lower end of the interval that the model predicts for the sample.
 
 It may be personal data.
 
-Opt in on `ml.inference` and `ml.prediction.details`.
+Opt-in on `ml.inference` and `ml.prediction.details`.
 
 Example: `11.2`.
 """
@@ -1049,7 +1049,7 @@ Upper end of the interval that the model predicts for the sample.
 
 It may be personal data.
 
-Opt in on `ml.inference` and `ml.prediction.details`.
+Opt-in on `ml.inference` and `ml.prediction.details`.
 
 Example: `16.3`.
 """
@@ -1059,7 +1059,7 @@ ML_PREDICTION_CONFIDENCE: Final = "ml.prediction.confidence"
 """
 Probability of the predicted class, between 0 and 1.
 
-Opt in on `ml.feedback` and `ml.feedback` only if the feedback repeats what was predicted, so
+Opt-in on `ml.feedback` and `ml.feedback` only if the feedback repeats what was predicted, so
 that nobody has to look it up. Recommended on `ml.inference` and `ml.prediction.details`.
 
 Example: `0.93`.
@@ -1102,7 +1102,7 @@ Uncalibrated score of the sample.
 
 The value of a decision function or of an anomaly score, which is no probability.
 
-Opt in on `ml.inference` and `ml.prediction.details`.
+Opt-in on `ml.inference` and `ml.prediction.details`.
 
 Example: `-1.7`.
 """
@@ -1112,7 +1112,7 @@ ML_PREDICTION_SCORES: Final = "ml.prediction.scores"
 """
 Uncalibrated scores of the samples captured from a batch.
 
-Opt in on `ml.inference` and `ml.prediction.details`.
+Opt-in on `ml.inference` and `ml.prediction.details`.
 
 Example: `[-1.7, 0.4]`.
 """
@@ -1122,7 +1122,7 @@ ML_PREDICTION_THRESHOLD: Final = "ml.prediction.threshold"
 """
 Score or probability from which on the model decides for the class.
 
-Opt in on `ml.inference`.
+Opt-in on `ml.inference`.
 
 Example: `0.5`.
 """
@@ -1135,7 +1135,7 @@ Probability of each class.
 On spans a string that holds a JSON object, on events a map. All classes up to 32, beyond that
 the 32 most probable ones; of a batch an array with one object per captured sample.
 
-Opt in on `ml.inference` and `ml.prediction.details`.
+Opt-in on `ml.inference` and `ml.prediction.details`.
 
 Example: `{"fraud":0.93,"ok":0.07}`.
 """
@@ -1314,7 +1314,7 @@ Hash of the data that the model was trained on.
 
 Algorithm, colon and the hash in hexadecimal.
 
-Opt in on `ml.training` and `ml.model`.
+Opt-in on `ml.training` and `ml.model`.
 
 Example: `sha256:5f70bf18a0860070`.
 """
@@ -1357,7 +1357,7 @@ Setting of the training, by its name.
 The name follows the key, as in `ml.training.parameter.max_depth`; it is the framework's own.
 The value is written as text.
 
-Opt in on `ml.training`.
+Opt-in on `ml.training`.
 
 Example: `8`.
 """
@@ -1416,7 +1416,7 @@ What was there instead.
 
 It may be personal data.
 
-Opt in on `ml.validation.failure`.
+Opt-in on `ml.validation.failure`.
 
 Example: `-3`.
 """
@@ -1506,7 +1506,7 @@ Message of the exception.
 
 It may quote personal data.
 
-Opt in on `ml.inference.exception`.
+Opt-in on `ml.inference.exception`.
 
 Example: `could not convert string to float: 'n/a'`.
 
@@ -1520,7 +1520,7 @@ Stack of the exception, as the language prints it.
 
 It may quote personal data.
 
-Opt in on `ml.inference.exception`.
+Opt-in on `ml.inference.exception`.
 
 Example: `Traceback (most recent call last):   File "service.py", line 12, in predict
 ValueError`.

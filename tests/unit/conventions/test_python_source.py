@@ -16,8 +16,9 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from conventions.generate.json_document import registry_document
-from conventions.generate.model import Registry, read_registry
+from conventions.generate.model import Registry
 from conventions.generate.python_source import package_modules
+from conventions.generate.reading import read_registry
 from conventions.generate.rules import check
 
 MANIFEST = "conventions/model/manifest.yaml"

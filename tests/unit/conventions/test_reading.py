@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from conventions.generate.model import read_registry
+from conventions.generate.reading import read_registry
 
 MANIFEST = "conventions/model/manifest.yaml"
 ATTRIBUTES = "conventions/model/attributes.yaml"
@@ -198,6 +199,96 @@ BROKEN = {
         "brief: The colours at hand.",
         "brief: {The colours ] # HERE",
     ),
+    "a tab for blanks": (
+        "yaml",
+        ENTITIES,
+        "    brief: The colours",
+        "\tbrief: The colours # HERE",
+    ),
+    "an alias of nothing": (
+        "yaml",
+        ATTRIBUTES,
+        "brief: Who paints.",
+        "brief: *who # HERE",
+    ),
+    "an alias of what it stands in": (
+        "yaml",
+        ATTRIBUTES,
+        '["Ada"]',
+        "&all [*all] # HERE",
+    ),
+    "a second document": (
+        "yaml",
+        ATTRIBUTES,
+        "  - key: ml.painter.name",
+        "--- # HERE\n  - key: ml.painter.name",
+    ),
+    "a merge of another mapping": (
+        "unknown-field",
+        ATTRIBUTES,
+        "    brief: Who paints.",
+        "    brief: Who paints.\n    <<: {note: N.} # HERE",
+    ),
+    "a field whose name is a list": (
+        "unknown-field",
+        ATTRIBUTES,
+        "    brief: Who paints.",
+        "    brief: Who paints.\n    [note, brief]: N. # HERE",
+    ),
+    "an annotation given twice": (
+        "duplicate-field",
+        ATTRIBUTES,
+        "      sensitivity: PII",
+        "      sensitivity: PII\n      sensitivity: none # HERE",
+    ),
+    "a date for a text": (
+        "wrong-type",
+        ATTRIBUTES,
+        '["Ada"]',
+        "[2026-03-01] # HERE",
+    ),
+    "a date deep inside an example of any type": (
+        "wrong-type",
+        ATTRIBUTES,
+        """['{"size":2}']""",
+        "[{painted: [2026-03-01]}] # HERE",
+    ),
+    "bytes for an example of any type": (
+        "wrong-type",
+        ATTRIBUTES,
+        """['{"size":2}']""",
+        "[!!binary AAAA] # HERE",
+    ),
+    "a zero byte": (
+        "text",
+        ATTRIBUTES,
+        "brief: Who paints.",
+        'brief: "Who\\0paints." # HERE',
+    ),
+    "half of a character": (
+        "text",
+        ATTRIBUTES,
+        '["Ada"]',
+        '["\\ud83d"] # HERE',
+    ),
+    "a mark that turns the text around": (
+        "text",
+        ATTRIBUTES,
+        "brief: Who paints.",
+        "brief: Who \u202epaints. # HERE",
+    ),
+    "a control character as it is": (
+        "text",
+        ATTRIBUTES,
+        "brief: Who paints.",
+        "brief: Who \x07paints. # HERE",
+    ),
+    "an entity that is identified by a group": (
+        "unknown-field",
+        ENTITIES,
+        "- ref: ml.colour.mix\n",
+        "- ref_group: attributes.ml.colour # HERE\n        ref: ml.colour.mix\n",
+    ),
 }
 
 
@@ -285,6 +376,97 @@ def test_bytes_that_are_no_text_are_a_finding(write_registry: Callable[..., Path
     _, findings = read_registry(root)
 
     assert [(item.place.file, item.rule) for item in findings] == [(METRICS, "yaml")]
+
+
+def test_the_line_of_the_first_byte_that_is_no_text_is_named(
+    write_registry: Callable[..., Path],
+) -> None:
+    """A file saved in another encoding says where it shows."""
+    root = write_registry()
+    text = (root / METRICS).read_text(encoding="utf-8").replace("of strokes", "of Pinselzüge", 1)
+    (root / METRICS).write_bytes(text.encode("latin-1"))
+
+    _, findings = read_registry(root)
+
+    assert [str(finding) for finding in findings] == [
+        f"{METRICS}:19: yaml: not UTF-8; save the file as UTF-8"
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_a_wide_encoding_is_a_finding(write_registry: Callable[..., Path], encoding: str) -> None:
+    """YAML would guess it; the tools of others would not."""
+    root = write_registry()
+    text = (root / METRICS).read_text(encoding="utf-8")
+    (root / METRICS).write_text(text, encoding=encoding)
+
+    _, findings = read_registry(root)
+
+    assert [(item.place.file, item.rule) for item in findings] == [(METRICS, "yaml")]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("file_format: definition/2\n#" + "x" * 1_000_000, "expected at most 1000000; split"),
+        ("file_format: definition/2\nmetrics: " + "[" * 21 + "]" * 21, "nested more than 20 deep"),
+        ("file_format: definition/2\nmetrics: " + "[" * 9999, "nested more than 20 deep"),
+        ("a: &a [" + "x," * 400 + "]\nb: [" + "*a," * 400 + "]", "more than 100000 values"),
+        (
+            "a: &a [x,x]\n"
+            + "".join(
+                f"{b}: &{b} [{','.join([f'*{a}'] * 9)}]\n" for a, b in pairwise("abcdefghijk")
+            ),
+            "more than 100000 values",
+        ),
+    ],
+    ids=["many bytes", "a tower", "a tower without end", "many aliases", "aliases of aliases"],
+)
+def test_a_file_that_would_take_for_ever_is_a_finding(
+    write_registry: Callable[..., Path], content: str, said: str
+) -> None:
+    """What is huge, or becomes huge when it is read, is refused with one line."""
+    root = write_registry()
+    (root / METRICS).write_text(content, encoding="utf-8")
+
+    _, [finding] = read_registry(root)
+
+    assert (finding.place.file, finding.rule) == (METRICS, "yaml")
+    assert said in finding.message
+
+
+def test_what_an_alias_repeats_is_read_where_it_is_repeated(
+    write_registry: Callable[..., Path],
+) -> None:
+    """Two attributes may share their annotations by an anchor."""
+    root = write_registry(
+        ATTRIBUTES,
+        "    annotations:\n      sensitivity: PII\n",
+        "    annotations: &personal {sensitivity: PII}\n",
+    )
+    text = (root / ATTRIBUTES).read_text(encoding="utf-8")
+    shared = text.replace(
+        "    annotations:\n      value_size: large\n", "    annotations: *personal\n"
+    )
+    (root / ATTRIBUTES).write_text(shared, encoding="utf-8")
+
+    registry, findings = read_registry(root)
+
+    assert findings == []
+    assert registry.attribute_by_key["ml.canvas"].annotations == {"sensitivity": "PII"}
+
+
+def test_an_entity_knows_what_identifies_it(write_registry: Callable[..., Path]) -> None:
+    """Identity and description are both attributes of the entity, told apart by their keys."""
+    registry, _ = read_registry(write_registry())
+
+    [palette] = registry.entities
+
+    assert palette.identity == ("ml.colour.name",)
+    assert [reference.ref for reference in registry.resolve(palette.attributes)] == [
+        "ml.colour.name",
+        "ml.colour.mix",
+    ]
 
 
 def test_a_missing_manifest_is_an_error(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conventions.generate.model import read_registry
+from conventions.generate.reading import read_registry
 from conventions.generate.rules import RULES, check
 
 MANIFEST = "conventions/model/manifest.yaml"
@@ -409,6 +409,73 @@ spans:
         "      severity: WARN\n",
         "",
     ),
+    "an integer that no wire can carry": (
+        "examples",
+        ATTRIBUTES,
+        "- key: ml.brush",
+        "examples: [3]",
+        "examples: [9223372036854775808]",
+    ),
+    "a double that is not a number": (
+        "examples",
+        ATTRIBUTES,
+        "- key: ml.colour.hue",
+        "[0.25]",
+        "[.nan]",
+    ),
+    "an integer that no double can hold": (
+        "examples",
+        ATTRIBUTES,
+        "- key: ml.colour.hue",
+        "[0.25]",
+        f"[1{'0' * 400}]",
+    ),
+    "an example of any type that JSON cannot say": (
+        "examples",
+        ATTRIBUTES,
+        "- key: ml.canvas",
+        """['{"size":2}']""",
+        "[{size: .inf}]",
+    ),
+    "a severity on a span": (
+        "annotation",
+        SPANS,
+        "- type: ml.painting",
+        "emitted_by: sdk",
+        "emitted_by: sdk\n      severity: WARN",
+    ),
+    "a member more stable than its enumeration": (
+        "stability",
+        ATTRIBUTES,
+        "- id: warm",
+        "brief: Towards red.\n          stability: development",
+        "brief: Towards red.\n          stability: beta",
+    ),
+    "an entity that nothing identifies": (
+        "identity",
+        ENTITIES,
+        "- type: ml.palette",
+        """\
+    identity:
+      - ref: ml.colour.name
+        requirement_level: required
+""",
+        "    identity: []\n",
+    ),
+    "an identity that is only there if asked for": (
+        "identity",
+        ENTITIES,
+        "- ref: ml.colour.name",
+        "requirement_level: required",
+        "requirement_level: opt_in",
+    ),
+    "a description that is the identity": (
+        "identity",
+        ENTITIES,
+        "- ref: ml.colour.name # again",
+        "ml.colour.mix",
+        "ml.colour.name # again",
+    ),
     "something renamed to nothing": (
         "deprecated",
         ATTRIBUTES,
@@ -419,6 +486,74 @@ brief: Who paints.
     deprecated:
       reason: renamed
       renamed_to: ml.artist.name""",
+    ),
+    "something renamed without its new name": (
+        "deprecated",
+        EVENTS,
+        "deprecated: {reason: renamed}",
+        "brief: Paint was spilled.",
+        "brief: Paint was spilled.\n    deprecated: {reason: renamed}",
+    ),
+    "an event renamed to a metric": (
+        "deprecated",
+        EVENTS,
+        "deprecated: {reason: renamed, renamed_to: ml.painting.dry}",
+        "brief: Paint was spilled.",
+        """\
+brief: Paint was spilled.
+    deprecated: {reason: renamed, renamed_to: ml.painting.dry}""",
+    ),
+    "something renamed to itself": (
+        "deprecated",
+        EVENTS,
+        "deprecated: {reason: renamed, renamed_to: ml.paint.spilled}",
+        "brief: Paint was spilled.",
+        """\
+brief: Paint was spilled.
+    deprecated: {reason: renamed, renamed_to: ml.paint.spilled}""",
+    ),
+    "an attribute renamed to one of another type": (
+        "deprecated",
+        ATTRIBUTES,
+        "deprecated: {reason: renamed, renamed_to: ml.colour.hue}",
+        "brief: Who paints.",
+        """\
+brief: Who paints.
+    deprecated: {reason: renamed, renamed_to: ml.colour.hue}""",
+    ),
+    "a metric renamed to one of another unit": (
+        "deprecated",
+        METRICS,
+        "deprecated: {reason: renamed, renamed_to: ml.painting.active}",
+        "brief: Number of strokes.",
+        """\
+brief: Number of strokes.
+    deprecated: {reason: renamed, renamed_to: ml.painting.active}""",
+    ),
+    "a member renamed to a value of another enumeration": (
+        "deprecated",
+        ATTRIBUTES,
+        "deprecated: {reason: renamed, renamed_to: lukewarm}",
+        "brief: Towards blue.",
+        """\
+brief: Towards blue.
+          deprecated: {reason: renamed, renamed_to: lukewarm}""",
+    ),
+    "something obsolete without a reason": (
+        "deprecated",
+        EVENTS,
+        "deprecated: {reason: obsoleted}",
+        "brief: Paint was spilled.",
+        "brief: Paint was spilled.\n    deprecated: {reason: obsoleted}",
+    ),
+    "a successor of what is not renamed": (
+        "deprecated",
+        ATTRIBUTES,
+        "deprecated: {reason: uncategorized, note: Split.",
+        "brief: Who paints.",
+        """\
+brief: Who paints.
+    deprecated: {reason: uncategorized, note: Split., renamed_to: ml.colour.name}""",
     ),
     "a schema URL without a version": (
         "schema-url",
@@ -434,7 +569,41 @@ brief: Who paints.
         "paint-dev/0.1.0-dev",
         "paint/0.1.0",
     ),
+    "a family in development that does not say so": (
+        "schema-url",
+        MANIFEST,
+        "schema_url: https://paint.example",
+        "paint-dev/0.1.0-dev",
+        "paint/0.1.0-dev",
+    ),
+    "a schema URL that would end its line of Python": (
+        "schema-url",
+        MANIFEST,
+        "schema_url: 'https://paint",
+        "https://paint.example/schemas/paint-dev/0.1.0-dev",
+        """'https://paint"/paint-dev/0.1.0-dev'""",
+    ),
 }
+
+
+STROKES = """\
+  - name: ml.painting.strokes
+    instrument: counter
+    unit: "{stroke}"
+    brief: Number of strokes.
+    stability: development
+    requirement_level: recommended
+    annotations:
+      emitted_by: sdk
+      code_generation:
+        metric_value_type: int
+"""
+CANVAS_IS_GONE = """\
+brief: What is painted.
+    deprecated: {reason: obsoleted, note: Walls are painted now.}"""
+DEPRECATED_BRUSH = """\
+brief: Strokes by brush.
+    deprecated: {reason: obsoleted, note: Nobody counts them.}"""
 
 
 def _read(root: Path) -> list[tuple[str, int, str]]:
@@ -455,6 +624,90 @@ def test_a_broken_rule_is_found_where_it_is_broken(
     )
 
     assert _read(root) == [(file, expected, rule)]
+
+
+def test_a_successor_that_is_deprecated_itself_is_found(
+    write_registry: Callable[..., Path],
+) -> None:
+    """Whoever reads an old name is led to the one in use in one step, and never in a circle."""
+    root = write_registry(
+        METRICS,
+        "brief: Number of strokes.",
+        "brief: Number of strokes.\n    deprecated: {reason: renamed, renamed_to: ml.painting.coats}",
+    )
+    _append(root / METRICS, _metric("ml.painting.coats", renamed_to="ml.painting.strokes"))
+
+    assert [rule for _, _, rule in _read(root)] == ["deprecated", "deprecated"]
+
+
+def test_a_rename_that_changes_nothing_but_the_name_is_sound(
+    write_registry: Callable[..., Path],
+) -> None:
+    """The old name may stay beside the new one as long as anybody writes it."""
+    root = write_registry()
+    _append(root / METRICS, _metric("ml.painting.touches", renamed_to="ml.painting.strokes"))
+
+    assert _read(root) == []
+
+
+def _metric(name: str, renamed_to: str) -> str:
+    deprecated = f"    deprecated: {{reason: renamed, renamed_to: {renamed_to}}}\n"
+    return STROKES.replace("ml.painting.strokes", name) + deprecated
+
+
+def _append(path: Path, text: str) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+@pytest.mark.parametrize(("level", "found"), [("opt_in", []), ("recommended", ["deprecated"])])
+def test_what_is_deprecated_is_not_needed(
+    write_registry: Callable[..., Path], level: str, found: list[str]
+) -> None:
+    """A signal in use may keep an old attribute beside the new one, and then only as opt-in."""
+    root = write_registry(ATTRIBUTES, "brief: Strokes by brush.", DEPRECATED_BRUSH)
+    text = (root / SPANS).read_text(encoding="utf-8")
+    asked = f"- ref: ml.brush\n        requirement_level: {level}"
+    (root / SPANS).write_text(
+        text.replace("- ref: ml.brush\n        requirement_level: opt_in", asked), encoding="utf-8"
+    )
+
+    assert [rule for _, _, rule in _read(root)] == found
+
+
+def test_a_registry_is_no_stabler_than_what_is_in_it(write_registry: Callable[..., Path]) -> None:
+    """Who publishes as alpha has nothing in development, of attributes and of signals."""
+    root = write_registry(MANIFEST, "stability: development", "stability: alpha")
+    text = (root / MANIFEST).read_text(encoding="utf-8")
+    (root / MANIFEST).write_text(text.replace("-dev", "-alpha"), encoding="utf-8")
+
+    found = _read(root)
+
+    assert {rule for _, _, rule in found} == {"stability"}
+    assert {file for file, _, _ in found} == {ATTRIBUTES, SPANS, METRICS, EVENTS, ENTITIES}
+    assert len(found) == 7 + 1 + 4 + 1 + 1
+
+
+@pytest.mark.parametrize(
+    ("stability", "url"),
+    [
+        ("alpha", "https://paint.example/schemas/paint-alpha/0.1.0-alpha"),
+        ("beta", "https://paint.example/schemas/big-paint-beta/0.1.0-beta"),
+        ("release_candidate", "https://paint.example:8080/paint-rc/10.0.0-rc"),
+        ("stable", "http://paint.example/schemas/paint/1.2.3"),
+    ],
+)
+def test_each_stability_has_its_suffix(
+    write_registry: Callable[..., Path], stability: str, url: str
+) -> None:
+    """The family and the version of a schema URL both say how stable the registry is."""
+    root = write_registry(
+        MANIFEST, "https://paint.example/schemas/paint-dev/0.1.0-dev\n", f"{url}\n"
+    )
+    text = (root / MANIFEST).read_text(encoding="utf-8")
+    (root / MANIFEST).write_text(text.replace("stability: development", f"stability: {stability}"))
+
+    assert "schema-url" not in [rule for _, _, rule in _read(root)]
 
 
 def test_a_copy_of_another_version_than_the_dependency_is_found(
@@ -499,6 +752,8 @@ def test_no_rule_goes_unbroken(write_registry: Callable[..., Path]) -> None:
     """A rule that no broken registry triggers would prove nothing by its silence."""
     edits = [(file, old, new) for _, file, _, old, new in BROKEN.values()]
     edits.append((MANIFEST, "schemas/1.44.0", "schemas/1.45.0"))
+    edits.append((MANIFEST, "stability: development", "stability: alpha"))
+    edits.append((ATTRIBUTES, "brief: What is painted.", CANVAS_IS_GONE))
 
     broken = set()
     for edit in edits:
