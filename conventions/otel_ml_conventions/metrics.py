@@ -261,7 +261,7 @@ Gauge, double, unit `1`. In Prometheus `ml_feature_out_of_range_ratio`.
 
 METRIC_ML_FEATURE_NON_FINITE: Final = "ml.feature.non_finite"
 """
-Share of samples in which the feature is infinite.
+Share of the values present that are infinite.
 
 Gauge, double, unit `1`. In Prometheus `ml_feature_non_finite_ratio`.
 """
@@ -269,7 +269,7 @@ Gauge, double, unit `1`. In Prometheus `ml_feature_non_finite_ratio`.
 
 METRIC_ML_FEATURE_TYPE_ERROR: Final = "ml.feature.type_error"
 """
-Share of samples in which the feature has a type that the reference does not know.
+Share of the values present whose type the reference does not know.
 
 Gauge, double, unit `1`. In Prometheus `ml_feature_type_error_ratio`.
 """
@@ -880,7 +880,7 @@ DEFINITIONS: Final[Mapping[str, MetricDefinition]] = {
         METRIC_ML_FEATURE_NON_FINITE,
         "gauge",
         "1",
-        "Share of samples in which the feature is infinite.",
+        "Share of the values present that are infinite.",
         "double",
         (),
     ),
@@ -888,7 +888,7 @@ DEFINITIONS: Final[Mapping[str, MetricDefinition]] = {
         METRIC_ML_FEATURE_TYPE_ERROR,
         "gauge",
         "1",
-        "Share of samples in which the feature has a type that the reference does not know.",
+        "Share of the values present whose type the reference does not know.",
         "double",
         (),
     ),

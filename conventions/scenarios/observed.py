@@ -68,6 +68,13 @@ class Observed:
     metrics: tuple[Metric, ...]
     events: tuple[Event, ...]
 
+    def attributes(self) -> Iterator[Mapping[str, object]]:
+        """Give the attributes of every span, of every event, also of spans, and of every point."""
+        yield from (span.attributes for span in self.spans)
+        yield from (event.attributes for span in self.spans for event in span.events)
+        yield from (event.attributes for event in self.events)
+        yield from (point.attributes for metric in self.metrics for point in metric.points)
+
 
 def observe(requests: Iterable[Any]) -> Observed:
     """Return what the export *requests* say; of a metric that came several times, the last."""

@@ -1,6 +1,7 @@
 """Four samples in one call: one span, with the classes and confidences side by side and their mean and minimum."""
 
 from conventions.scenarios.models import churn_model, named
+from conventions.scenarios.shown import show
 from conventions.scenarios.telemetry import Telemetry
 
 
@@ -9,3 +10,7 @@ def run(telemetry: Telemetry) -> None:
     model = churn_model()
     with telemetry.sdk():
         model.predict_proba(named((1, 5), (2, 0), (0, 1), (-2, 3)))
+
+
+if __name__ == "__main__":
+    show(run)

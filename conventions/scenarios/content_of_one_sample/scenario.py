@@ -1,6 +1,7 @@
 """With content switched on: the input by feature name and all probabilities, as JSON."""
 
 from conventions.scenarios.models import churn_model, named
+from conventions.scenarios.shown import show
 from conventions.scenarios.telemetry import Telemetry
 
 
@@ -9,3 +10,7 @@ def run(telemetry: Telemetry) -> None:
     model = churn_model()
     with telemetry.sdk(capture_content="span_only", capture_outputs="full"):
         model.predict_proba(named((1, 5)))
+
+
+if __name__ == "__main__":
+    show(run)

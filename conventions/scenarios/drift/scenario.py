@@ -3,31 +3,37 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from conventions.scenarios.models import churn_model, churn_profile, named
+from conventions.scenarios.models import (
+    CHURN,
+    EVERY_VALUE,
+    churn_model,
+    churn_profile,
+    named,
+    usual_samples,
+)
+from conventions.scenarios.shown import show
 from conventions.scenarios.telemetry import Telemetry
 
-SCORES = "drift.scores=[psi, jensen_shannon, kolmogorov_smirnov, chi_squared]"
+OPTIONS = (
+    "mode=tee",
+    "windows=[{name: quarter, rows: 250}]",
+    "drift.scores=[psi, jensen_shannon, kolmogorov_smirnov, chi_squared]",
+)
 
 
 def run(telemetry: Telemetry) -> None:
-    """Predict two windows of 250 samples: one like the reference, one in which everybody is ten; then a sample of which the model is unsure."""
+    """Predict a window like the reference, and one in which everybody is ten."""
     model = churn_model()
-    usual = [(1 + index % 10, 2 + 4 * index) for index in range(250)]
+    usual = usual_samples()
     with TemporaryDirectory() as folder:
         profiles = f"profiles=[{churn_profile(Path(folder))}]"
-        windows = "windows=[{name: quarter, rows: 250}]"
-        options = ("mode=tee", profiles, windows, SCORES)
         with (
-            telemetry.processor(*options, folder=Path(folder)) as processor,
-            telemetry.sdk(
-                traces_to=processor.endpoint,
-                capture_content="span_only",
-                capture_max_rows=250,
-                capture_max_bytes=65_536,
-            ) as provider,
+            telemetry.processor(*OPTIONS, profiles, folder=Path(folder)) as processor,
+            telemetry.sdk(traces_to=processor.endpoint, **CHURN, **EVERY_VALUE),
         ):
             model.predict_proba(named(*usual))
             model.predict_proba(named(*((10, visits) for _, visits in usual)))
-            provider.force_flush()
-            processor.tick()
-            model.predict_proba(named((0, 5)))
+
+
+if __name__ == "__main__":
+    show(run)

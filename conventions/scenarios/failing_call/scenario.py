@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from conventions.scenarios.models import price_model
+from conventions.scenarios.shown import show
 from conventions.scenarios.telemetry import Telemetry
 
 
@@ -11,3 +12,7 @@ def run(telemetry: Telemetry) -> None:
     model = price_model()
     with telemetry.sdk(), suppress(ValueError):
         model.predict([[1.0, 2.0, 3.0]])
+
+
+if __name__ == "__main__":
+    show(run)

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.linear_model import LinearRegression
 
+from conventions.scenarios.shown import show
 from conventions.scenarios.telemetry import Telemetry
 
 
@@ -13,3 +14,7 @@ def run(telemetry: Telemetry) -> None:
     with telemetry.sdk(capture_content="span_only", capture_outputs="full"):
         model.predict(np.array([[2.0, 0.5]]))
         model.predict(np.array([[2.0, 0.5], [3.0, 1.0]]))
+
+
+if __name__ == "__main__":
+    show(run)

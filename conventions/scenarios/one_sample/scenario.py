@@ -1,6 +1,7 @@
 """One sample, classified: one span that says the class and how sure the model was, and nothing of the input's values."""
 
 from conventions.scenarios.models import churn_model, named
+from conventions.scenarios.shown import show
 from conventions.scenarios.telemetry import Telemetry
 
 
@@ -9,3 +10,7 @@ def run(telemetry: Telemetry) -> None:
     model = churn_model()
     with telemetry.sdk():
         model.predict_proba(named((1, 5)))
+
+
+if __name__ == "__main__":
+    show(run)

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 import otel_ml
+from conventions.scenarios.shown import show
 from conventions.scenarios.telemetry import Telemetry
 
 
@@ -21,3 +22,7 @@ def run(telemetry: Telemetry) -> None:
     )
     with telemetry.sdk():
         model.predict([[1.0, float("nan")]])
+
+
+if __name__ == "__main__":
+    show(run)

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from conventions.scenarios.shown import show
 from conventions.scenarios.telemetry import Telemetry
 
 
@@ -19,3 +20,7 @@ def run(telemetry: Telemetry) -> None:
     """Predict two images of three colours."""
     with telemetry.sdk():
         Blur().predict(np.zeros((2, 3, 4, 4), dtype=np.float32))
+
+
+if __name__ == "__main__":
+    show(run)

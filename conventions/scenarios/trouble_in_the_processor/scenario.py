@@ -5,6 +5,7 @@ from time import time_ns
 
 import grpc
 
+from conventions.scenarios.shown import show
 from conventions.scenarios.telemetry import Telemetry
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.schema import SCHEMA_URL
@@ -39,3 +40,7 @@ def run(telemetry: Telemetry) -> None:
             tracer.start_span(name, attributes=attributes, start_time=end_ns).end(end_ns)
         with grpc.insecure_channel(processor.endpoint) as channel, suppress(grpc.RpcError):
             channel.unary_unary(EXPORT)(b"this is not OTLP", timeout=10)
+
+
+if __name__ == "__main__":
+    show(run)

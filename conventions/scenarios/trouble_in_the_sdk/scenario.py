@@ -5,6 +5,7 @@ from typing import Any
 from opentelemetry.sdk.trace.sampling import Sampler, SamplingResult
 
 from conventions.scenarios.models import churn_model, named
+from conventions.scenarios.shown import show
 from conventions.scenarios.telemetry import Telemetry
 
 
@@ -26,3 +27,7 @@ def run(telemetry: Telemetry) -> None:
     with telemetry.sdk(sampler=Broken()):
         model.predict_proba(named((1, 5)))
         model.predict_proba(named((1, 5)))
+
+
+if __name__ == "__main__":
+    show(run)

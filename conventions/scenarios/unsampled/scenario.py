@@ -3,6 +3,7 @@
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from conventions.scenarios.models import churn_model, named
+from conventions.scenarios.shown import show
 from conventions.scenarios.telemetry import Telemetry
 
 
@@ -12,3 +13,7 @@ def run(telemetry: Telemetry) -> None:
     with telemetry.sdk(sampler=ALWAYS_OFF):
         for age in (0, 1, 2):
             model.predict_proba(named((age, 0)))
+
+
+if __name__ == "__main__":
+    show(run)

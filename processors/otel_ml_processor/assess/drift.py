@@ -340,7 +340,7 @@ def _assessed(
 def _shares_only(column: _Column) -> TargetReading:
     current = column.current
     present = current.outside(Slot.MISSING)
-    finite = current.outside(Slot.MISSING, Slot.NON_FINITE)
+    finite = current.outside(Slot.MISSING, Slot.NON_FINITE, Slot.TYPE_ERROR)
     slots = current.slots
     return TargetReading(
         target=column.target,

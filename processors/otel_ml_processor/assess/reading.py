@@ -43,7 +43,7 @@ class TargetReading:
 
     `scores` maps a drift method (`psi`, ...) to its value. `p_value` is Holm-adjusted within the family; `effect` is the debiased
     PSI, never below 0. Shares are in [0, 1]: missing of all rows; unseen of those not missing; non_finite and type_error of those not
-    missing; out_of_range of those neither missing nor non-finite. `rows` counts rows with a captured value; with 0 of them every
+    missing; out_of_range of the finite ones of the right type. `rows` counts rows with a captured value; with 0 of them every
     share is 0 and `p_value` is 1.
     """
 

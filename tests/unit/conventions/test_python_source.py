@@ -24,6 +24,7 @@ from conventions.generate.rules import check
 MANIFEST = "conventions/model/manifest.yaml"
 METRICS = "conventions/model/metrics.yaml"
 ATTRIBUTES = "conventions/model/attributes.yaml"
+ENTITIES = "conventions/model/entities.yaml"
 NASTY = 'Says "no", \\ and `|`, \\n, in """triple""" quotes, süß.'
 
 
@@ -267,6 +268,59 @@ def test_spans_events_and_schema_are_named(
     assert _module(folder, "schema").SCHEMA_URL == (
         "https://paint.example/schemas/paint-dev/0.1.0-dev"
     )
+
+
+def test_an_entity_is_a_constant_with_its_identity(
+    generate: Callable[..., tuple[Registry, Path]],
+) -> None:
+    """Who sets an entity knows its type and the keys without which it is none."""
+    _, folder = generate()
+
+    entities = _module(folder, "entities")
+
+    assert entities.ENTITY_ML_PALETTE == "ml.palette"
+    assert entities.IDENTITY == {"ml.palette": ("ml.colour.name",)}
+    assert "Identified by `ml.colour.name`." in (folder / "entities.py").read_text("utf-8")
+
+
+def test_an_entity_may_be_identified_by_several_attributes(
+    generate: Callable[..., tuple[Registry, Path]],
+) -> None:
+    """They are told in the order of the YAML."""
+    kind = "      - ref: ml.colour.kind\n        requirement_level: required\n"
+    _, folder = generate(ENTITIES, "    description:", f"{kind}    description:")
+
+    identity = _module(folder, "entities").IDENTITY["ml.palette"]
+
+    assert identity == ("ml.colour.name", "ml.colour.kind")
+
+
+def test_the_document_tells_the_identity_of_an_entity_from_its_description(
+    write_registry: Callable[..., Path],
+) -> None:
+    """A program finds all attributes of an entity, and which of them identify it."""
+    registry, _ = read_registry(write_registry())
+
+    palette = json.loads(registry_document(registry))["entities"]["ml.palette"]
+
+    assert palette["identity"] == ["ml.colour.name"]
+    assert list(palette["attributes"]) == ["ml.colour.name", "ml.colour.mix"]
+
+
+def test_the_document_says_which_values_are_deprecated(
+    write_registry: Callable[..., Path],
+) -> None:
+    """A program can tell a value that is still known from one that should be written."""
+    deprecated = "deprecated: {reason: renamed, renamed_to: warm}"
+    root = write_registry(
+        ATTRIBUTES, "brief: Towards blue.", f"brief: Towards blue.\n          {deprecated}"
+    )
+    registry, _ = read_registry(root)
+
+    attributes = json.loads(registry_document(registry))["attributes"]
+
+    _, cold = attributes["ml.colour.kind"]["members"]
+    assert cold["deprecated"] == {"reason": "renamed", "renamed_to": "warm"}
 
 
 def test_what_is_deprecated_says_what_to_use(
