@@ -36,7 +36,7 @@ from otel_ml_processor.errors import ConfigError
 from otel_ml_processor.forward.deadline import forward_timeout
 from otel_ml_processor.forward.otlp_client import LOGS, METRICS, TRACES, OtlpClient
 from otel_ml_processor.forward.tls import channel_credentials, channel_options
-from otel_ml_processor.pipeline import STEPS, Pipeline
+from otel_ml_processor.pipeline import STEPS, Emit, NextHop, Pipeline
 from otel_ml_processor.profile import read_profile
 from otel_ml_processor.receive.grpc_server import GrpcServer
 from otel_ml_processor.refusal import RefusalCause
@@ -45,12 +45,13 @@ from otel_ml_processor.windows.references import References
 from otel_ml_processor.windows.streams import Streams
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from otel_ml_processor.columns import StreamKey
     from otel_ml_processor.config import Client, Config
 
-__all__ = ["Service"]
+__all__ = ["Service", "load_references", "make_pipeline", "new_self_metrics"]
 
 _LOGGER: Final = logging.getLogger(__name__)
 _COMPRESSION: Final = {
@@ -76,10 +77,10 @@ class Service:
     def __init__(self, config: Config, folder: Path) -> None:
         self._config = config
         self._folder = folder
-        self._references = _references(config, folder)
+        self._references = load_references(config, folder)
         profiles = self._references.profiles.values()
         self._promises = Promises.of(config.drift, config.windows, profiles)
-        self._self_metrics = _self_metrics()
+        self._self_metrics = new_self_metrics()
         self._book = MetricBook(
             windows=tuple(self._promises.alphas),
             scores=config.drift.scores,
@@ -184,13 +185,10 @@ class Service:
             verdicts_per_second=config.verdicts.per_second,
             register=self._introduce,
         )
-        low_confidence = config.verdicts.low_confidence
-        return Pipeline(
-            config=config,
-            decoder=_DECODER(references.features),
-            streams=Streams(config.streams, config.windows, references.reference, low_confidence),
-            reference_of=references.reference,
-            promises=self._promises,
+        return make_pipeline(
+            config,
+            references,
+            self._promises,
             forward=self._forward if config.forward else None,
             emit=outlet,
             self_metrics=self._self_metrics,
@@ -231,12 +229,44 @@ def _prepare_decoder() -> None:
     _LOGGER.info("decoder: compiled; ready after %.1f s", time.monotonic() - begin)
 
 
-def _references(config: Config, folder: Path) -> References:
+def make_pipeline(
+    config: Config,
+    references: References,
+    promises: Promises,
+    *,
+    forward: NextHop | None,
+    emit: Emit,
+    self_metrics: SelfMetrics,
+    clock_ns: Callable[[], int],
+) -> Pipeline:
+    """Return the spine with all that it is made of, as *config* says."""
+    low_confidence = config.verdicts.low_confidence
+    return Pipeline(
+        config=config,
+        decoder=_DECODER(references.features),
+        streams=Streams(config.streams, config.windows, references.reference, low_confidence),
+        reference_of=references.reference,
+        promises=promises,
+        forward=forward,
+        emit=emit,
+        self_metrics=self_metrics,
+        clock_ns=clock_ns,
+    )
+
+
+def load_references(config: Config, folder: Path) -> References:
+    """
+    Return the profiles of *config*, whose paths are relative to *folder*.
+
+    Raises:
+        ProfileError: If one cannot be used.
+    """
     paths = [folder / name for name in config.profiles]
     return References.of((str(path), read_profile(path)) for path in paths)
 
 
-def _self_metrics() -> SelfMetrics:
+def new_self_metrics() -> SelfMetrics:
+    """Return the counters of a processor, with every cause that there is."""
     return SelfMetrics(
         {
             METRIC_ML_PROCESSOR_UNDECODED: Cause,

@@ -29,7 +29,7 @@ from otel_ml_processor.emit.metrics import MetricBook
 from otel_ml_processor.emit.otlp import Identity, metrics_requests
 from otel_ml_processor.forward.otlp_client import LOGS, METRICS, TRACES
 from otel_ml_processor.self_metrics import SelfMetrics
-from otel_ml_processor.service import _self_metrics
+from otel_ml_processor.service import new_self_metrics
 from tests.data.telemetry import traces
 from tests.unit.processor.emit import sample_readings as samples
 
@@ -97,7 +97,7 @@ def book_requests() -> list[bytes]:
     book = MetricBook(
         windows=["1h"],
         scores=["psi", "jensen_shannon"],
-        self_metrics=_self_metrics(),
+        self_metrics=new_self_metrics(),
         clock_ns=lambda: samples.NOW_NS,
     )
     book.register(samples.STREAM, samples.profile(), {"1h": 0.004})

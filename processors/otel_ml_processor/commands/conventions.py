@@ -8,23 +8,22 @@ import math
 import signal
 import sys
 import threading
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from rich.console import Console
-from rich.progress import Progress
 
 from otel_ml_conventions.conformance import Registry
 from otel_ml_conventions.otlp_messages import judge_request
 from otel_ml_conventions.tally import Tally
 from otel_ml_processor.commands.conformance_text import conformance_text
 from otel_ml_processor.commands.live_check import LiveCheck
-from otel_ml_processor.commands.otlp_files import OtlpFileError, read_requests
+from otel_ml_processor.commands.otlp_files import read_requests
+from otel_ml_processor.commands.reading_progress import reading_progress
 from otel_ml_processor.errors import ConfigError, OtelMlError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
 __all__ = ["main"]
 
@@ -53,28 +52,12 @@ def _check(arguments: argparse.Namespace) -> Tally:
     registry = Registry()
     tally = Tally(registry)
     paths: list[Path] = arguments.files
-    with _progress(paths, is_shown=arguments.progress or sys.stderr.isatty()) as report:
+    with reading_progress(paths, is_shown=arguments.progress or sys.stderr.isatty()) as report:
         for path in paths:
             for request, place, read_bytes in read_requests(path):
                 tally.add(judge_request(registry, request), f"{path}:{place}")
                 report(path, read_bytes)
     return tally
-
-
-@contextmanager
-def _progress(paths: Sequence[Path], *, is_shown: bool) -> Iterator[Callable[[Path, int], None]]:
-    """Show how many bytes of each file have been read, on stderr."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=console.is_terminal, disable=not is_shown) as bar:
-        tasks = {path: bar.add_task(str(path), total=_size_bytes(path)) for path in paths}
-        yield lambda path, read_bytes: bar.update(tasks[path], completed=read_bytes)
-
-
-def _size_bytes(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError as error:
-        raise OtlpFileError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _live_check(arguments: argparse.Namespace) -> Tally:

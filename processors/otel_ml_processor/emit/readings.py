@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from otel_ml_processor.assess.reading import ConfidenceReading, Reading, TargetReading
+    from otel_ml_processor.columns import StreamKey
     from otel_ml_processor.emit.metrics import ReferenceFacts, StreamView
 
-__all__ = ["iso_time", "readings_json"]
+__all__ = ["iso_time", "reading_json", "readings_json"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -23,6 +24,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 def readings_json(views: Iterable[StreamView]) -> bytes:
     """Return a JSON object with `streams`, one per stream and each with its `readings`; a number that is not finite is `null`."""
     return msgspec.json.encode({"streams": [_stream(view) for view in views]}, enc_hook=_plain)
+
+
+def reading_json(reading: Reading) -> bytes:
+    """Return one reading as a JSON object, with the stream that it is of; a number that is not finite is `null`."""
+    return msgspec.json.encode({**_named(reading.stream), **_reading(reading)}, enc_hook=_plain)
 
 
 def iso_time(time_ns: int) -> str:
@@ -37,12 +43,18 @@ def _plain(value: Any) -> Any:
 
 def _stream(view: StreamView) -> dict[str, Any]:
     return {
-        "service": valid_text(view.stream.service),
-        "environment": valid_text(view.stream.environment),
-        "model": valid_text(view.stream.model),
-        "version": valid_text(view.stream.version),
+        **_named(view.stream),
         "reference": view.reference and _reference(view.reference),
         "readings": [_reading(reading) for reading in view.readings],
+    }
+
+
+def _named(stream: StreamKey) -> dict[str, str]:
+    return {
+        "service": valid_text(stream.service),
+        "environment": valid_text(stream.environment),
+        "model": valid_text(stream.model),
+        "version": valid_text(stream.version),
     }
 
 

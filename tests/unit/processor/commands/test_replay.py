@@ -1,0 +1,182 @@
+"""What the processor would have said of telemetry in files: the numbers that it gives a live stream."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from google.protobuf.json_format import MessageToJson
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from conventions.scenarios.models import VISITS, churn_profile
+from otel_ml_processor.commands.replay import main
+from tests.data.export_requests import export_request, inference_span
+
+SECOND_NS = 1_000_000_000
+BEGIN_NS = 1_700_000_000 * SECOND_NS
+MODEL = {"ml.model.name": "churn", "ml.model.version": "3"}
+
+
+def requests(ages: list[int]) -> list[bytes]:
+    """Return one sample a second, fifty to a request, with these ages, and visits in the proportions of the reference."""
+    spans = [
+        inference_span(
+            {
+                **MODEL,
+                "ml.prediction.confidence": 3.0**age / (1 + 3.0**age),
+                "ml.input.features": json.dumps(
+                    {"age": age, "visits": VISITS[number // 25 % len(VISITS)]}
+                ),
+            },
+            span_id=number + 1,
+            end_ns=BEGIN_NS + number * SECOND_NS,
+        )
+        for number, age in enumerate(ages)
+    ]
+    return [export_request(spans[begin : begin + 50]) for begin in range(0, len(spans), 50)]
+
+
+def as_lines(requests: list[bytes], path: Path) -> Path:
+    """Write *requests* as the collector's file exporter does: a JSON object a line, ids in hexadecimal."""
+    lines = []
+    for request in requests:
+        document = json.loads(
+            MessageToJson(ExportTraceServiceRequest.FromString(request), indent=None)
+        )
+        for group in document["resourceSpans"]:
+            for scoped in group["scopeSpans"]:
+                for number, span in enumerate(scoped["spans"]):
+                    span["traceId"], span["spanId"] = "ab" * 16, f"{number + 1:016x}"
+        lines.append(json.dumps(document))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(name="folder")
+def _folder(tmp_path: Path) -> Path:
+    """A folder with a profile of ages 1 to 10 in equal parts, and a configuration of windows of 250 rows."""
+    profile = churn_profile(tmp_path)
+    config = {
+        "profiles": [profile],
+        "windows": [{"name": "quarter", "rows": 250}],
+        "drift": {"scores": ["kolmogorov_smirnov", "jensen_shannon"]},
+    }
+    (tmp_path / "processor.yaml").write_text(json.dumps(config))
+    return tmp_path
+
+
+def readings(capsys: pytest.CaptureFixture[str], *arguments: object) -> list[dict[str, object]]:
+    """Return what `otel-ml replay --json` prints."""
+    assert main(["--json", *map(str, arguments)]) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_numbers_are_those_of_the_formulas(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A window in which everybody is ten: .9 by Kolmogorov-Smirnov, and the Jensen-Shannon distance of its cells."""
+    usual = [1 + number % 10 for number in range(250)]
+    path = as_lines(requests([*usual, *[10] * 250]), folder / "traces.jsonl")
+
+    first, second = readings(capsys, path, "--config", folder / "processor.yaml")
+
+    ages = [next(t for t in r["targets"] if t["name"] == "age") for r in (first, second)]  # type: ignore[attr-defined]  # JSON
+    assert [(r["state"], r["rows"]) for r in (first, second)] == [
+        ("steady", 250),
+        ("drifting", 250),
+    ]
+    assert ages[0]["scores"]["kolmogorov_smirnov"] == pytest.approx(0, abs=1e-12)
+    assert ages[1]["scores"]["kolmogorov_smirnov"] == pytest.approx(0.9)
+    assert ages[1]["scores"]["jensen_shannon"] == pytest.approx(0.8707908228691708)
+
+
+def test_files_of_both_kinds_say_the_same(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON lines and a single protobuf request give the same windows, also when a file is cut into two."""
+    made = requests([5] * 300)
+    (folder / "traces.bin").write_bytes(b"".join(made))
+    config = ["--config", folder / "processor.yaml"]
+
+    whole = readings(capsys, folder / "traces.bin", *config)
+    lines = readings(capsys, as_lines(made, folder / "traces.jsonl"), *config)
+    halves = [as_lines(made[:3], folder / "a.jsonl"), as_lines(made[3:], folder / "b.jsonl")]
+
+    assert whole == lines == readings(capsys, *halves, *config)
+    assert [reading["rows"] for reading in whole] == [250, 50]
+
+
+def test_old_telemetry_falls_into_the_windows_of_its_own_time(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two hours and a half of 2023, whatever the clock says now: three hourly windows."""
+    path = as_lines(requests([5] * 9_000), folder / "traces.jsonl")
+    found = readings(capsys, path, "--set", "windows=[{name: 1h, length: 1h}]")
+    assert [(reading["start"], reading["rows"]) for reading in found] == [
+        ("2023-11-14T22:00:00Z", 2800),
+        ("2023-11-14T23:00:00Z", 3600),
+        ("2023-11-15T00:00:00Z", 2600),
+    ]
+
+
+def test_people_get_a_table_and_the_alarms_in_words(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Windows, what moved, why it is an alarm, and what could not be used."""
+    broken = export_request([inference_span({"ml.prediction.confidence": 7.5})])
+    path = as_lines([*requests([10] * 250), broken], folder / "traces.jsonl")
+
+    assert main([str(path), "--config", str(folder / "processor.yaml")]) == 0
+
+    said = " ".join(capsys.readouterr().out.split())
+    assert "what moved" in said
+    assert "drifting" in said
+    assert "age (PSI" in said or "age (debiased PSI" in said
+    assert "ml.processor.undecoded out_of_range: 1" in said
+
+
+def test_an_inline_configuration_is_replayed_without_forwarding(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file that the processor runs with is the one to use; nothing is sent anywhere."""
+    config = folder / "inline.yaml"
+    config.write_text(
+        "mode: inline\nforward: {endpoint: '127.0.0.1:1'}\nwindows: [{name: r, rows: 250}]"
+    )
+    path = as_lines(requests([5] * 250), folder / "traces.jsonl")
+    assert [r["rows"] for r in readings(capsys, path, "--config", config)] == [250]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot be read"),
+        ("", "the file is empty"),
+        ("not otlp", "expected OTLP as JSON or protobuf"),
+        ('{"resourceSpans":[]}\n{"resourceSpans":', ":2"),
+        ('{"resourceSpans":[]}', "expected inferences"),
+        ('{"resourceMetrics":[]}', "expected inferences"),
+    ],
+)
+def test_what_cannot_be_replayed_is_one_line_and_status_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, said: str
+) -> None:
+    """The file, the place, and what was expected."""
+    path = tmp_path / "traces.jsonl"
+    if content is not None:
+        path.write_text(content)
+    assert main([str(path)]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert said in output.err
+    assert str(path) in output.err
+    assert output.err.count("\n") == 1
+
+
+def test_progress_is_shown_where_it_is_asked_for(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On stderr, so that the output can be piped."""
+    path = as_lines(requests([5] * 250), folder / "traces.jsonl")
+    readings(capsys, path)
+    assert main(["--json", "--progress", str(path)]) == 0
+    assert "traces.jsonl" in capsys.readouterr().err
