@@ -44,6 +44,7 @@ def _section(registry: Registry, file: str, attribute: Attribute) -> Iterator[st
     yield from filter(None, [deprecation(attribute.deprecated)])
     yield "\n".join(f"* {name}: {value}" for name, value in _facts(attribute))
     if attribute.type.is_enum:
+        yield "Known values:"
         yield _members(attribute.type.members)
     yield from _users(registry, file, attribute)
 
@@ -79,4 +80,5 @@ def _users(registry: Registry, file: str, attribute: Attribute) -> Iterator[str]
         for stated in sorted(users, key=lambda stated: LEVELS.index(stated.level))
     ]
     if rows:
+        yield "Asked for by:"
         yield table(("Requirement level", "On"), rows)

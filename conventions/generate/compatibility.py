@@ -84,7 +84,7 @@ Check: TypeAlias = Callable[[Comparison], Iterator[Finding]]
 
 
 def check_against(registry: Registry, release: Release) -> list[Finding]:
-    """Give everything in which a registry without other findings breaks what *release* promised."""
+    """Give everything in which a registry that could be read breaks what *release* promised."""
     comparison = Comparison(registry, release, json.loads(registry_document(registry)))
     return sorted(finding for rule in RULES for finding in rule(comparison))
 
@@ -156,8 +156,8 @@ def stable_signals_stay_as_they_are(comparison: Comparison) -> Iterator[Finding]
 def _attribute_changes(kept: _Kept) -> Iterator[str]:
     before, now = kept.before["attributes"], kept.now["attributes"]
     for key in {**before, **now}:
-        was = before[key]["requirement_level"] if key in before else "absent"
-        is_now = now[key]["requirement_level"] if key in now else "absent"
+        was = before.get(key, {}).get("requirement_level", "absent")
+        is_now = now.get(key, {}).get("requirement_level", "absent")
         if is_now == "absent" or (was != is_now and "required" in {was, is_now}):
             yield f"{key!r} was {was} and is {is_now}"
         elif kept.kind == "metrics" and was in {"absent", "opt_in"} and is_now != "opt_in":

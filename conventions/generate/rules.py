@@ -1,7 +1,8 @@
 """
 What the records of the registry must agree on: one function per rule, findings out.
 
-The shape of a single record is judged where it is read, in `model.py`.
+The shape of a single record is judged where it is read, in `reading.py`; what the last release forbids,
+in `compatibility.py`.
 """
 
 from __future__ import annotations

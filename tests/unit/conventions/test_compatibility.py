@@ -296,20 +296,34 @@ def test_a_stable_signal_asks_for_the_same(
     assert all(said in finding for finding in findings)
 
 
-def test_a_stable_signal_may_offer_more(write_registry: Callable[..., Path]) -> None:
-    """An attribute on demand, and on a span one by default, changes nothing for anybody."""
+@pytest.mark.parametrize(
+    ("file", "before", "added"),
+    [
+        (
+            METRICS,
+            "metric_value_type: int\n  - name: ml.painting.active",
+            (
+                "metric_value_type: int\n    attributes:\n"
+                "      - {ref: ml.colour.name, requirement_level: opt_in}\n"
+                "  - name: ml.painting.active"
+            ),
+        ),
+        (
+            SPANS,
+            "      - ref: ml.brush\n        requirement_level: opt_in\n",
+            "      - ref: ml.brush\n        requirement_level: recommended\n",
+        ),
+    ],
+)
+def test_a_stable_signal_may_offer_more(
+    write_registry: Callable[..., Path], file: str, before: str, added: str
+) -> None:
+    """A metric more on demand, a span more by default: that changes nothing for anybody."""
     root = write_registry()
-    _publish(root, METRICS)
-    _edit(
-        root,
-        METRICS,
-        "metric_value_type: int\n  - name: ml.painting.active",
-        "metric_value_type: int\n    attributes:\n"
-        "      - {ref: ml.colour.name, requirement_level: opt_in}\n"
-        "  - name: ml.painting.active",
-    )
+    _publish(root, file)
+    _edit(root, file, before, added)
 
-    assert _said(root) == []
+    assert [finding for finding in _said(root) if ": stable-signal: " in finding] == []
 
 
 def test_a_name_that_upstream_has_taken_over_is_still_there(next_one: Path) -> None:
@@ -394,6 +408,16 @@ def test_all_that_is_broken_is_said_at_once(next_one: Path) -> None:
     assert [finding.split(": ")[1] for finding in _said(next_one)] == ["brief", "changed", "unit"]
 
 
+def test_a_registry_that_breaks_other_rules_is_still_compared(next_one: Path) -> None:
+    """A level that was forgotten on a stable signal is one finding by itself and one beside the release."""
+    _edit(next_one, EVENTS, "        requirement_level: opt_in\n", "")
+
+    assert [finding.split(": ")[1] for finding in _said(next_one)] == [
+        "stable-signal",
+        "requirement",
+    ]
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -446,7 +470,12 @@ def test_a_folder_that_is_no_version_is_a_finding(next_one: Path, name: str) -> 
 
 @pytest.mark.parametrize(
     ("lesser", "greater"),
-    [("0.9.0-dev", "0.10.0-dev"), ("0.1.0-dev", "0.1.0-alpha"), ("1.0.0-rc", "1.0.0")],
+    [
+        ("0.9.0-dev", "0.10.0-dev"),
+        ("0.2.0-dev", "0.2.0-alpha"),
+        ("0.2.0-alpha", "0.2.0-beta"),
+        ("1.0.0-rc", "1.0.0"),
+    ],
 )
 def test_the_last_release_is_the_one_with_the_greatest_version(
     next_one: Path, lesser: str, greater: str

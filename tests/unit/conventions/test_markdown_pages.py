@@ -19,6 +19,7 @@ ATTRIBUTES = "conventions/model/attributes.yaml"
 METRICS = "conventions/model/metrics.yaml"
 SPANS = "conventions/model/spans.yaml"
 EVENTS = "conventions/model/events.yaml"
+ENTITIES = "conventions/model/entities.yaml"
 RENDERER = MarkdownIt("commonmark").enable("table")
 FOOTNOTE = re.compile(r"\[\^(\d+)\](:?)")
 
@@ -269,11 +270,15 @@ def test_whom_an_attribute_binds_most_comes_first(
     make_pages: Callable[..., dict[str, str]],
 ) -> None:
     """The signals that ask for an attribute are sorted from required to opt-in."""
-    page = make_pages(EVENTS, "level: required", "level: opt_in")["attributes/ml.colour.md"]
+    made = make_pages(ENTITIES, "requirement_level: opt_in", "requirement_level: required")
 
-    section = page.split("## `ml.colour.name`")[1].split("\n## ")[0]
+    section = made["attributes/ml.colour.md"].split("## `ml.colour.mix`")[1]
 
-    assert [row[0] for row in _rows(section)] == ["Requirement level", "Required", "Opt-in"]
+    assert [row[0] for row in _rows(section)] == [
+        "Requirement level",
+        "Required",
+        "Recommended: If it is known.",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -675,6 +675,20 @@ def test_what_is_deprecated_is_not_needed(
     assert [rule for _, _, rule in _read(root)] == found
 
 
+def test_a_deprecated_signal_may_need_what_is_deprecated(
+    write_registry: Callable[..., Path],
+) -> None:
+    """Old telemetry stays described as it was."""
+    gone = "deprecated: {reason: obsoleted, note: Nobody paints.}"
+    root = write_registry(ATTRIBUTES, "brief: What is painted.", CANVAS_IS_GONE)
+    text = (root / SPANS).read_text(encoding="utf-8")
+    (root / SPANS).write_text(
+        text.replace("brief: One painting.", f"{gone}\n    brief: One painting."), encoding="utf-8"
+    )
+
+    assert _read(root) == []
+
+
 def test_a_registry_is_no_stabler_than_what_is_in_it(write_registry: Callable[..., Path]) -> None:
     """Who publishes as alpha has nothing in development, of attributes and of signals."""
     root = write_registry(MANIFEST, "stability: development", "stability: alpha")
