@@ -153,6 +153,9 @@ class ReceiveConfig(Room, frozen=True):
     """Requests worked on at once, at least 1. Each waits for the next hop, so more hide its latency."""
     tls: ServerTls | None = None
     """Over TLS; in the clear without it."""
+    repeats: Duration = Duration(600)
+    """For so long a request that comes again, byte for byte, is answered as before and neither forwarded nor counted; above 0s. At least
+    twice as long as your senders repeat themselves."""
     bearer_token_file: str | None = None
     """A file with the token that every caller has to know (`authorization: Bearer TOKEN`); read again when it changes."""
 
@@ -443,6 +446,12 @@ def _rules(config: Config) -> list[tuple[str, bool, str, object]]:
     return [
         ("forward", inline == (config.forward is not None), _forwarding(inline), forward),
         ("forward.endpoint", forward != config.receive.endpoint, other, forward),
+        (
+            "receive.repeats",
+            config.receive.repeats > 0,
+            "a duration above 0s",
+            str(config.receive.repeats),
+        ),
         ("windows", len(set(names)) == len(names), "names that differ", names),
         *_client_rules("forward", config.forward or Client()),
         *_client_rules("emit", config.emit),

@@ -11,10 +11,12 @@ import logging
 import threading
 from collections import Counter
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from otel_ml_conventions.metrics import (
     METRIC_ML_PROCESSOR_CLAMPED,
+    METRIC_ML_PROCESSOR_DUPLICATES,
     METRIC_ML_PROCESSOR_FAILURES,
     METRIC_ML_PROCESSOR_LATE,
     METRIC_ML_PROCESSOR_OVERFLOW,
@@ -28,6 +30,7 @@ from otel_ml_processor.assess.window import assess_window
 from otel_ml_processor.decode.decoder import Decoded
 from otel_ml_processor.decode.inference_spans import NO_SPANS
 from otel_ml_processor.forward.otlp_client import rejected_items
+from otel_ml_processor.receive.repeats import Answer, Repeats
 from otel_ml_processor.refusal import Refusal
 from otel_ml_processor.self_metrics import (
     ACCEPTED_SPANS,
@@ -79,6 +82,9 @@ class Emit(Protocol):
     def lag(self, lag_s: float) -> None:
         """Publish how far event time is behind the clock."""
 
+    def dedupe_horizon(self, horizon_s: float) -> None:
+        """Publish for how long a request that comes again is known."""
+
     def annotated(self, decoded: Decoded, verdicts: Verdicts) -> bytes:
         """Return the request with the verdicts on its spans."""
 
@@ -115,6 +121,7 @@ class Pipeline:
         self._emit = emit
         self._self_metrics = self_metrics
         self._clock_ns = clock_ns
+        self._repeats = Repeats(config.receive.repeats)
         self._states = DriftStates()
         self._last_state: dict[StreamKey, MlDriftStateValues] = {}
         self._shortest = shortest_window(config.windows).name
@@ -126,11 +133,19 @@ class Pipeline:
         """
         Pass *request* on and count it; return the answer for its sender (empty: success).
 
-        Counting comes after the next hop's acknowledgement: what its sender will send again has not been counted yet.
+        Counting comes after the next hop's acknowledgement: what its sender will send again has not been counted yet. A request that was
+        acknowledged and comes again is answered as before, without going anywhere.
 
         Raises:
             Refusal: If the request is malformed or was not delivered. Nothing of it has been counted then.
         """
+        take = partial(self._take, request, remaining_s)
+        answer, is_repeat = self._repeats.once(request, remaining_s, take)
+        if is_repeat:
+            self._self_metrics.add(METRIC_ML_PROCESSOR_DUPLICATES, answer.n_inferences)
+        return answer.response
+
+    def _take(self, request: bytes, remaining_s: float | None) -> Answer:
         decoded = self._decoded(request)
         placed = self._placed(decoded)
         verdicts = self._verdicts(placed)
@@ -138,17 +153,18 @@ class Pipeline:
             self._apply(decoded, placed)
             with self._contained("annotate"):
                 self._emit.verdict_spans(decoded, verdicts)
-            return b""
+            return Answer(b"", len(decoded.spans))
         annotated = self._annotated(request, decoded, verdicts)
         response = self._forwarded(self._forward, annotated, decoded.n_spans, remaining_s)
         self._apply(decoded, placed)
-        return response
+        return Answer(response, len(decoded.spans))
 
     def tick(self, now_ns: int) -> None:
         """Assess the windows that rows or time have closed, and emit what they say."""
         with self._ticking:
             self._assess(self._streams.close(now_ns))
             self._emit.lag(self._streams.lag_s(now_ns))
+            self._emit.dedupe_horizon(self._repeats.horizon_s())
 
     def finish(self) -> None:
         """Assess all windows, also those still open: nothing comes any more."""

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from otel_ml import environment_variables
-from otel_ml_conventions.metrics import METRIC_ML_PROCESSOR_WINDOW_LAG
+from otel_ml_conventions.metrics import (
+    METRIC_ML_PROCESSOR_DEDUPE_HORIZON,
+    METRIC_ML_PROCESSOR_WINDOW_LAG,
+)
 from otel_ml_processor.config import Config
 from otel_ml_processor.self_metrics import SelfMetrics
 
@@ -49,7 +52,7 @@ def test_every_environment_variable_is_documented(variable: str) -> None:
     "metric",
     sorted(
         {name for name, _, _ in SelfMetrics().snapshot() if name.startswith("ml.processor.")}
-        | {METRIC_ML_PROCESSOR_WINDOW_LAG}
+        | {METRIC_ML_PROCESSOR_WINDOW_LAG, METRIC_ML_PROCESSOR_DEDUPE_HORIZON}
     ),
 )
 def test_every_count_of_the_processor_is_explained(metric: str) -> None:

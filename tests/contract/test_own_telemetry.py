@@ -106,6 +106,7 @@ def book_requests() -> list[bytes]:
         book.update(reading, replace(CHANGE, reading=reading))
         book.set_totals(stream, {"late": 12, "on_time": 3}, 2)
     book.set_window_lag(1.5)
+    book.set_dedupe_horizon(600.0)
     return metrics_requests(book.collect(), IDENTITY, samples.NOW_NS)
 
 

@@ -189,8 +189,8 @@ DROPPED = "name: ml.sdk.dropped, unit: '{record}', instrument: counter"
             "expected a point with {}",
         ),
         (
-            f"metrics: [{{{DROPPED}, points: [{{attributes: {{}}, value: 1}}]}}]",
-            "expected 1, found 0",
+            f"metrics: [{{{DROPPED}, points: [{{attributes: {{}}, value: -1}}]}}]",
+            "expected -1, found ",
         ),
         (
             f"metrics: [{{{DROPPED}, points: [{{attributes: {{}}, count: 1}}]}}]",

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.integration.flights import FOLDER
-from tests.integration.real_servers import find_tool, free_port
+from tests.integration.real_servers import eventually, find_tool, free_port
 
 pytestmark = [pytest.mark.real_servers, pytest.mark.timeout(300)]
 
@@ -86,7 +86,19 @@ def run_demo(folder: Path, check: str) -> None:
         with httpx.Client(base_url=f"http://{at.service}", timeout=30) as client:
             for body in play.requests_for(flights):
                 client.post("/predict", json=body).raise_for_status()
+        page = f"http://{at.processor_page}/metrics"
+        assert eventually(lambda: counted(page), lambda found: found == FLIGHTS, 60) == FLIGHTS
     # The parts have been ended in the order of the data, and each has delivered what it still had.
+
+
+def counted(page: str) -> int:
+    """Return how many predictions the processor has counted."""
+    lines = httpx.get(page, timeout=10).text.splitlines()
+    return sum(
+        int(float(line.split()[-1]))
+        for line in lines
+        if line.startswith("ml_prediction_samples_total{")
+    )
 
 
 def beside(check: str) -> str:

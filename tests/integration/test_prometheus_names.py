@@ -88,6 +88,7 @@ def full_book() -> MetricBook:
     labels = {f"class {i}": 1000 + i for i in range(MAX_LABELS + 3)}
     book.set_totals(samples.STREAM, labels | {'"\\\n': 7}, 73)
     book.set_window_lag(2.5)
+    book.set_dedupe_horizon(600.0)
     return book
 
 
@@ -192,6 +193,7 @@ def test_names_are_those_of_the_prometheus_translator(prometheus: Prometheus) ->
         "ml_reference_age_seconds",
         "ml_reference_samples",
         "ml_processor_window_lag_seconds",
+        "ml_processor_dedupe_horizon_seconds",
         "ml_processor_overflow_total",
         "otelcol_receiver_accepted_spans_total",
     }

@@ -66,6 +66,9 @@ class Replayed:
     def lag(self, lag_s: float) -> None:
         """Pass over it: in a file nothing is behind the clock."""
 
+    def dedupe_horizon(self, horizon_s: float) -> None:
+        """Pass over it: it is the operator's, not the telemetry's."""
+
     def annotated(self, decoded: Decoded, verdicts: Verdicts) -> bytes:  # noqa: ARG002 - as every way out is called
         """Return the request as it is: nothing is forwarded."""
         return decoded.spans.request

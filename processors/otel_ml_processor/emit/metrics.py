@@ -201,6 +201,7 @@ class MetricBook:
         self._since_ns = self._forgotten_ns = clock_ns()
         self._streams: dict[StreamKey, _StreamPage] = {}
         self._window_lag_s: float | None = None
+        self._dedupe_horizon_s: float | None = None
         self._lock = threading.Lock()
 
     def register(
@@ -249,6 +250,10 @@ class MetricBook:
             page.violations = page.violations or _Count(page.since_ns)
             page.violations.set(low_confidence, now_ns)
 
+    def set_dedupe_horizon(self, horizon_s: float) -> None:
+        """Write for how long a request that comes again is known, in seconds, >= 0."""
+        self._dedupe_horizon_s = horizon_s
+
     def set_window_lag(self, lag_s: float) -> None:
         """Say by how much the watermark trails the clock, the largest lag over all streams."""
         self._window_lag_s = lag_s
@@ -288,10 +293,15 @@ class MetricBook:
                 for stream, page in self._streams.items()
                 for point in _page_points(stream_attributes(stream), page, now_ns)
             ]
-        if self._window_lag_s is not None:
-            points.append(
-                NamedPoint(names.METRIC_ML_PROCESSOR_WINDOW_LAG, Point((), self._window_lag_s))
-            )
+        of_itself = {
+            names.METRIC_ML_PROCESSOR_WINDOW_LAG: self._window_lag_s,
+            names.METRIC_ML_PROCESSOR_DEDUPE_HORIZON: self._dedupe_horizon_s,
+        }
+        points += [
+            NamedPoint(name, Point((), seconds))
+            for name, seconds in of_itself.items()
+            if seconds is not None
+        ]
         for name, attributes, value in self._self_metrics.snapshot():
             points.append(NamedPoint(name, Point(tuple(attributes.items()), value, self._since_ns)))
         return points

@@ -83,6 +83,10 @@ class Outlet:
         """Write how far event time is behind the clock into the book."""
         self._book.set_window_lag(lag_s)
 
+    def dedupe_horizon(self, horizon_s: float) -> None:
+        """Write for how long a request that comes again is known into the book."""
+        self._book.set_dedupe_horizon(horizon_s)
+
     def annotated(self, decoded: Decoded, verdicts: Verdicts) -> bytes:
         """Return the request with the verdicts on its spans, or as it is where that would be too large for the next hop."""
         return annotate(decoded.spans, verdicts, self._max_annotated_bytes, self._self_metrics)

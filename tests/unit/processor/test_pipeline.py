@@ -15,7 +15,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from otel_ml_conventions.attributes import MlDriftStateValues
-from otel_ml_conventions.metrics import METRIC_ML_PROCESSOR_FAILURES
+from otel_ml_conventions.metrics import (
+    METRIC_ML_PROCESSOR_DUPLICATES,
+    METRIC_ML_PROCESSOR_FAILURES,
+)
 from otel_ml_processor.assess.promise import Promises
 from otel_ml_processor.config import Config, ForwardConfig, WindowConfig
 from otel_ml_processor.decode.spans import PlainDecoder
@@ -96,6 +99,9 @@ class Out:
 
     def lag(self, lag_s: float) -> None:
         """Forget the lag."""
+
+    def dedupe_horizon(self, horizon_s: float) -> None:
+        """Forget the horizon."""
 
     def annotated(self, decoded: Decoded, verdicts: Verdicts) -> bytes:
         """Splice the verdicts in, as the real outlet does."""
@@ -289,8 +295,8 @@ def test_a_reading_that_cannot_be_emitted_does_not_stop_the_next() -> None:
 def test_a_shifted_input_is_noticed_told_once_and_written_on_the_following_spans() -> None:
     """Steady windows say nothing; the first drifting one is one change; from then on spans carry the verdict."""
     house = House()
-    for shift in (0.0, 1.0, 1.0):
-        house.pipeline.take(batch(ROWS, shift), None)
+    for seed, shift in enumerate((0.0, 1.0, 1.0)):
+        house.pipeline.take(batch(ROWS, shift, seed), None)
         house.pipeline.tick(NOW)
     states = [reading.state for reading, _ in house.out.readings]
     assert states == [
@@ -316,3 +322,14 @@ def test_the_last_rows_are_assessed_at_the_end() -> None:
     assert reading.rows == 300
     assert reading.state is MlDriftStateValues.STEADY
     assert house.out.counted[-1].labels == {"ok": 300}
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_a_request_that_comes_again_is_neither_forwarded_nor_counted_again(*, inline: bool) -> None:
+    """Its sender did not get the answer; it gets it now, and the spans are known as duplicates."""
+    house = House(inline=inline)
+    assert house.pipeline.take(batch(10), None) == house.pipeline.take(batch(10), None) == b""
+    assert len(house.next.got) == inline
+    assert house.count(ACCEPTED_SPANS) == 10
+    assert house.count(METRIC_ML_PROCESSOR_DUPLICATES) == 10
+    assert house.rows() == 10

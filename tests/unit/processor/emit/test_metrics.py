@@ -108,6 +108,7 @@ def test_every_metric_of_the_processor_is_written(book: MetricBook) -> None:
     book.update(replace(samples.drifting_reading(), confidence=with_margin), None)
     book.set_totals(samples.STREAM, {"late": 1}, 1)
     book.set_window_lag(1.0)
+    book.set_dedupe_horizon(600.0)
 
     found = {metric.definition.name for metric in book.collect()}
 
@@ -222,6 +223,7 @@ def test_a_number_that_is_none_never_leaves(book: MetricBook, bad: float) -> Non
     book.register(samples.STREAM, samples.profile(), {"1h": bad})
     book.update(found, None)
     book.set_window_lag(bad)
+    book.set_dedupe_horizon(bad)
 
     metrics = {metric.definition.name: metric for metric in book.collect()}
 

@@ -1,0 +1,153 @@
+"""A request that comes again is answered as before, and nobody does its work twice."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from otel_ml_processor.receive import repeats
+from otel_ml_processor.receive.repeats import Answer, Repeats
+from otel_ml_processor.refusal import Refusal, RefusalCause
+
+ANSWER = Answer(b"", 3)
+AWAY = Refusal(grpc.StatusCode.UNAVAILABLE, "away", RefusalCause.NEXT_HOP)
+
+
+class Clock:
+    """A clock that stands where it was put."""
+
+    def __init__(self) -> None:
+        """Begin at zero."""
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now_s
+
+
+class Taker:
+    """Takes requests, and counts how often."""
+
+    def __init__(self, answer: Answer = ANSWER) -> None:
+        """Answer everything with *answer*."""
+        self.answer = answer
+        self.taken = 0
+
+    def __call__(self) -> Answer:
+        """Take one."""
+        self.taken += 1
+        return self.answer
+
+
+def test_what_was_acknowledged_is_answered_as_before() -> None:
+    """The second time nothing is done, and the caller is told that it is a repeat."""
+    known, taker = Repeats(600), Taker(Answer(b"partial", 7))
+
+    assert known.once(b"spans", None, taker) == (Answer(b"partial", 7), False)
+    assert known.once(b"spans", None, taker) == (Answer(b"partial", 7), True)
+    assert known.once(b"other spans", None, taker) == (Answer(b"partial", 7), False)
+    assert taker.taken == 2
+
+
+def test_what_was_refused_may_come_again() -> None:
+    """Its sender will repeat it, and then it is new."""
+    known, taker = Repeats(600), Taker()
+
+    def refuse() -> Answer:
+        raise AWAY
+
+    for _ in range(2):
+        with pytest.raises(Refusal, match="away"):
+            known.once(b"spans", None, refuse)
+    assert known.once(b"spans", None, taker) == (ANSWER, False)
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_while_it_is_being_worked_on_others_wait_for_its_answer(*, is_refused: bool) -> None:
+    """Eight callers with the same bytes: one does the work, all get its answer or its refusal."""
+    known, begun, may_end = Repeats(600), threading.Event(), threading.Event()
+    taken: list[int] = []
+
+    def take() -> Answer:
+        taken.append(1)
+        begun.set()
+        assert may_end.wait(30)
+        if is_refused:
+            raise AWAY
+        return ANSWER
+
+    with ThreadPoolExecutor(8) as threads:
+        first = threads.submit(known.once, b"spans", 30, take)
+        assert begun.wait(30)
+        others = [threads.submit(known.once, b"spans", 30, take) for _ in range(7)]
+        may_end.set()
+        outcomes = [call.exception(30) or call.result() for call in (first, *others)]
+
+    if is_refused:  # a caller that came after the refusal did the work anew, and was refused too
+        assert all(outcome is AWAY for outcome in outcomes)
+    else:
+        assert len(taken) == 1
+        assert Counter(outcomes) == {(ANSWER, False): 1, (ANSWER, True): 7}
+
+
+def test_who_cannot_wait_is_told_to_try_again() -> None:
+    """Not an error of the spans: UNAVAILABLE, with a time."""
+    known, begun, may_end = Repeats(600), threading.Event(), threading.Event()
+
+    def take() -> Answer:
+        begun.set()
+        assert may_end.wait(30)
+        return ANSWER
+
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(known.once, b"spans", None, take)
+        assert begun.wait(30)
+        with pytest.raises(Refusal, match="no answer yet") as refused:
+            known.once(b"spans", 0.001, take)
+        may_end.set()
+        assert first.result(30) == (ANSWER, False)
+    assert refused.value.code is grpc.StatusCode.UNAVAILABLE
+    assert refused.value.retry_after_s is not None
+
+
+def test_after_the_horizon_it_is_new() -> None:
+    """What nobody would repeat any more needs no memory."""
+    clock = Clock()
+    known, taker = Repeats(600, clock), Taker()
+    known.once(b"spans", None, taker)
+
+    clock.now_s = 599.0
+    assert known.once(b"spans", None, taker) == (ANSWER, True)
+    clock.now_s = 600.0
+    assert known.once(b"spans", None, taker) == (ANSWER, False)
+
+
+def test_memory_is_bounded_and_the_horizon_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest are forgotten first; how far back the memory reaches is told."""
+    monkeypatch.setattr(repeats, "MAX_REQUESTS", 10)
+    clock = Clock()
+    known, taker = Repeats(600, clock), Taker()
+    assert known.horizon_s() == 600
+    for number in range(25):
+        clock.now_s = float(number)
+        known.once(bytes([number]), None, taker)
+
+    assert known.horizon_s() == 9
+    assert known.once(bytes([24]), None, taker) == (ANSWER, True)
+    assert known.once(bytes([14]), None, taker) == (ANSWER, False)
+
+
+@settings(deadline=None)
+@given(st.lists(st.binary(max_size=3), max_size=30))
+def test_each_content_is_taken_once(requests: list[bytes]) -> None:
+    """Whatever the order, as often as there are different ones."""
+    known, taker = Repeats(600), Taker()
+    for request in requests:
+        known.once(request, None, taker)
+    assert taker.taken == len(set(requests))
