@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +11,12 @@ import pytest
 import yaml
 
 from tests.integration.flights import FOLDER
-from tests.integration.real_servers import eventually, find_tool, free_port
+from tests.integration.live_check import live_check
+from tests.integration.real_servers import eventually, find_tool
 
 pytestmark = [pytest.mark.real_servers, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[2]
-OTEL_ML = Path(sys.executable).parent / "otel-ml"
 WINDOW = 200
 FLIGHTS = 450
 # Everything that the collector hands on goes to the check as well; its own pipelines stay what they are.
@@ -39,23 +36,9 @@ service:
 def _report(tmp_path_factory: pytest.TempPathFactory) -> str:
     """What live-check prints after the service has answered two windows of flights."""
     folder = tmp_path_factory.mktemp("live-check")
-    endpoint = f"127.0.0.1:{free_port()}"
-    command = [
-        str(OTEL_ML),
-        "conventions",
-        "live-check",
-        "--grpc",
-        endpoint,
-        "--http",
-        "127.0.0.1:0",
-    ]
-    check = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        run_demo(folder, endpoint)
-    finally:
-        check.send_signal(signal.SIGINT)
-    printed, _ = check.communicate(timeout=60)
-    return f"{printed}\nstatus {check.returncode}"
+    with live_check() as check:
+        run_demo(folder, check.endpoint)
+    return f"{check.printed}\nstatus {check.status}"
 
 
 def run_demo(folder: Path, check: str) -> None:
@@ -88,7 +71,17 @@ def run_demo(folder: Path, check: str) -> None:
                 client.post("/predict", json=body).raise_for_status()
         page = f"http://{at.processor_page}/metrics"
         assert eventually(lambda: counted(page), lambda found: found == FLIGHTS, 60) == FLIGHTS
+        # The service's metrics go out every five seconds, and it does not wait for them when it is ended.
+        assert eventually(lambda: measured(at.prometheus), bool, 60)
     # The parts have been ended in the order of the data, and each has delivered what it still had.
+
+
+def measured(prometheus: str) -> list[object]:
+    """Return what Prometheus has of the calls that the service measured."""
+    asked = {"query": "ml_inference_duration_seconds_count"}
+    answer = httpx.get(f"http://{prometheus}/api/v1/query", params=asked, timeout=10)
+    found: list[object] = answer.raise_for_status().json()["data"]["result"]
+    return found
 
 
 def counted(page: str) -> int:
