@@ -84,13 +84,14 @@ class Channel:
                 keys.ML_TASK_TYPE: model.task,
             }
         )
-        self.attributes = self.metric_attributes | _known(
+        details = _known(
             {
                 keys.ML_MODEL_TYPE: model.type,
                 keys.ML_FRAMEWORK_VERSION: model.framework_version,
                 keys.CODE_FUNCTION_NAME: function_name,
             }
         )
+        self.attributes: dict[str, Any] = {**self.metric_attributes, **details, **model.facts}
         self.sequence = sequence
 
 
@@ -191,8 +192,15 @@ class InferenceRecorder:
         sequence = self._sequences.setdefault((model.name, model.version), _Sequence())
         return Channel(model, operation, function_name, sequence)
 
-    def begin(self, channel: Channel, batch_size: int | None) -> Recording:
-        """Return the recording of a call that is about to start; its span is the current one."""
+    def begin(
+        self, channel: Channel, batch_size: int | None, *, is_current: bool = True
+    ) -> Recording:
+        """
+        Return the recording of a call that is about to start.
+
+        Its span is the current one until `end`, unless the call ends in another context: a
+        generator's, a callback's.
+        """
         if self._ring.process_id != getpid():  # a fork that Python was not told of
             self._ring.restart()
         recording = Recording(channel, knows_size=batch_size is not None)
@@ -202,7 +210,8 @@ class InferenceRecorder:
             if span is not None:
                 recording.span = span
                 recording.is_recording = span.is_recording()
-                recording.token = context_api.attach(trace.set_span_in_context(span))
+                if is_current:
+                    recording.token = context_api.attach(trace.set_span_in_context(span))
         except Exception as error:  # noqa: BLE001 - a sampler or processor of the user's may raise anything
             self.failed("start_span", error)
         return recording
@@ -213,7 +222,7 @@ class InferenceRecorder:
         tracer = self._tracer or self._resolve_tracer()
         if tracer is None or (self._follows_unsampled_parent and _is_parent_unsampled()):
             return None
-        attributes: dict[str, str | int] = {
+        attributes: dict[str, Any] = {
             **channel.attributes,
             keys.ML_CALL_SEQUENCE: sequence,
             keys.ML_CALL_STREAM: self._stream,

@@ -3,9 +3,10 @@
 import sys
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Generic, NamedTuple, TypeVar
 
+from otel_ml.describe.values import Facts
 from otel_ml_conventions.attributes import MlFrameworkNameValues, MlTaskTypeValues
 
 __all__ = ["ByIdentity", "Framework", "Model", "Registration", "framework_of", "register_model"]
@@ -63,7 +64,7 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """The identity of a model, as it goes on the wire."""
+    """The identity of a model, as it goes on the wire; *facts* are what else spans tell of it."""
 
     name: str
     version: str | None
@@ -71,6 +72,7 @@ class Model:
     framework: str
     framework_version: str | None
     task: str | None
+    facts: Facts = field(default_factory=dict)
 
 
 class Framework(NamedTuple):

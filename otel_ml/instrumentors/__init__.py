@@ -17,7 +17,9 @@ from otel_ml.settings import Settings
 __all__ = ["instrument", "uninstrument"]
 
 _GROUP: Final = "opentelemetry_instrumentor"
-_PREFIX: Final = "ml_"  # other vendors register `transformers`; ours are told apart by this
+# Other vendors register `transformers`: ours, and those that others make for their own frameworks
+# with our parts, are told apart by this.
+_PREFIX: Final = "ml_"
 
 _logger = logging.getLogger("otel_ml")
 
@@ -28,6 +30,7 @@ def instrument(
     tracer_provider: TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
     settings: Settings | None = None,
+    **options: object,
 ) -> None:
     """
     Begin to observe frameworks, as `opentelemetry-instrument` does for a program without a change.
@@ -40,20 +43,25 @@ def instrument(
         tracer_provider: Where spans go, the global one by default.
         meter_provider: Where metrics go, the global one by default.
         settings: What may be captured, what the environment says by default.
+        **options: Fields of `Settings` by name, for example `capture_content="span_only"`; they come
+            before *settings*.
 
     Raises:
-        ValueError: If a name is not known.
+        ValueError: If a name is not known, or an option does not take its value.
     """
+    chosen = (settings or Settings.from_environment()).with_options(options)
     level = logging.DEBUG if names is None else logging.WARNING
     for name, instrumentor in _chosen(names).items():
         if instrumentor.is_instrumented_by_opentelemetry:
+            if options or settings is not None:
+                _logger.warning("%s is instrumented already: its settings stay as they are", name)
             continue
         try:
             instrumentor.instrument(
                 skip_dep_check=True,
                 tracer_provider=tracer_provider,
                 meter_provider=meter_provider,
-                settings=settings,
+                settings=chosen,
             )
         except Exception as error:  # noqa: BLE001 - a conflict of dependencies, whatever its class
             _logger.log(level, "%s is not instrumented: %s", name, error)
@@ -85,5 +93,5 @@ def _ours() -> dict[str, EntryPoint]:
     return {
         point.name.removeprefix(_PREFIX): point
         for point in entry_points(group=_GROUP)
-        if point.value.startswith(f"{__name__}.")
+        if point.name.startswith(_PREFIX)
     }

@@ -5,22 +5,23 @@ from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Final
 
-__all__ = ["ImportHooks"]
+__all__ = ["ImportHooks", "imports"]
 
 _Hook = Callable[[ModuleType], None]
 
 
 class ImportHooks(MetaPathFinder):
     """
-    Calls a hook once for each awaited module, right after its code has run.
+    Calls each hook once for the module it awaits, right after that module's code has run.
 
     It finds modules as the other finders do and leaves their loaders in place: only the loader's
     `exec_module` is replaced, on that one instance, for that one call. A hook must not raise.
     """
 
     def __init__(self) -> None:
-        self._hooks: dict[str, _Hook] = {}
+        self._hooks: dict[str, list[_Hook]] = {}
 
     def when_imported(self, name: str, hook: _Hook) -> None:
         """Call *hook* with the module *name*: at once if it is there already."""
@@ -28,14 +29,17 @@ class ImportHooks(MetaPathFinder):
         if module is not None:
             hook(module)
             return
-        self._hooks[name] = hook
+        self._hooks.setdefault(name, []).append(hook)
         if self not in sys.meta_path:
             sys.meta_path.insert(0, self)
 
-    def clear(self) -> None:
-        """Await no module any more."""
-        self._hooks.clear()
-        if self in sys.meta_path:
+    def forget(self, hook: _Hook) -> None:
+        """Do not call *hook* any more; where no hook awaits a module, no import passes here."""
+        awaited = {
+            name: [kept for kept in hooks if kept != hook] for name, hooks in self._hooks.items()
+        }
+        self._hooks = {name: hooks for name, hooks in awaited.items() if hooks}
+        if not self._hooks and self in sys.meta_path:
             sys.meta_path.remove(self)
 
     def find_spec(
@@ -58,8 +62,11 @@ class ImportHooks(MetaPathFinder):
         def execute_then_tell(module: ModuleType) -> None:
             del loader.exec_module  # the instance's own, set below
             execute(module)
-            hook = self._hooks.pop(name, None)
-            if hook is not None:
+            for hook in self._hooks.pop(name, ()):
                 hook(module)
 
         loader.exec_module = execute_then_tell  # type: ignore[method-assign]  # taken off by itself
+
+
+# One for all frameworks: several may await the same module.
+imports: Final = ImportHooks()

@@ -1,8 +1,7 @@
 """One call of a model, observed: what every framework's instrumentor does, in the order it happens."""
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from contextvars import ContextVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from time import perf_counter, time_ns
 from typing import Any, Final, Protocol
 
@@ -12,20 +11,15 @@ from otel_ml.describe.samples import ContentPolicy, draw_rows, names_in_force
 from otel_ml.describe.values import Facts
 from otel_ml.inference import Inference
 from otel_ml.recorder import Channel, InferenceRecorder, Recording
+from otel_ml.running import NO_INFERENCE, NOTHING, running
 from otel_ml.settings import Settings
 from otel_ml_conventions import attributes as keys
 
-__all__ = ["Observer", "Subject"]
+__all__ = ["Call", "Captured", "Observer", "Subject", "first_argument", "trainings", "within"]
 
 _Args = tuple[Any, ...]
 _Kwargs = dict[str, Any]
 _Function = Callable[..., Any]
-
-# What runs in this context, for all frameworks: nothing; something inside of which no call of a
-# model is an inference (training, a worker of a parallel call); or the model of this identity.
-_NOTHING: Final = 0
-_NO_INFERENCE: Final = -1
-_running: Final[ContextVar[int]] = ContextVar("otel_ml_running", default=_NOTHING)
 
 _UNKNOWN: Final[Facts] = {}
 
@@ -38,6 +32,9 @@ class Subject(Protocol):
 
     def operation(self, method: str) -> str:
         """Return the value of `ml.operation.name` for *method*."""
+
+    def table(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:
+        """Return what *method* is asked about, given its arguments after the model."""
 
     def matters_unsampled(self, method: str) -> bool:
         """Whether the outputs of *method* hold something that metrics need of every call."""
@@ -53,20 +50,26 @@ class Captured(Protocol):
         """Return positions in an output of *length* samples; None if the input had another number."""
 
 
-class _Call:
-    """What is known of a call before its model is asked."""
+class Call:
+    """A call under way: what is known of it before its model has answered."""
 
     __slots__ = (
         "_max_rows",
         "content_rows",
         "inputs",
+        "method",
         "missing_count",
         "recording",
+        "started",
         "subject",
         "table",
     )
 
-    def __init__(self, subject: Subject, table: Table, recording: Recording, max_rows: int) -> None:
+    def __init__(
+        self, subject: Subject, method: str, table: Table, recording: Recording, max_rows: int
+    ) -> None:
+        self.method = method
+        self.started = 0.0
         self.subject = subject
         self.table = table
         self.recording = recording
@@ -114,38 +117,78 @@ class Observer:
                 settings.feature_allowlist,
                 settings.feature_denylist,
             )
-        self.forget()
+        self._begin_anew()
 
-    def forget(self) -> None:
-        """Read every model anew when it is next called, for one of them was trained."""
-        self._registrations_seen = registrations.changes
+    def _begin_anew(self) -> None:
+        self._seen = _changes()
         self._models: ByIdentity[tuple[Subject, dict[str, Channel]]] = ByIdentity()
         self._parts: ByIdentity[tuple[Subject, dict[str, Channel]]] = ByIdentity()
 
     def guard(self, original: _Function, trains: bool, args: _Args, kwargs: _Kwargs) -> Any:
         """Call *original*, inside of which no call of a model is an inference."""
-        if _running.get() == _NO_INFERENCE:
+        if running.get() == NO_INFERENCE:
             return original(*args, **kwargs)
-        token = _running.set(_NO_INFERENCE)
+        token = running.set(NO_INFERENCE)
         try:
             return original(*args, **kwargs)
         finally:
-            _running.reset(token)
+            running.reset(token)
             if trains:
-                self.forget()
+                trainings.number += 1
 
     def observe(self, original: _Function, method: str, args: _Args, kwargs: _Kwargs) -> Any:
         """Call *original*, and make an inference of it if it is the outermost call of a model."""
-        running = _running.get()
-        if running and not (self._captures_parts and _is_part(running, args)):
+        current = running.get()
+        if current and not (self._captures_parts and _is_part(current, args)):
             return original(*args, **kwargs)
         if not args or not self._recorder.is_enabled():
             return original(*args, **kwargs)
-        token = _running.set(id(args[0]))
+        token = running.set(id(args[0]))
         try:
-            return self._call(original, method, args, kwargs, running != _NOTHING)
+            return self._call(original, method, args, kwargs, current != NOTHING)
         finally:
-            _running.reset(token)
+            running.reset(token)
+
+    def iterate(
+        self, original: _Function, method: str, args: _Args, kwargs: _Kwargs
+    ) -> Iterator[Any]:
+        """
+        Yield what *original*, a generator function, yields, and make one inference of it.
+
+        It ends with the last step, or when the caller goes; what is told is the last step's
+        output. Nothing of ours is current while the caller has its turn.
+        """
+        call = self.open(method, args, kwargs)
+        steps = original(*args, **kwargs)
+        output = None
+        try:
+            while True:
+                with within(args[0] if args else None):
+                    output = next(steps)
+                yield output
+        except StopIteration:
+            self.close(call, output)
+        except GeneratorExit:
+            steps.close()
+            self.close(call, output)
+            raise
+        except BaseException as error:
+            self.close(call, None, error)
+            raise
+
+    def open(self, method: str, args: _Args, kwargs: _Kwargs) -> Call | None:
+        """Begin an inference that `close` ends in another context; None where it is none."""
+        if running.get() or not args or not self._recorder.is_enabled():
+            return None
+        call = self._begin(method, args, kwargs, is_part=False, is_current=False)
+        if call is not None:
+            call.started = perf_counter()
+        return call
+
+    def close(self, call: Call | None, output: Any, error: BaseException | None = None) -> None:
+        """End what `open` began, with what the model returned or raised."""
+        if call is not None:
+            self._end(call, perf_counter() - call.started, output, error)
 
     def _call(
         self, original: _Function, method: str, args: _Args, kwargs: _Kwargs, is_part: bool
@@ -155,20 +198,22 @@ class Observer:
         try:
             output = original(*args, **kwargs)
         except BaseException as error:
-            self._end(call, method, perf_counter() - started, None, error)
+            self._end(call, perf_counter() - started, None, error)
             raise
-        self._end(call, method, perf_counter() - started, output, None)
+        self._end(call, perf_counter() - started, output, None)
         return output
 
-    def _begin(self, method: str, args: _Args, kwargs: _Kwargs, is_part: bool) -> _Call | None:
+    def _begin(
+        self, method: str, args: _Args, kwargs: _Kwargs, is_part: bool, is_current: bool = True
+    ) -> Call | None:
         try:
             subject, channel = self._identify(args[0], method, is_part)
         except Exception as error:  # noqa: BLE001 - a model of the user's may raise anything
             self._recorder.failed("describe_model", error)
             return None
-        table = self._table(args, kwargs)
-        recording = self._recorder.begin(channel, table.rows)
-        call = _Call(subject, table, recording, self._max_rows)
+        table = self._table(subject, method, args, kwargs)
+        recording = self._recorder.begin(channel, table.rows, is_current=is_current)
+        call = Call(subject, method, table, recording, self._max_rows)
         try:
             self._describe_input(call)
         except Exception as error:  # noqa: BLE001 - an input of the user's may raise anything
@@ -176,8 +221,8 @@ class Observer:
         return call
 
     def _identify(self, model: Any, method: str, is_part: bool) -> tuple[Subject, Channel]:
-        if self._registrations_seen != registrations.changes:
-            self.forget()
+        if self._seen != _changes():
+            self._begin_anew()
         known = self._parts if is_part else self._models
         entry = known.get(model)
         if entry is None:
@@ -193,15 +238,14 @@ class Observer:
             )
         return subject, channel
 
-    def _table(self, args: _Args, kwargs: _Kwargs) -> Table:
+    def _table(self, subject: Subject, method: str, args: _Args, kwargs: _Kwargs) -> Table:
         try:
-            data = args[1] if len(args) > 1 else next(iter(kwargs.values()), None)
-            return read_table(data)
+            return subject.table(method, args[1:], kwargs)
         except Exception as error:  # noqa: BLE001 - an input of the user's may raise anything
             self._recorder.failed("describe_input", error)
             return Table(None)
 
-    def _describe_input(self, call: _Call) -> None:
+    def _describe_input(self, call: Call) -> None:
         table, names = call.table, call.subject.feature_names
         call.missing_count = table.missing()
         if not call.recording.is_recording:
@@ -216,8 +260,7 @@ class Observer:
 
     def _end(
         self,
-        call: _Call | None,
-        method: str,
+        call: Call | None,
         duration: float,
         output: Any,
         error: BaseException | None,
@@ -225,7 +268,7 @@ class Observer:
         if call is None:
             return
         end_time_ns = time_ns()
-        outputs = _UNKNOWN if error is not None else self._outputs(call, method, output)
+        outputs = _UNKNOWN if error is not None else self._outputs(call, output)
         inference = Inference(
             call.table.rows,
             duration,
@@ -237,8 +280,8 @@ class Observer:
         )
         self._recorder.end(call.recording, inference)
 
-    def _outputs(self, call: _Call, method: str, output: Any) -> Facts:
-        subject = call.subject
+    def _outputs(self, call: Call, output: Any) -> Facts:
+        subject, method = call.subject, call.method
         if not self._captures_outputs or not (
             call.recording.is_recording or subject.matters_unsampled(method)
         ):
@@ -250,9 +293,38 @@ class Observer:
             return _UNKNOWN
 
 
-def _is_part(running: int, args: _Args) -> bool:
+def first_argument(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:
+    """Return the first argument after the model as a table, by position or else by name."""
+    return read_table(args[0] if args else next(iter(kwargs.values()), None))
+
+
+@contextmanager
+def within(model: Any) -> Iterator[None]:
+    """Make what runs in this block a part of *model*."""
+    token = running.set(id(model))
+    try:
+        yield
+    finally:
+        running.reset(token)
+
+
+class _Trainings:
+    """How often a model was trained, in this process, where that was seen."""
+
+    number = 0
+
+
+trainings: Final = _Trainings()
+
+
+def _changes() -> int:
+    """Return what grows with every reason to read the models anew."""
+    return trainings.number + registrations.changes
+
+
+def _is_part(current: int, args: _Args) -> bool:
     """Whether another model than the running one is called, as a part of an inference."""
-    return running != _NO_INFERENCE and bool(args) and id(args[0]) != running
+    return current != NO_INFERENCE and bool(args) and id(args[0]) != current
 
 
 def _shape_of_inputs(

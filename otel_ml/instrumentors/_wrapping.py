@@ -15,8 +15,9 @@ from functools import wraps
 from types import FunctionType
 from typing import Any, Final
 
-__all__ = ["MARKER", "Hooks", "Patches", "guarded", "observed"]
+__all__ = ["MARKER", "Hooks", "Patches"]
 
+# On a wrapper: the layers it consists of, innermost first. Plain values, for cloudpickle ships them.
 MARKER: Final = "__otel_ml__"
 
 _Function = Callable[..., Any]
@@ -47,9 +48,7 @@ class Hooks:
         self.adopt: Callable[[type], None] | None = None
 
 
-def observed(original: _Function, module: str, method: str) -> _Function:
-    """Return *original* as the hooks of *module* observe it, told that it is *method*."""
-
+def _observed(original: _Function, module: str, method: str) -> _Function:
     @wraps(original)
     def call(*args: Any, **kwargs: Any) -> Any:
         # Asked for once: another thread may clear the hooks at any moment.
@@ -58,12 +57,10 @@ def observed(original: _Function, module: str, method: str) -> _Function:
             return original(*args, **kwargs)
         return observe(original, method, args, kwargs)
 
-    return _marked(call)
+    return call
 
 
-def guarded(original: _Function, module: str, *, trains: bool) -> _Function:
-    """Return *original* as the hooks of *module* guard it."""
-
+def _guarded(original: _Function, module: str, trains: bool) -> _Function:
     @wraps(original)
     def call(*args: Any, **kwargs: Any) -> Any:
         guard = getattr(getattr(sys.modules.get(module), "hooks", None), "guard", None)
@@ -71,12 +68,18 @@ def guarded(original: _Function, module: str, *, trains: bool) -> _Function:
             return original(*args, **kwargs)
         return guard(original, trains, args, kwargs)
 
-    return _marked(call)
-
-
-def _marked(call: _Function) -> _Function:
-    setattr(call, MARKER, True)
     return call
+
+
+# One wrapper around a function, so that it can be made again without the others: "observe" or
+# "guard", the module whose hooks it asks, and the method's name or whether it trains.
+_Layer = tuple[str, str, Any]
+
+
+def _around(function: _Function, layer: _Layer) -> _Function:
+    kind, module, detail = layer
+    make = _observed if kind == "observe" else _guarded
+    return make(function, module, detail)
 
 
 def _is_ours(function: object) -> bool:
@@ -84,34 +87,62 @@ def _is_ours(function: object) -> bool:
     return isinstance(function, FunctionType) and function.__globals__ is globals()
 
 
+def _layers(function: _Function) -> tuple[_Layer, ...]:
+    """Return the wrappers of ours around *function*, innermost first."""
+    layers: tuple[_Layer, ...] = getattr(function, MARKER) if _is_ours(function) else ()
+    return layers
+
+
+def _wrapped(function: _Function, layers: tuple[_Layer, ...]) -> _Function:
+    """Return what *function* wraps, with *layers* around it in place of those it has."""
+    for _ in _layers(function):
+        function = function.__wrapped__  # type: ignore[attr-defined]  # `wraps` has set it
+    for number, layer in enumerate(layers, 1):
+        function = _around(function, layer)
+        setattr(function, MARKER, layers[:number])
+    return function
+
+
 class Patches:
     """
-    The methods wrapped so far; `undo` puts back the very functions that were there.
+    The methods that the instrumentor in *module* wrapped so far, and the way back.
 
-    Classes are held weakly: a user's class lives no longer for having been wrapped.
+    Several instrumentors may wrap one method: each has its own layer, which `undo` takes out from
+    between the others; without any layer the very function that was there is put back. Classes are
+    held weakly: a user's class lives no longer for having been wrapped.
     """
 
-    def __init__(self) -> None:
-        self._wrapped: list[tuple[weakref.ref[type], str]] = []
+    def __init__(self, module: str) -> None:
+        self._module = module
+        self._patched: list[tuple[weakref.ref[Any], str]] = []
         self._hooked: list[tuple[type, Any]] = []
 
-    def wrap(self, owner: type, name: str, wrapper: Callable[[_Function], _Function]) -> None:
-        """Wrap what *owner* itself defines as *name*; what it inherits is wrapped where it is defined."""
+    def observe(self, owner: Any, name: str) -> None:
+        """Observe what *owner*, a class or module, itself defines as *name*, under that name."""
+        self._wrap(owner, name, ("observe", self._module, name))
+
+    def guard(self, owner: Any, name: str, *, trains: bool) -> None:
+        """Guard what *owner*, a class or module, itself defines as *name*."""
+        self._wrap(owner, name, ("guard", self._module, trains))
+
+    def _wrap(self, owner: Any, name: str, layer: _Layer) -> None:
         holder = _holder(owner, name)
         if holder is None:
             return
         place, attribute, function = holder
-        if not _is_ours(function):
+        layers = _layers(function)
+        if all(module != self._module for _, module, _ in layers):
             # A class that was compiled cannot be changed.
             with suppress(TypeError):
-                setattr(place, attribute, wrapper(function))
-        self._wrapped.append((weakref.ref(owner), name))
+                setattr(place, attribute, _wrapped(function, (*layers, layer)))
+        self._patched.append((weakref.ref(owner), name))
 
-    def hook_subclasses(self, base: type, module: str) -> None:
-        """Make the hooks of *module* adopt every class that will extend *base*."""
+    def hook_subclasses(self, base: type) -> None:
+        """Make the hooks adopt every class that will extend *base*."""
+        module = self._module
         own = base.__dict__.get("__init_subclass__")
 
-        def adopt_subclass(cls: type, **kwargs: Any) -> None:
+        def adopt_subclass(cls: type, /, **kwargs: Any) -> None:
             if own is None:
                 super(base, cls).__init_subclass__(**kwargs)  # type: ignore[arg-type]  # mypy wants a literal class
             else:
@@ -120,27 +151,28 @@ class Patches:
             if adopt is not None:
                 adopt(cls)
 
-        setattr(base, "__init_subclass__", classmethod(_marked(adopt_subclass)))  # noqa: B010 - mypy lets no one assign it
+        setattr(base, "__init_subclass__", classmethod(adopt_subclass))  # noqa: B010 - mypy lets no one assign it
         self._hooked.append((base, own))
 
     def undo(self) -> None:
         """Take off every wrapper that is still in its place; one that others wrapped stays, inert."""
-        for reference, name in self._wrapped:
+        for reference, name in self._patched:
             owner = reference()
             holder = None if owner is None else _holder(owner, name)
             if holder is not None and _is_ours(holder[2]):
                 place, attribute, function = holder
-                setattr(place, attribute, function.__wrapped__)
+                others = (layer for layer in _layers(function) if layer[1] != self._module)
+                setattr(place, attribute, _wrapped(function, tuple(others)))
         for base, own in self._hooked:
             if own is None:
                 type.__delattr__(base, "__init_subclass__")
             else:
                 type.__setattr__(base, "__init_subclass__", own)
-        self._wrapped.clear()
+        self._patched.clear()
         self._hooked.clear()
 
 
-def _holder(owner: type, name: str) -> tuple[Any, str, Any] | None:
+def _holder(owner: Any, name: str) -> tuple[Any, str, Any] | None:
     """Return where the function *name* of *owner* is kept: object, attribute, function."""
     value = owner.__dict__.get(name)
     if isinstance(value, FunctionType):

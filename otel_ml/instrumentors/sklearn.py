@@ -1,23 +1,14 @@
 """scikit-learn: which methods of which classes predict, and how its estimators and outputs are read."""
 
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from enum import Enum, auto
-from functools import partial
-from importlib.metadata import version
-from logging import getLogger
-from re import match
 from types import ModuleType
 from typing import Any, Final
-from weakref import WeakSet
 
-from opentelemetry.instrumentation import dependencies
-from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # published without types
-    BaseInstrumentor,
-)
-
-from otel_ml.describe.models import Model, Registration, framework_of, registrations
+from otel_ml.describe.arrays import Table
+from otel_ml.describe.models import Registration, framework_of, registrations
 from otel_ml.describe.probabilities import (
     class_label,
     describe_classes,
@@ -28,10 +19,10 @@ from otel_ml.describe.probabilities import (
     probabilities_text,
 )
 from otel_ml.describe.values import Facts
-from otel_ml.instrumentors._imports import ImportHooks
-from otel_ml.instrumentors._observing import Captured, Observer
-from otel_ml.instrumentors._wrapping import Hooks, Patches, guarded, observed
-from otel_ml.recorder import InferenceRecorder
+from otel_ml.instrumentors._identity import identify
+from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._observing import Captured, Subject, first_argument
+from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.settings import Settings
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import (
@@ -40,7 +31,7 @@ from otel_ml_conventions.attributes import (
     MlTaskTypeValues,
 )
 
-__all__ = ["SklearnInstrumentor"]
+__all__ = ["Estimator", "SklearnInstrumentor", "wrap_methods"]
 
 _PREDICTS: Final = (
     "predict",
@@ -56,16 +47,11 @@ _NOT_TOLD: Final[Facts] = {}
 _BINARY: Final = 2
 _DEEPEST: Final = 16  # pipelines in searches in pipelines
 
-_REQUIRED: Final = "scikit-learn >= 1.3"
-_OLDEST: Final = (1, 3)
-
-_logger = getLogger("otel_ml")
-
 # Where the wrappers on scikit-learn's classes find us.
 hooks: Final = Hooks()
 
 
-class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base class is published without types
+class SklearnInstrumentor(FrameworkInstrumentor):
     """
     Makes a span and metrics of every outermost call that asks a scikit-learn estimator to predict.
 
@@ -73,138 +59,38 @@ class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base c
     classes. scikit-learn is not imported by it.
     """
 
-    _coverage: "_Coverage | None" = None
-    _imports: ImportHooks | None = None
-    _recorder: InferenceRecorder | None = None
+    framework = SupportedFramework(
+        name=MlFrameworkNameValues.SKLEARN.value,
+        distributions=("scikit-learn",),
+        oldest="1.3",
+        calls="`predict`, `predict_proba`, `predict_log_proba`, `decision_function`, "
+        "`score_samples` of every estimator",
+    )
+    hooks = hooks
 
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """Return the requirement that the loader checks."""
-        return (_REQUIRED,)
+    def read(self, settings: Settings, model: Any, is_part: bool) -> Subject:
+        """Return what *model*, an estimator, tells of itself."""
+        return Estimator(settings, model, is_part)
 
-    def _instrument(self, **kwargs: Any) -> None:
-        """
-        Begin to observe.
-
-        Args:
-            **kwargs: `tracer_provider` and `meter_provider`, the global ones by default; `settings`,
-                what the environment says by default.
-
-        Raises:
-            DependencyConflictError: If scikit-learn is missing or too old; nothing else is raised,
-                for it would keep other people's instrumentors from being loaded.
-        """
-        if not _may_instrument():
-            return
-        try:
-            self._begin(**kwargs)
-        except Exception:
-            _logger.exception("scikit-learn is not instrumented")
-            with suppress(Exception):
-                self._uninstrument()
-
-    def _begin(
-        self,
-        tracer_provider: Any = None,
-        meter_provider: Any = None,
-        settings: Settings | None = None,
-        **_unknown: Any,
-    ) -> None:
-        settings = settings or Settings.from_environment()
-        self._recorder = InferenceRecorder(
-            tracer_provider,
-            meter_provider,
-            captures_exception_messages=settings.capture_exception_messages,
-        )
-        self._coverage = _Coverage(self._recorder)
-        self._imports = ImportHooks()
-        observer = Observer(self._recorder, settings, partial(_Estimator, settings))
-        hooks.observe = observer.observe
-        hooks.guard = observer.guard
-        hooks.adopt = self._coverage.adopt
-        self._imports.when_imported("sklearn.base", self._coverage.cover_estimators)
-        self._imports.when_imported("sklearn.utils.parallel", self._coverage.cover_workers)
-
-    def _uninstrument(self, **_kwargs: Any) -> None:
-        hooks.clear()
-        if self._imports is not None:
-            self._imports.clear()
-        if self._coverage is not None:
-            self._coverage.end()
-        if self._recorder is not None:
-            self._recorder.close()
-        self._imports = self._coverage = self._recorder = None
-
-
-def _may_instrument() -> bool:
-    conflict = dependencies.get_dependency_conflicts([_REQUIRED])
-    if conflict is None or (conflict.found and _is_recent(version("scikit-learn"))):
-        return True
-    refusal = getattr(dependencies, "DependencyConflictError", None)
-    if refusal is None:  # older loaders know no exception that would not end all loading
-        _logger.debug("%s", conflict)
-        return False
-    raise refusal(conflict)
-
-
-def _is_recent(found: str) -> bool:
-    """Whether *found* is new enough; unlike the loader's check it takes pre-releases too."""
-    numbers = match(r"(\d+)\.(\d+)", found)
-    return numbers is not None and tuple(map(int, numbers.groups())) >= _OLDEST
-
-
-class _Coverage:
-    """The classes that are wrapped. Nothing here raises: it runs inside other people's imports."""
-
-    def __init__(self, recorder: InferenceRecorder) -> None:
-        self._recorder = recorder
-        self._patches = Patches()
-        self._adopted: WeakSet[type] = WeakSet()
-
-    def cover_estimators(self, base: ModuleType) -> None:
+    def cover(self, coverage: Coverage) -> None:
         """Wrap every estimator there is, and see to those that will be."""
-        try:
-            self._patches.hook_subclasses(base.BaseEstimator, __name__)
-            for estimator in _family(base.BaseEstimator):
-                self.adopt(estimator)
-        except Exception as error:  # noqa: BLE001 - an import must not fail because of us
-            self._recorder.failed("cover_estimators", error)
 
-    def cover_workers(self, parallel: ModuleType) -> None:
-        """Guard the parts of parallel calls: they run in threads that do not know who called."""
-        try:
-            guard = partial(guarded, module=__name__, trains=False)
-            self._patches.wrap(parallel._FuncWrapper, "__call__", guard)  # noqa: SLF001 - there is no public place
-        except Exception as error:  # noqa: BLE001 - an import must not fail because of us
-            self._recorder.failed("cover_workers", error)
+        def cover_estimators(base: ModuleType) -> None:
+            coverage.adopt_family(base.BaseEstimator, wrap_methods)
 
-    def adopt(self, estimator: type) -> None:
-        """Wrap the methods of *estimator* and of all it extends, for mixins define many of them."""
-        try:
-            for owner in estimator.__mro__[:-1]:
-                if owner not in self._adopted:
-                    self._adopted.add(owner)
-                    self._wrap_methods(owner)
-        except Exception as error:  # noqa: BLE001 - a class statement must not fail because of us
-            self._recorder.failed("cover_estimators", error)
+        def cover_workers(parallel: ModuleType) -> None:
+            # The parts of parallel calls run in threads that do not know who called.
+            coverage.guard(parallel._FuncWrapper, "__call__")  # noqa: SLF001 - there is no public place
 
-    def _wrap_methods(self, owner: type) -> None:
-        for method in _PREDICTS:
-            self._patches.wrap(owner, method, partial(observed, module=__name__, method=method))
-        for method in _TRAINS:
-            self._patches.wrap(owner, method, partial(guarded, module=__name__, trains=True))
-        for method in _EVALUATES:
-            self._patches.wrap(owner, method, partial(guarded, module=__name__, trains=False))
-
-    def end(self) -> None:
-        """Take every wrapper off again."""
-        self._patches.undo()
+        coverage.when_imported("sklearn.base", cover_estimators)
+        coverage.when_imported("sklearn.utils.parallel", cover_workers)
 
 
-def _family(ancestor: type) -> list[type]:
-    found = [ancestor]
-    for member in found:  # it grows on the way
-        found.extend(type.__subclasses__(member))
-    return found
+def wrap_methods(coverage: Coverage, owner: type) -> None:
+    """Wrap what *owner* itself defines of the methods that estimators have."""
+    coverage.observe(owner, *_PREDICTS)
+    coverage.guard(owner, *_TRAINS, trains=True)
+    coverage.guard(owner, *_EVALUATES)
 
 
 class _Kind(Enum):
@@ -233,7 +119,7 @@ _KIND_OF_TASK: Final = {
 }
 
 
-class _Estimator:
+class Estimator:
     """What is read of an estimator once, until one is trained again."""
 
     def __init__(self, settings: Settings, estimator: Any, is_part: bool) -> None:
@@ -246,14 +132,7 @@ class _Estimator:
         task = said.task or _TASK_OF_KIND.get(self._kind) or self._classification(estimator)
         cls = type(estimator)
         framework = framework_of(cls, MlFrameworkNameValues.SKLEARN.value)
-        self.model = Model(
-            name=said.name or (None if is_part else settings.model_name) or cls.__name__,
-            version=said.version or (None if is_part else settings.model_version),
-            type=f"{cls.__module__}.{cls.__qualname__}",
-            framework=framework.name,
-            framework_version=framework.version,
-            task=None if task is None else task.value,
-        )
+        self.model = identify(estimator, settings, framework, task, is_part=is_part)
 
     def _classification(self, estimator: Any) -> MlTaskTypeValues | None:
         if self._kind is not _Kind.CLASSIFIER:
@@ -269,6 +148,10 @@ class _Estimator:
     def operation(self, _method: str) -> str:
         """Return `predict`, whatever is asked for: which form it takes is told by the method."""
         return MlOperationNameValues.PREDICT.value
+
+    def table(self, _method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:
+        """Return the samples, the first argument of every method."""
+        return first_argument(args, kwargs)
 
     def matters_unsampled(self, method: str) -> bool:
         """Whether *method* gives confidences."""

@@ -17,7 +17,8 @@ def hooks() -> Iterator[ImportHooks]:
     """Return hooks, and take them away in the end."""
     hooks = ImportHooks()
     yield hooks
-    hooks.clear()
+    if hooks in sys.meta_path:
+        sys.meta_path.remove(hooks)
 
 
 @pytest.fixture
@@ -85,13 +86,29 @@ def test_a_module_that_does_not_exist_is_still_not_found(hooks: ImportHooks) -> 
 
 
 @pytest.mark.usefixtures("package")
-def test_cleared_hooks_leave_no_trace(hooks: ImportHooks) -> None:
+def test_several_wait_for_one_module_and_each_is_told(hooks: ImportHooks) -> None:
+    """In the order in which they asked; one that is forgotten is not."""
+    seen: list[str] = []
+
+    def third(_module: ModuleType) -> None:
+        seen.append("third")
+
+    hooks.when_imported("awaited.inner", lambda module: seen.append(f"first {module.VALUE}"))
+    hooks.when_imported("awaited.inner", third)
+    hooks.when_imported("awaited.inner", lambda module: seen.append(f"last {module.VALUE}"))
+    hooks.forget(third)
+    importlib.import_module("awaited.inner")
+    assert seen == ["first 1", "last 1"]
+
+
+@pytest.mark.usefixtures("package")
+def test_forgotten_hooks_leave_no_trace(hooks: ImportHooks) -> None:
     """The import system is as it was, and nothing is called any more."""
     before = list(sys.meta_path)
     seen: list[ModuleType] = []
     hooks.when_imported("awaited.inner", seen.append)
     assert sys.meta_path != before
-    hooks.clear()
+    hooks.forget(seen.append)
     importlib.import_module("awaited.inner")
     assert sys.meta_path == before
     assert seen == []
