@@ -52,6 +52,7 @@ bench: $(INSTALLED) tools-if-go  ## Print the benchmarks: each a ratio to a peer
 	$(BIN)/python benchmarks/decode.py
 	$(BIN)/python benchmarks/hop.py
 	$(BIN)/python benchmarks/drift_promise.py
+	$(BIN)/python benchmarks/compare.py
 
 install: $(INSTALLED)  ## Make the virtual environment and install everything into it.
 

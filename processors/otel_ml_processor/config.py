@@ -27,15 +27,21 @@ __all__ = [
     "Client",
     "ClientTls",
     "Config",
+    "CopyConfig",
+    "Destination",
+    "Door",
     "DriftConfig",
+    "DriftScore",
     "Duration",
     "EmitConfig",
     "ForwardConfig",
     "HttpConfig",
+    "HttpDoor",
     "ReceiveConfig",
     "Secret",
     "ServerTls",
     "Size",
+    "StateConfig",
     "StreamsConfig",
     "VerdictConfig",
     "WindowConfig",
@@ -140,35 +146,75 @@ class Client(Room, frozen=True):
     """What requests are compressed with."""
 
 
-class ReceiveConfig(Room, frozen=True):
-    """Where spans come in (OTLP over gRPC) and how much at once."""
+class Door(Room, frozen=True, kw_only=True):
+    """An address where telemetry comes in, and who may send there."""
+
+    endpoint: str
+    """Address to listen on; of this machine only, unless there is `tls` or `insecure_bind`."""
+    tls: ServerTls | None = None
+    """Over TLS; in the clear without it."""
+    bearer_token_file: str | None = None
+    """A file with the token that every caller has to know (`authorization: Bearer TOKEN`); read again when it changes."""
+    basic_auth_file: str | None = None
+    """A file with a line `user:password` for each who may send (`authorization: Basic ...`); read again when it changes. Together with
+    `bearer_token_file` either will do."""
+
+
+class HttpDoor(Door, frozen=True, kw_only=True):
+    """Where OTLP over HTTP comes in: `/v1/traces`, `/v1/metrics` and `/v1/logs`, protobuf or JSON. Who may send there is said here."""
+
+    endpoint: str = "127.0.0.1:14318"
+    """Address to listen on; of this machine only, unless there is `tls` or `insecure_bind`."""
+
+
+class ReceiveConfig(Door, frozen=True, kw_only=True):
+    """Where telemetry comes in (OTLP over gRPC, and over HTTP where `http` is said) and how much at once, all together."""
 
     endpoint: str = "127.0.0.1:14317"
-    """Address to listen on; of this machine only, unless there is `tls` or `insecure_bind`."""
+    """Address of OTLP over gRPC; of this machine only, unless there is `tls` or `insecure_bind`."""
+    http: HttpDoor | None = None
+    """OTLP over HTTP too, for example `{}`. Without a `receive` in the configuration both doors are open."""
     max_message: Size = Size(64 << 20)
     """Largest request, after decompression; beyond it RESOURCE_EXHAUSTED."""
     max_in_flight: Size = Size(128 << 20)
     """Bytes of all requests being worked on; beyond it UNAVAILABLE with RetryInfo."""
     threads: Annotated[int, Meta(ge=1)] = 16
-    """Requests worked on at once, at least 1. Each waits for the next hop, so more hide its latency."""
-    tls: ServerTls | None = None
-    """Over TLS; in the clear without it."""
+    """Requests worked on at once per door, at least 1. Each waits for the next hop, so more hide its latency."""
     repeats: Duration = Duration(600)
     """For so long a request that comes again, byte for byte, is answered as before and neither forwarded nor counted; above 0s. At least
     twice as long as your senders repeat themselves."""
-    bearer_token_file: str | None = None
-    """A file with the token that every caller has to know (`authorization: Bearer TOKEN`); read again when it changes."""
 
 
-class ForwardConfig(Client, frozen=True, kw_only=True):
-    """The next hop of the traces; needed in mode `inline`, refused in mode `tee`."""
+class Destination(Client, frozen=True, kw_only=True):
+    """Where telemetry goes on to."""
 
     endpoint: str
-    """host:port of an OTLP/gRPC receiver."""
+    """host:port of an OTLP receiver; over HTTP with the path before `/v1/traces`, if there is one."""
+    protocol: Literal["grpc", "http"] = "grpc"
+    """OTLP over gRPC, or over HTTP (protobuf)."""
     timeout: Duration = Duration(10)
-    """Longest wait for the next hop when the caller set no deadline."""
+    """Longest wait for it when the caller set no deadline."""
+
+
+class CopyConfig(Destination, frozen=True, kw_only=True):
+    """A further destination that gets what the next hop gets."""
+
+    delivery: Literal["required", "best_effort"] = "best_effort"
+    """`required`: a sender has its acknowledgement when this destination has it too; where only one refuses, the others get the
+    request again. `best_effort`: nobody waits, and what does not fit in `queue` is dropped and counted."""
+    signals: tuple[Literal["traces", "metrics", "logs"], ...] = ("traces", "metrics", "logs")
+    """What it gets."""
+    queue: Size = Size(32 << 20)
+    """Bytes that wait for a best-effort destination."""
+
+
+class ForwardConfig(Destination, frozen=True, kw_only=True):
+    """The next hop of traces, metrics and logs; needed in mode `inline`, refused in mode `tee`."""
+
     max_message: Size = Size(4 << 20)
     """What the next hop accepts; a request that annotations would push beyond it is forwarded as received."""
+    also: tuple[CopyConfig, ...] = ()
+    """Further destinations."""
 
 
 class WindowConfig(Room, frozen=True):
@@ -195,6 +241,20 @@ class StreamsConfig(Room, frozen=True):
     """Streams (service, environment, model, version) that are kept; samples of further ones are counted as overflow."""
 
 
+DriftScore = Literal[
+    "psi",
+    "jensen_shannon",
+    "kolmogorov_smirnov",
+    "chi_squared",
+    "hellinger",
+    "kullback_leibler",
+    "total_variation",
+    "l_infinity",
+    "wasserstein",
+    "wasserstein_iqr",
+]
+
+
 class DriftConfig(Room, frozen=True):
     """The promise, and what is too small to matter."""
 
@@ -204,9 +264,7 @@ class DriftConfig(Room, frozen=True):
     """Promised share of undrifted *row* windows that alarm, in (0, 0.5)."""
     effect_floor: Annotated[float, Meta(ge=0)] = 0.01
     """Smallest debiased PSI that can alarm, >= 0; .01 is about a shift of .1 standard deviations."""
-    scores: tuple[Literal["psi", "jensen_shannon", "kolmogorov_smirnov", "chi_squared"], ...] = (
-        "psi",
-    )
+    scores: tuple[DriftScore, ...] = ("psi",)
     """Which drift scores are exported per feature; each is one series per feature."""
 
 
@@ -236,6 +294,21 @@ class HttpConfig(Room, frozen=True):
     """Address to listen on; of this machine only, unless `insecure_bind`."""
 
 
+class StateConfig(Room, frozen=True):
+    """What survives a restart: counts, and which spans and requests have been counted, as hashes; never a value of a feature."""
+
+    directory: str | None = None
+    """A folder of this processor's own, made where there is none; a relative path is relative to the configuration file. Without it nothing is kept:
+    after a restart all windows begin anew."""
+    interval: Duration = Duration(30)
+    """Between two snapshots, at least 1s; at the end there is one more. Without a `journal` a crash loses what was counted since the last."""
+    journal: bool = False
+    """`on`: each request is written down, and is on the disk, before it is acknowledged; a crash then loses nothing. Costs its sender a
+    write to the disk, shared by those that come together."""
+    retention: Duration = Duration(30 * 86400)
+    """Streams that have been silent for so long are left out of the state, and a state that is older is not read but deleted; at least 1h."""
+
+
 class Config(Room, frozen=True):
     """The whole configuration; every room has defaults that need no file."""
 
@@ -244,7 +317,10 @@ class Config(Room, frozen=True):
     insecure_bind: bool = False
     """Listen on addresses beyond this machine too, although nothing is encrypted and nobody has to say who they are: for networks that
     are closed themselves, such as that of a compose file."""
-    receive: ReceiveConfig = ReceiveConfig()
+    privacy: Literal["as_received", "aggregate_only"] = "as_received"
+    """`aggregate_only`: attributes that the conventions call large or personal data are taken off whatever is forwarded; they are read
+    here for the windows and go no further."""
+    receive: ReceiveConfig = ReceiveConfig(http=HttpDoor())
     forward: ForwardConfig | None = None
     windows: Annotated[tuple[WindowConfig, ...], Meta(min_length=1)] = (
         WindowConfig(name="1h", length=Duration(3600)),
@@ -256,6 +332,7 @@ class Config(Room, frozen=True):
     verdicts: VerdictConfig = VerdictConfig()
     emit: EmitConfig = EmitConfig()
     http: HttpConfig = HttpConfig()
+    state: StateConfig = StateConfig()
     profiles: tuple[str, ...] = ()
     """Files made by `otel-ml profile build`; relative paths are relative to the configuration file."""
 
@@ -441,11 +518,10 @@ def _rules(config: Config) -> list[tuple[str, bool, str, object]]:
     names = [window.name for window in config.windows]
     inline = config.mode == "inline"
     forward = config.forward.endpoint if config.forward else "nothing"
-    other = "another address than that of our own receiver, which would be a loop"
     pushed = f"{config.emit.interval:g}s"
     return [
         ("forward", inline == (config.forward is not None), _forwarding(inline), forward),
-        ("forward.endpoint", forward != config.receive.endpoint, other, forward),
+        *_address_rules(config),
         (
             "receive.repeats",
             config.receive.repeats > 0,
@@ -455,7 +531,45 @@ def _rules(config: Config) -> list[tuple[str, bool, str, object]]:
         ("windows", len(set(names)) == len(names), "names that differ", names),
         *_client_rules("forward", config.forward or Client()),
         *_client_rules("emit", config.emit),
+        *(
+            rule
+            for index, copy in enumerate(config.forward.also if config.forward else ())
+            for rule in _client_rules(f"forward.also[{index}]", copy)
+        ),
         ("emit.interval", config.emit.interval >= 1, "a duration >= 1s", pushed),
+        *_state_rules(config.state),
+    ]
+
+
+def _state_rules(state: StateConfig) -> list[tuple[str, bool, str, object]]:
+    has_place = state.directory is not None or not state.journal
+    interval, retention = f"{state.interval:g}s", str(state.retention)
+    return [
+        ("state.interval", state.interval >= 1, "a duration >= 1s", interval),
+        ("state.retention", state.retention >= SECONDS["h"], "a duration >= 1h", retention),
+        ("state.directory", has_place, "a folder, because of 'state.journal'", "nothing"),
+    ]
+
+
+def _address_rules(config: Config) -> list[tuple[str, bool, str, object]]:
+    http = config.receive.http
+    ours = [config.receive.endpoint, *([http.endpoint] if http else [])]
+    targets: list[tuple[str, Destination]] = []
+    if config.forward is not None:
+        targets = [("forward", config.forward)]
+        targets += [(f"forward.also[{i}]", copy) for i, copy in enumerate(config.forward.also)]
+    other = "another address than that of our own receiver, which would be a loop"
+    return [
+        *(
+            (f"{place}.endpoint", target.endpoint not in ours, other, target.endpoint)
+            for place, target in targets
+        ),
+        (
+            "receive.http.endpoint",
+            len(set(ours)) == len(ours) or ours[0].endswith(":0"),
+            "another address than `receive.endpoint`",
+            ours[-1],
+        ),
     ]
 
 

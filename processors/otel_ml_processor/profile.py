@@ -43,6 +43,8 @@ class CellReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     type: Literal["numeric", "categorical"]
     counts: list[int]
     edges: list[float] = []
+    bin_means: list[float] = []
+    """Mean of the reference's values in each bin of a numeric column; the bin's middle where it has none, as long as `counts`."""
     categories: list[str] = []
     other_known: list[str] = []
     """Known categories beyond the most frequent ones: seen, but without a cell of their own."""
@@ -168,6 +170,9 @@ def _check_column(column: CellReference, place: str) -> None:
     if len(column.counts) != len(bounds) + 1:
         what = "edges" if column.type == "numeric" else "categories"
         message = f"{place}.counts: expected {len(bounds) + 1} counts for {len(bounds)} {what}, got {len(column.counts)}"
+        raise ProfileError(message)
+    if column.bin_means and len(column.bin_means) != len(column.counts):
+        message = f"{place}.bin_means: expected {len(column.counts)} means, one per bin, got {len(column.bin_means)}"
         raise ProfileError(message)
     if min(column.counts, default=0) < 0:
         raise ProfileError(f"{place}.counts: expected counts >= 0, got {min(column.counts)}")

@@ -8,11 +8,16 @@ from numpy.typing import NDArray
 from scipy import spatial, stats
 
 from otel_ml_processor.statistics.chi_squared import chi_squared_test
+from otel_ml_processor.statistics.hellinger import hellinger_distance
 from otel_ml_processor.statistics.hypergeometric import larger_share_p_value
 from otel_ml_processor.statistics.jensen_shannon import jensen_shannon_distance
 from otel_ml_processor.statistics.kolmogorov_smirnov import kolmogorov_smirnov_distance
+from otel_ml_processor.statistics.kullback_leibler import kullback_leibler_divergence
+from otel_ml_processor.statistics.l_infinity import l_infinity_distance
 from otel_ml_processor.statistics.psi import population_stability_index
 from otel_ml_processor.statistics.rank_tests import rank_location_test, rank_scale_test
+from otel_ml_processor.statistics.total_variation import total_variation_distance
+from otel_ml_processor.statistics.wasserstein import wasserstein_distance
 from tests.data.distributions import CONTINUOUS, DISCRETE, Distribution, quantile_edges
 
 if TYPE_CHECKING:
@@ -77,6 +82,32 @@ def test_jensen_shannon_is_the_distance_to_base_two(
 
     theirs = spatial.distance.jensenshannon(reference, current, base=2)
     assert jensen_shannon_distance(reference, current) == pytest.approx(theirs, rel=1e-9)
+
+
+@pytest.mark.parametrize(("distribution", "shift"), TABLES)
+def test_distances_of_shares_are_those_of_vectors(distribution: Distribution, shift: float) -> None:
+    """Total variation, L-infinity and Hellinger are scipy's metrics of the proportions and their roots; KL is its entropy."""
+    reference, current = table(distribution, shift)
+    p, q = reference / reference.sum(), current / current.sum()
+
+    cityblock, chebyshev = spatial.distance.cityblock(p, q), spatial.distance.chebyshev(p, q)
+    assert total_variation_distance(reference, current) == pytest.approx(cityblock / 2, abs=1e-12)
+    assert l_infinity_distance(reference, current) == pytest.approx(chebyshev, abs=1e-12)
+    roots = spatial.distance.euclidean(np.sqrt(p), np.sqrt(q)) / np.sqrt(2)
+    assert hellinger_distance(reference, current) == pytest.approx(roots, abs=1e-12)
+    entropy = stats.entropy(current + 0.5, reference + 0.5)
+    assert kullback_leibler_divergence(reference, current) == pytest.approx(entropy, rel=1e-9)
+
+
+@pytest.mark.parametrize(("distribution", "shift"), TABLES)
+def test_wasserstein_is_that_of_the_binned_rows(distribution: Distribution, shift: float) -> None:
+    """The distance of counts at positions is scipy's distance of rows that lie there."""
+    reference, current = table(distribution, shift)
+    positions = np.cumsum(np.random.default_rng(2).exponential(size=len(reference)))
+
+    theirs = stats.wasserstein_distance(positions[rows(reference)], positions[rows(current)])
+    ours = wasserstein_distance(reference, current, positions)
+    assert ours == pytest.approx(theirs, rel=1e-9)
 
 
 @pytest.mark.parametrize(("distribution", "shift"), TABLES)

@@ -20,18 +20,23 @@ from otel_ml_processor.assess.reading import TargetReading
 from otel_ml_processor.sketches.slots import N_EXCLUSIVE, N_SLOTS, Slot
 from otel_ml_processor.statistics.chi_squared import chi_squared_test
 from otel_ml_processor.statistics.families import shared_alpha
+from otel_ml_processor.statistics.hellinger import hellinger_distance
 from otel_ml_processor.statistics.holm import holm_adjusted
 from otel_ml_processor.statistics.hypergeometric import larger_share_p_value
 from otel_ml_processor.statistics.jensen_shannon import jensen_shannon_distance
 from otel_ml_processor.statistics.kolmogorov_smirnov import kolmogorov_smirnov_distance
+from otel_ml_processor.statistics.kullback_leibler import kullback_leibler_divergence
+from otel_ml_processor.statistics.l_infinity import l_infinity_distance
 from otel_ml_processor.statistics.pooling import pooled
 from otel_ml_processor.statistics.psi import debiased_psi, population_stability_index
 from otel_ml_processor.statistics.rank_tests import rank_location_test, rank_scale_test
+from otel_ml_processor.statistics.total_variation import total_variation_distance
+from otel_ml_processor.statistics.wasserstein import interquartile_range, wasserstein_distance
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from otel_ml_processor.columns import IntArray
+    from otel_ml_processor.columns import FloatArray, IntArray
     from otel_ml_processor.windows.summary import Comparison
 
 __all__ = [
@@ -67,6 +72,8 @@ _SLOT_TESTS: Final = {
 
 _CHI_SQUARED: Final = MlDriftMethodValues.CHI_SQUARED.value
 _KOLMOGOROV_SMIRNOV: Final = MlDriftMethodValues.KOLMOGOROV_SMIRNOV.value
+_WASSERSTEIN: Final = MlDriftMethodValues.WASSERSTEIN.value
+_WASSERSTEIN_IQR: Final = MlDriftMethodValues.WASSERSTEIN_IQR.value
 _RANK_LOCATION: Final = MlDriftMethodValues.RANK_LOCATION.value
 _RANK_SCALE: Final = MlDriftMethodValues.RANK_SCALE.value
 
@@ -77,7 +84,12 @@ _WARNING_FLOOR: Final = 0.5
 _DISTANCES: Final = {
     MlDriftMethodValues.PSI.value: population_stability_index,
     MlDriftMethodValues.JENSEN_SHANNON.value: jensen_shannon_distance,
+    MlDriftMethodValues.HELLINGER.value: hellinger_distance,
+    MlDriftMethodValues.KULLBACK_LEIBLER.value: kullback_leibler_divergence,
+    MlDriftMethodValues.TOTAL_VARIATION.value: total_variation_distance,
+    MlDriftMethodValues.L_INFINITY.value: l_infinity_distance,
 }
+"""Scores of any column's value cells; the others need an order, positions, or pooled cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +116,8 @@ class _Column:
     current: _Side
     has_values: bool
     """Whether both sides have a value that can be compared."""
+    positions: FloatArray | None
+    """Where the rows of each value cell lie."""
 
     @property
     def family(self) -> str:
@@ -151,14 +165,14 @@ def assess_drift(
 
     A column is `insufficient` where the window has fewer than *min_rows* rows of it or the reference none: then only its shares are
     told, its p-value is 1 and its effect 0. What cannot be compared has no score: a column without a value on one side (its effect is
-    0, and only its missing and unseen shares are tested), the Kolmogorov-Smirnov distance of categories. A column with a single cell
+    0, and only its missing and unseen shares are tested), the Kolmogorov-Smirnov and Wasserstein distance of categories. A column with a single cell
     cannot change within it: its scores and its effect are 0. Nothing here raises because of what was counted, and no number is NaN.
 
     Args:
         comparisons: Columns of one window of one stream, none twice.
         alpha: Promised probability of an alarm without drift, in (0, 1), shared over the families that are tested.
         effect_floor: Smallest debiased PSI that can alarm, >= 0.
-        scores: Names of the scores to compute: psi, jensen_shannon, kolmogorov_smirnov, chi_squared.
+        scores: Names of the scores to compute, as `ml.drift.method` has them; see `DriftConfig.scores`.
         min_rows: Fewest rows of a column that are tested.
     """
     columns = [_column(comparison) for comparison in comparisons]
@@ -224,7 +238,8 @@ def _column(comparison: Comparison) -> _Column:
     )
     has_values = bool(reference.values.any() and current.values.any())
     facts = comparison.target, comparison.name, comparison.ordered
-    return _Column(*facts, reference, current, has_values)
+    positions = None if comparison.positions is None else comparison.positions[used]
+    return _Column(*facts, reference, current, has_values, positions)
 
 
 def _findings(columns: Sequence[_Column]) -> list[_Finding]:
@@ -309,7 +324,18 @@ def _scores(column: _Column, wanted: Collection[str]) -> dict[str, float]:
     if _CHI_SQUARED in wanted:
         cells = pooled(*column.values, ordered=column.ordered)
         scores[_CHI_SQUARED] = chi_squared_test(*cells).statistic
-    return scores
+    return scores | _carried(column, wanted)
+
+
+def _carried(column: _Column, wanted: Collection[str]) -> dict[str, float]:
+    """How far rows would have to be carried, in the feature's unit and in interquartile ranges of the reference."""
+    if column.positions is None or not {_WASSERSTEIN, _WASSERSTEIN_IQR} & set(wanted):
+        return {}
+    scores = {_WASSERSTEIN: wasserstein_distance(*column.values, column.positions)}
+    width = interquartile_range(column.reference.values, column.positions)
+    if width > 0:
+        scores[_WASSERSTEIN_IQR] = scores[_WASSERSTEIN] / width
+    return {name: score for name, score in scores.items() if name in wanted}
 
 
 def _state(finding: _Finding, alpha: float, effect_floor: float) -> MlDriftStateValues:

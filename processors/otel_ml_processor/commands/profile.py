@@ -5,19 +5,23 @@ from __future__ import annotations
 import argparse
 import io
 import sys
-from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 import numpy as np
-from rich.console import Console
-from rich.progress import Progress
 
 from otel_ml_conventions.attributes import MlDriftTargetValues
 from otel_ml_processor.commands.profile_text import profile_text
 from otel_ml_processor.commands.self_tests import AssignedTarget, self_tests
+from otel_ml_processor.commands.table_arguments import (
+    Parser,
+    Steps,
+    add_roles,
+    progress_steps,
+    roles_of,
+)
 from otel_ml_processor.commands.table_columns import FeatureColumns, times_ns_of
 from otel_ml_processor.commands.table_roles import Roles
 from otel_ml_processor.commands.tables import (
@@ -27,7 +31,7 @@ from otel_ml_processor.commands.tables import (
     read_tables,
 )
 from otel_ml_processor.config import DriftConfig
-from otel_ml_processor.errors import ConfigError, OtelMlError, ProfileError, TableError
+from otel_ml_processor.errors import OtelMlError, ProfileError, TableError
 from otel_ml_processor.profile import Profile, Source, read_profile, sealed, write_profile
 from otel_ml_processor.windows.reference import (
     Reference,
@@ -37,7 +41,7 @@ from otel_ml_processor.windows.reference import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     import pyarrow as pa
 
@@ -196,8 +200,8 @@ def _build(arguments: argparse.Namespace) -> str:
     output: Path = arguments.output
     if not output.parent.is_dir():
         raise ProfileError(f"{output}: expected an existing folder, there is no {output.parent}")
-    roles = Roles(**{name: getattr(arguments, name) for name in Roles.__dataclass_fields__})
-    with _steps(is_shown=arguments.progress or sys.stderr.isatty()) as steps:
+    roles = roles_of(arguments)
+    with progress_steps(is_shown=arguments.progress or sys.stderr.isatty()) as steps:
         table = read_tables(arguments.tables)
         profile = _built_from_file(arguments, table, roles, steps)
     try:
@@ -209,7 +213,7 @@ def _build(arguments: argparse.Namespace) -> str:
 
 
 def _built_from_file(
-    arguments: argparse.Namespace, table: pa.Table, roles: Roles, steps: _Steps
+    arguments: argparse.Namespace, table: pa.Table, roles: Roles, steps: Steps
 ) -> Profile:
     paths: list[Path] = arguments.tables
     uri = ", ".join(map(str, paths))
@@ -227,38 +231,8 @@ def _show(arguments: argparse.Namespace) -> str:
     return profile_text(read_profile(arguments.file), _DEFAULTS.false_alarm_rate)
 
 
-class _Steps:
-    """A progress bar on stderr: called with what is being done."""
-
-    def __init__(self, bar: Progress) -> None:
-        self._bar = bar
-        self._task = bar.add_task("reading", total=None)
-
-    def expect(self, steps: int) -> None:
-        """Say how many steps there are."""
-        self._bar.update(self._task, total=steps)
-
-    def __call__(self, step: str) -> None:
-        self._bar.update(self._task, description=step, advance=1)
-
-
-@contextmanager
-def _steps(*, is_shown: bool) -> Iterator[_Steps]:
-    console = Console(stderr=True)
-    with Progress(console=console, transient=console.is_terminal, disable=not is_shown) as bar:
-        yield _Steps(bar)
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, like all others."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what argparse would print below its usage."""
-        raise ConfigError(f"{message} (see `{self.prog} --help`)")
-
-
-def _parser() -> _Parser:
-    parser = _Parser(prog="otel-ml profile", description=__doc__)
+def _parser() -> Parser:
+    parser = Parser(prog="otel-ml profile", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="build|show")
     _add_build(commands.add_parser("build", help="count a table of inferences into a profile"))
     show = commands.add_parser("show", help="show what a profile holds")
@@ -272,23 +246,11 @@ def _add_build(build: argparse.ArgumentParser) -> None:
     add("tables", nargs="+", type=Path, metavar="TABLE", help=".csv, .csv.gz or .parquet files")
     add("--model", required=True, help="name of the model, as its spans say it")
     add("--version", default="", help="version of the model")
-    add("--label", metavar="COL", help="predicted class or number (not the truth)")
-    add("--score", metavar="COL", help="probability of the class --positive")
-    add("--positive", metavar="CLASS", help="the class that --score belongs to")
-    add("--confidence", metavar="COL", help="probability of the predicted class")
-    add("--time", metavar="COL", help="when: tests the reference's own days or hours")
-    add("--features", type=_names, metavar="A,B", help="columns to use (default: all others)")
-    add("--ignore", type=_names, default=(), metavar="A,B", help="columns to leave out")
-    add("--categorical", type=_names, default=(), metavar="A,B", help="treat as categories")
-    add("--ordered", type=_names, default=(), metavar="A,B", help="treat as numbers")
+    add_roles(build)
     add("--window", type=_window, metavar="day|hour|N", help="window of the self-tests")
     add("--progress", action="store_true", help="show progress even if stderr is no terminal")
     add("-o", "--output", type=Path, default=Path("profile.json"), metavar="FILE")
     build.set_defaults(run=_build)
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _window(text: str) -> Window:

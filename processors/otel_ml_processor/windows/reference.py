@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -42,6 +43,9 @@ MAX_CATEGORY_LENGTH: Final = 320
 """Characters. Every number is shorter; a longer text is free text, not a category, and has no place in a profile."""
 
 
+_AT_ONCE: Final = 2
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TargetReference:
     """How one feature, the prediction or the confidence is counted, and how the reference was: `counts`, shape (n_cells + N_SLOTS,)."""
@@ -51,6 +55,8 @@ class TargetReference:
     """The feature's name; empty for the prediction and the confidence."""
     cells: Bins | Categories
     counts: IntArray
+    positions: FloatArray | None = None
+    """Mean of the reference's values in each bin, shape (n_cells,); None for categories and where it is not known."""
 
     @property
     def ordered(self) -> bool:
@@ -169,10 +175,7 @@ def build_profile(
         version=version,
         created=created,
         source=source,
-        features=[
-            _feature(name, _as_column(values), wanted.get(name))
-            for name, values in features.items()
-        ],
+        features=_features(features, wanted),
         prediction=_prediction(prediction, prediction_type, is_class=confidence is not None),
         confidence=_confidence(confidence),
         low_confidence=_quantile(confidence, 0.05),
@@ -194,6 +197,14 @@ def confidence_values(confidences: FloatArray) -> ValueColumn:
     column = _numbers(np.where(np.isinf(confidences), confidences, inside), nan=Kind.OTHER)
     kinds = np.where(np.isnan(confidences), Kind.ABSENT, column.kinds).astype(np.uint8)
     return ValueColumn(kinds, column.numbers, column.texts)
+
+
+def _features(
+    columns: Mapping[str, ValueColumn | FloatArray], wanted: Mapping[str, ColumnType]
+) -> list[CellReference]:
+    # Sorting and searching let go of the lock, so two columns are counted in the time of one; more would only hold more memory.
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(lambda n: _feature(n, _as_column(columns[n]), wanted.get(n)), columns))
 
 
 def _feature(name: str, column: ValueColumn, wanted: ColumnType | None) -> CellReference:
@@ -263,11 +274,13 @@ def _numeric(name: str, column: ValueColumn, place: str) -> CellReference:
         raise TableError(f"{place}: expected numbers, found {_first_text(column)!r}")
     with np.errstate(over="ignore", invalid="ignore"):  # 1e300 has a mean, but no finite square
         mean, std = float(finite.mean()), float(finite.std())
+        means = _bin_means(distinct, repeats, bins)
     return CellReference(
         name=name,
         type="numeric",
         counts=counts[: bins.n_cells].tolist(),
         edges=bins.edges.tolist(),
+        bin_means=means.tolist() if np.isfinite(means).all() else [],
         missing=int(counts[bins.n_cells + Slot.MISSING]),
         non_finite=int(counts[bins.n_cells + Slot.NON_FINITE]),
         min=bins.minimum,
@@ -275,6 +288,17 @@ def _numeric(name: str, column: ValueColumn, place: str) -> CellReference:
         mean=mean if np.isfinite(mean) else None,
         std=std if np.isfinite(std) else None,
     )
+
+
+def _bin_means(distinct: FloatArray, repeats: IntArray, bins: Bins) -> FloatArray:
+    """Mean value of each bin; of an empty one, which only a fence has, the edge that it begins or ends with."""
+    starts = np.concatenate([[0], distinct.searchsorted(bins.edges, side="right")])
+    filled = np.diff(starts, append=len(distinct)) > 0
+    means = np.concatenate([bins.edges[:1], bins.edges]) if len(bins.edges) else np.zeros(1)
+    with np.errstate(over="ignore", invalid="ignore"):  # of numbers near the largest there is
+        sums = np.add.reduceat(distinct * repeats, starts[filled])
+        means[filled] = sums / np.add.reduceat(repeats, starts[filled])
+    return means
 
 
 def _categorical(name: str, column: ValueColumn, place: str) -> CellReference:
@@ -328,7 +352,8 @@ def _target(target: MlDriftTargetValues, column: CellReference) -> TargetReferen
     slots = np.zeros(N_SLOTS, dtype=np.int64)
     slots[Slot.MISSING], slots[Slot.NON_FINITE] = column.missing, column.non_finite
     counts = np.concatenate([np.array(column.counts, dtype=np.int64), slots])
-    return TargetReference(target, column.name, _cells(column), counts)
+    positions = np.array(column.bin_means) if column.bin_means else None
+    return TargetReference(target, column.name, _cells(column), counts, positions)
 
 
 def _cells(column: CellReference) -> Bins | Categories:

@@ -13,7 +13,7 @@ from otel_ml_processor.sketches.slots import N_SLOTS
 
 if TYPE_CHECKING:
     from otel_ml_conventions.attributes import MlDriftTargetValues
-    from otel_ml_processor.columns import IntArray
+    from otel_ml_processor.columns import FloatArray, IntArray
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.reference import Reference
 
@@ -39,6 +39,8 @@ class Comparison:
     ordered: bool
     reference: IntArray
     current: IntArray
+    positions: FloatArray | None = None
+    """Where the rows of a value cell lie, ascending, shape (n_cells,); None where that is not known."""
 
     def __post_init__(self) -> None:
         if self.reference.shape != self.current.shape or len(self.reference) <= N_SLOTS:
@@ -101,6 +103,12 @@ class Summary:
         self.rows += other.rows
         self.counts += other.counts
 
+    def copy(self) -> Summary:
+        """Return one that counts the same and changes no more with this one."""
+        twin = Summary(self.reference, self.scores.threshold)
+        twin.merge(self)
+        return twin
+
     def comparisons(self) -> list[Comparison]:
         """Return every target with both counts, in the reference's order; nothing without a reference."""
         if self.reference is None:
@@ -112,6 +120,7 @@ class Summary:
                 ordered=target.ordered,
                 reference=target.counts,
                 current=self.counts[place],
+                positions=target.positions,
             )
             for target, place in zip(self.reference.targets, self.reference.places, strict=True)
         ]
