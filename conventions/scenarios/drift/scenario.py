@@ -17,7 +17,8 @@ from conventions.scenarios.telemetry import Telemetry
 OPTIONS = (
     "mode=tee",
     "windows=[{name: quarter, rows: 250}]",
-    "drift.scores=[psi, jensen_shannon, kolmogorov_smirnov, chi_squared]",
+    "drift.scores=[psi, jensen_shannon, kolmogorov_smirnov, chi_squared, hellinger, kullback_leibler, total_variation, "
+    "l_infinity, wasserstein, wasserstein_iqr]",
 )
 
 
