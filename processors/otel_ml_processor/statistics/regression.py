@@ -1,0 +1,76 @@
+"""How far predicted numbers are from the true ones, from sums that can be added up."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from otel_ml_processor.statistics.counts import FloatArray
+
+__all__ = ["RegressionErrors"]
+
+
+@dataclass(frozen=True, slots=True)
+class RegressionErrors:
+    """
+    Sums over rows whose truth is known; add two to have those of both.
+
+    Every measure is NaN where it has no rows: the mean absolute percentage error of rows whose truth is 0, r2 of a truth that never
+    changes.
+    """
+
+    rows: int = 0
+    absolute: float = 0.0
+    squared: float = 0.0
+    relative: float = 0.0
+    relative_rows: int = 0
+    truth: float = 0.0
+    truth_squared: float = 0.0
+
+    @classmethod
+    def of(cls, predictions: FloatArray, truths: FloatArray) -> RegressionErrors:
+        """Return the sums of two columns of the same length; rows in which either is not finite are passed over."""
+        known = np.isfinite(predictions) & np.isfinite(truths)
+        truth, error = truths[known], predictions[known] - truths[known]
+        can_divide = truth != 0
+        return cls(
+            rows=len(truth),
+            absolute=float(np.abs(error).sum()),
+            squared=float((error**2).sum()),
+            relative=float(np.abs(error[can_divide] / truth[can_divide]).sum()),
+            relative_rows=int(can_divide.sum()),
+            truth=float(truth.sum()),
+            truth_squared=float((truth**2).sum()),
+        )
+
+    def __add__(self, other: RegressionErrors) -> RegressionErrors:
+        return RegressionErrors(
+            *(getattr(self, name) + getattr(other, name) for name in self.__slots__)
+        )
+
+    @property
+    def mae(self) -> float:
+        """Mean absolute error, in the unit of the prediction."""
+        return self.absolute / self.rows if self.rows else math.nan
+
+    @property
+    def rmse(self) -> float:
+        """Root of the mean squared error, in the unit of the prediction."""
+        return math.sqrt(self.squared / self.rows) if self.rows else math.nan
+
+    @property
+    def mape(self) -> float:
+        """Mean absolute error as a share of the truth."""
+        return self.relative / self.relative_rows if self.relative_rows else math.nan
+
+    @property
+    def r2(self) -> float:
+        """Share of the truth's variance that the prediction explains, at most 1; negative where a constant would do better."""
+        if not self.rows:
+            return math.nan
+        variance = self.truth_squared - self.truth**2 / self.rows
+        return 1 - self.squared / variance if variance > 0 else math.nan
