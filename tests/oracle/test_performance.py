@@ -182,7 +182,7 @@ def test_calibration_measures_are_scikit_learns_and_a_naive_twins(
     ours = expected_calibration_error(
         np.bincount(bins, truth, minlength=10),
         np.bincount(bins, minlength=10),
-        np.bincount(bins, scores, minlength=10),
+        np.asarray(np.bincount(bins, scores, minlength=10), dtype=np.float64),
     )
     assert ours == pytest.approx(naive)
 
