@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import httpx
-from typing_extensions import Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from typing_extensions import Self
 
 __all__ = ["Part", "PartFailedError", "Processes"]
 

@@ -9,13 +9,13 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
-from typing_extensions import Self
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
     from rich.console import Console, JustifyMethod
+    from typing_extensions import Self
     from watch import Drifted, Window
 
 __all__ = ["Screen", "days_text", "drifted_text", "windows_table"]

@@ -17,8 +17,10 @@ from conventions.scenarios.telemetry import Telemetry
 OPTIONS = (
     "mode=tee",
     "windows=[{name: quarter, rows: 250}]",
-    "drift.scores=[psi, jensen_shannon, kolmogorov_smirnov, chi_squared, hellinger, kullback_leibler, total_variation, "
-    "l_infinity, wasserstein, wasserstein_iqr]",
+    (
+        "drift.scores=[psi, jensen_shannon, kolmogorov_smirnov, chi_squared, hellinger, kullback_leibler, total_variation, "
+        "l_infinity, wasserstein, wasserstein_iqr]"
+    ),
 )
 
 
