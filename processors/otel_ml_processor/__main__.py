@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from otel_ml_processor.commands.components import components_text
 from otel_ml_processor.config import configuration_text, load_config
 from otel_ml_processor.errors import OtelMlError
+from otel_ml_processor.log_lines import write_logs
 from otel_ml_processor.service import Service
 
 if TYPE_CHECKING:
@@ -24,11 +25,13 @@ __all__ = ["main"]
 
 _MISUSE: Final = 2
 _TICK_S: Final = 1.0
-_LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(message)s"
+_LOGGER: Final = logging.getLogger(__name__)
 
 _EPILOG: Final = """\
-without --config: safe defaults. OTLP/gRPC in on 127.0.0.1:14317, nothing is forwarded (mode tee), page and /metrics on
-http://127.0.0.1:19464/, own metrics and events by OTLP to OTEL_EXPORTER_OTLP_ENDPOINT or 127.0.0.1:14319.
+without --config: safe defaults. OTLP/gRPC in on 127.0.0.1:14317, OTLP/HTTP on 127.0.0.1:14318, nothing is forwarded (mode tee), page
+and /metrics on http://127.0.0.1:19464/, own metrics and events by OTLP to OTEL_EXPORTER_OTLP_ENDPOINT or 127.0.0.1:14319.
+
+SIGTERM: drain and end. SIGHUP: read configuration and profiles again; what is wrong with them is said, and the old ones stay in force.
 
 example: otel-ml processor --config processor.yaml
 """
@@ -37,10 +40,10 @@ example: otel-ml processor --config processor.yaml
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the processor until SIGTERM or SIGINT, or say something of it; return 0 after a clean end, 2 for what the operator can mend."""
     arguments = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT, stream=sys.stderr)
     try:
         config = load_config(arguments.config, arguments.set)
-        _ACTIONS[arguments.action](config, arguments.config)
+        write_logs(config.logs.format)
+        _ACTIONS[arguments.action](config, arguments)
     except OtelMlError as error:
         print(f"otel-ml processor: {_placed(error, arguments.config)}", file=sys.stderr)  # noqa: T201 - the answer
         return _MISUSE
@@ -75,31 +78,63 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(config: Config, path: Path | None) -> None:
-    stopping = threading.Event()
+def _run(config: Config, arguments: argparse.Namespace) -> None:
+    stopping, reloading = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    service = Service(config, _folder(path))
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda *_: reloading.set())
+    service = Service(config, _folder(arguments.config))
     service.start()
     while not stopping.wait(_TICK_S):
+        if reloading.is_set():
+            reloading.clear()
+            config, service = _reloaded(config, service, arguments)
         service.tick()
     service.stop()
 
 
-def _validate(config: Config, path: Path | None) -> None:
-    Service(config, _folder(path))
-    print(f"{path or 'defaults'}: valid")  # noqa: T201 - the answer
+def _reloaded(
+    config: Config, service: Service, arguments: argparse.Namespace
+) -> tuple[Config, Service]:
+    """Return the configuration that is written now and a running service of it in place of *service*, or, where it is of no use, the old ones."""
+    folder = _folder(arguments.config)
+    try:
+        new_config = load_config(arguments.config, arguments.set)
+        new = Service(new_config, folder)
+    except OtelMlError as error:
+        message = _placed(error, arguments.config)
+        _LOGGER.error("%s; the configuration before stays in force", message)  # noqa: TRY400 - one line, as at the start
+        return config, service
+    # The old one lets go of its addresses first. Whoever sends meanwhile finds nobody for a moment and sends again.
+    service.stop()
+    try:
+        new.start()
+    except OtelMlError as error:
+        message = _placed(error, arguments.config)
+        _LOGGER.error("%s; the configuration before is in force again", message)  # noqa: TRY400 - one line, as at the start
+        old = Service(config, folder)
+        old.start()
+        return config, old
+    write_logs(new_config.logs.format)
+    _LOGGER.info("configuration and profiles were read again")
+    return new_config, new
 
 
-def _print_config(config: Config, _path: Path | None) -> None:
+def _validate(config: Config, arguments: argparse.Namespace) -> None:
+    Service(config, _folder(arguments.config))
+    print(f"{arguments.config or 'defaults'}: valid")  # noqa: T201 - the answer
+
+
+def _print_config(config: Config, _arguments: argparse.Namespace) -> None:
     print(configuration_text(config), end="")  # noqa: T201 - the answer
 
 
-def _components(_config: Config, _path: Path | None) -> None:
+def _components(_config: Config, _arguments: argparse.Namespace) -> None:
     print(components_text(), end="")  # noqa: T201 - the answer
 
 
-_ACTIONS: Final[Mapping[str, Callable[[Config, Path | None], None]]] = {
+_ACTIONS: Final[Mapping[str, Callable[[Config, argparse.Namespace], None]]] = {
     "run": _run,
     "validate": _validate,
     "print-config": _print_config,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "BoolArray",
     "ByteArray",
     "FloatArray",
     "InferenceColumns",
@@ -30,6 +31,7 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 ByteArray = NDArray[np.uint8]
+BoolArray = NDArray[np.bool_]
 
 
 class Kind(IntEnum):
@@ -87,7 +89,7 @@ class ValueColumn:
     def __len__(self) -> int:
         return len(self.kinds)
 
-    def __getitem__(self, rows: slice) -> ValueColumn:
+    def __getitem__(self, rows: slice | BoolArray) -> ValueColumn:
         return ValueColumn(self.kinds[rows], self.numbers[rows], self.texts[rows], self.dictionary)
 
 
@@ -114,7 +116,7 @@ class InferenceColumns:
     def __len__(self) -> int:
         return len(self.spans)
 
-    def __getitem__(self, rows: slice) -> InferenceColumns:
+    def __getitem__(self, rows: slice | BoolArray) -> InferenceColumns:
         return InferenceColumns(
             stream=self.stream,
             spans=self.spans[rows],

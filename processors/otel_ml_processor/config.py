@@ -37,6 +37,7 @@ __all__ = [
     "ForwardConfig",
     "HttpConfig",
     "HttpDoor",
+    "LogsConfig",
     "ReceiveConfig",
     "Secret",
     "ServerTls",
@@ -309,6 +310,13 @@ class StateConfig(Room, frozen=True):
     """Streams that have been silent for so long are left out of the state, and a state that is older is not read but deleted; at least 1h."""
 
 
+class LogsConfig(Room, frozen=True):
+    """What the processor writes to standard error."""
+
+    format: Literal["text", "json"] = "text"
+    """Lines for people, or one JSON object per line."""
+
+
 class Config(Room, frozen=True):
     """The whole configuration; every room has defaults that need no file."""
 
@@ -333,6 +341,7 @@ class Config(Room, frozen=True):
     emit: EmitConfig = EmitConfig()
     http: HttpConfig = HttpConfig()
     state: StateConfig = StateConfig()
+    logs: LogsConfig = LogsConfig()
     profiles: tuple[str, ...] = ()
     """Files made by `otel-ml profile build`; relative paths are relative to the configuration file."""
 
@@ -561,7 +570,12 @@ def _address_rules(config: Config) -> list[tuple[str, bool, str, object]]:
     other = "another address than that of our own receiver, which would be a loop"
     return [
         *(
-            (f"{place}.endpoint", target.endpoint not in ours, other, target.endpoint)
+            (
+                f"{place}.endpoint",
+                target.endpoint.partition("/")[0] not in ours,
+                other,
+                target.endpoint,
+            )
             for place, target in targets
         ),
         (

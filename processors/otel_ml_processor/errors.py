@@ -5,7 +5,8 @@ What can go wrong at start-up, and how it is said.
     ├── ConfigError     a file, a key or a value that the operator wrote: one line, exit code 2
     ├── ProfileError    a profile that is missing, unreadable or not ours: one line, exit code 2
     ├── TableError      a table that a profile cannot be built from: one line, exit code 2
-    └── OtlpFileError   a file that holds no telemetry (commands/otlp_files.py): one line, exit code 2
+    ├── OtlpFileError   a file that holds no telemetry (commands/otlp_files.py): one line, exit code 2
+    └── UnusableFileError  a file of the state that cannot be used (state/sealed_file.py): set aside, counted, never fatal
 
 Once the processor serves, nothing is raised at a caller: a request is answered with a gRPC status and a refusal is counted.
 """

@@ -29,45 +29,36 @@ from otel_ml_processor.assess.verdict import Verdicts
 from otel_ml_processor.assess.window import assess_window
 from otel_ml_processor.decode.decoder import Decoded
 from otel_ml_processor.decode.inference_spans import NO_SPANS
-from otel_ml_processor.forward.otlp_client import rejected_items
-from otel_ml_processor.receive.repeats import Answer, Repeats
+from otel_ml_processor.pass_through import deliver
+from otel_ml_processor.receive.repeats import Answer
 from otel_ml_processor.refusal import Refusal
-from otel_ml_processor.self_metrics import (
-    ACCEPTED_SPANS,
-    REFUSED_SPANS,
-    SEND_FAILED_SPANS,
-    SENT_SPANS,
-)
+from otel_ml_processor.self_metrics import ACCEPTED_SPANS
+from otel_ml_processor.signals import Signal
+from otel_ml_processor.state.ledger import Delivered
 from otel_ml_processor.windows.placed import place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from otel_ml_conventions.attributes import MlDriftStateValues
     from otel_ml_processor.assess.promise import Promises
     from otel_ml_processor.assess.reading import Change, Reading
     from otel_ml_processor.columns import StreamKey
     from otel_ml_processor.config import Config
     from otel_ml_processor.decode.decoder import Decoder
+    from otel_ml_processor.pass_through import NextHop
     from otel_ml_processor.self_metrics import SelfMetrics
+    from otel_ml_processor.state.ledger import Ledger
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.reference import Reference
-    from otel_ml_processor.windows.streams import ClosedWindow, Streams, Totals
+    from otel_ml_processor.windows.streams import ClosedWindow, Totals
 
-__all__ = ["STEPS", "Emit", "NextHop", "Pipeline"]
+__all__ = ["STEPS", "Emit", "Pipeline"]
 
 STEPS: Final = ("decode", "place", "judge", "annotate", "count", "assess")
 """What can fail without stopping a trace: the causes of `ml.processor.failures`."""
 
 _UNREAD: Final = Decoded(spans=NO_SPANS, columns=(), n_spans=0, undecoded={})
 _LOGGER: Final = logging.getLogger(__name__)
-
-
-class NextHop(Protocol):
-    """Whoever the request goes to after us."""
-
-    def __call__(self, request: bytes, remaining_s: float | None) -> bytes:
-        """Deliver *request* within the caller's remaining time and return the answer; Refusal where it was not delivered."""
 
 
 class Emit(Protocol):
@@ -104,26 +95,25 @@ class Pipeline:
         *,
         config: Config,
         decoder: Decoder,
-        streams: Streams,
+        ledger: Ledger,
         reference_of: Callable[[StreamKey], Reference | None],
         promises: Promises,
         forward: NextHop | None,
         emit: Emit,
         self_metrics: SelfMetrics,
-        clock_ns: Callable[[], int],
     ) -> None:
         self._config = config
         self._decoder = decoder
-        self._streams = streams
+        self.ledger = ledger
+        """What has been counted."""
+        self._streams = ledger.streams
         self._reference_of = reference_of
         self._promises = promises
         self._forward = forward
         self._emit = emit
         self._self_metrics = self_metrics
-        self._clock_ns = clock_ns
-        self._repeats = Repeats(config.receive.repeats)
-        self._states = DriftStates()
-        self._last_state: dict[StreamKey, MlDriftStateValues] = {}
+        self.states = DriftStates()
+        """What every stream was in its last windows; the freshest of them is what a span is told."""
         self._shortest = shortest_window(config.windows).name
         self._counted: Counter[str] = Counter()
         self._said: set[tuple[str, str]] = set()
@@ -140,31 +130,37 @@ class Pipeline:
             Refusal: If the request is malformed or was not delivered. Nothing of it has been counted then.
         """
         take = partial(self._take, request, remaining_s)
-        answer, is_repeat = self._repeats.once(request, remaining_s, take)
+        answer, is_repeat = self.ledger.repeats.once(request, remaining_s, take)
         if is_repeat:
             self._self_metrics.add(METRIC_ML_PROCESSOR_DUPLICATES, answer.n_inferences)
         return answer.response
 
-    def _take(self, request: bytes, remaining_s: float | None) -> Answer:
+    def _take(self, request: bytes, remaining_s: float | None, key: bytes) -> Answer:
         decoded = self._decoded(request)
         placed = self._placed(decoded)
         verdicts = self._verdicts(placed)
         if self._forward is None:
-            self._apply(decoded, placed)
+            answer = self._apply(decoded, placed, key, b"")
             with self._contained("annotate"):
                 self._emit.verdict_spans(decoded, verdicts)
-            return Answer(b"", len(decoded.spans))
+            return answer
         annotated = self._annotated(request, decoded, verdicts)
-        response = self._forwarded(self._forward, annotated, decoded.n_spans, remaining_s)
-        self._apply(decoded, placed)
-        return Answer(response, len(decoded.spans))
+        response = deliver(
+            self._forward,
+            annotated,
+            remaining_s,
+            decoded.n_spans,
+            Signal.TRACES,
+            self._self_metrics,
+        )
+        return self._apply(decoded, placed, key, response)
 
     def tick(self, now_ns: int) -> None:
         """Assess the windows that rows or time have closed, and emit what they say."""
         with self._ticking:
             self._assess(self._streams.close(now_ns))
             self._emit.lag(self._streams.lag_s(now_ns))
-            self._emit.dedupe_horizon(self._repeats.horizon_s())
+            self._emit.dedupe_horizon(self.ledger.spans.horizon_s())
 
     def finish(self) -> None:
         """Assess all windows, also those still open: nothing comes any more."""
@@ -190,7 +186,7 @@ class Pipeline:
         return Verdicts.joined(verdicts)
 
     def _judged(self, placed: PlacedRows) -> Verdicts:
-        drift = self._last_state.get(placed.rows.stream)
+        drift = self.states.last(placed.rows.stream, self._shortest)
         bands = ConfidenceBands.of(placed.reference, self._config.verdicts.low_confidence)
         return judge(placed, drift, bands)
 
@@ -201,27 +197,18 @@ class Pipeline:
                 annotated.append(self._emit.annotated(decoded, verdicts))
         return annotated[-1]
 
-    def _forwarded(
-        self, forward: NextHop, request: bytes, n_spans: int, remaining_s: float | None
-    ) -> bytes:
-        try:
-            response = forward(request, remaining_s)
-        except Refusal:
-            self._self_metrics.add(SEND_FAILED_SPANS, n_spans)
-            self._self_metrics.add(REFUSED_SPANS, n_spans)
-            raise
-        rejected = min(n_spans, rejected_items(response))
-        self._self_metrics.add(SENT_SPANS, n_spans - rejected)
-        self._self_metrics.add(SEND_FAILED_SPANS, rejected)
-        return response
-
-    def _apply(self, decoded: Decoded, placed: Sequence[PlacedRows]) -> None:
+    def _apply(
+        self, decoded: Decoded, placed: Sequence[PlacedRows], key: bytes, response: bytes
+    ) -> Answer:
         """Count what has been delivered; it has been acknowledged, so a mistake of ours must not make its sender repeat it."""
+        answer = Answer(response, len(decoded.spans))
         self._self_metrics.add(ACCEPTED_SPANS, decoded.n_spans)
         for cause, spans in decoded.undecoded.items():
             self._self_metrics.add(METRIC_ML_PROCESSOR_UNDECODED, spans, cause)
         with self._contained("count"):
-            self._streams.add(placed, self._clock_ns())
+            again = self.ledger.commit(Delivered(key, decoded.spans.ids, placed, answer))
+            self._self_metrics.add(METRIC_ML_PROCESSOR_DUPLICATES, again)
+        return answer
 
     @contextmanager
     def _contained(self, step: str) -> Iterator[None]:
@@ -238,7 +225,9 @@ class Pipeline:
                 _LOGGER.exception("cannot %s; spans are passed on, further ones are counted", step)
 
     def _assess(self, windows: Sequence[ClosedWindow]) -> None:
-        self._count_rows()
+        totals = self._streams.totals()
+        self.ledger.settle()
+        self._count_rows(totals)
         for window in windows:
             with self._contained("assess"):
                 self._emit_reading(window)
@@ -250,15 +239,9 @@ class Pipeline:
             min_rows=self._config.streams.min_rows,
             drift=self._config.drift,
         )
-        self._remember(reading)
-        self._emit.reading(reading, self._states.observe(reading))
+        self._emit.reading(reading, self.states.observe(reading))
 
-    def _remember(self, reading: Reading) -> None:
-        """Keep the state of the shortest window: what a span is told is the freshest that is known."""
-        if reading.targets and reading.window.name == self._shortest:
-            self._last_state[reading.stream] = reading.state
-
-    def _count_rows(self) -> None:
+    def _count_rows(self, all_totals: Sequence[Totals]) -> None:
         """Bring the counts of the streams to where all counts are."""
         for name, total, cause in (
             (METRIC_ML_PROCESSOR_LATE, self._streams.counts.late, ""),
@@ -267,5 +250,5 @@ class Pipeline:
         ):
             self._self_metrics.add(name, total - self._counted[name], cause)
             self._counted[name] = total
-        for totals in self._streams.totals():
+        for totals in all_totals:
             self._emit.totals(totals)

@@ -1,15 +1,15 @@
 """
 What the processor says of itself: counters that exist, at 0, before anything is counted.
 
-Spans received and sent have the names and attributes that a collector gives them, so that existing dashboards work; everything else is
-`ml.processor.*` of the registry.
+What is received and sent has the names that a collector gives it, so that existing dashboards work; everything else is `ml.processor.*` of
+the registry.
 """
 
 from __future__ import annotations
 
 import threading
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_ml_conventions.attributes import ML_PROCESSOR_CAUSE
 from otel_ml_conventions.metrics import (
@@ -20,39 +20,87 @@ from otel_ml_conventions.metrics import (
     METRIC_ML_PROCESSOR_LATE,
     METRIC_ML_PROCESSOR_OVERFLOW,
     METRIC_ML_PROCESSOR_REFUSED,
+    METRIC_ML_PROCESSOR_STRIPPED,
     METRIC_ML_PROCESSOR_UNANNOTATED,
     METRIC_ML_PROCESSOR_UNDECODED,
     METRIC_ML_PROCESSOR_VERDICTS_DROPPED,
 )
+from otel_ml_processor.signals import Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = [
     "ACCEPTED_SPANS",
+    "BEST_EFFORT",
+    "ITEMS",
     "OTHER_CAUSE",
     "REFUSED_SPANS",
     "SEND_FAILED_SPANS",
     "SENT_SPANS",
+    "ItemCounters",
     "SelfMetrics",
 ]
 
-ACCEPTED_SPANS: Final = "otelcol_receiver_accepted_spans"
-REFUSED_SPANS: Final = "otelcol_receiver_refused_spans"
-SENT_SPANS: Final = "otelcol_exporter_sent_spans"
-SEND_FAILED_SPANS: Final = "otelcol_exporter_send_failed_spans"
 
+class ItemCounters(NamedTuple):
+    """The names under which a collector counts the items of a signal on their way."""
+
+    accepted: str
+    refused: str
+    sent: str
+    send_failed: str
+    enqueue_failed: str
+
+    @classmethod
+    def of(cls, items: str) -> ItemCounters:
+        """Return the names for *items*, such as `spans`."""
+        return cls(
+            accepted=f"otelcol_receiver_accepted_{items}",
+            refused=f"otelcol_receiver_refused_{items}",
+            sent=f"otelcol_exporter_sent_{items}",
+            send_failed=f"otelcol_exporter_send_failed_{items}",
+            enqueue_failed=f"otelcol_exporter_enqueue_failed_{items}",
+        )
+
+
+ITEMS: Final[Mapping[Signal, ItemCounters]] = MappingProxyType(
+    {
+        Signal.TRACES: ItemCounters.of("spans"),
+        Signal.METRICS: ItemCounters.of("metric_points"),
+        Signal.LOGS: ItemCounters.of("log_records"),
+    }
+)
+
+ACCEPTED_SPANS: Final = ITEMS[Signal.TRACES].accepted
+REFUSED_SPANS: Final = ITEMS[Signal.TRACES].refused
+SENT_SPANS: Final = ITEMS[Signal.TRACES].sent
+SEND_FAILED_SPANS: Final = ITEMS[Signal.TRACES].send_failed
+
+BEST_EFFORT: Final = "best_effort"
+"""The cause under which is counted what goes to destinations that are not waited for: `exporter` is then `otlp/best_effort`."""
 OTHER_CAUSE: Final = "other"
 """Where a cause is counted that was not declared: the number of series is fixed at start."""
 
-_RECEIVER: Final[Mapping[str, str]] = MappingProxyType({"receiver": "otlp", "transport": "grpc"})
+_RECEIVER: Final[Mapping[str, str]] = MappingProxyType({"receiver": "otlp"})
 _EXPORTER: Final[Mapping[str, str]] = MappingProxyType({"exporter": "otlp"})
-_COLLECTOR_COUNTERS: Final[Mapping[str, Mapping[str, str]]] = {
-    ACCEPTED_SPANS: _RECEIVER,
-    REFUSED_SPANS: _RECEIVER,
-    SENT_SPANS: _EXPORTER,
-    SEND_FAILED_SPANS: _EXPORTER,
-}
+_EXPORTER_BEST_EFFORT: Final[Mapping[str, str]] = MappingProxyType(
+    {"exporter": f"otlp/{BEST_EFFORT}"}
+)
+
+
+def _of_collector() -> Iterator[tuple[tuple[str, str], Mapping[str, str]]]:
+    """Yield name and cause of every series that has a collector's name, with its attributes."""
+    for items in ITEMS.values():
+        yield (items.accepted, ""), _RECEIVER
+        yield (items.refused, ""), _RECEIVER
+        yield (items.sent, ""), _EXPORTER
+        yield (items.send_failed, ""), _EXPORTER
+        for name in (items.sent, items.send_failed, items.enqueue_failed):
+            yield (name, BEST_EFFORT), _EXPORTER_BEST_EFFORT
+
+
+_COLLECTOR_SERIES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = dict(_of_collector())
 _PROCESSOR_COUNTERS: Final = (
     METRIC_ML_PROCESSOR_UNDECODED,
     METRIC_ML_PROCESSOR_DUPLICATES,
@@ -61,6 +109,7 @@ _PROCESSOR_COUNTERS: Final = (
     METRIC_ML_PROCESSOR_OVERFLOW,
     METRIC_ML_PROCESSOR_UNANNOTATED,
     METRIC_ML_PROCESSOR_VERDICTS_DROPPED,
+    METRIC_ML_PROCESSOR_STRIPPED,
     METRIC_ML_PROCESSOR_REFUSED,
     METRIC_ML_PROCESSOR_EXPORT_FAILED,
     METRIC_ML_PROCESSOR_FAILURES,
@@ -79,7 +128,7 @@ class SelfMetrics:
 
     def __init__(self, causes: Mapping[str, Iterable[str]] = MappingProxyType({})) -> None:
         self._lock = threading.Lock()
-        self._counts: dict[tuple[str, str], int] = {(name, ""): 0 for name in _COLLECTOR_COUNTERS}
+        self._counts: dict[tuple[str, str], int] = dict.fromkeys(_COLLECTOR_SERIES, 0)
         for name in _PROCESSOR_COUNTERS:
             declared = [str.__str__(cause) for cause in causes.get(name, ())]
             series = [*declared, OTHER_CAUSE] if declared else [""]
@@ -106,4 +155,4 @@ class SelfMetrics:
 
 
 def _attributes(name: str, cause: str) -> Mapping[str, str]:
-    return _COLLECTOR_COUNTERS.get(name) or ({ML_PROCESSOR_CAUSE: cause} if cause else {})
+    return _COLLECTOR_SERIES.get((name, cause)) or ({ML_PROCESSOR_CAUSE: cause} if cause else {})

@@ -9,13 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-import grpc
-
 from otel_ml_conventions.metrics import (
     METRIC_ML_PROCESSOR_EXPORT_FAILED,
     METRIC_ML_PROCESSOR_FAILURES,
     METRIC_ML_PROCESSOR_OVERFLOW,
     METRIC_ML_PROCESSOR_REFUSED,
+    METRIC_ML_PROCESSOR_STRIPPED,
     METRIC_ML_PROCESSOR_UNANNOTATED,
     METRIC_ML_PROCESSOR_UNDECODED,
 )
@@ -23,7 +22,9 @@ from otel_ml_processor.assess.promise import Promises, told
 from otel_ml_processor.decode.compiled import IS_COMPILED
 from otel_ml_processor.decode.decoder import Cause
 from otel_ml_processor.decode.fast import FastDecoder, warm
+from otel_ml_processor.decode.items import n_log_records, n_metric_points, n_spans
 from otel_ml_processor.decode.spans import PlainDecoder
+from otel_ml_processor.decode.strip import stripped, warm_strip
 from otel_ml_processor.emit.annotations import UnannotatedCause
 from otel_ml_processor.emit.metrics import SERIES_BUDGET, MetricBook
 from otel_ml_processor.emit.otlp import Identity, metrics_requests
@@ -33,14 +34,18 @@ from otel_ml_processor.emit.pages import pages
 from otel_ml_processor.emit.push import Pusher
 from otel_ml_processor.emit.server import HttpServer
 from otel_ml_processor.errors import ConfigError
-from otel_ml_processor.forward.deadline import forward_timeout
-from otel_ml_processor.forward.otlp_client import LOGS, METRICS, TRACES, OtlpClient
-from otel_ml_processor.forward.tls import channel_credentials, channel_options
-from otel_ml_processor.pipeline import STEPS, Emit, NextHop, Pipeline
+from otel_ml_processor.forward.forwarding import Forwarding, grpc_client
+from otel_ml_processor.pass_through import PassThrough
+from otel_ml_processor.pipeline import STEPS, Emit, Pipeline
 from otel_ml_processor.profile import read_profile
-from otel_ml_processor.receive.grpc_server import GrpcServer
+from otel_ml_processor.receive.doors import Doors
+from otel_ml_processor.receive.repeats import Repeats
 from otel_ml_processor.refusal import RefusalCause
 from otel_ml_processor.self_metrics import SelfMetrics
+from otel_ml_processor.signals import Signal
+from otel_ml_processor.state.keeper import STATE_STEPS, Keeper, Kept
+from otel_ml_processor.state.ledger import Ledger
+from otel_ml_processor.state.seen_spans import SeenSpans, warm_seen_spans
 from otel_ml_processor.windows.references import References
 from otel_ml_processor.windows.streams import Streams
 
@@ -49,14 +54,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from otel_ml_processor.columns import StreamKey
-    from otel_ml_processor.config import Client, Config
+    from otel_ml_processor.config import Config
+    from otel_ml_processor.pass_through import NextHop
+    from otel_ml_processor.receive.door import Takes
 
 __all__ = ["Service", "load_references", "make_pipeline", "new_self_metrics"]
 
 _LOGGER: Final = logging.getLogger(__name__)
-_COMPRESSION: Final = {
-    "none": grpc.Compression.NoCompression,
-    "gzip": grpc.Compression.Gzip,
+_COUNTS: Final = {
+    Signal.TRACES: n_spans,
+    Signal.METRICS: n_metric_points,
+    Signal.LOGS: n_log_records,
 }
 _DECODER: Final = FastDecoder if IS_COMPILED else PlainDecoder
 _DEFAULT_PUSH: Final = "127.0.0.1:14319"
@@ -88,19 +96,14 @@ class Service:
         )
         self._identity = Identity()
         self._pusher = self._make_pusher()
-        self._next_hop = (
-            self._client(config.forward, config.forward.endpoint, TRACES, "$.forward")
+        self._forwarding = (
+            Forwarding(config.forward, _COUNTS, self._self_metrics, folder)
             if config.forward
             else None
         )
         self._pipeline = self._make_pipeline()
-        self._receiver = GrpcServer(
-            config.receive,
-            self._pipeline.take,
-            self._self_metrics,
-            folder=folder,
-            insecure_bind=config.insecure_bind,
-        )
+        self._keeper = self._make_keeper()
+        self._doors = Doors(config, self._takes(), self._self_metrics, folder)
         self._is_ready = False
         facts = ProcessorFacts(config.mode, config.receive.endpoint, self._identity.version)
         page = pages(self._book, facts, lambda: self._is_ready)
@@ -111,67 +114,114 @@ class Service:
         Serve, or, where an address cannot be listened on, start nothing.
 
         Raises:
-            ConfigError: Naming the address that is in use.
+            ConfigError: Naming the address, or the folder of the state, that is in use.
         """
-        self._http.start()
+        if self._keeper is not None:
+            self._keeper.restore()
+            self.tick()  # what was brought back is told before anybody can ask
         try:
-            self._receiver.bind()
+            self._listen()
         except ConfigError:
-            self._http.stop()
+            if self._keeper is not None:
+                self._keeper.close()
+            if self._forwarding is not None:
+                self._forwarding.close(0)
             raise
         _prepare_decoder()
-        self._receiver.start()
+        self._doors.start()
         self._pusher.start()
         self._is_ready = True
         self._say_what_is_promised()
+        http = self._config.receive.http
         _LOGGER.info(
-            "mode %s; OTLP/gRPC on %s; page, /metrics and /readings on http://%s/",
+            "mode %s; OTLP/gRPC on %s, OTLP/HTTP %s; page, /metrics and /readings on http://%s/",
             self._config.mode,
             self._config.receive.endpoint,
+            f"on {http.endpoint}" if http else "off",
             self._http.endpoint,
         )
+
+    def _listen(self) -> None:
+        self._http.start()
+        try:
+            self._doors.bind()
+        except ConfigError:
+            self._http.stop()
+            raise
 
     def tick(self) -> None:
         """Let time pass: close and assess windows."""
         self._pipeline.tick(time.time_ns())
+        if self._keeper is not None:
+            self._keeper.save_if_due()
 
     def stop(self) -> None:
-        """Refuse new requests, end those in flight, assess what is still open, push it, and let go of everything."""
+        """Refuse new requests, end those in flight, keep what is still open or assess it, push what is known, and let go of everything."""
         self._is_ready = False
-        self._receiver.stop(_GRACE_S)
-        self._pipeline.finish()
+        self._doors.stop(_GRACE_S)
+        if self._keeper is None:
+            self._pipeline.finish()
+        else:  # windows go on after the restart
+            self._pipeline.tick(time.time_ns())
+            self._keeper.close()
         if not self._pusher.flush(_FLUSH_S):
             _LOGGER.warning("some metrics or events were not delivered before the end")
         self._http.stop()
-        if self._next_hop is not None:
-            self._next_hop.close()
+        if self._forwarding is not None:
+            self._forwarding.close(_GRACE_S)
         _LOGGER.info("stopped")
+
+    def _make_keeper(self) -> Keeper | None:
+        if self._config.state.directory is None:
+            return None
+        kept = Kept(
+            self._pipeline.ledger,
+            self._pipeline.states,
+            self._book,
+            self._references.reference,
+            self._self_metrics,
+        )
+        return Keeper(self._config.state, self._folder / self._config.state.directory, kept)
 
     def _make_pusher(self) -> Pusher:
         endpoint = _push_endpoint(self._config)
         send = {
-            method: self._client(self._config.emit, endpoint, method, "$.emit")
-            for method in (METRICS, LOGS, TRACES)
+            signal: grpc_client(self._config.emit, endpoint, signal.method, self._folder, "$.emit")
+            for signal in Signal
         }
         return Pusher(
             metrics=lambda: metrics_requests(self._book.collect(), self._identity, time.time_ns()),
-            send_metrics=partial(send[METRICS].send, timeout_s=_PUSH_TIMEOUT_S),
-            send_logs=partial(send[LOGS].send, timeout_s=_PUSH_TIMEOUT_S),
-            send_traces=partial(send[TRACES].send, timeout_s=_PUSH_TIMEOUT_S),
+            send_metrics=partial(send[Signal.METRICS].send, timeout_s=_PUSH_TIMEOUT_S),
+            send_logs=partial(send[Signal.LOGS].send, timeout_s=_PUSH_TIMEOUT_S),
+            send_traces=partial(send[Signal.TRACES].send, timeout_s=_PUSH_TIMEOUT_S),
             interval_s=self._config.emit.interval,
             count_failure=partial(self._self_metrics.add, METRIC_ML_PROCESSOR_EXPORT_FAILED),
         )
 
-    def _client(self, config: Client, endpoint: str, method: str, place: str) -> OtlpClient:
-        tls = channel_credentials(config.tls, self._folder, place) if config.tls else None
-        return OtlpClient(
-            endpoint,
-            method,
-            tls=tls,
-            headers=config.headers,
-            compression=_COMPRESSION[config.compression],
-            options=channel_options(config.tls),
-        )
+    def _takes(self) -> Takes:
+        """Return who takes what: traces are read, all else goes by."""
+        by = {
+            signal: PassThrough(signal, _COUNTS[signal], self._next_hop(signal), self._self_metrics)
+            for signal in (Signal.METRICS, Signal.LOGS)
+        }
+        return {
+            Signal.TRACES: self._pipeline.take,
+            **{signal: one.take for signal, one in by.items()},
+        }
+
+    def _next_hop(self, signal: Signal) -> NextHop | None:
+        if self._forwarding is None:
+            return None
+        forward = self._forwarding.send[signal]
+        if self._config.privacy == "as_received":
+            return forward
+
+        def forward_without_content(request: bytes, remaining_s: float | None) -> bytes:
+            rest, n_stripped = stripped(request, signal)
+            self._self_metrics.add(METRIC_ML_PROCESSOR_STRIPPED, n_stripped)
+            return forward(rest, remaining_s)
+
+        return forward_without_content
 
     def _make_pipeline(self) -> Pipeline:
         config, references = self._config, self._references
@@ -189,17 +239,11 @@ class Service:
             config,
             references,
             self._promises,
-            forward=self._forward if config.forward else None,
+            forward=self._next_hop(Signal.TRACES),
             emit=outlet,
             self_metrics=self._self_metrics,
             clock_ns=time.time_ns,
         )
-
-    def _forward(self, request: bytes, remaining_s: float | None) -> bytes:
-        if self._next_hop is None or self._config.forward is None:
-            return b""
-        timeout_s = forward_timeout(remaining_s, self._config.forward.timeout)
-        return self._next_hop.send(request, timeout_s)
 
     def _introduce(self, stream: StreamKey) -> None:
         profile = self._references.profile(stream)
@@ -226,6 +270,8 @@ def _prepare_decoder() -> None:
         return
     begin = time.monotonic()
     warm()
+    warm_strip()
+    warm_seen_spans()
     _LOGGER.info("decoder: compiled; ready after %.1f s", time.monotonic() - begin)
 
 
@@ -241,16 +287,22 @@ def make_pipeline(
 ) -> Pipeline:
     """Return the spine with all that it is made of, as *config* says."""
     low_confidence = config.verdicts.low_confidence
+    ledger = Ledger(
+        streams=Streams(config.streams, config.windows, references.reference, low_confidence),
+        spans=SeenSpans(config.receive.repeats),
+        repeats=Repeats(config.receive.repeats),
+        self_metrics=self_metrics,
+        clock_ns=clock_ns,
+    )
     return Pipeline(
         config=config,
         decoder=_DECODER(references.features),
-        streams=Streams(config.streams, config.windows, references.reference, low_confidence),
+        ledger=ledger,
         reference_of=references.reference,
         promises=promises,
         forward=forward,
         emit=emit,
         self_metrics=self_metrics,
-        clock_ns=clock_ns,
     )
 
 
@@ -272,7 +324,7 @@ def new_self_metrics() -> SelfMetrics:
             METRIC_ML_PROCESSOR_UNDECODED: Cause,
             METRIC_ML_PROCESSOR_UNANNOTATED: UnannotatedCause,
             METRIC_ML_PROCESSOR_REFUSED: RefusalCause,
-            METRIC_ML_PROCESSOR_FAILURES: STEPS,
+            METRIC_ML_PROCESSOR_FAILURES: (*STEPS, *STATE_STEPS),
             METRIC_ML_PROCESSOR_OVERFLOW: ["streams", SERIES_BUDGET],
         }
     )

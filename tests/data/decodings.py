@@ -26,6 +26,7 @@ def outcome(decoder: Decoder, request: bytes) -> object:
 def _told(decoded: Decoded) -> object:
     return (
         [(span.place, span.stream, span.resource, span.has_verdict) for span in decoded.spans],
+        decoded.spans.ids.tolist(),
         sorted((_rows(columns) for columns in decoded.columns), key=str),
         decoded.n_spans,
         sorted(decoded.undecoded.items()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_ml_conventions.attributes import (
     MlDriftCalibrationModeValues,
@@ -15,14 +15,14 @@ from otel_ml_conventions.attributes import (
 from otel_ml_processor.assess.drift import MISSING, NON_FINITE, TYPE_ERROR, UNSEEN
 from otel_ml_processor.assess.promise import is_broken
 from otel_ml_processor.assess.reading import Change, DriftKind
+from otel_ml_processor.columns import StreamKey
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from otel_ml_processor.assess.reading import Reading, TargetReading, WindowSpan
-    from otel_ml_processor.columns import StreamKey
 
-__all__ = ["DriftStates", "describe"]
+__all__ = ["DriftStates", "StateMemory", "describe"]
 
 _NAMED: Final = 10
 """Targets that a description names; the rest are counted."""
@@ -39,10 +39,21 @@ _SURE: Final = 1e-16
 """Below it a p-value is only said to be below it."""
 
 
+class StateMemory(NamedTuple):
+    """What is remembered of one window of one stream, in words: the states of its targets are target, name and state."""
+
+    stream: tuple[str, str, str, str]
+    window: str
+    last: str
+    was_steady: bool
+    targets: tuple[tuple[str, str, str], ...]
+
+
 @dataclass(slots=True)
 class _Memory:
     """What one window of one stream has been so far."""
 
+    last: MlDriftStateValues
     states: dict[tuple[MlDriftTargetValues, str], MlDriftStateValues] = field(default_factory=dict)
     was_steady: bool = False
 
@@ -66,17 +77,54 @@ class DriftStates:
         It is skew where no reading of this stream and window has been steady yet, else drift. Readings and targets that are
         insufficient, and readings without targets, say nothing and change nothing.
         """
-        if reading.state is MlDriftStateValues.INSUFFICIENT or not reading.targets:
+        if not reading.targets:
             return None
         memory = self._streams.setdefault(reading.stream, {}).setdefault(
-            reading.window.name, _Memory()
+            reading.window.name, _Memory(reading.state)
         )
+        memory.last = reading.state
+        if reading.state is MlDriftStateValues.INSUFFICIENT:
+            return None
         changed = [target for target in reading.targets if _began_to_drift(memory, target)]
         kind = DriftKind.DRIFT if memory.was_steady else DriftKind.SKEW
         memory.was_steady |= reading.state is MlDriftStateValues.STEADY
         if not changed:
             return None
         return Change(reading, kind, tuple(sorted(changed, key=_largest_first)))
+
+    def last(self, stream: StreamKey, window: str) -> MlDriftStateValues | None:
+        """Return the state of the last reading that had targets; None before the first."""
+        memory = self._streams.get(stream, {}).get(window)
+        return None if memory is None else memory.last
+
+    def memories(self) -> list[StateMemory]:
+        """Return all that is remembered, for `recall`."""
+        return [
+            StateMemory(
+                (stream.service, stream.environment, stream.model, stream.version),
+                window,
+                memory.last.value,
+                memory.was_steady,
+                tuple((t.value, name, state.value) for (t, name), state in memory.states.items()),
+            )
+            for stream, windows in self._streams.items()
+            for window, memory in windows.items()
+        ]
+
+    def recall(self, memories: Iterable[StateMemory]) -> None:
+        """
+        Remember what was remembered elsewhere or before, in place of what is remembered of the same windows.
+
+        Raises:
+            ValueError: If a word is no target or no state.
+        """
+        for said in memories:
+            states = {
+                (MlDriftTargetValues(target), name): MlDriftStateValues(state)
+                for target, name, state in said.targets
+            }
+            memory = _Memory(MlDriftStateValues(said.last), states, said.was_steady)
+            self._streams.setdefault(StreamKey(*said.stream), {})[said.window] = memory
 
     def forget(self, stream: StreamKey) -> None:
         """Drop all that is remembered of *stream*; of an unknown one there is nothing to drop."""

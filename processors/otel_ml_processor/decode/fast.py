@@ -66,6 +66,7 @@ class _Scanned(NamedTuple):
     features: IntArray
     has_verdict: np.ndarray
     is_cut: np.ndarray
+    ids: np.ndarray
     texts: IntArray
 
     @classmethod
@@ -82,6 +83,7 @@ class _Scanned(NamedTuple):
             features=np.empty((n, 2), np.int64),
             has_verdict=np.empty(n, np.bool_),
             is_cut=np.empty(n, np.bool_),
+            ids=np.empty((n, 3), np.uint64),
             texts=texts,
         )
         table = np.full(2 * _MAX_TEXTS, -1, np.int64)
@@ -287,9 +289,10 @@ def _assembled(
     """Return the plain and the odd spans as one request."""
     starts = np.array([span.place.start for span in odd.found], dtype=np.int64)
     odd_rows = np.searchsorted(request.spans[:, 1], starts)
-    has_verdict = request.scanned.has_verdict
+    has_verdict, ids = request.scanned.has_verdict, request.scanned.ids
     for row, span in zip(odd_rows.tolist(), odd.found, strict=True):
         has_verdict[row] = span.has_verdict
+        ids[row] = span.ids
         if span.stream not in streams:
             streams.append(span.stream)
         stream_of[row] = streams.index(span.stream)
@@ -313,6 +316,7 @@ def _assembled(
             streams=streams,
             stream_of=stream_of[rows],
             has_verdict=has_verdict[rows],
+            ids=ids[rows],
         ),
         columns=_by_stream(columns),
         n_spans=len(request.spans),

@@ -285,13 +285,14 @@ def scan_spans(
     features: IntArray,
     has_verdict: NDArray[np.bool_],
     is_cut: NDArray[np.bool_],
+    ids: NDArray[np.uint64],
 ) -> int:
     """
     Read each of *spans*; return how many different texts there were.
 
     Written, a row per span: *states*; *end_times*; *identities* (n, 2), the numbers of the texts of
     model and version, -1 without; *labels*; *numbers* (n, 4), confidence, entropy, margin and value as the bits of a float; *features* (n, 2), the range of the
-    JSON text, -1 without; *has_verdict*; *is_cut*.
+    JSON text, -1 without; *has_verdict*; *is_cut*; *ids* (n, 3), trace id and span id as `InferenceSpans.ids` has them.
     """
     n_texts = 0
     found = np.empty((_N_KEYS, 3), np.int64)
@@ -302,11 +303,18 @@ def scan_spans(
         states[row] = _ODD
         if spans[row, 2] - spans[row, 1] > _MAX_SPAN_BYTES:
             continue
-        is_plain, verdict_seen, end_time = _read_span(data, spans[row, 1], spans[row, 2], found)
+        is_plain, verdict_seen, end_time, trace_at, span_at = _read_span(
+            data, spans[row, 1], spans[row, 2], found
+        )
         if not is_plain:
             continue
         has_verdict[row] = verdict_seen
         end_times[row] = end_time
+        ids[row, :] = 0
+        if trace_at >= 0:
+            ids[row, 0], ids[row, 1] = _fixed64(data, trace_at), _fixed64(data, trace_at + 8)
+        if span_at >= 0:
+            ids[row, 2] = _fixed64(data, span_at)
         states[row], n_texts = _read_inference(
             data,
             row,
@@ -324,9 +332,13 @@ def scan_spans(
 
 
 @compiled
-def _read_span(data: ByteArray, at: int, end: int, found: IntArray) -> tuple[bool, bool, int]:
+def _read_span(
+    data: ByteArray, at: int, end: int, found: IntArray
+) -> tuple[bool, bool, int, int, int]:
     """
-    Return whether the span is plain, whether it carries a verdict, and its end time; its attributes are written to *found*.
+    Return whether the span is plain, whether it carries a verdict, its end time, and where its trace id and its span id lie.
+
+    An id that is not there, or not as long as OTLP has it, lies at -1. The attributes are written to *found*.
 
     One long function, because a call that is not folded into its caller counts the references to every array it is given, which takes
     longer than reading an attribute.
@@ -334,40 +346,49 @@ def _read_span(data: ByteArray, at: int, end: int, found: IntArray) -> tuple[boo
     end_time = np.uint64(0)
     n_attributes = 0
     has_verdict = False
+    trace_at, span_at = -1, -1
     while at < end:
         tag, after = _varint(data, at, end)
         if after < 0:
-            return False, False, end_time
+            return False, False, end_time, -1, -1
         if tag != 0x4A:  # no attribute
             if tag == 0x41 and after + 8 <= end:
                 end_time = _fixed64(data, after)
                 at = after + 8
                 continue
-            at = _after_other(data, tag, after, end)
+            if tag == 0x0A or tag == 0x12:  # trace_id, span_id
+                start, stop = _length(data, after, end)
+                if tag == 0x0A:
+                    trace_at = start if stop - start == 16 else -1
+                else:
+                    span_at = start if stop - start == 8 else -1
+                at = stop if start >= 0 else -1
+            else:
+                at = _after_other(data, tag, after, end)
             if at < 0:
-                return False, False, end_time
+                return False, False, end_time, -1, -1
             continue
         start, stop = _length(data, after, end)
         n_attributes += 1
         if start < 0 or n_attributes > _MAX_ATTRIBUTES or start >= stop or data[start] != 0x0A:
-            return False, False, end_time
+            return False, False, end_time, -1, -1
         key_start, key_end = _length(data, start + 1, stop)
         if key_start < 0 or not is_text(data, key_start, key_end):
-            return False, False, end_time
+            return False, False, end_time, -1, -1
         kind, first, second = _EMPTY, key_end, key_end
         if key_end < stop:
             first, second = _length(data, key_end + 1, stop)
             if data[key_end] != 0x12 or first < 0 or second != stop:
-                return False, False, end_time
+                return False, False, end_time, -1, -1
             if first < stop and data[first] == 0x0A:  # most values are texts
                 kind = _STRING
                 first, second = _length(data, first + 1, stop)
                 if first < 0 or second != stop or not is_text(data, first, second):
-                    return False, False, end_time
+                    return False, False, end_time, -1, -1
             else:
                 kind, first, second = _read_value(data, first, stop)
                 if kind == _IRREGULAR:
-                    return False, False, end_time
+                    return False, False, end_time, -1, -1
         key = -1
         for known in range(_N_KEYS):
             if key_end - key_start == _KEY_ENDS[known + 1] - _KEY_ENDS[known] and same_text(
@@ -379,7 +400,7 @@ def _read_span(data: ByteArray, at: int, end: int, found: IntArray) -> tuple[boo
         elif begins_with(data, key_start, key_end, _VERDICT, 0, len(_VERDICT)):
             has_verdict = True
         at = stop
-    return True, has_verdict, end_time
+    return True, has_verdict, end_time, trace_at, span_at
 
 
 @compiled
@@ -407,7 +428,7 @@ def _after_other(data: ByteArray, tag: int, at: int, end: int) -> int:
     if tag == 0x1A or tag == 0x2A:  # trace_state, name
         start, stop = _length(data, at, end)
         return stop if start >= 0 and is_text(data, start, stop) else -1
-    if tag == 0x0A or tag == 0x12 or tag == 0x22:  # trace_id, span_id, parent_span_id
+    if tag == 0x22:  # parent_span_id
         return _length(data, at, end)[1]
     if tag == 0x39:  # start_time_unix_nano
         return at + 8 if at + 8 <= end else -1

@@ -46,7 +46,7 @@ class InferenceSpans(Sequence[InferenceSpan]):
 
     `places` (n, 4) says where each lies: length_at, start, end, and which of the `messages` is around it. `messages` (k, 4), the `resource_spans`
     and `scope_spans` in their order, says the same of them, -1 where around it is the request. `resources[resource_of[i]]` and `streams[stream_of[i]]` are those
-    of span i.
+    of span i. `ids` (n, 3) are its trace id, as two numbers, and its span id, read as little-endian; an id that has not the length that OTLP gives it is 0.
     """
 
     request: bytes
@@ -57,6 +57,7 @@ class InferenceSpans(Sequence[InferenceSpan]):
     streams: Sequence[StreamKey]
     stream_of: IntArray
     has_verdict: NDArray[np.bool_]
+    ids: NDArray[np.uint64]
 
     def __len__(self) -> int:
         return len(self.places)
@@ -114,5 +115,6 @@ NO_SPANS: Final = InferenceSpans(
     streams=(),
     stream_of=_NOTHING,
     has_verdict=np.zeros(0, dtype=bool),
+    ids=np.zeros((0, 3), dtype=np.uint64),
 )
 """Of a request without inferences."""

@@ -6,6 +6,7 @@ It says what a faster decoder must say too, and takes over for spans that one do
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -70,6 +71,8 @@ VERDICT_PREFIX: Final = "ml.verdict."
 _READ: Final = SAMPLE_KEYS | {ML_MODEL_NAME, ML_MODEL_VERSION, ML_OPERATION_NAME}
 _ORIGIN: Final = frozenset({SERVICE_NAME, DEPLOYMENT_ENVIRONMENT_NAME})
 _LATEST_NS: Final = (1 << 63) - 1
+_TRACE_ID_BYTES: Final = 16
+_SPAN_ID_BYTES: Final = 8
 
 
 class PlainDecoder:
@@ -114,6 +117,7 @@ class FoundSpan(NamedTuple):
     resource: bytes
     stream: StreamKey
     has_verdict: bool
+    ids: tuple[int, int, int]
 
 
 class StreamRows:
@@ -196,7 +200,7 @@ class Reading:
         self.rows_left -= len(samples)
         rows.add(len(self.found), span.end_time_unix_nano, samples)
         has_verdict = self._has_verdict(span, place)
-        self.found.append(FoundSpan(place, origin.resource, stream, has_verdict))
+        self.found.append(FoundSpan(place, origin.resource, stream, has_verdict, _ids(span)))
 
     def _has_verdict(self, span: Span, place: Place) -> bool:
         if self._request.find(VERDICT_PREFIX.encode(), place.start, place.end) < 0:
@@ -226,7 +230,16 @@ def _inference_spans(request: bytes, found: Sequence[FoundSpan]) -> InferenceSpa
         streams=tuple(streams),
         stream_of=_positions([span.stream for span in found], tuple(streams)),
         has_verdict=np.array([span.has_verdict for span in found], dtype=bool),
+        ids=np.array([span.ids for span in found], dtype=np.uint64).reshape(-1, 3),
     )
+
+
+def _ids(span: Span) -> tuple[int, int, int]:
+    """Return trace id and span id as `InferenceSpans.ids` has them."""
+    trace_id = span.trace_id if len(span.trace_id) == _TRACE_ID_BYTES else bytes(_TRACE_ID_BYTES)
+    span_id = span.span_id if len(span.span_id) == _SPAN_ID_BYTES else bytes(_SPAN_ID_BYTES)
+    first, second, third = struct.unpack("<QQQ", trace_id + span_id)
+    return first, second, third
 
 
 def _add_around(place: Place, messages: dict[Place, int]) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "MAX_FIELDS",
     "MAX_SPANS",
     "AttributeValue",
+    "Framing",
     "MalformedRequest",
     "Place",
     "ResourceSpans",
@@ -52,10 +53,12 @@ _MAX_FIELD_NUMBER: Final = (1 << 29) - 1
 
 
 class MalformedRequest(Refusal):
-    """Bytes that are no export request: *found* at byte *offset*, within the message at *path*."""
+    """Bytes that are no export request of that *kind*: *found* at byte *offset*, within the message at *path*."""
 
-    def __init__(self, path: str, offset: int, found: str) -> None:
-        message = f"{path}: expected an ExportTraceServiceRequest, found {found} at byte {offset}"
+    def __init__(
+        self, path: str, offset: int, found: str, kind: str = "ExportTraceServiceRequest"
+    ) -> None:
+        message = f"{path}: expected an {kind}, found {found} at byte {offset}"
         super().__init__(grpc.StatusCode.INVALID_ARGUMENT, message, RefusalCause.MALFORMED)
         self.path = path
         self.offset = offset
@@ -93,7 +96,7 @@ def scan(request: bytes) -> list[ResourceSpans]:
         MalformedRequest: If a length goes beyond the message around it, a number is longer than 10 bytes, a field has number 0 or a
             wire type that OTLP does not use, or there are more than `MAX_SPANS` spans or `MAX_FIELDS` fields.
     """
-    framing = _Framing(request)
+    framing = Framing(request)
     found: list[ResourceSpans] = []
     n_spans = 0
     for number, place in framing.messages(0, len(request), None, "request"):
@@ -106,7 +109,7 @@ def scan(request: bytes) -> list[ResourceSpans]:
     return found
 
 
-def _resource_spans(framing: _Framing, place: Place, path: str) -> ResourceSpans:
+def _resource_spans(framing: Framing, place: Place, path: str) -> ResourceSpans:
     resources: list[bytes] = []
     spans: list[Place] = []
     n_scopes = 0
@@ -122,13 +125,14 @@ def _resource_spans(framing: _Framing, place: Place, path: str) -> ResourceSpans
     return ResourceSpans(b"".join(resources), spans)
 
 
-class _Framing:
-    """Reads one request's tags and lengths, and stops at the budget of fields."""
+class Framing:
+    """Reads the tags and lengths of one *request* of that *kind*, and stops at the budget of fields."""
 
-    __slots__ = ("_fields_left", "request")
+    __slots__ = ("_fields_left", "_kind", "request")
 
-    def __init__(self, request: bytes) -> None:
+    def __init__(self, request: bytes, kind: str = "ExportTraceServiceRequest") -> None:
         self.request = request
+        self._kind = kind
         self._fields_left = MAX_FIELDS
 
     def messages(
@@ -139,11 +143,11 @@ class _Framing:
         while at < end:
             self._fields_left -= 1
             if self._fields_left < 0:
-                raise MalformedRequest(path, at, f"more than {MAX_FIELDS} fields")
+                raise self._malformed(path, at, f"more than {MAX_FIELDS} fields")
             tag, after_tag = self._varint(at, end, path)
             number, wire_type = tag >> 3, tag & 7
             if not 0 < number <= _MAX_FIELD_NUMBER:
-                raise MalformedRequest(path, at, f"field number {number}")
+                raise self._malformed(path, at, f"field number {number}")
             if wire_type == _LENGTH_DELIMITED:
                 length, body = self._varint(after_tag, end, path)
                 at = body + length
@@ -155,7 +159,7 @@ class _Framing:
                 at = after_tag + _FIXED_SIZES[wire_type]
                 self._check_end(at, end, after_tag, path)
             else:
-                raise MalformedRequest(path, at, f"wire type {wire_type}")
+                raise self._malformed(path, at, f"wire type {wire_type}")
 
     def _varint(self, at: int, end: int, path: str) -> tuple[int, int]:
         """Return the number at *at* and the offset behind it."""
@@ -170,12 +174,14 @@ class _Framing:
                 return value, position + 1
             shift += 7
         found = "a number longer than 10 bytes" if end - at >= _MAX_VARINT_BYTES else "a cut number"
-        raise MalformedRequest(path, at, found)
+        raise self._malformed(path, at, found)
 
-    @staticmethod
-    def _check_end(reached: int, end: int, offset: int, path: str) -> None:
+    def _check_end(self, reached: int, end: int, offset: int, path: str) -> None:
         if reached > end:
-            raise MalformedRequest(path, offset, f"a field that ends {reached - end} bytes too far")
+            raise self._malformed(path, offset, f"a field that ends {reached - end} bytes too far")
+
+    def _malformed(self, path: str, offset: int, found: str) -> MalformedRequest:
+        return MalformedRequest(path, offset, found, self._kind)
 
 
 def splice(request: bytes, additions: Iterable[tuple[Place, bytes]]) -> bytes:

@@ -13,7 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions import metrics as names
@@ -21,8 +21,10 @@ from otel_ml_conventions.attributes import (
     MlDriftCalibrationModeValues,
     MlDriftStateValues,
     MlDriftTargetValues,
+    MlProcessorStateValues,
 )
 from otel_ml_conventions.metrics import MetricDefinition
+from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.emit.points import (
     NamedPoint,
     Point,
@@ -35,22 +37,17 @@ from otel_ml_processor.emit.points import (
     window_attributes,
     window_points,
 )
-from otel_ml_processor.self_metrics import (
-    ACCEPTED_SPANS,
-    REFUSED_SPANS,
-    SEND_FAILED_SPANS,
-    SENT_SPANS,
-)
+from otel_ml_processor.self_metrics import ITEMS
+from otel_ml_processor.signals import Signal
 from otel_ml_processor.sketches.label_counts import MAX_LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from otel_ml_processor.assess.reading import Change, Reading, TargetReading
-    from otel_ml_processor.columns import StreamKey
     from otel_ml_processor.emit.points import Attributes
     from otel_ml_processor.profile import Profile
-    from otel_ml_processor.self_metrics import SelfMetrics
+    from otel_ml_processor.self_metrics import ItemCounters, SelfMetrics
 
 __all__ = [
     "DEFINITIONS",
@@ -59,6 +56,7 @@ __all__ = [
     "Metric",
     "MetricBook",
     "ReferenceFacts",
+    "StreamCounts",
     "StreamView",
 ]
 
@@ -75,17 +73,34 @@ _POINTS_PER_FEATURE: Final = 1 + len(MlDriftStateValues) + 5
 _OVERFLOW: Final = "otel.metric.overflow"
 
 # The collector's names for what it says of itself, so that dashboards made for a collector work for this hop; no convention of ours.
-_LIKE_COLLECTOR: Final = {
-    ACCEPTED_SPANS: "Number of spans taken into the pipeline.",
-    REFUSED_SPANS: "Number of spans that were refused.",
-    SENT_SPANS: "Number of spans that the next hop acknowledged.",
-    SEND_FAILED_SPANS: "Number of spans that the next hop did not acknowledge.",
+_ITEM_UNITS: Final = {
+    Signal.TRACES: "{span}",
+    Signal.METRICS: "{datapoint}",
+    Signal.LOGS: "{record}",
 }
+
+
+def _like_collector(counters: ItemCounters, unit: str) -> Iterator[MetricDefinition]:
+    items = unit.strip("{}") + "s"
+    for name, description in (
+        (counters.accepted, f"Number of {items} taken into the pipeline."),
+        (counters.refused, f"Number of {items} that were refused."),
+        (counters.sent, f"Number of {items} that the next hop acknowledged."),
+        (counters.send_failed, f"Number of {items} that the next hop did not acknowledge."),
+        (
+            counters.enqueue_failed,
+            f"Number of {items} for which a best-effort destination had no room.",
+        ),
+    ):
+        yield MetricDefinition(name, "counter", unit, description, "int", ())
+
+
 DEFINITIONS: Final[Mapping[str, MetricDefinition]] = {
     **names.DEFINITIONS,
     **{
-        name: MetricDefinition(name, "counter", "{span}", description, "int", ())
-        for name, description in _LIKE_COLLECTOR.items()
+        definition.name: definition
+        for signal, counters in ITEMS.items()
+        for definition in _like_collector(counters, _ITEM_UNITS[signal])
     },
 }
 
@@ -132,10 +147,28 @@ class _WindowPage:
     values: tuple[NamedPoint, ...] = ()
 
 
+class StreamCounts(NamedTuple):
+    """
+    The cumulative counts of a stream, each a pair of since when (nanoseconds since 1970) and how many, for another book to go on from.
+
+    Detections are by window and target.
+    """
+
+    stream: tuple[str, str, str, str]
+    since_ns: int
+    detections: tuple[tuple[str, str, int, int], ...]
+    labels: dict[str, tuple[int, int]]
+    other_labels: tuple[int, int] | None
+    low_confidence: tuple[int, int] | None
+
+
 @dataclass(slots=True)
 class _Count:
     start_ns: int
     total: int = 0
+
+    def pair(self) -> tuple[int, int]:
+        return self.start_ns, self.total
 
     def set(self, total: int, now_ns: int) -> None:
         # A total that has fallen was counted anew: what is cumulative may run backwards with a new start only.
@@ -202,6 +235,8 @@ class MetricBook:
         self._streams: dict[StreamKey, _StreamPage] = {}
         self._window_lag_s: float | None = None
         self._dedupe_horizon_s: float | None = None
+        self._state: MlProcessorStateValues | None = None
+        self._snapshot_ns: int | None = None
         self._lock = threading.Lock()
 
     def register(
@@ -254,6 +289,32 @@ class MetricBook:
         """Write for how long a request that comes again is known, in seconds, >= 0."""
         self._dedupe_horizon_s = horizon_s
 
+    def set_state(self, state: MlProcessorStateValues) -> None:
+        """Say how the processor began, where it keeps its state."""
+        self._state = state
+
+    def set_snapshot(self, written_ns: int) -> None:
+        """Say when the state was last written, in nanoseconds since 1970."""
+        self._snapshot_ns = written_ns
+
+    def counts(self) -> tuple[int, list[StreamCounts]]:
+        """Return since when streams are counted, and the cumulative counts of each, for `go_on_from`."""
+        with self._lock:
+            pages = [_counts(stream, page) for stream, page in self._streams.items()]
+            return self._forgotten_ns, pages
+
+    def go_on_from(self, since_ns: int, counts: Iterable[StreamCounts]) -> None:
+        """
+        Count on from *counts*, which a book had before, in place of what this one has of the same streams; others have been counted since *since_ns*.
+
+        Raises:
+            ValueError: If a detection is of no target.
+        """
+        pages = {StreamKey(*counted.stream): _page(counted) for counted in counts}
+        with self._lock:
+            self._forgotten_ns = since_ns
+            self._streams.update(pages)
+
     def set_window_lag(self, lag_s: float) -> None:
         """Say by how much the watermark trails the clock, the largest lag over all streams."""
         self._window_lag_s = lag_s
@@ -296,12 +357,14 @@ class MetricBook:
         of_itself = {
             names.METRIC_ML_PROCESSOR_WINDOW_LAG: self._window_lag_s,
             names.METRIC_ML_PROCESSOR_DEDUPE_HORIZON: self._dedupe_horizon_s,
+            names.METRIC_ML_PROCESSOR_SNAPSHOT_AGE: _age_s(self._snapshot_ns, now_ns),
         }
         points += [
             NamedPoint(name, Point((), seconds))
             for name, seconds in of_itself.items()
             if seconds is not None
         ]
+        points += _state_points(self._state)
         for name, attributes, value in self._self_metrics.snapshot():
             points.append(NamedPoint(name, Point(tuple(attributes.items()), value, self._since_ns)))
         return points
@@ -396,6 +459,40 @@ def _reference_points(
         mode = (keys.ML_DRIFT_CALIBRATION_MODE, reference.mode.value)
         point = Point((*where, (keys.ML_WINDOW_NAME, window), mode), share)
         yield NamedPoint(names.METRIC_ML_DRIFT_FALSE_ALARM_MEASURED, point)
+
+
+def _state_points(state: MlProcessorStateValues | None) -> Iterator[NamedPoint]:
+    for value in MlProcessorStateValues if state is not None else ():
+        about = ((keys.ML_PROCESSOR_STATE, value.value),)
+        yield NamedPoint(names.METRIC_ML_PROCESSOR_STATE, Point(about, int(value is state)))
+
+
+def _age_s(time_ns: int | None, now_ns: int) -> float | None:
+    return None if time_ns is None else max(0.0, (now_ns - time_ns) / 1e9)
+
+
+def _counts(stream: StreamKey, page: _StreamPage) -> StreamCounts:
+    return StreamCounts(
+        stream=(stream.service, stream.environment, stream.model, stream.version),
+        since_ns=page.since_ns,
+        detections=tuple((w, t.value, *c.pair()) for (w, t), c in page.detections.items()),
+        labels={label: count.pair() for label, count in page.labels.items()},
+        other_labels=None if page.other_labels is None else page.other_labels.pair(),
+        low_confidence=None if page.violations is None else page.violations.pair(),
+    )
+
+
+def _page(counts: StreamCounts) -> _StreamPage:
+    return _StreamPage(
+        counts.since_ns,
+        detections={
+            (window, MlDriftTargetValues(target)): _Count(*count)
+            for window, target, *count in counts.detections
+        },
+        labels={label: _Count(*count) for label, count in counts.labels.items()},
+        other_labels=_Count(*counts.other_labels) if counts.other_labels else None,
+        violations=_Count(*counts.low_confidence) if counts.low_confidence else None,
+    )
 
 
 def _cumulative(metric: str, attributes: Attributes, count: _Count) -> NamedPoint:

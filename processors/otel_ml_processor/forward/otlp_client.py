@@ -11,10 +11,13 @@ from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from otel_ml_processor.refusal import Refusal, RefusalCause
+from otel_ml_processor.forward.next_hop import MAX_RESPONSE, RETRY_AFTER_S, refusal
+from otel_ml_processor.signals import Signal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from otel_ml_processor.refusal import Refusal
 
 __all__ = [
     "LOGS",
@@ -23,29 +26,15 @@ __all__ = [
     "RETRY_AFTER_S",
     "TRACES",
     "OtlpClient",
+    "answer_of",
     "rejected_items",
+    "retry_delay_s",
 ]
 
-TRACES: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-METRICS: Final = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
-LOGS: Final = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+TRACES: Final = Signal.TRACES.method
+METRICS: Final = Signal.METRICS.method
+LOGS: Final = Signal.LOGS.method
 
-MAX_RESPONSE: Final = 4 << 20
-"""Bytes of an answer, decompressed too; a larger one is an error, as OTLP wants it."""
-RETRY_AFTER_S: Final = 1.0
-"""What our caller is told to wait where the next hop did not say."""
-
-_MAX_RETRY_AFTER_S: Final = 3600.0
-_RETRYABLE: Final = frozenset(
-    {
-        grpc.StatusCode.CANCELLED,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.ABORTED,
-        grpc.StatusCode.OUT_OF_RANGE,
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.DATA_LOSS,
-    }
-)
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MAX_RESPONSE),
     ("grpc.max_send_message_length", -1),  # The next hop says what is too large for it.
@@ -107,26 +96,23 @@ class OtlpClient:
             )
         except grpc.RpcError as error:
             raise self._refusal(error) from None
-        return b"" if _parsed(response) is None else response
+        return answer_of(response)
 
     def close(self) -> None:
         """Close the connection; what is still being sent fails with UNAVAILABLE."""
         self._channel.close()
 
     def _refusal(self, error: grpc.RpcError) -> Refusal:
-        code = error.code()
-        retry_after_s = _retry_after_s(error)
-        message = f"next hop {self._endpoint}: {code.name}: {error.details()}"
-        is_exhausted = code is grpc.StatusCode.RESOURCE_EXHAUSTED
-        if code in _RETRYABLE or (is_exhausted and retry_after_s is not None):
-            after_s = RETRY_AFTER_S if retry_after_s is None else retry_after_s
-            return Refusal(grpc.StatusCode.UNAVAILABLE, message, RefusalCause.NEXT_HOP, after_s)
-        return Refusal(code, message, RefusalCause.NEXT_HOP)
+        return refusal(self._endpoint, error.code(), str(error.details()), _retry_after_s(error))
+
+
+def answer_of(response: bytes) -> bytes:
+    """Return *response*, or an empty one where it is no export response, of any signal: all have the same fields."""
+    return b"" if _parsed(response) is None else response
 
 
 def rejected_items(response: bytes) -> int:
     """Return how many spans, points or records the partial success in *response* rejects; 0 for a full success."""
-    # The three kinds of response have the same fields.
     parsed = _parsed(response)
     return 0 if parsed is None else max(0, parsed.partial_success.rejected_spans)
 
@@ -139,14 +125,15 @@ def _parsed(response: bytes) -> ExportTraceServiceResponse | None:
 
 
 def _retry_after_s(error: grpc.RpcError) -> float | None:
-    """Return the seconds that the next hop's RetryInfo says, in [0, 3600]; None if there is none, or none that can be read."""
+    """Return the seconds that the next hop's RetryInfo says; None if there is none, or none that can be read."""
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
-            return _retry_delay_s(value)
+            return retry_delay_s(value)
     return None
 
 
-def _retry_delay_s(status: bytes) -> float | None:
+def retry_delay_s(status: bytes) -> float | None:
+    """Return the seconds that the RetryInfo in a `google.rpc.Status` says; None if there is none, or none that can be read."""
     info = RetryInfo()
     try:
         details = Status.FromString(status).details
@@ -155,4 +142,4 @@ def _retry_delay_s(status: bytes) -> float | None:
     except DecodeError:
         return None
     delay_s: float = info.retry_delay.seconds + info.retry_delay.nanos / 1e9
-    return min(max(0.0, delay_s), _MAX_RETRY_AFTER_S)
+    return delay_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import TYPE_CHECKING
 
 import grpc
@@ -13,12 +14,12 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.config import ClientTls
 
-__all__ = ["channel_credentials", "channel_options"]
+__all__ = ["channel_credentials", "channel_options", "client_context"]
 
 
 def channel_credentials(config: ClientTls, folder: Path, place: str) -> grpc.ChannelCredentials:
     """
-    Return the credentials that *config* describes; paths are relative to *folder*, *place* is where it stands.
+    Return the credentials of a gRPC channel that *config* describes; paths are relative to *folder*, *place* is where it stands.
 
     Raises:
         ConfigError: If a file cannot be read or holds no PEM.
@@ -40,6 +41,27 @@ def channel_options(config: ClientTls | None) -> tuple[tuple[str, str], ...]:
     if config is None or config.server_name_override is None:
         return ()
     return (("grpc.ssl_target_name_override", config.server_name_override),)
+
+
+def client_context(config: ClientTls, folder: Path, place: str) -> ssl.SSLContext:
+    """
+    Return the context of an HTTP client that *config* describes; otherwise as `channel_credentials`.
+
+    Raises:
+        ConfigError: If a file cannot be read, holds no PEM, or key and certificate do not belong together.
+    """
+    ca = config.ca_file and _pem(folder / config.ca_file, f"{place}.tls.ca_file")
+    context = ssl.create_default_context(cadata=ca.decode("ascii", "replace") if ca else None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if config.cert_file and config.key_file:
+        certificate, key = folder / config.cert_file, folder / config.key_file
+        _pem(certificate, f"{place}.tls.cert_file")
+        _pem(key, f"{place}.tls.key_file")
+        try:
+            context.load_cert_chain(certificate, key)
+        except ssl.SSLError as error:
+            raise ConfigError(f"{place}.tls: cannot use these files: {error.reason}") from None
+    return context
 
 
 def _pem(path: Path, place: str) -> bytes:

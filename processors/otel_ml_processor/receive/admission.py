@@ -13,7 +13,7 @@ from otel_ml_processor.refusal import Refusal, RefusalCause
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["RETRY_AFTER_S", "Admission"]
+__all__ = ["RETRY_AFTER_S", "Admission", "Share"]
 
 RETRY_AFTER_S: Final = 1.0
 """What a refused sender is told to wait."""
@@ -21,7 +21,7 @@ RETRY_AFTER_S: Final = 1.0
 
 class Admission:
     """
-    A budget of *limit_bytes* (>= 1) for all requests in flight.
+    A budget of *limit_bytes* (>= 1) for all requests in flight; safe to use from any thread.
 
     One request alone is admitted whatever its size: how large one may be is said elsewhere, and one that never fitted would be sent
     again for ever.
@@ -50,22 +50,33 @@ class Admission:
             raise self._refusal()
 
     @contextmanager
-    def hold(self, size_bytes: int) -> Iterator[None]:
+    def hold(self, size_bytes: int) -> Iterator[Share]:
         """
-        Keep *size_bytes* (>= 0) of the budget until the block ends, however it ends.
+        Keep *size_bytes* (>= 0) of the budget, and what the share then grows by, until the block ends, however it ends.
 
         Raises:
             Refusal: UNAVAILABLE, if they do not fit beside the others.
         """
-        with self._lock:
-            if self._in_flight and self._in_flight + size_bytes > self._limit_bytes:
-                raise self._refusal()
-            self._in_flight += size_bytes
+        share = Share(self)
+        share.grow(size_bytes)
         try:
-            yield
+            yield share
         finally:
             with self._lock:
-                self._in_flight -= size_bytes
+                self._in_flight -= share.size_bytes
+
+    def take(self, size_bytes: int, held_bytes: int) -> None:
+        """
+        Take *size_bytes* for a request that holds *held_bytes* already.
+
+        Raises:
+            Refusal: UNAVAILABLE, if they do not fit beside the other requests.
+        """
+        with self._lock:
+            others = self._in_flight - held_bytes
+            if others and self._in_flight + size_bytes > self._limit_bytes:
+                raise self._refusal()
+            self._in_flight += size_bytes
 
     def _refusal(self) -> Refusal:
         message = (
@@ -73,3 +84,23 @@ class Admission:
             "(receive.max_in_flight); try again"
         )
         return Refusal(grpc.StatusCode.UNAVAILABLE, message, RefusalCause.OVERLOAD, RETRY_AFTER_S)
+
+
+class Share:
+    """What one request holds of the budget."""
+
+    __slots__ = ("_admission", "size_bytes")
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+        self.size_bytes = 0
+
+    def grow(self, size_bytes: int) -> None:
+        """
+        Hold *size_bytes* (>= 0) more.
+
+        Raises:
+            Refusal: UNAVAILABLE, if they do not fit beside the others.
+        """
+        self._admission.take(size_bytes, self.size_bytes)
+        self.size_bytes += size_bytes

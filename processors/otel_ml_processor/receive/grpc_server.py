@@ -1,47 +1,38 @@
-"""OTLP traces over gRPC: raw bytes in, raw bytes or a status out; every request that is not taken is counted."""
+"""OTLP over gRPC: raw bytes in, raw bytes or a status out; every request that is not taken is counted."""
 
 from __future__ import annotations
 
-import logging
-import math
-import traceback
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import grpc
-from google.protobuf.duration_pb2 import Duration
-from google.rpc.error_details_pb2 import RetryInfo
-from google.rpc.status_pb2 import Status
 from grpc_health.v1.health import HealthServicer
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
-from otel_ml_conventions.metrics import METRIC_ML_PROCESSOR_REFUSED
+from otel_ml_processor.endpoint import host_and_port
 from otel_ml_processor.errors import ConfigError
-from otel_ml_processor.receive.admission import RETRY_AFTER_S, Admission
-from otel_ml_processor.receive.bearer import BearerToken
-from otel_ml_processor.receive.listener import check_endpoint, host_and_port
+from otel_ml_processor.receive.callers import Callers
+from otel_ml_processor.receive.door import Doorkeeper
+from otel_ml_processor.receive.listener import check_endpoint
+from otel_ml_processor.receive.status import status_of
 from otel_ml_processor.receive.tls import server_credentials
 from otel_ml_processor.refusal import Refusal, RefusalCause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from otel_ml_processor.config import ReceiveConfig
+    from otel_ml_processor.receive.admission import Admission
+    from otel_ml_processor.receive.door import Take, Takes
     from otel_ml_processor.self_metrics import SelfMetrics
 
-__all__ = ["GrpcServer", "Take"]
+__all__ = ["GrpcServer"]
 
-Take: TypeAlias = "Callable[[bytes, float | None], bytes]"
-"""
-Takes a request and the seconds that its caller still waits (None: for ever), and gives the response.
-
-It raises `Refusal` to answer with a status; anything else that it raises is answered with UNAVAILABLE.
-"""
-
-_PLACE: Final = "$.receive.endpoint"
-_SERVICE: Final = "opentelemetry.proto.collector.trace.v1.TraceService"
+_ROOM: Final = "$.receive"
+_PLACE: Final = f"{_ROOM}.endpoint"
 _OPTIONS: Final = (
     ("grpc.so_reuseport", 0),  # Two processors on one port would each get some of the spans.
     ("grpc.max_metadata_size", 8 << 10),
@@ -54,14 +45,11 @@ _OPTIONS: Final = (
 )
 _FOR_EVER_S: Final = 1e9
 """gRPC gives a call without a deadline one that lies centuries ahead."""
-_MAX_MESSAGE: Final = 400
-"""Characters of a status message: it travels in a header, and a header is small."""
-_LOGGER: Final = logging.getLogger(__name__)
 
 
 class GrpcServer:
     """
-    Serves OTLP/gRPC traces on `config.endpoint` and hands every admitted request to *take*, on `config.threads` threads.
+    Serves OTLP/gRPC on `config.endpoint`: what *admission* has room for goes to who of *takes* takes its signal, on `config.threads` threads.
 
     Besides it answers `grpc.health.v1.Health`, without a token. Paths in *config* are relative to *folder*.
 
@@ -75,7 +63,8 @@ class GrpcServer:
     def __init__(
         self,
         config: ReceiveConfig,
-        take: Take,
+        takes: Takes,
+        admission: Admission,
         self_metrics: SelfMetrics,
         *,
         folder: Path = Path(),
@@ -84,13 +73,8 @@ class GrpcServer:
         host_and_port(_PLACE, config.endpoint)
         self._config = config
         self._may_reach_out = insecure_bind or config.tls is not None
-        self._tls = server_credentials(config.tls, folder) if config.tls else None
-        token_file = config.bearer_token_file
-        self._token = BearerToken(folder / token_file) if token_file else None
-        self._take = take
-        self._self_metrics = self_metrics
-        self._admission = Admission(config.max_in_flight)
-        self._reported: set[str] = set()
+        self._tls = server_credentials(config.tls, folder, f"{_ROOM}.tls") if config.tls else None
+        self._door = Doorkeeper(Callers(config, folder, _ROOM), admission, self_metrics)
         self._threads = ThreadPoolExecutor(config.threads, thread_name_prefix="otel-ml-receive")
         self._server = grpc.server(
             self._threads,
@@ -98,9 +82,10 @@ class GrpcServer:
         )
         # Registered as a stream of requests, which is the same on the wire. A message is then read when a thread asks for it, after
         # admission; and one that cannot be read ends up here, where it is counted, instead of being refused unseen.
-        export = grpc.stream_unary_rpc_method_handler(self._export)
-        handler = grpc.method_handlers_generic_handler(_SERVICE, {"Export": export})
-        self._server.add_generic_rpc_handlers((handler,))
+        for signal, take in takes.items():
+            export = grpc.stream_unary_rpc_method_handler(partial(self._export, take))
+            handler = grpc.method_handlers_generic_handler(signal.service, {"Export": export})
+            self._server.add_generic_rpc_handlers((handler,))
         self._health = HealthServicer()
         self._health.set("", HealthCheckResponse.NOT_SERVING)
         add_HealthServicer_to_server(self._health, self._server)
@@ -152,22 +137,22 @@ class GrpcServer:
         self._server.stop(grace_s).wait()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _export(self, messages: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+    def _export(
+        self, take: Take, messages: Iterator[bytes], context: grpc.ServicerContext
+    ) -> bytes:
         try:
-            return self._answer(messages, context)
-        except Refusal as refusal:
-            self._refuse(refusal, context)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the sender must keep its spans
-            self._refuse(self._our_mistake(error), context)
+            return self._answer(take, messages, context)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the sender must keep what it sent
+            _abort(context, self._door.refused(error))
 
-    def _answer(self, messages: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
-        if self._token is not None:
-            self._token.check(context.invocation_metadata())
-        self._admission.check()
+    def _answer(
+        self, take: Take, messages: Iterator[bytes], context: grpc.ServicerContext
+    ) -> bytes:
+        self._door.let_in(_authorization(context))
         request = self._read(messages)
-        with self._admission.hold(len(request)):
+        with self._door.admission.hold(len(request)):
             remaining_s = context.time_remaining()
-            return self._take(request, remaining_s if remaining_s < _FOR_EVER_S else None)
+            return take(request, remaining_s if remaining_s < _FOR_EVER_S else None)
 
     def _read(self, messages: Iterator[bytes]) -> bytes:
         try:
@@ -180,34 +165,18 @@ class GrpcServer:
                 RefusalCause.UNREADABLE,
             ) from None
 
-    def _our_mistake(self, error: Exception) -> Refusal:
-        what = type(error).__name__
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{what} in {frame.filename}:{frame.lineno}"
-        if (
-            where not in self._reported
-        ):  # Its message may quote a value of the user's, so it stays out.
-            self._reported.add(where)
-            _LOGGER.warning("a request failed by a mistake of ours (said once): %s", where)
-        message = f"the processor failed ({what}); try again"
-        return Refusal(grpc.StatusCode.UNAVAILABLE, message, RefusalCause.INTERNAL, RETRY_AFTER_S)
 
-    def _refuse(self, refusal: Refusal, context: grpc.ServicerContext) -> NoReturn:
-        self._self_metrics.add(METRIC_ML_PROCESSOR_REFUSED, cause=refusal.cause)
-        message = refusal.message[:_MAX_MESSAGE]
-        if refusal.retry_after_s is not None:
-            context.set_trailing_metadata(
-                (("grpc-status-details-bin", _details(refusal, message)),)
-            )
-        context.abort(refusal.code, message)
-        raise AssertionError  # abort() always raises.
+def _authorization(context: grpc.ServicerContext) -> str:
+    """Return the header of that name; empty without one."""
+    metadata = context.invocation_metadata()
+    given = next((value for key, value in metadata if key == "authorization"), "")
+    return given if isinstance(given, str) else given.decode(errors="replace")
 
 
-def _details(refusal: Refusal, message: str) -> bytes:
-    """Return the `google.rpc.Status` that says when to try again."""
-    status = Status(code=refusal.code.value[0], message=message)
-    fraction, seconds = math.modf(refusal.retry_after_s or 0.0)
-    delay = Duration(seconds=int(seconds), nanos=int(fraction * 1e9))
-    status.details.add().Pack(RetryInfo(retry_delay=delay))
-    details: bytes = status.SerializeToString()
-    return details
+def _abort(context: grpc.ServicerContext, refusal: Refusal) -> NoReturn:
+    status = status_of(refusal)
+    if refusal.retry_after_s is not None:
+        details = (("grpc-status-details-bin", status.SerializeToString()),)
+        context.set_trailing_metadata(details)
+    context.abort(refusal.code, status.message)
+    raise AssertionError  # abort() always raises.

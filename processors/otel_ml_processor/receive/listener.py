@@ -5,15 +5,12 @@ from __future__ import annotations
 import errno
 import ipaddress
 import os
-import re
 import socket
-from typing import Final
 
+from otel_ml_processor.endpoint import host_and_port
 from otel_ml_processor.errors import ConfigError
 
-__all__ = ["check_endpoint", "host_and_port"]
-
-_MAX_PORT: Final = 65_535
+__all__ = ["check_endpoint"]
 
 
 def check_endpoint(place: str, endpoint: str, *, may_reach_out: bool) -> None:
@@ -39,14 +36,6 @@ def check_endpoint(place: str, endpoint: str, *, may_reach_out: bool) -> None:
                 f"{place}: cannot listen on {endpoint}: {reason}; "
                 "stop what listens there or choose another port"
             )
-
-
-def host_and_port(place: str, endpoint: str) -> tuple[str, int]:
-    """Return the parts of `host:port` or `[host]:port`; ConfigError naming *place* for anything else."""
-    found = re.fullmatch(r"(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:]+)):(?P<port>[0-9]{1,5})", endpoint)
-    if found is None or int(found["port"]) > _MAX_PORT:
-        raise ConfigError(f"{place}: expected host:port such as 127.0.0.1:14317, got {endpoint!r}")
-    return found["v6"] or found["host"], int(found["port"])
 
 
 def _is_loopback(host: str) -> bool:

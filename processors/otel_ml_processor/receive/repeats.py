@@ -1,8 +1,7 @@
 """
 Requests that come again: senders repeat what they believe was not delivered, byte for byte, and it is neither forwarded nor counted twice.
 
-A request is known by 128 bits of its bytes and by its length. The bits are drawn with a secret of this process, so nobody can make two requests that are
-taken for one.
+A request is known by 128 bits of its bytes and by its length. The bits are drawn with a secret, so nobody can make two requests that are taken for one.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ from otel_ml_processor.receive.admission import RETRY_AFTER_S
 from otel_ml_processor.refusal import Refusal, RefusalCause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-__all__ = ["MAX_REQUESTS", "Answer", "Repeats"]
+__all__ = ["MAX_REQUESTS", "Answer", "KnownRequest", "Repeats"]
 
 MAX_REQUESTS: Final = 1 << 16
 """Requests that are remembered, some 20 MB; beyond it the oldest is forgotten, and the horizon is shorter than configured."""
@@ -33,6 +32,15 @@ MAX_REQUESTS: Final = 1 << 16
 class Answer(NamedTuple):
     """What a request was answered with, and how many inference spans it held."""
 
+    response: bytes
+    n_inferences: int
+
+
+class KnownRequest(NamedTuple):
+    """A request that was answered: what it is known by, since how many seconds, and what it was answered with."""
+
+    key: bytes
+    age_s: float
     response: bytes
     n_inferences: int
 
@@ -48,23 +56,25 @@ class Repeats:
     """
     Remembers the requests of the last *horizon_s* seconds (> 0), at most `MAX_REQUESTS`; safe to use from any thread.
 
-    Only what was acknowledged is remembered: a request that was refused may come again.
+    Only what was acknowledged is remembered: a request that was refused may come again. `secret` (8 bytes or more) is set before the first request.
     """
 
-    __slots__ = ("_clock", "_horizon_s", "_known", "_lock", "_seed")
+    __slots__ = ("_clock", "_horizon_s", "_known", "_lock", "secret")
 
     def __init__(self, horizon_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._horizon_s = horizon_s
         self._clock = clock
-        self._seed = secrets.randbits(64)
+        self.secret = secrets.token_bytes(8)
         self._lock = threading.Lock()
-        self._known: OrderedDict[tuple[int, int], _Known] = OrderedDict()
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
 
     def once(
-        self, request: bytes, remaining_s: float | None, take: Callable[[], Answer]
+        self, request: bytes, remaining_s: float | None, take: Callable[[bytes], Answer]
     ) -> tuple[Answer, bool]:
         """
         Return what *take* answers to *request*, and whether that was known already, so that *take* was not called.
+
+        *take* is handed what the request is known by, so that it can `remember` it together with what it counts.
 
         While the same request is being taken by somebody else, their answer is waited for, at most *remaining_s* seconds (None: for
         ever); where it is a refusal, this one is refused as well.
@@ -72,40 +82,48 @@ class Repeats:
         Raises:
             Refusal: As *take* does; UNAVAILABLE where the wait was too long.
         """
-        key = (xxhash.xxh3_128_intdigest(request, self._seed), len(request))
+        seed = int.from_bytes(self.secret[:8], "little")
+        key = xxhash.xxh3_128_digest(request, seed) + len(request).to_bytes(8, "little")
         mine: Future[Answer] = Future()
         known = self._known_or(key, mine)
         if known is not mine:
             return _waited(known, remaining_s), True
         try:
-            answer = take()
+            answer = take(key)
         except BaseException as error:
-            self._end(key, None)
+            with self._lock:
+                self._known.pop(key, None)
             mine.set_exception(error)
             raise
-        self._end(key, answer)
+        self.remember(key, answer)
         mine.set_result(answer)
         return answer, False
 
-    def horizon_s(self) -> float:
-        """Return for how long a request is remembered: as configured, or less where there are too many of them."""
+    def remember(self, key: bytes, answer: Answer, age_s: float = 0.0) -> None:
+        """Know that the request of that *key* was answered with *answer*, *age_s* seconds ago where it is not being worked on."""
+        now_s = self._clock()
         with self._lock:
-            if len(self._known) < MAX_REQUESTS:
-                return self._horizon_s
-            oldest = next(iter(self._known.values()))
-            return min(self._horizon_s, self._clock() - oldest.since_s)
+            known = self._known.get(key)
+            if known is None:
+                self._forget(now_s)
+            self._known[key] = _Known(answer, now_s - age_s if known is None else known.since_s)
 
-    def _known_or(self, key: tuple[int, int], mine: Future[Answer]) -> Answer | Future[Answer]:
+    def known(self) -> Iterator[KnownRequest]:
+        """Yield all requests that are answered now, the oldest first, however late they are asked for."""
+        with self._lock:  # two lists and no pairs: so many new objects would have all others looked at
+            keys, known = list(self._known), list(self._known.values())
+        now_s = self._clock()
+        return (
+            KnownRequest(key, now_s - since_s, *answer)
+            for key, (answer, since_s) in zip(keys, known, strict=True)
+            if isinstance(answer, Answer)
+        )
+
+    def _known_or(self, key: bytes, mine: Future[Answer]) -> Answer | Future[Answer]:
         now_s = self._clock()
         with self._lock:
             self._forget(now_s)
             return self._known.setdefault(key, _Known(mine, now_s)).answer
-
-    def _end(self, key: tuple[int, int], answer: Answer | None) -> None:
-        with self._lock:
-            known = self._known.pop(key, None) if answer is None else self._known.get(key)
-            if answer is not None and known is not None:
-                self._known[key] = _Known(answer, known.since_s)
 
     def _forget(self, now_s: float) -> None:
         while self._known:

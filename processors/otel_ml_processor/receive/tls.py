@@ -3,83 +3,137 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+import ssl
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import grpc
 
 from otel_ml_processor.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from otel_ml_processor.config import ServerTls
 
-__all__ = ["server_credentials"]
+__all__ = ["server_context", "server_credentials"]
 
 _LOGGER: Final = logging.getLogger(__name__)
-_PLACE: Final = "$.receive.tls"
+_Made = TypeVar("_Made")
 
 
-class _Files:
-    """The certificate files as they are now, and as they were when they were last read."""
+class _Files(Generic[_Made]):
+    """
+    The certificate files, and what *make* makes of them: once at the start, and again when they have changed.
 
-    def __init__(self, config: ServerTls, folder: Path) -> None:
+    Raises:
+        ConfigError: If a file is missing, holds no PEM, or does not belong to the others.
+    """
+
+    def __init__(
+        self,
+        config: ServerTls,
+        folder: Path,
+        place: str,
+        make: Callable[[Mapping[str, Path]], _Made],
+    ) -> None:
         names = {
             "cert_file": config.cert_file,
             "key_file": config.key_file,
             "client_ca_file": config.client_ca_file,
         }
+        self._place = place
+        self._make = make
         self._paths = {key: folder / name for key, name in names.items() if name is not None}
-        self._seen = self._stamps()
+        try:
+            self._seen = self._stamps()
+            self.first = self._read()
+        except ssl.SSLError as error:
+            raise ConfigError(f"{place}: cannot use these files: {error.reason}") from None
+        except OSError as error:
+            raise ConfigError(f"{place}: cannot read {error.filename}: {error.strerror}") from None
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
 
     def _stamps(self) -> list[tuple[int, int]]:
         stats = [path.stat() for path in self._paths.values()]
         return [(stat.st_mtime_ns, stat.st_size) for stat in stats]
 
-    def read(self) -> grpc.ServerCertificateConfiguration:
-        """Return what the files say; OSError if one cannot be read, ValueError if one holds nothing."""
-        found = {key: path.read_bytes() for key, path in self._paths.items()}
-        for key, content in found.items():
-            if b"-----BEGIN " not in content:
-                raise ValueError(f"{_PLACE}.{key}: expected PEM, found none in {self._paths[key]}")
-        return grpc.ssl_server_certificate_configuration(
-            [(found["key_file"], found["cert_file"])], root_certificates=found.get("client_ca_file")
-        )
+    def _read(self) -> _Made:
+        for key, path in self._paths.items():
+            if b"-----BEGIN " not in path.read_bytes():
+                raise ValueError(f"{self._place}.{key}: expected PEM, found none in {path}")
+        return self._make(self._paths)
 
-    def changed(self) -> grpc.ServerCertificateConfiguration | None:
+    def changed(self) -> _Made | None:
         """Return what the files say since they have changed; None if they have not, or say nothing that can be used."""
         try:
             stamps = self._stamps()
             if stamps == self._seen:
                 return None
             self._seen = stamps
-            found = self.read()
+            made = self._read()
         except (OSError, ValueError) as error:
             _LOGGER.warning(
-                "%s: the certificates in force stay, the new ones are unusable: %s", _PLACE, error
+                "%s: the certificates in force stay, the new ones are unusable: %s",
+                self._place,
+                error,
             )
             return None
-        _LOGGER.info("%s: certificates were read again", _PLACE)
-        return found
+        _LOGGER.info("%s: certificates were read again", self._place)
+        return made
 
 
-def server_credentials(config: ServerTls, folder: Path) -> grpc.ServerCredentials:
+def server_credentials(config: ServerTls, folder: Path, place: str) -> grpc.ServerCredentials:
     """
-    Return the credentials that *config* describes; paths are relative to *folder*.
+    Return what a gRPC server needs for *config*, which stands at *place*; paths are relative to *folder*.
 
     Each new connection looks whether the files have changed. Connections that are open keep what they began with.
 
     Raises:
         ConfigError: If a file is missing or holds no PEM.
     """
-    try:
-        files = _Files(config, folder)
-        return grpc.dynamic_ssl_server_credentials(
-            files.read(),
-            files.changed,
-            require_client_authentication=config.client_ca_file is not None,
-        )
-    except OSError as error:
-        raise ConfigError(f"{_PLACE}: cannot read {error.filename}: {error.strerror}") from None
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
+    files = _Files(config, folder, place, _for_grpc)
+    return grpc.dynamic_ssl_server_credentials(
+        files.first,
+        files.changed,
+        require_client_authentication=config.client_ca_file is not None,
+    )
+
+
+def server_context(config: ServerTls, folder: Path, place: str) -> ssl.SSLContext:
+    """
+    Return what an HTTP server needs for *config*; otherwise as `server_credentials`.
+
+    Raises:
+        ConfigError: If a file is missing, holds no PEM, or key and certificate do not belong together.
+    """
+    files = _Files(config, folder, place, _for_http)
+    current = files.first
+
+    def renew(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        nonlocal current
+        current = files.changed() or current
+        connection.context = current
+
+    # Called at the beginning of every handshake, also of a client that says no name.
+    files.first.sni_callback = renew
+    return files.first
+
+
+def _for_grpc(paths: Mapping[str, Path]) -> grpc.ServerCertificateConfiguration:
+    content = {key: path.read_bytes() for key, path in paths.items()}
+    return grpc.ssl_server_certificate_configuration(
+        [(content["key_file"], content["cert_file"])],
+        root_certificates=content.get("client_ca_file"),
+    )
+
+
+def _for_http(paths: Mapping[str, Path]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(paths["cert_file"], paths["key_file"])
+    if "client_ca_file" in paths:
+        context.load_verify_locations(paths["client_ca_file"])
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context

@@ -43,8 +43,16 @@ class LabelCounts:
 
     def merge(self, other: LabelCounts) -> None:
         """Add what *other* counted; both must have been made with the same known classes."""
-        self.others += other.others
-        self._add(list(other._counts.items()))
+        self.add_counts(other._counts, other.others)
+
+    def add_counts(self, counts: Mapping[str, int], others: int) -> None:
+        """Add rows by class, as `by_class` has them, and *others* of further classes."""
+        self.others += others
+        self._add(list(counts.items()))
+
+    def by_class(self) -> dict[str, int]:
+        """Return rows by class, in the order of their names, without the others."""
+        return dict(sorted(self._counts.items()))
 
     def counts(self) -> Mapping[str, int]:
         """Return rows by class, the most frequent first; `other` holds all further classes and is left out where there are none."""

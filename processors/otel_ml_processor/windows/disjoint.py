@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from otel_ml_processor.columns import IntArray
     from otel_ml_processor.config import WindowConfig
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.summary import Summary
 
-__all__ = ["Closed", "Parts", "RowWindows", "TimeWindows", "Windows", "windows_of"]
+__all__ = ["Closed", "Open", "Parts", "RowWindows", "Step", "TimeWindows", "Windows", "windows_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,32 @@ class Closed:
     end_ns: int
     summary: Summary
     is_sufficient: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A window that may still take rows, and the event time [start_ns, end_ns) it covers so far."""
+
+    start_ns: int
+    end_ns: int
+    summary: Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """
+    What windows of one kind do with the rows `[begin, end)` of a request.
+
+    Windows of time first close those that end at or before `closed_until_ns`, then the rows go into the one that covers [start_ns, end_ns).
+    Windows of rows take them, whose event times lie in [start_ns, end_ns), and where it `completes` one, close it.
+    """
+
+    begin: int
+    end: int
+    start_ns: int
+    end_ns: int
+    closed_until_ns: int = 0
+    completes: bool = False
 
 
 class Parts:
@@ -57,18 +83,44 @@ class Parts:
             summary.add(self._placed[begin:end])
         return summary
 
+    def summaries(self) -> Mapping[tuple[int, int], Summary]:
+        """Return every part that has been asked for, by where it begins and ends; not to be changed."""
+        return self._summaries
+
 
 class Windows(Protocol):
-    """Windows of one kind of one stream."""
+    """
+    Windows of one kind of one stream.
 
-    def add(self, parts: Parts, end_times_ns: IntArray, watermarks_ns: IntArray) -> list[Closed]:
-        """Add all rows of *parts*; `watermarks_ns[i]` is the watermark before row i. Return what this closed, in order."""
+    What is to be done with rows is planned first and then done, so that it can be written down and done again.
+    """
+
+    name: str
+
+    def plan(self, end_times_ns: IntArray, watermarks_ns: IntArray) -> list[Step]:
+        """Return what to do with rows, in order; `watermarks_ns[i]` is the watermark before row i. Nothing is taken yet."""
+
+    def take(self, step: Step, summary: Summary) -> list[Closed]:
+        """Do *step*, whose rows count *summary*; return what this closed, in order."""
 
     def close(self, watermark_ns: int) -> list[Closed]:
         """Return the windows that end at or before *watermark_ns*, which no longer take rows."""
 
     def finish(self) -> list[Closed]:
         """Return all open windows, whatever the time; nothing is added afterwards."""
+
+    @property
+    def extent(self) -> str:
+        """How much one window holds: two kinds with the same can be merged."""
+
+    def open_windows(self) -> list[Open]:
+        """Return copies of the windows that are open, the earliest first."""
+
+    def carried(self) -> Open | None:
+        """Return a copy of the rows that had too few for a window of their own and wait for the next."""
+
+    def absorb(self, opened: Sequence[Open], carried: Open | None) -> list[Closed]:
+        """Merge what windows of the same extent had; return what this closed."""
 
 
 class TimeWindows:
@@ -78,12 +130,12 @@ class TimeWindows:
     Open at once are at most (lateness + a minute) / length + 2 windows, since a row of a window that the watermark has passed is late.
     """
 
-    __slots__ = ("_carried", "_length_ns", "_min_rows", "_name", "_new", "_open", "late_rows")
+    __slots__ = ("_carried", "_length_ns", "_min_rows", "_new", "_open", "late_rows", "name")
 
     def __init__(
         self, name: str, length_ns: int, min_rows: int, new: Callable[[], Summary]
     ) -> None:
-        self._name = name
+        self.name = name
         self._length_ns = length_ns
         self._min_rows = min_rows
         self._new = new
@@ -91,17 +143,24 @@ class TimeWindows:
         self._carried: tuple[int, Summary] | None = None
         self.late_rows = 0
 
-    def add(self, parts: Parts, end_times_ns: IntArray, watermarks_ns: IntArray) -> list[Closed]:
-        """Add the rows whose window is open; count the others as late."""
+    def plan(self, end_times_ns: IntArray, watermarks_ns: IntArray) -> list[Step]:
+        """Return where the rows go whose window is open; count the others as late."""
         starts = end_times_ns // self._length_ns * self._length_ns
         is_late = starts + self._length_ns <= watermarks_ns
         self.late_rows += int(is_late.sum())
-        closed: list[Closed] = []
-        for run in _runs(np.where(is_late, -1, starts)):
-            start = int(starts[run.start])
-            if not is_late[run.start]:
-                closed += self.close(int(watermarks_ns[run.start]))
-                self._summary(start).merge(parts.summary(run.start, run.stop))
+        return [
+            self._step(run, int(starts[run.start]), int(watermarks_ns[run.start]))
+            for run in _runs(np.where(is_late, -1, starts))
+            if not is_late[run.start]
+        ]
+
+    def _step(self, run: slice, start_ns: int, watermark_ns: int) -> Step:
+        return Step(run.start, run.stop, start_ns, start_ns + self._length_ns, watermark_ns)
+
+    def take(self, step: Step, summary: Summary) -> list[Closed]:
+        """Close what is to be closed before, and add *summary* to the window of *step*."""
+        closed = self.close(step.closed_until_ns)
+        self._summary(step.start_ns).merge(summary)
         return closed
 
     def _summary(self, start_ns: int) -> Summary:
@@ -119,6 +178,36 @@ class TimeWindows:
         """Return all open windows, the earliest first."""
         return [self._closed(start) for start in sorted(self._open)]
 
+    @property
+    def extent(self) -> str:
+        """The length in nanoseconds."""
+        return f"{self._length_ns} ns"
+
+    def open_windows(self) -> list[Open]:
+        """Return copies of the open windows, the earliest first."""
+        return [
+            Open(start, start + self._length_ns, self._open[start].copy())
+            for start in sorted(self._open)
+        ]
+
+    def carried(self) -> Open | None:
+        """Return a copy of what is carried into the next window."""
+        if self._carried is None:
+            return None
+        first_ns, summary = self._carried
+        return Open(first_ns, first_ns, summary.copy())
+
+    def absorb(self, opened: Sequence[Open], carried: Open | None) -> list[Closed]:
+        """Merge window by window; time closes them, later."""
+        for window in opened:
+            self._summary(window.start_ns).merge(window.summary)
+        if carried is not None:
+            first_ns, summary = self._carried or (carried.start_ns, self._new())
+            both = summary.copy()  # the one that was there is also that of a closed window
+            both.merge(carried.summary)
+            self._carried = min(first_ns, carried.start_ns), both
+        return []
+
     def _closed(self, start_ns: int) -> Closed:
         summary, first_ns = self._open.pop(start_ns), start_ns
         if self._carried is not None:
@@ -126,33 +215,39 @@ class TimeWindows:
             summary.merge(carried)
         is_sufficient = summary.rows >= self._min_rows
         self._carried = None if is_sufficient else (first_ns, summary)
-        return Closed(self._name, first_ns, start_ns + self._length_ns, summary, is_sufficient)
+        return Closed(self.name, first_ns, start_ns + self._length_ns, summary, is_sufficient)
 
 
 class RowWindows:
     """Windows of exactly N rows in the order of arrival; event time only tells what they cover."""
 
-    __slots__ = ("_covers", "_min_rows", "_name", "_new", "_size", "_summary")
+    __slots__ = ("_covers", "_min_rows", "_new", "_size", "_summary", "name")
 
     def __init__(self, name: str, size: int, min_rows: int, new: Callable[[], Summary]) -> None:
-        self._name = name
+        self.name = name
         self._size = size
         self._min_rows = min_rows
         self._new = new
         self._summary = new()
         self._covers: tuple[int, int] | None = None
 
-    def add(self, parts: Parts, end_times_ns: IntArray, _watermarks_ns: IntArray) -> list[Closed]:
-        """Add every row; no row is late for a window that does not ask for the time."""
-        closed: list[Closed] = []
-        begin = 0
+    def plan(self, end_times_ns: IntArray, _watermarks_ns: IntArray) -> list[Step]:
+        """Return how every row fills the windows; none is late for a window that does not ask for the time."""
+        steps: list[Step] = []
+        begin, room = 0, self._size - self._summary.rows
         while begin < len(end_times_ns):
-            end = min(len(end_times_ns), begin + self._size - self._summary.rows)
-            self._summary.merge(parts.summary(begin, end))
-            self._cover(end_times_ns[begin:end])
-            closed += self.finish() if self._summary.rows == self._size else []
-            begin = end
-        return closed
+            end = min(len(end_times_ns), begin + room)
+            times = end_times_ns[begin:end]
+            completes = end - begin == room
+            covers = int(times.min()), int(times.max()) + 1
+            steps.append(Step(begin, end, *covers, completes=completes))
+            begin, room = end, self._size
+        return steps
+
+    def take(self, step: Step, summary: Summary) -> list[Closed]:
+        """Add *summary* to the open window, and close it where *step* completes it."""
+        self._add(step.start_ns, step.end_ns, summary)
+        return self.finish() if step.completes else []
 
     def close(self, _watermark_ns: int) -> list[Closed]:
         """Return nothing: rows close these windows, time does not."""
@@ -162,14 +257,32 @@ class RowWindows:
         """Return the open window, unless it is empty."""
         if self._covers is None:
             return []
-        (start_ns, last_ns), summary = self._covers, self._summary
+        (start_ns, end_ns), summary = self._covers, self._summary
         self._covers, self._summary = None, self._new()
-        return [Closed(self._name, start_ns, last_ns + 1, summary, summary.rows >= self._min_rows)]
+        return [Closed(self.name, start_ns, end_ns, summary, summary.rows >= self._min_rows)]
 
-    def _cover(self, end_times_ns: IntArray) -> None:
-        first, last = int(end_times_ns.min()), int(end_times_ns.max())
-        start, end = self._covers or (first, last)
-        self._covers = min(start, first), max(end, last)
+    @property
+    def extent(self) -> str:
+        """The number of rows."""
+        return f"{self._size} rows"
+
+    def open_windows(self) -> list[Open]:
+        """Return a copy of the open window, unless it is empty."""
+        return [Open(*self._covers, self._summary.copy())] if self._covers is not None else []
+
+    def carried(self) -> None:
+        """Return nothing: a window of rows is closed when it has enough of them."""
+
+    def absorb(self, opened: Sequence[Open], carried: Open | None) -> list[Closed]:  # noqa: ARG002 - nothing is carried here
+        """Merge the open windows; one that is full, or more than full, is closed."""
+        for window in opened:
+            self._add(window.start_ns, window.end_ns, window.summary)
+        return self.finish() if self._summary.rows >= self._size else []
+
+    def _add(self, start_ns: int, end_ns: int, summary: Summary) -> None:
+        first_ns, last_ns = self._covers or (start_ns, end_ns)
+        self._covers = min(first_ns, start_ns), max(last_ns, end_ns)
+        self._summary.merge(summary)
 
 
 def windows_of(config: WindowConfig, min_rows: int, new: Callable[[], Summary]) -> Windows:

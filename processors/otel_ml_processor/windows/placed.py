@@ -12,7 +12,7 @@ from otel_ml_processor.sketches.slots import Slot
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_ml_processor.columns import InferenceColumns, IntArray
+    from otel_ml_processor.columns import BoolArray, InferenceColumns, IntArray
     from otel_ml_processor.windows.reference import Reference, TargetReference
 
 __all__ = ["PlacedRows", "place"]
@@ -47,6 +47,21 @@ class PlacedRows:
             reference=self.reference,
             places=self.places[:, rows],
             outside_rows=self.outside_rows[is_within] - begin,
+            outside_places=self.outside_places[is_within],
+        )
+
+    def of_spans(self, is_kept: BoolArray) -> PlacedRows:
+        """Return the rows of the spans for which *is_kept* (shape (n_spans,)) holds."""
+        kept = is_kept[self.rows.spans]
+        if kept.all():
+            return self
+        number = np.cumsum(kept) - 1
+        is_within = kept[self.outside_rows]
+        return PlacedRows(
+            rows=self.rows[kept],
+            reference=self.reference,
+            places=self.places[:, kept],
+            outside_rows=number[self.outside_rows[is_within]],
             outside_places=self.outside_places[is_within],
         )
 

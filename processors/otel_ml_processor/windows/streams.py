@@ -17,11 +17,20 @@ if TYPE_CHECKING:
     from otel_ml_processor.columns import IntArray, StreamKey
     from otel_ml_processor.config import StreamsConfig, WindowConfig
     from otel_ml_processor.sketches.label_counts import LabelCounts
-    from otel_ml_processor.windows.disjoint import Closed, Windows
+    from otel_ml_processor.windows.disjoint import Closed, Open, Step, Windows
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.reference import Reference
 
-__all__ = ["MAX_AHEAD_NS", "ClosedWindow", "Counts", "Streams", "Totals"]
+__all__ = [
+    "MAX_AHEAD_NS",
+    "ClosedWindow",
+    "Counts",
+    "Increment",
+    "StreamCopy",
+    "Streams",
+    "Totals",
+    "WindowsCopy",
+]
 
 MAX_AHEAD_NS: Final = 60_000_000_000
 """A span may end this far in the future (clocks differ); beyond it its end is taken to be now, and it does not move event time."""
@@ -53,6 +62,51 @@ class Totals(NamedTuple):
     low_confidence: int
 
 
+@dataclass(frozen=True, slots=True)
+class Increment:
+    """
+    What the rows of one request changed in a stream, without the rows: counts of their parts, and which window took which part.
+
+    `parts` is by where a part begins and ends in the request; the whole is among them. `steps` is by name of the window.
+    """
+
+    stream: StreamKey
+    newest_ns: int
+    heard_ns: int
+    parts: Mapping[tuple[int, int], Summary]
+    steps: Mapping[str, Sequence[Step]]
+
+    @property
+    def whole(self) -> Summary:
+        """What all rows together count."""
+        return self.parts[0, max(end for _, end in self.parts)]
+
+
+class WindowsCopy(NamedTuple):
+    """What the windows of one kind hold, and how much one of them may hold."""
+
+    name: str
+    extent: str
+    opened: Sequence[Open]
+    carried: Open | None
+
+    def all(self) -> list[Open]:
+        """Return the open windows and what is carried."""
+        return [*self.opened, *([] if self.carried is None else [self.carried])]
+
+
+class StreamCopy(NamedTuple):
+    """All that a stream has; `labels` and `low_confidence` since it was first seen."""
+
+    stream: StreamKey
+    newest_ns: int
+    heard_ns: int
+    labels: LabelCounts
+    low_confidence: int
+    windows: Sequence[WindowsCopy]
+    closed: Sequence[Closed]
+
+
 @dataclass(slots=True)
 class _Stream:
     reference: Reference | None
@@ -65,6 +119,45 @@ class _Stream:
     heard_ns: int = 0
     """When the last row came, by the clock."""
     closed: list[Closed] = field(default_factory=list)
+
+    def count(self, whole: Summary) -> None:
+        """Add rows to what is counted since the stream was first seen."""
+        self.labels.merge(whole.labels)
+        self.low_confidence += whole.scores.low
+
+    def copied(self, key: StreamKey) -> StreamCopy:
+        """Return all of it, with summaries of its own; those of closed windows do not change any more."""
+        labels = self.new_summary().labels
+        labels.merge(self.labels)
+        windows = [
+            WindowsCopy(w.name, w.extent, w.open_windows(), w.carried()) for w in self.windows
+        ]
+        return StreamCopy(
+            key,
+            self.newest_ns,
+            self.heard_ns,
+            labels,
+            self.low_confidence,
+            windows,
+            tuple(self.closed),
+        )
+
+    def absorb(self, copy: StreamCopy) -> None:
+        """Merge *copy*, whose windows have the same extents."""
+        opened = [window for held in copy.windows for window in held.all()]
+        summaries = [w.summary for w in opened] + [closed.summary for closed in copy.closed]
+        for summary in summaries:
+            self.new_summary().merge(summary)  # raises before anything is changed
+        of_name = {window.name: window for window in copy.windows}
+        for windows in self.windows:
+            if windows.name in of_name:
+                held = of_name[windows.name]
+                self.closed += windows.absorb(held.opened, held.carried)
+        self.closed += copy.closed
+        self.labels.merge(copy.labels)
+        self.low_confidence += copy.low_confidence
+        self.newest_ns = max(self.newest_ns, copy.newest_ns)
+        self.heard_ns = max(self.heard_ns, copy.heard_ns)
 
 
 class Streams:
@@ -89,11 +182,59 @@ class Streams:
         self._lock = threading.Lock()
         self.counts = Counts()
 
-    def add(self, batches: Sequence[PlacedRows], now_ns: int) -> None:
-        """Add the rows of one request, all of them or (on an error) as many as there were before it."""
+    def add(self, batches: Sequence[PlacedRows], now_ns: int) -> list[Increment]:
+        """
+        Add the rows of one request, all of them or (on an error) as many as there were before it.
+
+        Return what that changed, per stream; nothing of streams beyond the cap.
+        """
         with self._lock:
-            for placed in batches:
-                self._add(placed, now_ns)
+            increments = [self._add(placed, now_ns) for placed in batches if len(placed)]
+        return [increment for increment in increments if increment is not None]
+
+    def repeat(self, increment: Increment) -> None:
+        """
+        Change once more what *increment* changed: in a twin of the streams that it comes from it leads to the same.
+
+        Raises:
+            ValueError: If its stream has no room here, or its windows or its reference are others; nothing has been changed then.
+        """
+        with self._lock:
+            stream = self._stream_for(increment.stream)
+            whole = increment.whole
+            if increment.steps.keys() != {windows.name for windows in stream.windows}:
+                raise ValueError(f"{increment.stream}: its windows are others now")
+            stream.new_summary().merge(whole)  # raises before anything is changed
+            self._streams[increment.stream] = stream
+            for windows in stream.windows:
+                for step in increment.steps[windows.name]:
+                    stream.closed += windows.take(step, increment.parts[step.begin, step.end])
+            stream.count(whole)
+            stream.newest_ns = max(stream.newest_ns, increment.newest_ns)
+            stream.heard_ns = max(stream.heard_ns, increment.heard_ns)
+
+    def copies(self) -> list[StreamCopy]:
+        """Return what every stream has, all of the same instant, free to be read while rows go on being added."""
+        with self._lock:
+            return [stream.copied(key) for key, stream in self._streams.items()]
+
+    def absorb(self, copy: StreamCopy) -> None:
+        """
+        Merge what a stream had elsewhere or before: counts add up, event time is the newest of both.
+
+        Raises:
+            ValueError: If there is no room for the stream, or its reference or a window is another one; nothing has been changed then.
+        """
+        with self._lock:
+            stream = self._stream_for(copy.stream)
+            extents = {windows.name: windows.extent for windows in stream.windows}
+            for window in copy.windows:
+                if extents.get(window.name) != window.extent:
+                    raise ValueError(
+                        f"{copy.stream}: window {window.name} of {window.extent} is {extents.get(window.name, 'none')} now"
+                    )
+            stream.absorb(copy)
+            self._streams[copy.stream] = stream
 
     def close(self, now_ns: int) -> list[ClosedWindow]:
         """Return the windows that have been closed by rows or by time since the last call, per stream in order."""
@@ -126,6 +267,12 @@ class Streams:
                 for key, stream in self._streams.items()
             ]
 
+    def forget_totals(self) -> None:
+        """Count anew what `totals` tells; windows stay as they are."""
+        with self._lock:
+            for stream in self._streams.values():
+                stream.labels, stream.low_confidence = stream.new_summary().labels, 0
+
     def _taken(self) -> list[ClosedWindow]:
         taken: list[ClosedWindow] = []
         for key, stream in self._streams.items():
@@ -133,26 +280,36 @@ class Streams:
             stream.closed = []
         return taken
 
-    def _add(self, placed: PlacedRows, now_ns: int) -> None:
+    def _add(self, placed: PlacedRows, now_ns: int) -> Increment | None:
         stream = self._stream(placed.rows.stream)
         if stream is None:
             self.counts.overflow += len(placed)
-            return
+            return None
         parts = Parts(placed, stream.new_summary)
-        end_times_ns, watermarks_ns = self._times(stream, placed.rows.end_times_ns, now_ns)
-        for windows in stream.windows:
-            stream.closed += windows.add(parts, end_times_ns, watermarks_ns)
-        stream.heard_ns = now_ns
         whole = parts.summary(0, len(placed))
-        stream.labels.merge(whole.labels)
-        stream.low_confidence += whole.scores.low
+        end_times_ns, watermarks_ns = self._times(stream, placed.rows.end_times_ns, now_ns)
+        steps: dict[str, list[Step]] = {}
+        for windows in stream.windows:
+            steps[windows.name] = windows.plan(end_times_ns, watermarks_ns)
+            for step in steps[windows.name]:
+                stream.closed += windows.take(step, parts.summary(step.begin, step.end))
+        stream.heard_ns = now_ns
+        stream.count(whole)
         self._count_late(stream)
+        return Increment(placed.rows.stream, stream.newest_ns, now_ns, parts.summaries(), steps)
 
     def _stream(self, key: StreamKey) -> _Stream | None:
         stream = self._streams.get(key)
         if stream is None and len(self._streams) < self._config.max:
             stream = self._streams[key] = self._new_stream(key)
         return stream
+
+    def _stream_for(self, key: StreamKey) -> _Stream:
+        """Return the stream, or an empty one that is not among the others yet."""
+        stream = self._streams.get(key)
+        if stream is None and len(self._streams) >= self._config.max:
+            raise ValueError(f"{key}: there are more streams than streams.max")
+        return stream or self._new_stream(key)
 
     def _new_stream(self, key: StreamKey) -> _Stream:
         reference = self._reference_of(key)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_ml_processor.config import Config, Duration, Size, load_config
+from otel_ml_processor.config import Config, Duration, HttpDoor, Size, load_config
 from otel_ml_processor.errors import ConfigError
 
 
@@ -88,9 +88,18 @@ BAD = {
     "mode: inline": "$.forward: expected an endpoint",
     "forward: {endpoint: 'a:1'}": "$.forward: expected nothing, because in mode 'tee'",
     "mode: inline\nforward: {endpoint: '127.0.0.1:14317'}": "$.forward.endpoint: expected another address",
-    "recieve: {}": "$: unknown key 'recieve'; known: drift, emit, forward, http, insecure_bind, mode",
+    "mode: inline\nforward: {endpoint: '127.0.0.1:14318'}": "$.forward.endpoint: expected another address",
+    "mode: inline\nforward: {endpoint: 'a:1', also: [{endpoint: '127.0.0.1:14317'}]}": "$.forward.also[0].endpoint: expected another address",
+    "mode: inline\nforward: {endpoint: '127.0.0.1:14318/otlp', protocol: http}": "$.forward.endpoint: expected another address",
+    "mode: inline\nforward: {endpoint: 'a:1', protocol: thrift}": "$.forward.protocol: expected one of grpc, http, got 'thrift'",
+    "mode: inline\nforward: {endpoint: 'a:1', also: [{endpoint: 'b:1', delivery: perhaps}]}": "$.forward.also[0].delivery: expected one of best_effort, required",
+    "mode: inline\nforward: {endpoint: 'a:1', also: [{endpoint: 'b:1', headers: {X: y}}]}": "$.forward.also[0].headers: expected names in lower case",
+    "receive: {http: {endpoint: '127.0.0.1:14317'}}": "$.receive.http.endpoint: expected another address than `receive.endpoint`",
+    "receive: {http: {threads: 3}}": "$.receive.http: unknown key 'threads'; known: basic_auth_file, bearer_token_file, endpoint, tls",
+    "privacy: none": "$.privacy: expected one of aggregate_only, as_received, got 'none'",
+    "recieve: {}": "$: unknown key 'recieve'; known: drift, emit, forward, http, insecure_bind, logs, mode",
     "drift: {metod: psi}": "$.drift: unknown key 'metod'; known: effect_floor,",
-    "drift: {scores: [pis]}": "$.drift.scores[0]: expected one of chi_squared, jensen_shannon,",
+    "drift: {scores: [pis]}": "$.drift.scores[0]: expected one of chi_squared, hellinger, jensen_shannon,",
     "drift: {false_alarm_rate: 0.7}": "$.drift.false_alarm_rate: expected float < 0.5, got 0.7",
     "windows: []": "$.windows: expected array of length >= 1, got []",
     "windows: [{name: a, length: 500ms}]": "$.windows[0].length: expected a duration >= 1s, got 500ms",
@@ -124,6 +133,13 @@ def test_a_mistake_is_one_line_with_file_place_expectation_and_finding(
     assert "\n" not in message
 
 
+def test_whoever_writes_receive_opens_what_it_says(tmp_path: Path) -> None:
+    """Without a `receive` both doors are open at their own addresses; with one, HTTP is open where `http` says so."""
+    assert Config().receive.http == HttpDoor(endpoint="127.0.0.1:14318")
+    assert load_config(written(tmp_path, "receive: {threads: 4}")).receive.http is None
+    assert load_config(written(tmp_path, "receive: {http: {}}")).receive.http == HttpDoor()
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """The path as it was given, and the reason of the operating system."""
     with pytest.raises(
@@ -136,7 +152,8 @@ def test_every_option_of_the_defaults_validates_when_written_out(tmp_path: Path)
     """The defaults obey their own ranges."""
     text = """
     mode: tee
-    receive: {endpoint: "127.0.0.1:14317", max_message: 64MiB, max_in_flight: 128MiB, threads: 16}
+    receive: {endpoint: "127.0.0.1:14317", max_message: 64MiB, max_in_flight: 128MiB, threads: 16, http: {endpoint: "127.0.0.1:14318"}}
+    privacy: as_received
     windows: [{name: 1h, length: 1h}, {name: 24h, length: 24h}]
     streams: {min_rows: 200, lateness: 2m, idle: 30s, max: 100}
     drift: {false_alarm_interval: 30d, false_alarm_rate: 0.01, effect_floor: 0.01, scores: [psi]}

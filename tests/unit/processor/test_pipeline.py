@@ -25,6 +25,7 @@ from otel_ml_processor.decode.spans import PlainDecoder
 from otel_ml_processor.emit.annotations import annotate
 from otel_ml_processor.pipeline import STEPS, Pipeline
 from otel_ml_processor.profile import Profile, Source
+from otel_ml_processor.receive.repeats import Repeats
 from otel_ml_processor.refusal import Refusal, RefusalCause
 from otel_ml_processor.self_metrics import (
     ACCEPTED_SPANS,
@@ -33,6 +34,8 @@ from otel_ml_processor.self_metrics import (
     SENT_SPANS,
     SelfMetrics,
 )
+from otel_ml_processor.state.ledger import Ledger
+from otel_ml_processor.state.seen_spans import SeenSpans
 from otel_ml_processor.windows.reference import build_profile
 from otel_ml_processor.windows.references import References
 from otel_ml_processor.windows.streams import Streams
@@ -134,13 +137,18 @@ class House:
         self.pipeline = Pipeline(
             config=self.config,
             decoder=PlainDecoder(references.features),
-            streams=self.streams,
+            ledger=Ledger(
+                streams=self.streams,
+                spans=SeenSpans(600),
+                repeats=Repeats(600),
+                self_metrics=self.metrics,
+                clock_ns=lambda: NOW,
+            ),
             reference_of=references.reference,
             promises=Promises.of(self.config.drift, self.config.windows, []),
             forward=self.next if inline else None,
             emit=self.out,
             self_metrics=self.metrics,
-            clock_ns=lambda: NOW,
         )
 
     def count(self, name: str, cause: str = "") -> int:
@@ -157,11 +165,11 @@ class House:
 
 
 def batch(n: int, shift: float = 0.0, seed: int = 1) -> bytes:
-    """Return a request of *n* inferences whose input is normal around *shift*."""
+    """Return a request of *n* inferences whose input is normal around *shift*; those of another *seed* are others."""
     random = np.random.default_rng(seed)
     spans = [
         inference(
-            i,
+            10_000 * seed + i,
             end_ns=NOW,
             features={"amount": float(random.normal(shift))},
             prediction_label="ok",

@@ -64,3 +64,19 @@ def test_a_spent_budget_refuses_before_anything_is_read() -> None:
         admission.check()
     with admission.hold(100), pytest.raises(Refusal):
         admission.check()
+
+
+def test_a_request_that_grows_is_held_as_it_grows() -> None:
+    """A body that comes in pieces: refused at the piece that does not fit beside the others; alone it may be of any size."""
+    admission = Admission(100)
+
+    with admission.hold(0) as first, admission.hold(0) as second:
+        first.grow(60)
+        second.grow(40)
+        with pytest.raises(Refusal):
+            second.grow(1)
+        assert admission.in_flight_bytes == 100
+    with admission.hold(90) as alone:
+        alone.grow(90)
+        assert admission.in_flight_bytes == 180
+    assert admission.in_flight_bytes == 0

@@ -22,9 +22,11 @@ from otel_ml_conventions.metrics import METRIC_ML_PROCESSOR_REFUSED
 from otel_ml_processor.config import ReceiveConfig, Size
 from otel_ml_processor.decode.wire import scan
 from otel_ml_processor.errors import ConfigError
+from otel_ml_processor.receive.admission import Admission
 from otel_ml_processor.receive.grpc_server import GrpcServer
 from otel_ml_processor.refusal import Refusal, RefusalCause
 from otel_ml_processor.self_metrics import SelfMetrics
+from otel_ml_processor.signals import Signal
 from tests.data.export_requests import export_request, inference_span
 
 if TYPE_CHECKING:
@@ -40,7 +42,9 @@ class Receiver:
         """Listen, with *take* behind it and *settings* of `receive`."""
         self.metrics = SelfMetrics({METRIC_ML_PROCESSOR_REFUSED: RefusalCause})
         config = ReceiveConfig(endpoint="127.0.0.1:0", **settings)  # type: ignore[arg-type]  # a test names settings as it likes
-        self.server = GrpcServer(config, take, self.metrics)
+        self.server = GrpcServer(
+            config, {Signal.TRACES: take}, Admission(config.max_in_flight), self.metrics
+        )
         self.server.start()
         self.channel = grpc.insecure_channel(f"127.0.0.1:{self.server.port}")
         self.export = self.channel.unary_unary(EXPORT)
@@ -58,6 +62,12 @@ class Receiver:
         with pytest.raises(grpc.RpcError) as failed:
             self.export(request, **{"timeout": 30, **call})
         return failed.value
+
+
+def server_of(config: ReceiveConfig, *, insecure_bind: bool = False) -> GrpcServer:
+    """Return a receiver of traces that has not been started and acknowledges everything."""
+    takes = {Signal.TRACES: lambda request, _: b""}
+    return GrpcServer(config, takes, Admission(1 << 20), SelfMetrics(), insecure_bind=insecure_bind)
 
 
 @contextmanager
@@ -112,6 +122,37 @@ def test_an_exporter_of_anybody_is_understood() -> None:
         response = stub.Export(request, timeout=30)
 
     assert response == ExportTraceServiceResponse()
+
+
+def test_each_signal_goes_to_who_takes_it() -> None:
+    """Three services behind one address."""
+    taken: list[tuple[Signal, bytes]] = []
+
+    def taker(signal: Signal) -> Callable[[bytes, float | None], bytes]:
+        def take(request: bytes, _: float | None) -> bytes:
+            taken.append((signal, request))
+            return b""
+
+        return take
+
+    config = ReceiveConfig(endpoint="127.0.0.1:0")
+    takes = {signal: taker(signal) for signal in Signal}
+    server = GrpcServer(config, takes, Admission(100), SelfMetrics())
+    server.start()
+    services = {
+        "trace.v1.TraceService": Signal.TRACES,
+        "metrics.v1.MetricsService": Signal.METRICS,
+        "logs.v1.LogsService": Signal.LOGS,
+    }
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            for name in services:
+                method = f"/opentelemetry.proto.collector.{name}/Export"
+                channel.unary_unary(method)(name.encode(), timeout=30)
+    finally:
+        server.stop(0)
+
+    assert taken == [(signal, name.encode()) for name, signal in services.items()]
 
 
 def test_an_empty_request_is_a_success() -> None:
@@ -265,8 +306,8 @@ def test_a_call_without_a_message_is_refused_and_counted() -> None:
     assert receiver.refused() == {"unreadable": 1}
 
 
-def test_other_methods_are_not_served() -> None:
-    """Metrics and logs have other receivers: UNIMPLEMENTED, as gRPC says."""
+def test_what_nobody_takes_is_not_served() -> None:
+    """A signal that nobody stands behind: UNIMPLEMENTED, as gRPC says."""
     with receiving(lambda request, _: b"") as receiver:
         metrics = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
         with pytest.raises(grpc.RpcError) as failed:
@@ -333,7 +374,7 @@ def test_a_port_in_use_is_said_with_its_endpoint(host: str) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         endpoint = f"{host}:{taken.getsockname()[1]}"
-        server = GrpcServer(ReceiveConfig(endpoint=endpoint), lambda request, _: b"", SelfMetrics())
+        server = server_of(ReceiveConfig(endpoint=endpoint))
 
         with pytest.raises(ConfigError) as failed:
             server.start()
@@ -347,7 +388,7 @@ def test_two_receivers_never_share_a_port() -> None:
     """Each would silently get a part of the spans."""
     with receiving(lambda request, _: b"") as receiver:
         endpoint = f"127.0.0.1:{receiver.server.port}"
-        second = GrpcServer(ReceiveConfig(endpoint=endpoint), lambda request, _: b"", SelfMetrics())
+        second = server_of(ReceiveConfig(endpoint=endpoint))
         with pytest.raises(ConfigError, match="already in use"):
             second.start()
 
@@ -357,7 +398,7 @@ def test_two_receivers_never_share_a_port() -> None:
 )
 def test_an_address_of_another_machine_is_refused(endpoint: str) -> None:
     """Without TLS nobody else is listened to."""
-    server = GrpcServer(ReceiveConfig(endpoint=endpoint), lambda request, _: b"", SelfMetrics())
+    server = server_of(ReceiveConfig(endpoint=endpoint))
 
     with pytest.raises(ConfigError, match=r"\$\.receive\.endpoint: expected an address of this"):
         server.start()
@@ -366,7 +407,7 @@ def test_an_address_of_another_machine_is_refused(endpoint: str) -> None:
 def test_a_closed_network_is_listened_to_when_told_so() -> None:
     """In a compose file every container has an address of its own."""
     config = ReceiveConfig(endpoint="0.0.0.0:0")
-    server = GrpcServer(config, lambda request, _: b"", SelfMetrics(), insecure_bind=True)
+    server = server_of(config, insecure_bind=True)
     server.start()
     assert server.port > 0
     server.stop(0)
@@ -380,4 +421,4 @@ def test_what_is_no_address_is_refused(endpoint: str) -> None:
     config = ReceiveConfig(endpoint=endpoint)
 
     with pytest.raises(ConfigError, match=r"\$\.receive\.endpoint: expected host:port"):
-        GrpcServer(config, lambda request, _: b"", SelfMetrics())
+        server_of(config)

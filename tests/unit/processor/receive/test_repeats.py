@@ -39,7 +39,7 @@ class Taker:
         self.answer = answer
         self.taken = 0
 
-    def __call__(self) -> Answer:
+    def __call__(self, key: bytes) -> Answer:
         """Take one."""
         self.taken += 1
         return self.answer
@@ -59,7 +59,7 @@ def test_what_was_refused_may_come_again() -> None:
     """Its sender will repeat it, and then it is new."""
     known, taker = Repeats(600), Taker()
 
-    def refuse() -> Answer:
+    def refuse(_key: bytes) -> Answer:
         raise AWAY
 
     for _ in range(2):
@@ -74,7 +74,7 @@ def test_while_it_is_being_worked_on_others_wait_for_its_answer(*, is_refused: b
     known, begun, may_end = Repeats(600), threading.Event(), threading.Event()
     taken: list[int] = []
 
-    def take() -> Answer:
+    def take(_key: bytes) -> Answer:
         taken.append(1)
         begun.set()
         assert may_end.wait(30)
@@ -100,7 +100,7 @@ def test_who_cannot_wait_is_told_to_try_again() -> None:
     """Not an error of the spans: UNAVAILABLE, with a time."""
     known, begun, may_end = Repeats(600), threading.Event(), threading.Event()
 
-    def take() -> Answer:
+    def take(_key: bytes) -> Answer:
         begun.set()
         assert may_end.wait(30)
         return ANSWER
@@ -128,19 +128,49 @@ def test_after_the_horizon_it_is_new() -> None:
     assert known.once(b"spans", None, taker) == (ANSWER, False)
 
 
-def test_memory_is_bounded_and_the_horizon_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest are forgotten first; how far back the memory reaches is told."""
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more requests than are kept, the oldest are forgotten first."""
     monkeypatch.setattr(repeats, "MAX_REQUESTS", 10)
-    clock = Clock()
-    known, taker = Repeats(600, clock), Taker()
-    assert known.horizon_s() == 600
+    known, taker = Repeats(600), Taker()
     for number in range(25):
-        clock.now_s = float(number)
         known.once(bytes([number]), None, taker)
 
-    assert known.horizon_s() == 9
+    assert len(list(known.known())) == 10
     assert known.once(bytes([24]), None, taker) == (ANSWER, True)
     assert known.once(bytes([14]), None, taker) == (ANSWER, False)
+
+
+def test_another_memory_goes_on_from_what_was_known() -> None:
+    """With the same secret it gives the old answer, until the time at which the first would have forgotten it."""
+    clock = Clock()
+    known, taker = Repeats(600, clock), Taker(Answer(b"partial", 7))
+    known.once(b"spans", None, taker)
+    clock.now_s = 100.0
+    later = Clock()
+    other = Repeats(600, later)
+    other.secret = known.secret
+    for key, age_s, response, n_inferences in known.known():
+        other.remember(key, Answer(response, n_inferences), age_s)
+
+    later.now_s = 499.0
+    assert other.once(b"spans", None, taker) == (Answer(b"partial", 7), True)
+    later.now_s = 500.0
+    assert other.once(b"spans", None, taker) == (Answer(b"partial", 7), False)
+
+
+def test_what_is_being_worked_on_is_not_known_yet() -> None:
+    """Only an answer that was given may be given again."""
+    known = Repeats(600)
+    seen: list[int] = []
+
+    def take(_key: bytes) -> Answer:
+        seen.append(len(list(known.known())))
+        return ANSWER
+
+    known.once(b"spans", None, take)
+
+    assert seen == [0]
+    assert len(list(known.known())) == 1
 
 
 @settings(deadline=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -17,9 +18,11 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from otel_ml_conventions.metrics import METRIC_ML_PROCESSOR_REFUSED
 from otel_ml_processor.config import ReceiveConfig, ServerTls
 from otel_ml_processor.errors import ConfigError
+from otel_ml_processor.receive.admission import Admission
 from otel_ml_processor.receive.grpc_server import GrpcServer
 from otel_ml_processor.refusal import RefusalCause
 from otel_ml_processor.self_metrics import SelfMetrics
+from otel_ml_processor.signals import Signal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +31,7 @@ EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 SERVER_TLS = ServerTls(cert_file="server.pem", key_file="server.key")
 MUTUAL_TLS = ServerTls(cert_file="server.pem", key_file="server.key", client_ca_file="ca.pem")
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
+ACKNOWLEDGE = {Signal.TRACES: lambda request, _: b""}
 
 
 def write_identity(
@@ -52,7 +56,7 @@ def receiving(folder: Path, **settings: object) -> Iterator[tuple[str, SelfMetri
     """Run a receiver with *settings* until the block ends; give its address and what it counts."""
     metrics = SelfMetrics({METRIC_ML_PROCESSOR_REFUSED: RefusalCause})
     config = ReceiveConfig(endpoint="127.0.0.1:0", **settings)  # type: ignore[arg-type]  # a test names settings as it likes
-    server = GrpcServer(config, lambda request, _: b"", metrics, folder=folder)
+    server = GrpcServer(config, ACKNOWLEDGE, Admission(1 << 20), metrics, folder=folder)
     server.start()
     try:
         yield f"127.0.0.1:{server.port}", metrics
@@ -159,7 +163,7 @@ def test_files_that_cannot_be_used_are_named(
         (tmp_path / file).write_bytes(content)
     config = ReceiveConfig(endpoint="127.0.0.1:0", tls=MUTUAL_TLS)
     with pytest.raises(ConfigError, match=r"\$\.receive\.tls.*" + said) as raised:
-        GrpcServer(config, lambda request, _: b"", SelfMetrics(), folder=tmp_path)
+        GrpcServer(config, ACKNOWLEDGE, Admission(1 << 20), SelfMetrics(), folder=tmp_path)
     assert file in str(raised.value)
 
 
@@ -167,6 +171,7 @@ def test_files_that_cannot_be_used_are_named(
     ("authorization", "expected"),
     [
         ("Bearer swordfish", grpc.StatusCode.OK),
+        ("bearer swordfish", grpc.StatusCode.OK),
         ("Bearer sword", grpc.StatusCode.UNAUTHENTICATED),
         ("Bearer swordfish2", grpc.StatusCode.UNAUTHENTICATED),
         ("Bearer ", grpc.StatusCode.UNAUTHENTICATED),
@@ -202,7 +207,55 @@ def test_a_new_token_is_in_force_when_its_file_is_written(tmp_path: Path) -> Non
         assert answer(address, authorization="Bearer newer") is grpc.StatusCode.OK
 
 
-@pytest.mark.parametrize(("content", "said"), [(None, "cannot read"), ("  \n", "is empty")])
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        ("ann:tuna", grpc.StatusCode.OK),
+        ("bob:a:b c", grpc.StatusCode.OK),
+        ("ann:a:b c", grpc.StatusCode.UNAUTHENTICATED),
+        ("ann", grpc.StatusCode.UNAUTHENTICATED),
+        (":", grpc.StatusCode.UNAUTHENTICATED),
+        ("eve:tuna", grpc.StatusCode.UNAUTHENTICATED),
+    ],
+)
+def test_a_user_needs_the_password_of_that_user(
+    tmp_path: Path, user: str, expected: grpc.StatusCode
+) -> None:
+    """Each line of the file is one who may send; a password may hold a colon and a space."""
+    (tmp_path / "users").write_text("ann:tuna\n\nbob:a:b c\n")
+    header = "Basic " + b64encode(user.encode()).decode()
+    with receiving(tmp_path, basic_auth_file="users") as (address, _):
+        assert answer(address, authorization=header) is expected
+        assert answer(address, authorization="Basic") is grpc.StatusCode.UNAUTHENTICATED
+        assert answer(address, authorization="Bearer ann:tuna") is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_where_there_are_tokens_and_passwords_either_will_do(tmp_path: Path) -> None:
+    """A door may change from the one to the other without a moment in which somebody is locked out."""
+    (tmp_path / "token").write_text("swordfish")
+    (tmp_path / "users").write_text("ann:tuna")
+    basic = "Basic " + b64encode(b"ann:tuna").decode()
+    with receiving(tmp_path, bearer_token_file="token", basic_auth_file="users") as (address, _):
+        assert answer(address, authorization="Bearer swordfish") is grpc.StatusCode.OK
+        assert answer(address, authorization=basic) is grpc.StatusCode.OK
+        assert answer(address, authorization="Bearer tuna") is grpc.StatusCode.UNAUTHENTICATED
+
+
+@pytest.mark.parametrize("content", ["", "ann\n", "ann:tuna\n:x\n", "ann:\n"])
+def test_a_file_of_users_with_a_line_that_lets_nobody_in_is_a_mistake(
+    tmp_path: Path, content: str
+) -> None:
+    """The message names file and line, never what stands there."""
+    (tmp_path / "users").write_text(content)
+    config = ReceiveConfig(endpoint="127.0.0.1:0", basic_auth_file="users")
+    with pytest.raises(ConfigError, match=r"\$\.receive\.basic_auth_file: .*users: ") as raised:
+        GrpcServer(config, ACKNOWLEDGE, Admission(1 << 20), SelfMetrics(), folder=tmp_path)
+    assert "ann" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "cannot read"), ("  \n", "the file is empty")]
+)
 def test_a_token_file_that_says_nothing_is_a_mistake(
     tmp_path: Path, content: str | None, said: str
 ) -> None:
@@ -211,7 +264,7 @@ def test_a_token_file_that_says_nothing_is_a_mistake(
         (tmp_path / "token").write_text(content)
     config = ReceiveConfig(endpoint="127.0.0.1:0", bearer_token_file="token")
     with pytest.raises(ConfigError, match=r"\$\.receive\.bearer_token_file.*" + said):
-        GrpcServer(config, lambda request, _: b"", SelfMetrics(), folder=tmp_path)
+        GrpcServer(config, ACKNOWLEDGE, Admission(1 << 20), SelfMetrics(), folder=tmp_path)
 
 
 def test_health_is_told_without_a_token(tmp_path: Path) -> None:
@@ -234,7 +287,9 @@ def test_health_ends_before_the_requests_do(tmp_path: Path) -> None:
         seen.append(request[0])
         return b""
 
-    server = GrpcServer(config, take, SelfMetrics(), folder=tmp_path)
+    server = GrpcServer(
+        config, {Signal.TRACES: take}, Admission(1 << 20), SelfMetrics(), folder=tmp_path
+    )
     server.start()
     with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         watched = HealthStub(channel).Watch(HealthCheckRequest(), timeout=30)

@@ -1,0 +1,150 @@
+"""`otel-ml state`: what a state folder holds, and taking single spans out of it."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import re
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from otel_ml_processor.columns import StreamKey
+from otel_ml_processor.config import load_config
+from otel_ml_processor.errors import ConfigError, OtelMlError
+from otel_ml_processor.state.folder import StateFolder
+from otel_ml_processor.state.forget import forget
+from otel_ml_processor.state.journal import read_journal
+from otel_ml_processor.state.sealed_file import UnusableFileError
+from otel_ml_processor.state.snapshot import read_snapshot
+from otel_ml_processor.state.span_hashes import span_hashes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from otel_ml_processor.state.span_hashes import Hashes
+    from otel_ml_processor.state.stored_streams import StoredStream
+
+__all__ = ["main"]
+
+_DONE, _MISUSED = 0, 2
+_ID: Final = re.compile(r"(?:[0-9a-f]{2}-)?([0-9a-f]{32})-([0-9a-f]{16})(?:-[0-9a-f]{2})?")
+_EPILOG: Final = """\
+ID is TRACE_ID-SPAN_ID in hexadecimal, as a `traceparent` header has it. Forgotten is that this span has been counted; the counts
+themselves say nothing of single spans and stay. The processor that uses the folder has to be stopped first.
+
+example: otel-ml state forget 0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331 --config processor.yaml
+
+exit code: 0 done, 2 for what you can mend: a folder, an id.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `otel-ml state` with *argv* and return its exit code: 0, or 2 with one line on stderr."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show every name
+    arguments = _parser().parse_args(argv)
+    try:
+        folder = StateFolder(_path(arguments))
+        for line in arguments.run(folder, arguments):
+            sys.stdout.write(f"{line}\n")
+    except FileNotFoundError:
+        sys.stderr.write(f"otel-ml state: {folder.path}: expected a snapshot in it, found none\n")
+        return _MISUSED
+    except UnusableFileError as error:
+        sys.stderr.write(f"otel-ml state: {folder.snapshot}: {error}\n")
+        return _MISUSED
+    except OtelMlError as error:
+        sys.stderr.write(f"otel-ml state: {error}\n")
+        return _MISUSED
+    except OSError as error:
+        sys.stderr.write(f"otel-ml state: {error.filename or folder.path}: {error.strerror}\n")
+        return _MISUSED
+    return _DONE
+
+
+def _path(arguments: argparse.Namespace) -> Path:
+    if arguments.directory is not None:
+        return Path(arguments.directory)
+    config = load_config(arguments.config)
+    if config.state.directory is None:
+        raise ConfigError("expected --directory, or a configuration with state.directory")
+    return Path(arguments.config.parent if arguments.config else "", config.state.directory)
+
+
+def _show(folder: StateFolder, _: argparse.Namespace) -> Iterator[str]:
+    stored = read_snapshot(folder.snapshot)
+    snapshot = stored.snapshot
+    written = datetime.fromtimestamp(snapshot.written_ns // 10**9, tz=timezone.utc)
+    kind = "the last before a clean end" if snapshot.is_final else "of a running processor"
+    yield f"snapshot    {written:%Y-%m-%d %H:%M:%S} UTC, {kind}"
+    yield f"counted     {snapshot.counted:,} inferences"
+    yield f"known       {sum(len(g.hashes) for g in stored.generations):,} spans, {len(snapshot.requests):,} requests, as hashes"
+    for number, path in folder.journals().items():
+        if number >= snapshot.journal:
+            text = read_journal(path)
+            yield f"journal     {path.name}: {len(text.records):,} requests after the snapshot"
+    for stream in snapshot.streams:
+        yield f"stream      {StreamKey(*stream.key)}"
+        yield from _windows(stream)
+
+
+def _windows(stream: StoredStream) -> Iterator[str]:
+    for windows in stream.windows:
+        for window in windows.opened:
+            start = datetime.fromtimestamp(window.start_ns // 10**9, tz=timezone.utc)
+            rows = window.summary.rows
+            yield f"  open      {windows.name}, from {start:%Y-%m-%d %H:%M} UTC: {rows:,} rows"
+
+
+def _forget(folder: StateFolder, arguments: argparse.Namespace) -> Iterator[str]:
+    ids = [_words(text) for text in arguments.ids]
+    read_snapshot(folder.snapshot)  # a folder that is no state is not made one
+    folder.take()
+    try:
+        found = forget(folder, _hashes(ids, folder.secret()))
+    finally:
+        folder.release()
+    yield f"{found} of {len(ids)} forgotten"
+
+
+def _words(text: str) -> bytes:
+    """Return the bytes of both ids."""
+    found = _ID.fullmatch(text.lower())
+    if found is None:
+        raise ConfigError(
+            f"expected TRACE_ID-SPAN_ID, 32 and 16 hexadecimal digits, got {text!r:.60}"
+        )
+    return bytes.fromhex(found[1] + found[2])
+
+
+def _hashes(ids: Sequence[bytes], secret: bytes) -> Hashes:
+    words = np.frombuffer(b"".join(ids), dtype="<u8").reshape(-1, 3)
+    return span_hashes(words, secret)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="otel-ml state", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="show|forget")
+    for name, run, text in (
+        ("show", _show, "say what a state folder holds"),
+        ("forget", _forget, "take spans out of it"),
+    ):
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=text,
+            epilog=_EPILOG if run is _forget else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if run is _forget:
+            command.add_argument("ids", nargs="+", metavar="ID", help="TRACE_ID-SPAN_ID")
+        command.add_argument("--directory", type=Path, metavar="FOLDER", help="the state folder")
+        command.add_argument(
+            "--config", type=Path, metavar="FILE", help="that of the processor, which says it"
+        )
+        command.set_defaults(run=run)
+    return parser

@@ -1,0 +1,130 @@
+"""A destination that nobody waits for: what it cannot take in time is dropped and counted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import grpc
+
+from otel_ml_processor.refusal import Refusal
+from otel_ml_processor.self_metrics import BEST_EFFORT, ITEMS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from otel_ml_processor.forward.next_hop import Client
+    from otel_ml_processor.self_metrics import SelfMetrics
+    from otel_ml_processor.signals import Signal
+
+__all__ = ["BestEffort"]
+
+_LEAST_PAUSE_S: Final = 0.1
+_KEEP_S: Final = 300.0
+"""A request that is still refused for now after so long is given up."""
+
+
+class _Waiting(NamedTuple):
+    signal: Signal
+    request: bytes
+    n_items: int
+    since_s: float
+
+
+class BestEffort:
+    """
+    Sends copies to the *clients* of one destination in a thread of its own; at most *limit_bytes* of them wait.
+
+    One that the destination refuses for now is tried again for five minutes. Safe to use from any thread.
+    """
+
+    def __init__(
+        self,
+        clients: Mapping[Signal, Client],
+        limit_bytes: int,
+        timeout_s: float,
+        self_metrics: SelfMetrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clients = clients
+        self._limit_bytes = limit_bytes
+        self._timeout_s = timeout_s
+        self._self_metrics = self_metrics
+        self._clock = clock
+        self._waiting: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
+        self._changed = threading.Condition()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="otel-ml-best-effort", daemon=True)
+        self._thread.start()
+
+    def offer(self, signal: Signal, request: bytes, n_items: int) -> None:
+        """Have *request* with its *n_items* sent at some time, or drop it where too much is waiting; never waits."""
+        if signal not in self._clients:
+            return
+        with self._changed:
+            fits = self._waiting_bytes + len(request) <= self._limit_bytes
+            if fits and not self._stopping.is_set():
+                self._waiting.append(_Waiting(signal, request, n_items, self._clock()))
+                self._waiting_bytes += len(request)
+                self._changed.notify_all()
+                return
+        self._self_metrics.add(ITEMS[signal].enqueue_failed, n_items, BEST_EFFORT)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait at most *timeout_s* until nothing is waiting or on its way any more; return whether that is so."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._waiting, timeout_s)
+
+    def close(self) -> None:
+        """Send nothing more; what is waiting is dropped and counted."""
+        self._stopping.set()
+        with self._changed:
+            self._changed.notify_all()
+        for client in self._clients.values():
+            client.close()
+        self._thread.join(self._timeout_s)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._stopping.is_set())
+                if self._stopping.is_set():
+                    break
+                first = self._waiting[0]
+            wait_s = self._send(first)
+            if wait_s is None:
+                self._remove_first()
+            else:
+                self._stopping.wait(wait_s)
+        self._drop_all()
+
+    def _send(self, waiting: _Waiting) -> float | None:
+        """Send it and return None where that is over, in one way or the other; else the seconds after which to try again."""
+        counters = ITEMS[waiting.signal]
+        try:
+            self._clients[waiting.signal].send(waiting.request, self._timeout_s)
+        except Refusal as refusal:
+            is_young = self._clock() - waiting.since_s < _KEEP_S
+            if refusal.code is grpc.StatusCode.UNAVAILABLE and is_young:
+                return max(_LEAST_PAUSE_S, refusal.retry_after_s or 0.0)
+            self._self_metrics.add(counters.send_failed, waiting.n_items, BEST_EFFORT)
+        else:
+            self._self_metrics.add(counters.sent, waiting.n_items, BEST_EFFORT)
+        return None
+
+    def _remove_first(self) -> None:
+        with self._changed:
+            self._waiting_bytes -= len(self._waiting.popleft().request)
+            self._changed.notify_all()
+
+    def _drop_all(self) -> None:
+        with self._changed:
+            for waiting in self._waiting:
+                counters = ITEMS[waiting.signal]
+                self._self_metrics.add(counters.send_failed, waiting.n_items, BEST_EFFORT)
+            self._waiting.clear()
+            self._waiting_bytes = 0
+            self._changed.notify_all()

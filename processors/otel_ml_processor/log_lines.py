@@ -1,0 +1,86 @@
+"""What the processor writes to its log: lines for people or JSON for programs, and never so many that they become the trouble themselves."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["JsonLines", "RateLimit", "write_logs"]
+
+_TEXT: Final = "%(asctime)s %(levelname)s %(message)s"
+_PER_MINUTE: Final = 30
+_MINUTE_S: Final = 60.0
+_MAX_PLACES: Final = 1000
+
+
+def write_logs(form: Literal["text", "json"]) -> None:
+    """Write what is logged from INFO on to standard error, in that *form*, in place of what was said before of that."""
+    root = logging.getLogger()
+    for before in [known for known in root.handlers if isinstance(known, _StandardError)]:
+        root.removeHandler(before)
+    handler = _StandardError(sys.stderr)
+    handler.setFormatter(JsonLines() if form == "json" else logging.Formatter(_TEXT))
+    handler.addFilter(RateLimit())
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+
+
+class _StandardError(logging.StreamHandler):  # type: ignore[type-arg] # takes none at run time before Python 3.11
+    """The handler that is ours; those of whoever runs us in a process of their own stay."""
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object per line: `time` (UTC), `level`, `logger`, `message`, and `exception` where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of *record*."""
+        fraction = f"{record.msecs:03.0f}"
+        said = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(record.created))
+            + fraction
+            + "Z",
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            said["exception"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(said).decode()
+
+
+class RateLimit(logging.Filter):
+    """Lets the same line of code write *per_minute* (>= 1) times a minute; the first of the next minute says how many were left out."""
+
+    def __init__(
+        self, per_minute: int = _PER_MINUTE, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__()
+        self._per_minute = per_minute
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._places: OrderedDict[tuple[str, int], tuple[float, int]] = OrderedDict()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether *record* is written."""
+        place, now_s = (record.pathname, record.lineno), self._clock()
+        with self._lock:
+            since_s, n = self._places.pop(place, (now_s, 0))
+            left_out = 0
+            if now_s - since_s >= _MINUTE_S:
+                left_out, since_s, n = max(0, n - self._per_minute), now_s, 0
+            self._places[place] = (since_s, n + 1)
+            if len(self._places) > _MAX_PLACES:
+                self._places.popitem(last=False)
+        if left_out:
+            record.msg = f"{record.getMessage()} (and {left_out} more like this before)"
+            record.args = ()
+        return n < self._per_minute

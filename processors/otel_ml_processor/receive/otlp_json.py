@@ -1,0 +1,61 @@
+"""OTLP as JSON: like protobuf's own JSON, but with ids in hexadecimal."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc
+import msgspec
+from google.protobuf.json_format import MessageToJson, ParseDict, ParseError
+
+from otel_ml_processor.refusal import Refusal, RefusalCause
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from otel_ml_processor.signals import Signal
+
+__all__ = ["json_of", "protobuf_of"]
+
+_IDS: Final = frozenset(
+    {"traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id"}
+)
+
+
+def protobuf_of(text: bytes, signal: Signal) -> bytes:
+    """
+    Return the request that *text* says, in protobuf; fields that are not known are left out, as OTLP wants it.
+
+    Raises:
+        Refusal: INVALID_ARGUMENT, saying where, if it is no JSON or no request of *signal*.
+    """
+    try:
+        document = msgspec.json.decode(text, type=dict[str, Any])
+        _spell_ids(document)
+        request = ParseDict(document, signal.request(), ignore_unknown_fields=True)
+    except (msgspec.MsgspecError, ParseError, ValueError, RecursionError) as error:
+        found = " ".join(str(error).split()) or "nesting that is too deep"
+        message = f"expected an {signal.request.__name__} as JSON: {found}"
+        raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, message, RefusalCause.MALFORMED) from None
+    content: bytes = request.SerializeToString()
+    return content
+
+
+def json_of(message: Message) -> bytes:
+    """Return *message* as JSON in one line."""
+    return MessageToJson(message, indent=None).encode()
+
+
+def _spell_ids(document: dict[str, Any]) -> None:
+    """Write every id in base64, as protobuf's JSON has bytes; attributes have no such keys, theirs are values."""
+    waiting: list[Any] = [document]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            for key, value in node.items():
+                if key in _IDS and isinstance(value, str):
+                    node[key] = b64encode(bytes.fromhex(value)).decode()
+            waiting += node.values()
+        elif isinstance(node, list):
+            waiting += node

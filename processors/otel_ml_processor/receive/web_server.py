@@ -1,0 +1,138 @@
+"""An HTTP server in a thread of its own, on a socket that is bound before anything else starts."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING, cast
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from otel_ml_processor.endpoint import host_and_port
+from otel_ml_processor.errors import ConfigError
+from otel_ml_processor.receive.listener import check_endpoint
+
+if TYPE_CHECKING:
+    import asyncio
+    import ssl
+
+    from starlette.types import ASGIApp
+
+__all__ = ["WebServer"]
+
+
+class WebServer:
+    """
+    Serves *app* on *endpoint*, written `host:port` or `[host]:port`, which stands at *place* in the configuration; port 0 takes a free one.
+
+    Over *tls* where that is given. A connection on which no request begins is closed after *keep_alive_s*, at the latest after twice that;
+    more than *max_connections* (None: no limit) are answered 503; `stop` waits *grace_s* for requests in flight.
+
+    Raises:
+        ConfigError: If *endpoint* is no address.
+    """
+
+    def __init__(
+        self,
+        place: str,
+        endpoint: str,
+        app: ASGIApp,
+        *,
+        may_reach_out: bool = False,
+        tls: ssl.SSLContext | None = None,
+        keep_alive_s: int = 5,
+        max_connections: int | None = None,
+        grace_s: int = 2,
+    ) -> None:
+        self._place = place
+        self._endpoint = endpoint
+        self._may_reach_out = may_reach_out
+        self._host, self._port = host_and_port(place, endpoint)
+        self._socket: socket.socket | None = None
+        config = uvicorn.Config(
+            app,
+            http=_Impatient,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=max_connections,
+            timeout_keep_alive=keep_alive_s,
+            timeout_graceful_shutdown=grace_s,
+        )
+        config.load()
+        config.ssl = tls
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, name="otel-ml-http", daemon=True)
+
+    @property
+    def endpoint(self) -> str:
+        """`host:port` as it is served: after `start` with the real port."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{host}:{self._port}"
+
+    def bind(self) -> None:
+        """
+        Take the address; a client that comes before `start` waits in the socket's queue.
+
+        Raises:
+            ConfigError: If the address cannot be listened on, naming it and the reason.
+        """
+        check_endpoint(self._place, self._endpoint, may_reach_out=self._may_reach_out)
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        try:
+            self._socket = socket.create_server((self._host, self._port), family=family)
+        except OSError as error:
+            reason = str(error.strerror).partition(" (")[0]
+            message = (
+                f"{self._place}: cannot listen on {self._endpoint}: {reason}; choose a free port"
+            )
+            raise ConfigError(message) from None
+        self._port = self._socket.getsockname()[1]
+
+    def start(self) -> None:
+        """
+        Serve, on the address that `bind` took or now takes.
+
+        Raises:
+            ConfigError: As `bind`.
+        """
+        if self._socket is None:
+            self.bind()
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Answer what is being answered, close the socket and end the thread, within *timeout_s*."""
+        self._server.should_exit = True
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        elif self._socket is not None:
+            self._socket.close()
+
+    def _run(self) -> None:
+        self._server.run(sockets=[self._socket] if self._socket is not None else [])
+
+
+class _Impatient(H11Protocol):
+    """A connection that is closed when no request begins on it, whether its sender is silent or trickles."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # What a selector's transport is called; uvicorn asks for it by the name of its class.
+        super().connection_made(cast("asyncio.Transport", transport))
+        self._look_again(None)
+
+    def _look_again(self, last: object) -> None:
+        self.loop.call_later(self.timeout_keep_alive, self._look, last)
+
+    def _look(self, last: object) -> None:
+        if self.transport.is_closing():
+            return
+        if self.conn.their_state is h11.IDLE and self.cycle is last:
+            self.transport.close()
+        else:
+            self._look_again(self.cycle)

@@ -1,0 +1,90 @@
+"""Several processors' snapshots as one: each was fed a part, and together they say what one would say that was fed everything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from otel_ml_processor.state.seen_spans import Generation
+from otel_ml_processor.state.snapshot import Snapshot, StoredSnapshot
+from otel_ml_processor.state.stored_streams import StoredStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from otel_ml_processor.assess.states import StateMemory
+    from otel_ml_processor.columns import StreamKey
+    from otel_ml_processor.receive.repeats import KnownRequest
+    from otel_ml_processor.windows.reference import Reference
+    from otel_ml_processor.windows.streams import Streams
+
+__all__ = ["absorb_streams", "merged"]
+
+
+def absorb_streams(
+    streams: Streams, snapshot: Snapshot, reference_of: Callable[[StreamKey], Reference | None]
+) -> None:
+    """
+    Add the streams of *snapshot* to *streams*.
+
+    Raises:
+        ValueError: If one was counted against another reference, has other windows, or is one too many.
+    """
+    for stream in snapshot.streams:
+        streams.absorb(stream.copy(reference_of))
+
+
+def merged(streams: Streams, stored: Sequence[StoredSnapshot]) -> StoredSnapshot:
+    """
+    Return *streams*, which have absorbed those of *stored* (at least one), as a snapshot that a processor can go on from.
+
+    What was seen is only in it where all of them tell spans apart with the same secret. States are those of the newest snapshot that has them. Counts
+    that have left the processors stay with their processors: the one that goes on counts from 0.
+    """
+    newest = max(one.snapshot.written_ns for one in stored)
+    ids = {one.snapshot.secret_id for one in stored}
+    is_shared = len(ids) == 1
+    generations = _generations(stored, newest) if is_shared else ()
+    snapshot = Snapshot(
+        written_ns=newest,
+        secret_id=ids.pop() if is_shared else b"",
+        counted=sum(one.snapshot.counted for one in stored),
+        journal=0,
+        is_final=False,
+        is_journaled=False,
+        streams=tuple(map(StoredStream.of, streams.copies())),
+        requests=_requests(stored, newest) if is_shared else (),
+        generation_ages_s=tuple(generation.age_s for generation in generations),
+        states=_states(stored),
+        counts_since_ns=newest,
+        counts=(),
+    )
+    return StoredSnapshot(snapshot, generations)
+
+
+def _generations(stored: Sequence[StoredSnapshot], newest_ns: int) -> tuple[Generation, ...]:
+    """Return all generations, the oldest first, with their ages at the time of the newest snapshot."""
+    aged = [
+        Generation(generation.hashes, generation.age_s + _older_s(one, newest_ns))
+        for one in stored
+        for generation in one.generations
+    ]
+    return tuple(sorted(aged, key=lambda generation: -generation.age_s))
+
+
+def _requests(stored: Sequence[StoredSnapshot], newest_ns: int) -> tuple[KnownRequest, ...]:
+    aged = [
+        request._replace(age_s=request.age_s + _older_s(one, newest_ns))
+        for one in stored
+        for request in one.snapshot.requests
+    ]
+    return tuple(sorted(aged, key=lambda request: -request.age_s))
+
+
+def _states(stored: Sequence[StoredSnapshot]) -> tuple[StateMemory, ...]:
+    by_age = sorted(stored, key=lambda one: one.snapshot.written_ns)
+    states = {(m.stream, m.window): m for one in by_age for m in one.snapshot.states}
+    return tuple(states.values())
+
+
+def _older_s(one: StoredSnapshot, newest_ns: int) -> float:
+    return (newest_ns - one.snapshot.written_ns) / 1e9

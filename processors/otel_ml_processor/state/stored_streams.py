@@ -1,0 +1,237 @@
+"""Streams and what requests add to them, as they are written: integers, names of classes and windows, never a value of a feature."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from otel_ml_processor.columns import StreamKey
+from otel_ml_processor.sketches.moments import Moments
+from otel_ml_processor.state.counts import counts_of, packed
+from otel_ml_processor.windows.disjoint import Closed, Open, Step
+from otel_ml_processor.windows.streams import Increment, StreamCopy, WindowsCopy
+from otel_ml_processor.windows.summary import Summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from otel_ml_processor.windows.reference import Reference
+
+__all__ = ["StoredIncrement", "StoredStream", "StoredSummary"]
+
+_QUANTA_BYTES = 16
+_Key = tuple[str, str, str, str]
+
+
+class Stored(msgspec.Struct, frozen=True, array_like=True):
+    """Something in a file; fields are told apart by their order."""
+
+
+class StoredSummary(Stored, frozen=True):
+    """A `Summary`, with the id of the reference that it was counted against (empty without one)."""
+
+    reference: str
+    threshold: float
+    rows: int
+    counts: bytes
+    low: int
+    cells: bytes
+    moments: tuple[tuple[int, int, bytes], ...]
+    labels: dict[str, int]
+    others: int
+
+    @classmethod
+    def of(cls, summary: Summary) -> StoredSummary:
+        """Return *summary* as it is written."""
+        scores = summary.scores
+        return cls(
+            reference=summary.reference.id if summary.reference else "",
+            threshold=scores.threshold,
+            rows=summary.rows,
+            counts=packed(summary.counts),
+            low=scores.low,
+            cells=packed(scores.counts),
+            moments=tuple(
+                (m.count, m.invalid, m.quanta.to_bytes(_QUANTA_BYTES, "little"))
+                for m in (scores.confidence, scores.entropy, scores.margin)
+            ),
+            labels=summary.labels.by_class(),
+            others=summary.labels.others,
+        )
+
+    def summary(self, reference: Reference | None) -> Summary:
+        """
+        Return what was written, counted against *reference*.
+
+        Raises:
+            ValueError: If it was counted against another one, or is no summary.
+        """
+        if self.reference != (reference.id if reference else ""):
+            raise ValueError(f"it was counted against profile {self.reference[:19] or 'none'}")
+        summary = Summary(reference, self.threshold)
+        summary.rows = self.rows
+        summary.counts[:] = counts_of(self.counts, len(summary.counts))
+        scores = summary.scores
+        scores.low = self.low
+        scores.counts[:] = counts_of(self.cells, len(scores.counts))
+        scores.confidence, scores.entropy, scores.margin = map(_moments, self.moments)
+        summary.labels.add_counts(self.labels, self.others)
+        return summary
+
+
+class StoredOpen(Stored, frozen=True):
+    """An `Open` window."""
+
+    start_ns: int
+    end_ns: int
+    summary: StoredSummary
+
+    @classmethod
+    def of(cls, window: Open) -> StoredOpen:
+        """Return *window* as it is written."""
+        return cls(window.start_ns, window.end_ns, StoredSummary.of(window.summary))
+
+    def window(self, reference: Reference | None) -> Open:
+        """Return what was written; ValueError as `StoredSummary.summary`."""
+        return Open(self.start_ns, self.end_ns, self.summary.summary(reference))
+
+
+class StoredWindows(Stored, frozen=True):
+    """A `WindowsCopy`."""
+
+    name: str
+    extent: str
+    opened: tuple[StoredOpen, ...]
+    carried: StoredOpen | None
+
+    @classmethod
+    def of(cls, windows: WindowsCopy) -> StoredWindows:
+        """Return *windows* as they are written."""
+        carried = StoredOpen.of(windows.carried) if windows.carried else None
+        return cls(windows.name, windows.extent, tuple(map(StoredOpen.of, windows.opened)), carried)
+
+    def copy(self, reference: Reference | None) -> WindowsCopy:
+        """Return what was written; ValueError as `StoredSummary.summary`."""
+        opened = [window.window(reference) for window in self.opened]
+        carried = self.carried.window(reference) if self.carried else None
+        return WindowsCopy(self.name, self.extent, opened, carried)
+
+
+class StoredClosed(Stored, frozen=True):
+    """A window that has been `Closed` and not yet been assessed."""
+
+    name: str
+    start_ns: int
+    end_ns: int
+    summary: StoredSummary
+    is_sufficient: bool
+
+    @classmethod
+    def of(cls, closed: Closed) -> StoredClosed:
+        """Return *closed* as it is written."""
+        summary = StoredSummary.of(closed.summary)
+        return cls(closed.name, closed.start_ns, closed.end_ns, summary, closed.is_sufficient)
+
+    def closed(self, reference: Reference | None) -> Closed:
+        """Return what was written; ValueError as `StoredSummary.summary`."""
+        summary = self.summary.summary(reference)
+        return Closed(self.name, self.start_ns, self.end_ns, summary, self.is_sufficient)
+
+
+class StoredStream(Stored, frozen=True):
+    """A `StreamCopy`."""
+
+    key: _Key
+    newest_ns: int
+    heard_ns: int
+    labels: dict[str, int]
+    other_labels: int
+    low_confidence: int
+    windows: tuple[StoredWindows, ...]
+    closed: tuple[StoredClosed, ...]
+
+    @classmethod
+    def of(cls, copy: StreamCopy) -> StoredStream:
+        """Return *copy* as it is written."""
+        return cls(
+            key=_key(copy.stream),
+            newest_ns=copy.newest_ns,
+            heard_ns=copy.heard_ns,
+            labels=copy.labels.by_class(),
+            other_labels=copy.labels.others,
+            low_confidence=copy.low_confidence,
+            windows=tuple(map(StoredWindows.of, copy.windows)),
+            closed=tuple(map(StoredClosed.of, copy.closed)),
+        )
+
+    def copy(self, reference_of: Callable[[StreamKey], Reference | None]) -> StreamCopy:
+        """
+        Return what was written.
+
+        Raises:
+            ValueError: If a window was counted against another reference than that of *reference_of*, or is no window.
+        """
+        stream = StreamKey(*self.key)
+        reference = reference_of(stream)
+        labels = Summary(reference).labels
+        labels.add_counts(self.labels, self.other_labels)
+        return StreamCopy(
+            stream=stream,
+            newest_ns=self.newest_ns,
+            heard_ns=self.heard_ns,
+            labels=labels,
+            low_confidence=self.low_confidence,
+            windows=[windows.copy(reference) for windows in self.windows],
+            closed=[closed.closed(reference) for closed in self.closed],
+        )
+
+
+class StoredIncrement(Stored, frozen=True):
+    """An `Increment`."""
+
+    key: _Key
+    newest_ns: int
+    heard_ns: int
+    parts: tuple[tuple[int, int, StoredSummary], ...]
+    steps: dict[str, tuple[tuple[int, int, int, int, int, bool], ...]]
+
+    @classmethod
+    def of(cls, increment: Increment) -> StoredIncrement:
+        """Return *increment* as it is written."""
+        return cls(
+            key=_key(increment.stream),
+            newest_ns=increment.newest_ns,
+            heard_ns=increment.heard_ns,
+            parts=tuple((*at, StoredSummary.of(part)) for at, part in increment.parts.items()),
+            steps={
+                name: tuple(
+                    (s.begin, s.end, s.start_ns, s.end_ns, s.closed_until_ns, s.completes)
+                    for s in steps
+                )
+                for name, steps in increment.steps.items()
+            },
+        )
+
+    def increment(self, reference_of: Callable[[StreamKey], Reference | None]) -> Increment:
+        """Return what was written; ValueError as `StoredStream.copy`."""
+        stream = StreamKey(*self.key)
+        reference = reference_of(stream)
+        return Increment(
+            stream=stream,
+            newest_ns=self.newest_ns,
+            heard_ns=self.heard_ns,
+            parts={(a, b): part.summary(reference) for a, b, part in self.parts},
+            steps={name: [Step(*step) for step in steps] for name, steps in self.steps.items()},
+        )
+
+
+def _key(stream: StreamKey) -> _Key:
+    return (stream.service, stream.environment, stream.model, stream.version)
+
+
+def _moments(stored: tuple[int, int, bytes]) -> Moments:
+    moments = Moments()
+    moments.count, moments.invalid = stored[:2]
+    moments.quanta = int.from_bytes(stored[2], "little")
+    return moments

@@ -1,0 +1,114 @@
+"""SIGHUP: a new configuration takes the place of the old one, or says what is wrong with it and leaves everything as it is."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+
+from tests.integration.real_servers import answers, eventually, free_port, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OTEL_ML = Path(sys.executable).with_name("otel-ml")
+PROTOBUF = {"content-type": "application/x-protobuf"}
+
+
+class House:
+    """A running processor whose configuration can be written anew."""
+
+    def __init__(self, folder: Path) -> None:
+        self.config = folder / "processor.yaml"
+        self.log = folder / "log"
+        self.ports = {name: free_port() for name in ("grpc", "http", "page", "emit")}
+        self.process: subprocess.Popen[bytes] | None = None
+        self.write()
+
+    def write(self, more: str = "") -> None:
+        """Write a configuration with *more* at its end."""
+        ports = self.ports
+        self.config.write_text(f"""
+receive: {{endpoint: "127.0.0.1:{ports["grpc"]}", http: {{endpoint: "127.0.0.1:{ports["http"]}"}}}}
+http: {{endpoint: "127.0.0.1:{ports["page"]}"}}
+emit: {{endpoint: "127.0.0.1:{ports["emit"]}"}}
+{more}
+""")
+
+    def reload(self, until: str) -> str:
+        """Send the signal and return the log's line that says *until*."""
+        assert self.process is not None
+        before = len(self.lines())
+        self.process.send_signal(signal.SIGHUP)
+        found = eventually(
+            lambda: [line for line in self.lines()[before:] if until in line], bool, within_s=30
+        )
+        assert found, self.lines()
+        return str(found[0])
+
+    def lines(self) -> list[str]:
+        """Return what was logged so far."""
+        return self.log.read_text().splitlines()
+
+    def takes(self, port: int) -> bool:
+        """Return whether a request is taken there."""
+        url = f"http://127.0.0.1:{port}/v1/traces"
+        try:
+            return httpx.post(url, content=b"", headers=PROTOBUF, trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+    @contextmanager
+    def serving(self) -> Iterator[House]:
+        """Run it until the block ends; it has to end well."""
+        url = f"http://127.0.0.1:{self.ports['page']}/readyz"
+        command: list[str | Path] = [OTEL_ML, "processor", "--config", self.config]
+        with running(command, ready=lambda: answers(url), log=self.log) as self.process:
+            yield self
+            self.process.send_signal(signal.SIGTERM)
+            assert self.process.wait(30) == 0
+
+
+def test_a_new_configuration_is_in_force_without_a_new_process(tmp_path: Path) -> None:
+    """It serves at its new addresses, and writes its log as it now says."""
+    with House(tmp_path).serving() as house:
+        old, new = house.ports["http"], free_port()
+        assert house.takes(old)
+        house.ports["http"] = new
+        house.write("logs: {format: json}")
+        line = house.reload("read again")
+        assert line.startswith('{"time":')
+        assert house.takes(new)
+        assert not house.takes(old)
+
+
+def test_a_bad_configuration_leaves_the_old_one_in_force(tmp_path: Path) -> None:
+    """The same line as at a start; nothing has stopped meanwhile."""
+    with House(tmp_path).serving() as house:
+        for more, said in (
+            ("mode: inlin", "$.mode: expected one of inline, tee, got 'inlin'"),
+            ("profiles: [absent.json]", "absent.json: cannot read the profile"),
+        ):
+            house.write(more)
+            line = house.reload("the configuration before stays in force")
+            assert str(house.config.parent) in line
+            assert said in line
+            assert house.takes(house.ports["http"])
+        assert not [line for line in house.lines() if "stopped" in line]
+
+
+def test_an_address_that_is_taken_brings_the_old_configuration_back(tmp_path: Path) -> None:
+    """What could only be found out by trying."""
+    with House(tmp_path).serving() as house, socket.create_server(("127.0.0.1", 0)) as taken:
+        old = dict(house.ports)
+        house.ports["http"] = taken.getsockname()[1]
+        house.write()
+        line = house.reload("the configuration before is in force again")
+        assert f"$.receive.http.endpoint: cannot listen on 127.0.0.1:{house.ports['http']}" in line
+        assert eventually(lambda: house.takes(old["http"]), bool, within_s=20)

@@ -1,0 +1,123 @@
+"""`otel-ml merge`: as its user sees it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from otel_ml_processor.commands.merge import main
+from otel_ml_processor.config import Duration, WindowConfig
+from otel_ml_processor.profile import write_profile
+from tests.data.state_house import House, profile, request, singly
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WINDOWS = [WindowConfig(name="24h", length=Duration(86_400)), WindowConfig(name="rows", rows=500)]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Return the configuration of two processors that have ended: `a` was fed 300 inferences, `b` 150 others."""
+    write_profile(profile(), tmp_path / "fraud.json")
+    path = tmp_path / "processor.yaml"
+    path.write_text(
+        "profiles: [fraud.json]\nwindows: [{name: 24h, length: 24h}, {name: rows, rows: 500}]\n"
+    )
+    for name, numbers in (("a", range(300)), ("b", range(300, 450))):
+        House(tmp_path / name, windows=WINDOWS).take(request(numbers)).stop()
+    return path
+
+
+def test_it_prints_what_the_open_windows_say_together(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table for people."""
+    assert (
+        main([str(config.with_name("a")), str(config.with_name("b")), "--config", str(config)]) == 0
+    )
+    said = capsys.readouterr()
+    assert "fraud 1" in said.out
+    assert "24h" in said.out
+    assert "450" in said.out
+    assert "the secrets differ" in said.err
+
+
+def test_readings_for_programs_are_those_of_one_processor(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same numbers as of a processor that was fed everything: state, confidence, p-values."""
+    House(tmp_path / "whole", windows=WINDOWS).take(request(range(450))).stop()
+    assert main([str(tmp_path / "whole"), "--config", str(config), "--json"]) == 0
+    whole = capsys.readouterr().out
+    assert main([str(tmp_path / "a"), str(tmp_path / "b"), "--config", str(config), "--json"]) == 0
+    assert capsys.readouterr().out == whole
+    day = json.loads(whole.splitlines()[0])
+    assert (day["window"], day["rows"]) == ("24h", 450)
+    assert day["targets"][0]["name"] == "amount"
+
+
+def test_a_processor_goes_on_from_the_merged_snapshot(config: Path, tmp_path: Path) -> None:
+    """Two became one: its windows have the rows of both; with a secret that was shared it knows their spans too."""
+    (tmp_path / "c").mkdir()
+    shutil.copy(tmp_path / "a" / "secret", tmp_path / "c" / "secret")
+    House(tmp_path / "c", windows=WINDOWS).take(request(range(450, 460))).stop()
+    (tmp_path / "next").mkdir()
+    arguments = [str(tmp_path / "a"), str(tmp_path / "c"), "--config", str(config)]
+    assert main([*arguments, "-o", str(tmp_path / "next" / "snapshot")]) == 0
+    shutil.copy(tmp_path / "a" / "secret", tmp_path / "next" / "secret")
+
+    house = House(tmp_path / "next", windows=WINDOWS)
+
+    assert house.rows("24h") == 310
+    house.take(*singly([request(range(295, 300)), request(range(450, 460))]))
+    assert house.rows("24h") == 310
+    assert house.take(request(range(600, 605))).rows("24h") == 315
+
+
+def test_row_windows_that_are_over_full_together_are_closed(config: Path, tmp_path: Path) -> None:
+    """300, 150 and 100 rows of windows of 500: the next row begins a new window."""
+    House(tmp_path / "c", windows=WINDOWS).take(request(range(450, 550))).stop()
+    (tmp_path / "next").mkdir()
+    folders = [str(tmp_path / name) for name in "abc"]
+    assert main([*folders, "--config", str(config), "-o", str(tmp_path / "next" / "snapshot")]) == 0
+
+    house = House(tmp_path / "next", windows=WINDOWS)
+
+    assert [(r.window.name, r.rows) for r, _ in house.readings] == [("rows", 550)]
+    assert house.take(request(range(600, 605))).rows("rows") == 5
+
+
+def mistake(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Return the one line that is said."""
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    (line,) = said.err.splitlines()
+    assert line.startswith("otel-ml merge: ")
+    return line
+
+
+def test_mistakes_are_one_line(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No such file, no snapshot, other windows, another profile, nowhere to write: each names the file."""
+    options = ["--config", str(config)]
+    a = str(tmp_path / "a")
+    assert "absent: expected a snapshot, found no file" in mistake(
+        [str(tmp_path / "absent"), *options], capsys
+    )
+    assert "fraud.json: not a state file" in mistake(
+        [str(tmp_path / "fraud.json"), *options], capsys
+    )
+    assert "is none now" in mistake(
+        [a, *options, "--set", "windows=[{name: x, rows: 500}]"], capsys
+    )
+    write_profile(profile(9), tmp_path / "fraud.json")
+    assert f"{a}: it was counted against profile sha256:" in mistake([a, *options], capsys)
+    write_profile(profile(), tmp_path / "fraud.json")
+    nowhere = str(tmp_path / "no" / "where")
+    assert "cannot be written: No such file" in mistake([a, *options, "-o", nowhere], capsys)

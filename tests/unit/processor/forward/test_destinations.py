@@ -1,0 +1,192 @@
+"""Several destinations: who must have a request before it is acknowledged, and who nobody waits for."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+
+from otel_ml_processor.forward.best_effort import BestEffort
+from otel_ml_processor.forward.destinations import Destinations, Required
+from otel_ml_processor.refusal import Refusal, RefusalCause
+from otel_ml_processor.self_metrics import BEST_EFFORT, ITEMS, SelfMetrics
+from otel_ml_processor.signals import Signal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SPANS = ITEMS[Signal.TRACES]
+TRACES = Signal.TRACES
+
+
+class Place:
+    """A destination: keeps what it is sent, answers *answer*, or refuses with the next of *refusals*."""
+
+    def __init__(self, answer: bytes = b"", refusals: Iterator[Refusal] | None = None) -> None:
+        self.sent: list[bytes] = []
+        self.timeouts: list[float] = []
+        self.is_closed = False
+        self._answer = answer
+        self._refusals = refusals or iter(())
+
+    def send(self, request: bytes, timeout_s: float) -> bytes:
+        """Keep it."""
+        self.timeouts.append(timeout_s)
+        for refusal in self._refusals:
+            raise refusal
+        self.sent.append(request)
+        return self._answer
+
+    def close(self) -> None:
+        """Remember that."""
+        self.is_closed = True
+
+
+def refusal(code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE) -> Refusal:
+    """Return one that says to come again at once."""
+    return Refusal(code, "no", RefusalCause.NEXT_HOP, 0.0)
+
+
+def counted(metrics: SelfMetrics) -> Counter[str]:
+    """Return what was counted for best-effort destinations."""
+    exporter = {"exporter": f"otlp/{BEST_EFFORT}"}
+    return +Counter(
+        {name: count for name, labels, count in metrics.snapshot() if dict(labels) == exporter}
+    )
+
+
+def no_count(_: bytes) -> int:
+    """Fail: nobody needs to know."""
+    raise AssertionError
+
+
+def test_all_that_must_have_it_get_it_in_their_order() -> None:
+    """The sender has the next hop's answer."""
+    places = [Place(b"first"), Place(b"second")]
+    required = [Required(place, 10.0) for place in places]
+    assert Destinations(TRACES, required, [], no_count).send(b"x", None) == b"first"
+    assert [place.sent for place in places] == [[b"x"], [b"x"]]
+    assert [place.timeouts for place in places] == [[10.0], [10.0]]
+
+
+def test_the_callers_time_is_for_all_of_them_together() -> None:
+    """Each gets nine tenths of what is left by then."""
+    times = iter([100.0, 100.0, 104.0])
+    places = [Place(), Place()]
+    required = [Required(place, 60.0) for place in places]
+    Destinations(TRACES, required, [], no_count, clock=lambda: next(times)).send(b"x", 10.0)
+    assert [place.timeouts for place in places] == [[pytest.approx(9.0)], [pytest.approx(5.4)]]
+
+
+def test_one_that_refuses_is_the_answer() -> None:
+    """The sender keeps the request, and nobody gets a copy of what will come again."""
+    metrics = SelfMetrics()
+    copies, after = Place(), Place()
+    best_effort = BestEffort({TRACES: copies}, 100, 10, metrics)
+    required = [Required(Place(), 10), Required(Place(refusals=iter([refusal()])), 10)]
+    destinations = Destinations(TRACES, [*required, Required(after, 10)], [best_effort], len)
+    with pytest.raises(Refusal, match="no"):
+        destinations.send(b"x", None)
+    assert best_effort.flush(10)
+    best_effort.close()
+    assert (copies.sent, after.sent) == ([], [])
+
+
+def test_a_copy_arrives_and_is_counted() -> None:
+    """Under an exporter of its own, so that what was acknowledged is not counted twice."""
+    metrics = SelfMetrics()
+    copies = Place()
+    best_effort = BestEffort({TRACES: copies}, 100, 7.0, metrics)
+    destinations = Destinations(TRACES, [Required(Place(), 10)], [best_effort], len)
+    destinations.send(b"abc", None)
+    destinations.send(b"de", None)
+    assert best_effort.flush(10)
+    best_effort.close()
+    assert copies.sent == [b"abc", b"de"]
+    assert copies.timeouts == [7.0, 7.0]
+    assert copies.is_closed
+    assert counted(metrics) == {SPANS.sent: 5}
+
+
+def test_nobody_waits_for_a_destination_that_hangs() -> None:
+    """What does not fit into its queue is dropped and counted; the rest arrives when it goes on."""
+    metrics = SelfMetrics()
+    inside, leave = threading.Event(), threading.Event()
+
+    class Hanging(Place):
+        """Answers when it is let."""
+
+        def send(self, request: bytes, timeout_s: float) -> bytes:
+            """Wait first."""
+            inside.set()
+            leave.wait(30)
+            return super().send(request, timeout_s)
+
+    hanging = Hanging()
+    best_effort = BestEffort({TRACES: hanging}, 10, 10, metrics)
+    for request in (b"a" * 6, b"b" * 4, b"c", b"d" * 11):
+        best_effort.offer(TRACES, request, len(request))
+        assert inside.wait(30)
+    assert not best_effort.flush(0)
+    assert counted(metrics) == {SPANS.enqueue_failed: 12}
+    leave.set()
+    assert best_effort.flush(30)
+    best_effort.close()
+    assert hanging.sent == [b"a" * 6, b"b" * 4]
+    assert counted(metrics) == {SPANS.enqueue_failed: 12, SPANS.sent: 10}
+
+
+def test_what_is_refused_for_now_is_tried_again_in_its_order() -> None:
+    """Until it is taken."""
+    metrics = SelfMetrics()
+    place = Place(refusals=iter([refusal(), refusal()]))
+    best_effort = BestEffort({TRACES: place}, 100, 10, metrics)
+    best_effort.offer(TRACES, b"one", 1)
+    best_effort.offer(TRACES, b"two", 1)
+    assert best_effort.flush(30)
+    best_effort.close()
+    assert place.sent == [b"one", b"two"]
+    assert counted(metrics) == {SPANS.sent: 2}
+
+
+def test_what_is_refused_for_good_or_too_long_is_given_up() -> None:
+    """Counted, and the next one has its turn."""
+    metrics = SelfMetrics()
+    times = iter([0.0, 0.0, 0.0, 1000.0, 1000.0])
+    good = refusal(grpc.StatusCode.INVALID_ARGUMENT)
+    place = Place(refusals=iter([good, refusal()]))
+    best_effort = BestEffort({TRACES: place}, 100, 10, metrics, clock=lambda: next(times))
+    best_effort.offer(TRACES, b"bad", 3)
+    assert best_effort.flush(30)
+    best_effort.offer(TRACES, b"old", 4)
+    assert best_effort.flush(30)
+    best_effort.close()
+    assert place.sent == []
+    assert counted(metrics) == {SPANS.send_failed: 7}
+
+
+def test_what_still_waits_at_the_end_is_counted_as_failed() -> None:
+    """And nothing is taken any more."""
+    metrics = SelfMetrics()
+    place = Place(refusals=(refusal() for _ in range(1000)))
+    best_effort = BestEffort({TRACES: place}, 100, 10, metrics)
+    best_effort.offer(TRACES, b"abc", 3)
+    assert not best_effort.flush(0.05)
+    best_effort.close()
+    best_effort.offer(TRACES, b"late", 1)
+    assert counted(metrics) == {SPANS.send_failed: 3, SPANS.enqueue_failed: 1}
+
+
+def test_a_signal_that_a_destination_does_not_want_does_not_go_there() -> None:
+    """Nor is it counted as lost."""
+    metrics = SelfMetrics()
+    place = Place()
+    best_effort = BestEffort({TRACES: place}, 100, 10, metrics)
+    best_effort.offer(Signal.LOGS, b"abc", 3)
+    assert best_effort.flush(10)
+    best_effort.close()
+    assert place.sent == []
+    assert not counted(metrics)

@@ -1,0 +1,90 @@
+"""What a body was before it was compressed, and never much more of it than is allowed."""
+
+from __future__ import annotations
+
+import gzip
+import tracemalloc
+import zlib
+from collections.abc import Callable
+
+import grpc
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_ml_processor.receive.content import ENCODINGS, expanded
+from otel_ml_processor.refusal import Refusal
+
+MIB = 1 << 20
+
+
+def gzip_bomb() -> bytes:
+    """Return 256 MiB of zeros in 256 KiB."""
+    compressor = zlib.compressobj(9, wbits=31)
+    return b"".join(compressor.compress(bytes(MIB)) for _ in range(256)) + compressor.flush()
+
+
+def zstd_bomb() -> bytes:
+    """Return 1 GiB of zeros in 32 KiB."""
+    compressor = zstandard.ZstdCompressor().compressobj()
+    return b"".join(compressor.compress(bytes(MIB)) for _ in range(1024)) + compressor.flush()
+
+
+BOMBS = {"gzip": gzip_bomb, "zstd": zstd_bomb}
+
+
+@pytest.mark.parametrize("encoding", BOMBS)
+def test_a_bomb_is_refused_before_it_goes_off(encoding: str) -> None:
+    """No more than the limit is ever made of it, and a few MiB besides."""
+    bomb = BOMBS[encoding]()
+    tracemalloc.start()
+    with pytest.raises(Refusal) as raised:
+        expanded(bomb, encoding, 4 * MIB)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert raised.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert peak < 20 * MIB
+
+
+@pytest.mark.parametrize("encoding", BOMBS)
+def test_many_small_bombs_are_one(encoding: str) -> None:
+    """The limit is for all members together."""
+    compress = gzip.compress if encoding == "gzip" else zstandard.ZstdCompressor().compress
+    member = compress(bytes(MIB))
+    assert len(expanded(member * 4, encoding, 4 * MIB)) == 4 * MIB
+    with pytest.raises(Refusal):
+        expanded(member * 4 + compress(b"x"), encoding, 4 * MIB)
+
+
+def test_a_frame_that_asks_for_much_memory_is_refused() -> None:
+    """A window of 128 MiB is legal, and more than we give."""
+    parameters = zstandard.ZstdCompressionParameters(window_log=27)
+    compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    frame = compressor.compress(b"small") + compressor.flush()
+    with pytest.raises(Refusal) as raised:
+        expanded(frame, "zstd", MIB)
+    assert raised.value.code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@given(st.sampled_from(sorted(ENCODINGS)), st.binary(max_size=200))
+def test_any_bytes_are_expanded_or_refused(encoding: str, body: bytes) -> None:
+    """Nothing else happens, whatever they are."""
+    refusal = None
+    try:
+        expanded(body, encoding, 1000)
+    except Refusal as error:
+        refusal = error
+    assert refusal is None or refusal.code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@given(st.sampled_from(sorted(ENCODINGS)), st.lists(st.binary(max_size=300), max_size=4))
+def test_what_was_compressed_comes_back(encoding: str, parts: list[bytes]) -> None:
+    """In however many members."""
+    compressors: dict[str, Callable[[bytes], bytes]] = {
+        "identity": bytes,
+        "gzip": gzip.compress,
+        "zstd": zstandard.ZstdCompressor().compress,
+    }
+    body = b"".join(map(compressors[encoding], parts))
+    assert expanded(body, encoding, 2000) == b"".join(parts)

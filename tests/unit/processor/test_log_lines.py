@@ -1,0 +1,91 @@
+"""What is logged is read by people or by programs, and is never a flood."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from otel_ml_processor.log_lines import JsonLines, RateLimit, write_logs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def record_of(message: str, *arguments: object, line: int = 1) -> logging.LogRecord:
+    """Return a record of that *line* of code."""
+    return logging.LogRecord(
+        "house.room", logging.WARNING, "room.py", line, message, arguments, None
+    )
+
+
+def test_a_json_line_is_one_object_with_time_level_logger_and_message() -> None:
+    """Whatever the message holds; the time is in UTC."""
+    record = record_of('quote " and\nnew line %s', "ü")
+    record.created, record.msecs = 1_700_000_000.042, 42.0
+    line = JsonLines().format(record)
+    assert "\n" not in line
+    assert json.loads(line) == {
+        "time": "2023-11-14T22:13:20.042Z",
+        "level": "WARNING",
+        "logger": "house.room",
+        "message": 'quote " and\nnew line ü',
+    }
+
+
+def test_an_exception_is_part_of_its_line() -> None:
+    """As the language prints it."""
+    record = record_of("failed")
+    error = ValueError("why")
+    record.exc_info = (type(error), error, None)
+    said = json.loads(JsonLines().format(record))
+    assert said["exception"].endswith("ValueError: why")
+
+
+def test_one_place_writes_so_many_lines_a_minute_and_says_what_it_left_out() -> None:
+    """Other places are not concerned, and the next minute begins anew."""
+    now = [0.0]
+    limit = RateLimit(per_minute=2, clock=lambda: now[0])
+    assert [limit.filter(record_of("a %d", n)) for n in range(5)] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert limit.filter(record_of("b", line=2))
+    now[0] = 61.0
+    after = record_of("a %d", 6)
+    assert limit.filter(after)
+    assert after.getMessage() == "a 6 (and 3 more like this before)"
+    again = record_of("a %d", 7)
+    assert limit.filter(again)
+    assert again.getMessage() == "a 7"
+
+
+@pytest.fixture(name="_root")
+def root() -> Iterator[None]:
+    """Leave the root logger as it was."""
+    logger = logging.getLogger()
+    handlers, level = list(logger.handlers), logger.level
+    yield
+    logger.handlers[:] = handlers
+    logger.setLevel(level)
+
+
+@pytest.mark.usefixtures("_root")
+def test_the_form_can_change_and_handlers_of_others_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line is written once, in the form that was said last."""
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    others = list(logging.getLogger().handlers)
+    write_logs("text")
+    write_logs("json")
+    logging.getLogger("house").info("hello")
+    (line,) = stream.getvalue().splitlines()
+    assert json.loads(line)["message"] == "hello"
+    assert [handler for handler in logging.getLogger().handlers if handler in others] == others
