@@ -2,8 +2,8 @@
 What observing a model call costs the thread that makes it, beside a bare OpenTelemetry span.
 
 Every way to call runs in this process, in turn, several times over; told is the median of the
-processor time that it adds to a call with one sample of 30 features. The model has its answer
-ready, so that nothing else is measured. The ratios are what counts: microseconds are one machine's.
+processor time that it adds to a call with one sample of 30 features. The models do next to nothing,
+so that nothing else is measured. The ratios are what counts: microseconds are one machine's.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
+import onnxruntime
 import wrapt
+from onnx import TensorProto, helper
 from opentelemetry import context, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -27,9 +29,13 @@ from rich.table import Table
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 import otel_ml
+from otel_ml.instrumentors._observing import within
 from otel_ml.settings import Settings
 from otel_ml.testing import capture
 from otel_ml_conventions.attributes import ML_BATCH_SIZE
+
+with suppress(ModuleNotFoundError):  # it is large, and not needed for the others
+    import torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -57,45 +63,82 @@ class Instant(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-l
         return ANSWER
 
 
-class Outer(Instant):
-    """A classifier that asks another one a hundred times: calls inside a call."""
+class Subject(NamedTuple):
+    """A model of a framework, and how it is asked; *plain* is that without any instrumentation."""
 
-    calls: Final = 100
+    framework: str
+    model: Any
+    method: str
+    args: tuple[Any, ...]
+    plain: Call
 
-    def predict_proba(self, samples: Any) -> Any:
-        """Return the last of the hundred answers."""
-        for _ in range(self.calls):
-            answer = MODEL.predict_proba(samples)
-        return answer
+    def call(self) -> Call:
+        """Return the call as it is in force now."""
+        return partial(getattr(self.model, self.method), *self.args)
 
 
-MODEL: Final = Instant()
-PLAIN: Final[Call] = partial(vars(Instant)["predict_proba"], MODEL, SAMPLE)
+def subject(framework: str, model: Any, method: str, *args: Any) -> Subject:
+    """Return a model that is not instrumented yet."""
+    return Subject(framework, model, method, args, partial(getattr(model, method), *args))
+
+
+def sklearn_subject() -> Subject:
+    """Return a classifier."""
+    return subject("sklearn", Instant(), "predict_proba", SAMPLE)
+
+
+def onnxruntime_subject() -> Subject:
+    """Return a session that gives back what it is fed."""
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["N", N_FEATURES]) for name in "xy"
+    ]
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["x"], ["y"])], "instant", ends[:1], ends[1:]
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    return subject("onnxruntime", session, "run", None, {"x": SAMPLE})
+
+
+def torch_subject() -> Subject:
+    """Return a module that gives back what it is called with."""
+    module = torch.nn.Sequential(torch.nn.Identity()).eval()
+    return subject("torch", module, "__call__", torch.from_numpy(SAMPLE))
+
+
+SUBJECTS: Final[dict[str, Callable[[], Subject]]] = {
+    "sklearn": sklearn_subject,
+    "onnxruntime": onnxruntime_subject,
+    **({"torch": torch_subject} if "torch" in globals() else {}),
+}
 
 
 class Way(NamedTuple):
-    """A way to call the model: how it is set up, and how many calls of the model one of it holds."""
+    """A way to call the model, and how it is set up."""
 
     name: str
     set_up: Callable[[], AbstractContextManager[Call]]
-    calls: int = 1
 
 
-def bare_span() -> object:
-    """Call the model in a current span without attributes."""
-    with TRACER.start_as_current_span("predict Instant"):
-        return PLAIN()
+def bare_span(plain: Call) -> Call:
+    """Return the call in a current span without attributes."""
+
+    def call() -> object:
+        with TRACER.start_as_current_span("predict Instant"):
+            return plain()
+
+    return call
 
 
-def same_facts(facts: dict[str, Any]) -> Call:
-    """Return a call in a span with constants for *facts*, written by hand for speed."""
+def same_facts(plain: Call, facts: dict[str, Any]) -> Call:
+    """Return the call in a span with constants for *facts*, written by hand for speed."""
     split = list(facts).index(ML_BATCH_SIZE) + 1
     at_start, at_end = dict(list(facts.items())[:split]), dict(list(facts.items())[split:])
 
     def call() -> object:
         span = TRACER.start_span("predict Instant", attributes=at_start)
         token = context.attach(trace.set_span_in_context(span))
-        answer = PLAIN()
+        answer = plain()
         context.detach(token)
         span.set_attributes(at_end)
         span.end()
@@ -104,8 +147,8 @@ def same_facts(facts: dict[str, Any]) -> Call:
     return call
 
 
-def naive_twin(facts: dict[str, Any]) -> Call:
-    """Return a call wrapped with wrapt that sets each of *facts* for itself."""
+def naive_twin(plain: Call, facts: dict[str, Any]) -> Call:
+    """Return the call wrapped with wrapt, setting each of *facts* for itself."""
 
     def observe(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> object:
         with TRACER.start_as_current_span("predict Instant") as span:
@@ -114,57 +157,56 @@ def naive_twin(facts: dict[str, Any]) -> Call:
                 span.set_attribute(key, fact)
             return answer
 
-    return partial(wrapt.FunctionWrapper(vars(Instant)["predict_proba"], observe), MODEL, SAMPLE)
+    wrapped: Call = wrapt.FunctionWrapper(plain, observe)
+    return wrapped
 
 
 @contextmanager
 def instrumented(
-    model: Any = MODEL,
+    asked: Subject,
     settings: Settings | None = None,
     sampler: Sampler = ALWAYS_ON,
-    parent: trace.Span | None = None,
+    around: Callable[[], AbstractContextManager[Any]] = nullcontext,
 ) -> Iterator[Call]:
-    """Give the call under our instrumentation, with metrics and their thread at work."""
+    """Give the call under our instrumentation, with metrics and their thread at work, inside of *around*."""
     meters = MeterProvider([InMemoryMetricReader()])
     tracers = TracerProvider(sampler=sampler)
     otel_ml.instrument(
-        ["sklearn"],
+        [asked.framework],
         tracer_provider=tracers,
         meter_provider=meters,
         settings=settings or Settings(),
     )
-    with trace.use_span(parent) if parent is not None else nullcontext():
-        yield partial(model.predict_proba, SAMPLE)
-    otel_ml.uninstrument(["sklearn"])
+    with around():
+        yield asked.call()
+    otel_ml.uninstrument([asked.framework])
     tracers.shutdown()
     meters.shutdown()
 
 
-def ways() -> list[Way]:
+def ways(asked: Subject) -> list[Way]:
     """Return what is compared; the first is the call alone, the second the unit of the ratios."""
     with capture() as seen:
-        MODEL.predict_proba(SAMPLE)
+        asked.call()()
         facts = seen.attributes
+    plain = asked.plain
     by_hand = f"by hand, the same {len(facts)} attributes"
-    follows_parent = ParentBased(ALWAYS_ON)
+    ours = partial(instrumented, asked)
     content = Settings(capture_content="span_only")
+    unsampled = partial(trace.use_span, UNSAMPLED)
     return [
-        Way("the call alone", lambda: nullcontext(PLAIN)),
-        Way("a bare recorded span, no attributes", lambda: nullcontext(bare_span)),
-        Way(by_hand, lambda: nullcontext(same_facts(facts))),
-        Way("wrapt and set_attribute, the same", lambda: nullcontext(naive_twin(facts))),
-        Way("otel-ml, recorded", instrumented),
-        Way("otel-ml, recorded with 30 features", partial(instrumented, settings=content)),
-        Way("otel-ml, not sampled (root)", partial(instrumented, sampler=ALWAYS_OFF)),
+        Way("the call alone", lambda: nullcontext(plain)),
+        Way("a bare recorded span, no attributes", lambda: nullcontext(bare_span(plain))),
+        Way(by_hand, lambda: nullcontext(same_facts(plain, facts))),
+        Way("wrapt and set_attribute, the same", lambda: nullcontext(naive_twin(plain, facts))),
+        Way("otel-ml, recorded", ours),
+        Way("otel-ml, recorded with 30 features", partial(ours, content)),
+        Way("otel-ml, not sampled (root)", partial(ours, sampler=ALWAYS_OFF)),
         Way(
             "otel-ml, not sampled (parent)",
-            partial(instrumented, sampler=follows_parent, parent=UNSAMPLED),
+            partial(ours, sampler=ParentBased(ALWAYS_ON), around=unsampled),
         ),
-        Way(
-            "otel-ml, a call inside a call",
-            partial(instrumented, model=Outer(), sampler=ALWAYS_OFF),
-            Outer.calls,
-        ),
+        Way("otel-ml, inside another call", partial(ours, around=partial(within, asked))),
     ]
 
 
@@ -172,11 +214,10 @@ def seconds_per_call(way: Way, calls: int) -> float:
     """Return the processor time of this thread for one call, over *calls* of them."""
     with way.set_up() as call:
         call()
-        rounds = max(1, calls // way.calls)
         start = time.thread_time()
-        for _ in range(rounds):
+        for _ in range(calls):
             call()
-        return (time.thread_time() - start) / (rounds * way.calls)
+        return (time.thread_time() - start) / calls
 
 
 def measure(compared: Sequence[Way], repetitions: int, calls: int) -> list[float]:
@@ -188,10 +229,10 @@ def measure(compared: Sequence[Way], repetitions: int, calls: int) -> list[float
     ]
 
 
-def show(compared: Sequence[Way], added: Sequence[float]) -> None:
+def show(framework: str, compared: Sequence[Way], added: Sequence[float]) -> None:
     """Print one line per way, with its ratios to the two spans written by hand."""
     bare, same = added[1], added[2]
-    table = Table("way to call", "added us", "/ bare span", "/ same span by hand")
+    table = Table("way to call", "added us", "/ bare span", "/ same span by hand", title=framework)
     for way, microseconds in zip(compared[1:], added[1:], strict=True):
         ratios = (f"{microseconds / bare:.2f}", f"{microseconds / same:.2f}")
         table.add_row(way.name, f"{microseconds:.2f}", *ratios)
@@ -203,9 +244,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repetitions", type=int, default=15, help="turns of all ways (15)")
     parser.add_argument("--calls", type=int, default=1000, help="calls per turn and way (1000)")
+    parser.add_argument("frameworks", nargs="*", default=list(SUBJECTS), help="all by default")
     arguments = parser.parse_args()
-    compared = ways()
-    show(compared, measure(compared, arguments.repetitions, arguments.calls))
+    for framework in arguments.frameworks:
+        if framework not in SUBJECTS:
+            parser.error(f"unknown framework {framework!r}; known here: {', '.join(SUBJECTS)}")
+        compared = ways(SUBJECTS[framework]())
+        show(framework, compared, measure(compared, arguments.repetitions, arguments.calls))
 
 
 if __name__ == "__main__":

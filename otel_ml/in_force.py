@@ -3,7 +3,9 @@
 import threading
 from typing import Any, Final, NamedTuple
 
+from otel_ml.log_correlation import correlate_logs
 from otel_ml.recorder import InferenceRecorder
+from otel_ml.runtime import observe_runtime
 from otel_ml.settings import Settings
 
 __all__ = ["in_force", "lease", "release"]
@@ -15,15 +17,18 @@ class _Terms(NamedTuple):
     settings: Settings
     tracer_provider: int
     meter_provider: int
+    logger_provider: int
 
 
 class _Lease:
-    """A recorder, and how many hold it."""
+    """A recorder with its providers, and how many hold it."""
 
-    __slots__ = ("holders", "recorder")
+    __slots__ = ("holders", "providers", "recorder")
 
-    def __init__(self, recorder: InferenceRecorder) -> None:
+    def __init__(self, recorder: InferenceRecorder, providers: tuple[Any, ...]) -> None:
         self.recorder = recorder
+        # Held, so that no other object gets the identity of one of them.
+        self.providers = providers
         self.holders = 0
 
 
@@ -32,7 +37,10 @@ _changing: Final = threading.Lock()
 
 
 def lease(
-    settings: Settings, tracer_provider: Any = None, meter_provider: Any = None
+    settings: Settings,
+    tracer_provider: Any = None,
+    meter_provider: Any = None,
+    logger_provider: Any = None,
 ) -> InferenceRecorder:
     """
     Return the recorder of these settings and providers, to be given back by `release`.
@@ -41,13 +49,19 @@ def lease(
         settings: What may be captured.
         tracer_provider: Where spans go, the global provider by default.
         meter_provider: Where metrics go, the global provider by default.
+        logger_provider: Where events go, the global provider by default.
     """
-    terms = _Terms(settings, id(tracer_provider), id(meter_provider))
+    providers = (tracer_provider, meter_provider, logger_provider)
+    terms = _Terms(settings, *map(id, providers))
     with _changing:
         held = _leases.get(terms)
         if held is None:
-            # The recorder holds its providers, so that no other object gets their identity.
-            held = _leases[terms] = _Lease(_recorder(settings, tracer_provider, meter_provider))
+            recorder = InferenceRecorder(*providers, settings=settings)
+            if settings.log_correlation:
+                correlate_logs()
+            if settings.runtime_metrics:
+                observe_runtime(recorder.meter)
+            held = _leases[terms] = _Lease(recorder, providers)
         held.holders += 1
         return held.recorder
 
@@ -73,11 +87,3 @@ def in_force() -> InferenceRecorder:
     for held in reversed(list(_leases.values())):
         return held.recorder
     return lease(Settings.from_environment())
-
-
-def _recorder(settings: Settings, tracer_provider: Any, meter_provider: Any) -> InferenceRecorder:
-    return InferenceRecorder(
-        tracer_provider,
-        meter_provider,
-        captures_exception_messages=settings.capture_exception_messages,
-    )

@@ -6,9 +6,10 @@ Or, in the topmost conftest.py: `pytest_plugins = ["otel_ml.testing"]`.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import pytest
+from opentelemetry.sdk._logs import LoggerProvider, export
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -37,8 +38,29 @@ __all__ = [
 ]
 
 
+_SIMPLE: Final[Any] = getattr(export, "SimpleLogRecordProcessor")  # noqa: B009 - by duck type
+
+
+class _Events:
+    """Keeps log records, with the methods that exporters have."""
+
+    def __init__(self) -> None:
+        self.records: list[Any] = []
+
+    def export(self, batch: Sequence[Any]) -> None:
+        """Keep the records of *batch*."""
+        self.records.extend(each.log_record for each in batch)
+
+    def shutdown(self) -> None:
+        """Return; there is nothing to close."""
+
+    def force_flush(self, timeout_millis: int = 0) -> bool:  # noqa: ARG002 - as the SDK calls it
+        """Return True: nothing waits."""
+        return True
+
+
 class Capture:
-    """Spans and metrics of the model calls since it began, in memory."""
+    """Spans, metrics and events of the model calls since it began, in memory."""
 
     def __init__(self, sampler: Sampler | None = None) -> None:
         self._exporter = InMemorySpanExporter()
@@ -48,6 +70,11 @@ class Capture:
         self.conformance = Conformance()
         self.tracer_provider.add_span_processor(SimpleSpanProcessor(self.conformance.span_exporter))
         self.meter_provider = MeterProvider([self._reader, self.conformance.metric_reader])
+        self._events = _Events()
+        self.logger_provider = LoggerProvider()
+        for exporter in (self._events, self.conformance.log_exporter):
+            # By duck type: what exporters extend, and what is made of them, has had two names.
+            self.logger_provider.add_log_record_processor(_SIMPLE(exporter))
 
     @property
     def spans(self) -> Sequence[ReadableSpan]:
@@ -60,9 +87,19 @@ class Capture:
         (span,) = self.spans
         return dict(span.attributes or {})
 
+    @property
+    def events(self) -> Sequence[Any]:
+        """The log records so far, oldest first, each with `event_name` and `attributes`."""
+        return tuple(self._events.records)
+
+    def events_named(self, name: str) -> list[dict[str, Any]]:
+        """Return the attributes of every event *name*."""
+        return [dict(event.attributes) for event in self.events if event.event_name == name]
+
     def clear(self) -> None:
-        """Forget the spans so far; metrics go on counting."""
+        """Forget spans and events so far; metrics go on counting."""
         self._exporter.clear()
+        self._events.records.clear()
 
     def metric(self, name: str) -> list[Any]:
         """Return the data points of metric *name*, none where nothing was recorded."""
@@ -89,6 +126,7 @@ def capture(settings: Settings | None = None, sampler: Sampler | None = None) ->
     instrument(
         tracer_provider=seen.tracer_provider,
         meter_provider=seen.meter_provider,
+        logger_provider=seen.logger_provider,
         settings=settings or Settings(),
     )
     try:
@@ -97,6 +135,7 @@ def capture(settings: Settings | None = None, sampler: Sampler | None = None) ->
         uninstrument()
         seen.tracer_provider.shutdown()
         seen.meter_provider.shutdown()
+        seen.logger_provider.shutdown()
 
 
 @pytest.fixture(name="captured")

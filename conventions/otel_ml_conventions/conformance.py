@@ -203,7 +203,8 @@ class Registry:
             findings.append(
                 Finding(label, "", Rule.SCHEMA_URL_ON_RESOURCE, "it on scopes only", schema_url)
             )
-        return Judgement(label, frozenset(), tuple(findings))
+        told = frozenset(attributes).intersection(self._of_entities)
+        return Judgement(label, told, tuple(findings))
 
     def judge_span(
         self, name: str, kind: str, attributes: Mapping[str, object], schema_url: str

@@ -10,6 +10,7 @@ and an attribute that is awaited wherever it may be for its members.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
@@ -80,21 +81,29 @@ def awaited_names(registry: Mapping[str, Any], said: Iterable[str]) -> set[str]:
 
 def read_awaited(path: Path) -> dict[str, str]:
     """
-    Return the names that *path* says to await, with the reason of each.
+    Return the names that *path* says to await here, with the reason of each.
+
+    A group `without` a module is awaited only where that module is not installed: where it is, a
+    scenario must emit those names.
 
     Raises:
         ExpectationError: If a group has no reason or no names, or a name stands there twice.
     """
     awaited: dict[str, str] = {}
+    given: set[str] = set()
     for index, group in enumerate(yaml.safe_load(path.read_text())):
         place = f"{path}: [{index}]"
-        is_group = isinstance(group, Mapping) and set(group) == {"because", "names"}
-        if not is_group or not group["because"] or not group["names"]:
-            raise ExpectationError(f"{place}: expected `because` and `names`, found {group!r:.80}")
+        is_group = isinstance(group, Mapping) and set(group) - {"without"} == {"because", "names"}
+        if not is_group or not all(group.values()):
+            raise ExpectationError(
+                f"{place}: expected `because`, `names` and at most `without`, found {group!r:.80}"
+            )
         for name in group["names"]:
-            if name in awaited:
+            if name in given:
                 raise ExpectationError(f"{place}: {name!r} stands here twice")
-            awaited[name] = group["because"]
+            given.add(name)
+            if "without" not in group or find_spec(group["without"]) is None:
+                awaited[name] = group["because"]
     return awaited
 
 

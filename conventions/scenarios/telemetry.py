@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
@@ -48,25 +51,33 @@ class Telemetry:
 
     @contextmanager
     def sdk(
-        self, traces_to: str | None = None, sampler: Sampler | None = None, **settings: Any
+        self,
+        traces_to: str | None = None,
+        sampler: Sampler | None = None,
+        detected: Resource | None = None,
+        **settings: Any,
     ) -> Iterator[TracerProvider]:
         """
         Instrument every framework with *settings*, as a service would be, until the block ends.
 
-        Spans go to *traces_to*, `host:port`, straight to the receiver by default; metrics go there in any case. The providers are those
-        of a service named `scenario` in the environment `test`; the tracer's is given.
+        Spans go to *traces_to*, `host:port`, straight to the receiver by default; metrics and events go there in any case. The providers
+        are those of a service named `scenario` in the environment `test`, and what else was *detected*; the tracer's is given.
         """
-        resource = Resource(RESOURCE)
+        resource = Resource(RESOURCE).merge(detected or Resource({}))
         spans = OTLPSpanExporter(endpoint=traces_to or self.endpoint, insecure=True)
         tracer_provider = TracerProvider(sampler=sampler, resource=resource)
         tracer_provider.add_span_processor(BatchSpanProcessor(spans))
         metrics = OTLPMetricExporter(endpoint=self.endpoint, insecure=True)
         reader = PeriodicExportingMetricReader(metrics, export_interval_millis=3_600_000)
         meter_provider = MeterProvider([reader], resource=resource)
+        logger_provider = LoggerProvider(resource)
+        events = OTLPLogExporter(endpoint=self.endpoint, insecure=True)
+        logger_provider.add_log_record_processor(BatchLogRecordProcessor(events))
         otel_ml.uninstrument()
         otel_ml.instrument(
             tracer_provider=tracer_provider,
             meter_provider=meter_provider,
+            logger_provider=logger_provider,
             settings=Settings(**settings),
         )
         try:
@@ -75,6 +86,7 @@ class Telemetry:
             otel_ml.uninstrument()
             tracer_provider.shutdown()
             meter_provider.shutdown()
+            logger_provider.shutdown()
 
     @contextmanager
     def processor(self, *options: str, folder: Path | None = None) -> Iterator[Processor]:

@@ -6,12 +6,15 @@ Only what the user's own objects offer is used, and only of kinds that are known
 is left alone. Nothing is converted as a whole, no iterator is consumed.
 """
 
+import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Any, Final
 
-from otel_ml.describe.values import is_missing
+from otel_ml.describe.values import is_infinite, is_missing
 
 __all__ = ["Table", "read_table", "schema_hash"]
 
@@ -20,6 +23,9 @@ _MAX_COUNTED_CELLS: Final = 1_000_000
 _MAX_COUNTED_OBJECTS: Final = 10_000  # the same where each value is a Python object
 _FEW_CELLS: Final = 64  # up to here Python's own sum is faster than a reduction of the array
 _NEVER_MISSING: Final = "biuSU"  # kinds of numpy types without a missing value
+_NUMBERS: Final = "biuf"
+_PLAIN_NUMBERS: Final = frozenset({bool, float, int})
+_FEW_OBJECTS: Final = 1000  # up to here Python's objects are looked at sooner than columns
 _DOUBLE_BYTES: Final = 8
 _TABLE_AXES: Final = 2
 
@@ -56,6 +62,19 @@ class Table:
 
     def missing(self) -> int | None:
         """Return the number of null and NaN cells, None where counting would take long."""
+        return None
+
+    def is_sound(self) -> bool | None:
+        """Return whether each cell has a value and each number is finite; None as for `missing`."""
+        return None
+
+    def cells(self) -> Any:
+        """
+        Return what can be read by column, None where there is nothing, or more than is counted.
+
+        A numpy array with two axes where all columns are numbers of one type, else a list of
+        columns, each a numpy array with one axis or a list.
+        """
         return None
 
     def take(self, rows: Sequence[int], width: int) -> list[list[Any]] | None:  # noqa: ARG002 - kinds that have values use them
@@ -100,10 +119,38 @@ def _count_missing(values: Sequence[Any]) -> int | None:
     return sum(map(is_missing, values)) if len(values) <= _MAX_COUNTED_OBJECTS else None
 
 
+def _are_sound(values: list[Any]) -> bool:
+    # Python's own numbers, the usual case: a single NaN or infinity would stay in their sum.
+    if _PLAIN_NUMBERS.issuperset(map(type, values)):
+        with suppress(OverflowError):
+            if math.isfinite(sum(values)):
+                return True
+    return not any(is_missing(value) or is_infinite(value) for value in values)
+
+
+def _is_finite(array: Any) -> bool:
+    """Whether all of a numpy array's floating numbers are finite."""
+    if array.size <= _FEW_CELLS and math.isfinite(sum(array.ravel().tolist())):
+        return True  # else the sum may only be too large
+    return bool(sys.modules["numpy"].isfinite(array).all())
+
+
+class _Nothing(Table):
+    """None, in the place of an input or an output."""
+
+    __slots__ = ()
+
+    def __init__(self, _none: None) -> None:
+        super().__init__(None)
+
+    def is_sound(self) -> bool:
+        return False
+
+
 class _Array(Table):
     """A numpy array."""
 
-    __slots__ = ("_array",)
+    __slots__ = ("_array", "_is_finite")
 
     def __init__(self, array: Any) -> None:
         shape = array.shape
@@ -113,6 +160,7 @@ class _Array(Table):
         else:
             super().__init__(shape)
         self._array = array
+        self._is_finite: bool | None = None  # looked at once: that is a pass over the array
 
     def types(self) -> _Types:
         return (_type_name(self._array.dtype),)
@@ -126,11 +174,28 @@ class _Array(Table):
             return _count_missing(array.ravel()) if cells <= _MAX_COUNTED_OBJECTS else None
         if cells > _MAX_COUNTED_CELLS or kind == "V":
             return None
-        if cells <= _FEW_CELLS and kind == "f":
-            total = sum(array.ravel().tolist())
-            if total == total:  # noqa: PLR0124 - a single NaN would make the sum NaN
+        if kind == "f":
+            self._is_finite = _is_finite(array)
+            if self._is_finite:
                 return 0
         return int((array != array).sum())  # noqa: PLR0124 - NaN and NaT differ from themselves
+
+    def is_sound(self) -> bool | None:
+        if self._is_finite is not None:
+            return self._is_finite
+        missing = self.missing()
+        if missing is None or self._is_finite is not None:
+            return self._is_finite
+        return missing == 0 and (
+            self._array.dtype.kind != "O" or _are_sound(self._array.ravel().tolist())
+        )
+
+    def cells(self) -> Any:
+        array = self._array
+        if array.size > _MAX_COUNTED_CELLS or array.dtype.kind == "V":
+            return None
+        by_column = array if len(array.shape) == _TABLE_AXES else array.reshape(-1, 1)
+        return by_column if array.dtype.kind in _NUMBERS else list(by_column.T)
 
     def take(self, rows: Sequence[int], width: int) -> list[list[Any]] | None:
         array = self._array
@@ -152,12 +217,15 @@ class _Array(Table):
 class _Frame(Table):
     """A pandas data frame."""
 
-    __slots__ = ("_frame", "_types")
+    __slots__ = ("_few", "_frame", "_types")
 
     def __init__(self, frame: Any) -> None:
         super().__init__(frame.shape)
         self._frame = frame
         self._types: _Types | None = None
+        # Of few values an array, of objects where types differ, is had sooner than anything else.
+        is_few = (self.rows or 0) * (self.columns or 0) <= _FEW_OBJECTS
+        self._few = _Array(frame.to_numpy()) if is_few else None
 
     def names(self) -> tuple[str, ...] | None:
         names = self._frame.columns.tolist()
@@ -169,9 +237,30 @@ class _Frame(Table):
         return self._types
 
     def missing(self) -> int | None:
-        if self._frame.size > _MAX_COUNTED_CELLS:
+        if self._few is not None:
+            return self._few.missing()
+        if (self.rows or 0) * (self.columns or 0) > _MAX_COUNTED_CELLS:
             return None
         return int(self._frame.isna().to_numpy().sum())
+
+    def is_sound(self) -> bool | None:
+        if self._few is not None:
+            return self._few.is_sound()
+        missing = self.missing()
+        if missing is None:
+            return None
+        is_plain = self.types() in _NUMPY_NUMBERS
+        floats = self._frame if is_plain else self._frame.select_dtypes("floating")
+        return missing == 0 and _Array(floats.to_numpy()).is_sound()
+
+    def cells(self) -> Any:
+        if self._few is not None:
+            return self._few.cells()
+        if (self.rows or 0) * (self.columns or 0) > _MAX_COUNTED_CELLS:
+            return None
+        if self.types() in _NUMPY_NUMBERS:
+            return self._frame.to_numpy()
+        return [column.to_numpy() for _, column in self._frame.items()]
 
     def take(self, rows: Sequence[int], width: int) -> list[list[Any]] | None:
         frame = self._frame if width >= (self.columns or 0) else self._frame.iloc[:, :width]
@@ -208,6 +297,9 @@ class _Column(Table):
     def missing(self) -> int | None:
         return _count_missing(self._series) if len(self._series) <= _MAX_COUNTED_OBJECTS else None
 
+    def is_sound(self) -> bool | None:
+        return _are_sound(list(self._series)) if len(self._series) <= _MAX_COUNTED_OBJECTS else None
+
     def take(self, rows: Sequence[int], width: int) -> list[list[Any]]:  # noqa: ARG002 - it has one column
         by_position = getattr(self._series, "iloc", self._series)  # pandas', or polars itself
         return [[value] for value in by_position[list(rows)].to_list()]
@@ -233,6 +325,12 @@ class _PolarsFrame(Table):
             return None
         return sum(map(_missing_in_polars, self._frame.iter_columns()))
 
+    def is_sound(self) -> bool | None:
+        missing = self.missing()
+        if missing is None:
+            return None
+        return missing == 0 and not any(map(_is_endless_in_polars, self._frame.iter_columns()))
+
     def take(self, rows: Sequence[int], width: int) -> list[list[Any]]:
         frame = self._frame if width >= (self.columns or 0) else self._frame[:, :width]
         chosen = frame if len(rows) == self.rows else frame[list(rows)]
@@ -242,6 +340,10 @@ class _PolarsFrame(Table):
 def _missing_in_polars(column: Any) -> int:
     nans = column.is_nan().sum() if column.dtype.is_float() else 0
     return int(column.null_count()) + int(nans or 0)
+
+
+def _is_endless_in_polars(column: Any) -> bool:
+    return bool(column.dtype.is_float() and column.is_infinite().any())
 
 
 class _Sparse(Table):
@@ -260,6 +362,10 @@ class _Sparse(Table):
         stored = getattr(self._matrix, "data", None)
         return _Array(stored).missing() if hasattr(stored, "dtype") else None
 
+    def is_sound(self) -> bool | None:
+        stored = getattr(self._matrix, "data", None)
+        return _Array(stored).is_sound() if hasattr(stored, "dtype") else None
+
     def take(self, rows: Sequence[int], width: int) -> list[list[Any]] | None:
         # Rows of another format can only be had by converting the whole matrix.
         if self._matrix.format != "csr" or len(self._matrix.shape) != _TABLE_AXES:
@@ -271,11 +377,12 @@ class _Sparse(Table):
 class _Samples(Table):
     """A list or tuple of samples, each a sequence, an array, a mapping, or a single value."""
 
-    __slots__ = ("_samples",)
+    __slots__ = ("_is_sound", "_samples")
 
     def __init__(self, samples: Sequence[Any]) -> None:
         super().__init__((len(samples),))
         self._samples = samples
+        self._is_sound: bool | None = None
         self.columns = len(_sample_values(samples[0])) if samples else None
 
     def names(self) -> tuple[str, ...] | None:
@@ -287,9 +394,14 @@ class _Samples(Table):
     def missing(self) -> int | None:
         if len(self._samples) * (self.columns or 1) > _MAX_COUNTED_OBJECTS:
             return None
-        return sum(
-            is_missing(value) for sample in self._samples for value in _sample_values(sample)
-        )
+        values = [value for sample in self._samples for value in _sample_values(sample)]
+        self._is_sound = _are_sound(values)
+        return 0 if self._is_sound else sum(map(is_missing, values))
+
+    def is_sound(self) -> bool | None:
+        if self._is_sound is None:
+            self.missing()
+        return self._is_sound
 
     def take(self, rows: Sequence[int], width: int) -> list[list[Any]]:
         names = self.names()
@@ -313,6 +425,7 @@ def _package(kind: type) -> str:
 
 
 _KINDS: Final[Mapping[tuple[str, str], Callable[[Any], Table]]] = {
+    ("builtins", "NoneType"): _Nothing,
     ("builtins", "list"): _Samples,
     ("builtins", "tuple"): _Samples,
     ("numpy", "MaskedArray"): lambda array: Table(array.shape),  # what is masked stays so
@@ -329,8 +442,11 @@ _READERS: Final[dict[type, Callable[[Any], Table]]] = {}
 
 def _reader_of(kind: type) -> Callable[[Any], Table]:
     """Return how *kind* is read, by what it extends, and remember it for the known kinds alone."""
+    from otel_ml.describe.tensors import KINDS  # it reads its values as arrays
+
     for ancestor in kind.__mro__:
-        reader = _KINDS.get((_package(ancestor), ancestor.__name__))
+        name = (_package(ancestor), ancestor.__name__)
+        reader = _KINDS.get(name) or KINDS.get(name)
         if reader is _Array and ancestor is not kind:
             # A matrix answers the same calls otherwise than an array does.
             return partial(_read_as, ancestor)

@@ -83,6 +83,8 @@ class Framework(NamedTuple):
 
 
 registrations: Final[ByIdentity[Registration]] = ByIdentity()
+# The path or address that a model was loaded from, where that was seen.
+sources: Final[ByIdentity[str]] = ByIdentity()
 
 
 def register_model(

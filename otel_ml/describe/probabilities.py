@@ -8,6 +8,7 @@ from json import dumps
 from typing import Any, Final
 
 from otel_ml.describe.arrays import read_table
+from otel_ml.describe.tensors import type_name
 from otel_ml.describe.values import Facts, row_texts
 from otel_ml_conventions import attributes as keys
 
@@ -18,9 +19,11 @@ __all__ = [
     "describe_probabilities",
     "describe_scores",
     "describe_shape",
+    "distributions",
     "entropy",
     "margin",
     "probabilities_text",
+    "two_classes",
 ]
 
 _MAX_LABEL: Final = 64
@@ -76,6 +79,40 @@ def margin(probabilities: Sequence[float]) -> float:
     return first - second
 
 
+def two_classes(output: Any) -> Any:
+    """
+    Return the probabilities of both classes, shape (n_samples, 2), given those of the second.
+
+    Args:
+        output: A numpy array of shape (n_samples,) or (n_samples, 1); anything else is returned as
+            it is.
+    """
+    if type(output).__name__ != "ndarray" or output.shape[1:] not in {(), (1,)}:
+        return output
+    second = output.reshape(-1)
+    return sys.modules["numpy"].stack((1 - second, second), axis=1)
+
+
+def distributions(output: Any) -> Any:
+    """
+    Return the probabilities of K classes, shape (n_samples, K), for those or for logits.
+
+    Rows that are no distributions are taken for logits, or logarithms of probabilities: their
+    softmax is returned.
+
+    Args:
+        output: A numpy array of shape (n_samples, K) with K > 1; anything else is returned as it is.
+    """
+    if not _is_matrix(output) or output.shape[1] == 1 or _are_distributions(output):
+        return output
+    exponentials = _exponentials(output - output.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def _are_distributions(matrix: Any) -> bool:
+    return bool(matrix.min() >= 0.0 and abs(matrix.sum(axis=1) - 1.0).max() <= _TOLERANCE)
+
+
 def describe_probabilities(
     output: Any, rows: Sequence[int], labels: Sequence[str] | None, *, are_logarithms: bool = False
 ) -> Facts | None:
@@ -128,7 +165,7 @@ def _one_distribution(sample: list[float], labels: Sequence[str] | None) -> Fact
 def _several_distributions(
     matrix: Any, rows: Sequence[int], labels: Sequence[str] | None
 ) -> Facts | None:
-    if not (matrix.min() >= 0.0 and abs(matrix.sum(axis=1) - 1.0).max() <= _TOLERANCE):
+    if not _are_distributions(matrix):
         return None
     samples = _rows_of(matrix, rows)
     largest = matrix.max(axis=1)
@@ -227,7 +264,7 @@ def describe_shape(output: Any) -> Facts:
         facts[keys.ML_OUTPUT_SHAPE] = shape
     dtype = getattr(output, "dtype", None)
     if dtype is not None:
-        facts[keys.ML_OUTPUT_DTYPE] = str(dtype)
+        facts[keys.ML_OUTPUT_DTYPE] = type_name(dtype)
     return facts
 
 

@@ -170,7 +170,7 @@ class ContentPolicy:
                 return None
             permitted: Sequence[int] = range(columns)
         else:
-            permitted = [i for i, name in enumerate(names) if self._permits(name)]
+            permitted = [i for i, name in enumerate(names) if self.permits(name)]
         picked = tuple(permitted[: self._max_features])
         if not picked:
             return None
@@ -184,7 +184,8 @@ class ContentPolicy:
             is_cut=len(picked) < columns,
         )
 
-    def _permits(self, name: str) -> bool:
+    def permits(self, name: str) -> bool:
+        """Whether values of the feature *name* may be captured."""
         if any(fnmatchcase(name, glob) for glob in self._deny):
             return False
         return not self._allow or any(fnmatchcase(name, glob) for glob in self._allow)

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-__all__ = ["Facts", "is_missing", "json_text", "row_texts"]
+__all__ = ["Facts", "is_infinite", "is_missing", "json_text", "row_texts"]
 
 # What is said of a call: names of attributes, and values that an attribute can have. What is not
 # known is not there.
@@ -95,6 +95,13 @@ def is_missing(value: Any) -> bool:
     return type(value).__name__ in _MISSING_MARKERS or (
         _numpy_kind(value) == "f" and math.isnan(value)
     )
+
+
+def is_infinite(value: Any) -> bool:
+    """Whether *value* is a number, Python's or numpy's, that is infinite."""
+    if isinstance(value, float):
+        return math.isinf(value)
+    return _numpy_kind(value) == "f" and math.isinf(value)
 
 
 def _numpy_kind(value: Any) -> str:

@@ -6,6 +6,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
+from opentelemetry._logs import LoggerProvider
 from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # published without types
     BaseInstrumentor,
 )
@@ -29,6 +30,7 @@ def instrument(
     *,
     tracer_provider: TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
+    logger_provider: LoggerProvider | None = None,
     settings: Settings | None = None,
     **options: object,
 ) -> None:
@@ -42,6 +44,7 @@ def instrument(
         names: Frameworks, for example `["sklearn"]`; all there are by default.
         tracer_provider: Where spans go, the global one by default.
         meter_provider: Where metrics go, the global one by default.
+        logger_provider: Where events go, the global one by default.
         settings: What may be captured, what the environment says by default.
         **options: Fields of `Settings` by name, for example `capture_content="span_only"`; they come
             before *settings*.
@@ -59,8 +62,10 @@ def instrument(
         try:
             instrumentor.instrument(
                 skip_dep_check=True,
+                conflict_level=level,
                 tracer_provider=tracer_provider,
                 meter_provider=meter_provider,
+                logger_provider=logger_provider,
                 settings=chosen,
             )
         except Exception as error:  # noqa: BLE001 - a conflict of dependencies, whatever its class

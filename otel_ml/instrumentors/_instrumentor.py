@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from logging import getLogger
+from logging import DEBUG, getLogger
 from types import ModuleType
 from typing import Any, ClassVar, NamedTuple
 from weakref import WeakSet
@@ -17,9 +17,12 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 
 from otel_ml.in_force import lease, release
 from otel_ml.instrumentors._imports import imports
+from otel_ml.instrumentors._loading import Loaded, Loading
 from otel_ml.instrumentors._observing import Observer, Subject
+from otel_ml.instrumentors._training import Training
 from otel_ml.instrumentors._wrapping import Hooks, Patches
 from otel_ml.recorder import InferenceRecorder
+from otel_ml.running import running
 from otel_ml.settings import OptionError, Settings
 
 __all__ = ["Coverage", "FrameworkInstrumentor", "SupportedFramework"]
@@ -90,23 +93,39 @@ class FrameworkInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base
         """
         return observer.observe
 
+    def loaded(
+        self,
+        name: str,  # noqa: ARG002 - for frameworks whose functions load
+        args: tuple[Any, ...],  # noqa: ARG002
+        kwargs: dict[str, Any],  # noqa: ARG002
+        result: Any,  # noqa: ARG002
+    ) -> Loaded | None:
+        """
+        Return what function *name*, wrapped by `Coverage.load`, has loaded; None where it is no model.
+
+        Where loading failed, *result* is None: then only the source can be told.
+        """
+        return None
+
     def instrumentation_dependencies(self) -> Collection[str]:
         """Return the requirement that the loader checks."""
         return (self.framework.requirement(),)
 
-    def _instrument(self, **kwargs: Any) -> None:
+    def _instrument(self, conflict_level: int = DEBUG, **kwargs: Any) -> None:
         """
         Begin to observe.
 
         Args:
-            **kwargs: `tracer_provider` and `meter_provider`, the global ones by default; `settings`,
-                what the environment says by default; options by name, which come before both.
+            conflict_level: At which a conflict is logged where the loader knows no exception for it.
+            **kwargs: `tracer_provider`, `meter_provider` and `logger_provider`, the global ones by
+                default; `settings`, what the environment says by default; options by name, which
+                come before both.
 
         Raises:
             DependencyConflictError: If the framework is missing or too old; nothing else is raised,
                 for it would keep other people's instrumentors from being loaded.
         """
-        if not _may_instrument(self.framework):
+        if not _may_instrument(self.framework, conflict_level):
             return
         try:
             self._begin(**kwargs)
@@ -121,15 +140,21 @@ class FrameworkInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base
         self,
         tracer_provider: Any = None,
         meter_provider: Any = None,
+        logger_provider: Any = None,
         settings: Settings | None = None,
         **options: Any,
     ) -> None:
         settings = (settings or Settings.from_environment()).with_options(options)
-        self._recorder = lease(settings, tracer_provider, meter_provider)
+        self._recorder = lease(settings, tracer_provider, meter_provider, logger_provider)
         observer = Observer(self._recorder, settings, partial(self.read, settings))
         self._coverage = Coverage(self._recorder, self.hooks, type(self).__module__)
+        if not settings.capture_nested:
+            self.hooks.is_inside = running.get
         self.hooks.observe = self.observing(observer)
         self.hooks.guard = observer.guard
+        if settings.capture_training:
+            self.hooks.guard = Training(self._recorder, settings, self.read, observer.guard).guard
+        self.hooks.load = Loading(self._recorder, settings, self.read, self.loaded).load
         self.cover(self._coverage)
 
     def _uninstrument(self, **_kwargs: Any) -> None:
@@ -141,13 +166,13 @@ class FrameworkInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base
         self._coverage = self._recorder = None
 
 
-def _may_instrument(framework: SupportedFramework) -> bool:
+def _may_instrument(framework: SupportedFramework, conflict_level: int) -> bool:
     conflict = dependencies.get_dependency_conflicts([framework.requirement()])
     if conflict is None:
         return True
     refusal = getattr(dependencies, "DependencyConflictError", None)
     if refusal is None:  # older loaders know no exception that would not end all loading
-        _logger.debug("%s", conflict)
+        _logger.log(conflict_level, "%s is not instrumented: %s", framework.name, conflict)
         return False
     raise refusal(conflict)
 
@@ -196,6 +221,11 @@ class Coverage:
         """
         for name in names:
             self._patches.guard(owner, name, trains=trains)
+
+    def load(self, owner: Any, *names: str) -> None:
+        """Make spans of loading models with what *owner*, a class or module, itself defines as *names*."""
+        for name in names:
+            self._patches.load(owner, name)
 
     def adopt_family(self, ancestor: type, wrap: Callable[["Coverage", type], None]) -> None:
         """Call *wrap* with *ancestor*, all that extends it now or later, and what those extend."""

@@ -1,21 +1,38 @@
 """One call of a model, observed: what every framework's instrumentor does, in the order it happens."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache, partial
+from inspect import unwrap
 from time import perf_counter, time_ns
-from typing import Any, Final, Protocol
+from types import CodeType
+from typing import Any, Final, NamedTuple, Protocol
 
-from otel_ml.describe.arrays import Table, read_table, schema_hash
+from otel_ml.describe.arrays import Table, read_table
+from otel_ml.describe.input_hash import InputHash
+from otel_ml.describe.inputs import describe_form
 from otel_ml.describe.models import ByIdentity, Model, registrations
-from otel_ml.describe.samples import ContentPolicy, draw_rows, names_in_force
+from otel_ml.describe.samples import ContentPolicy, draw_rows
+from otel_ml.describe.validation import Expectation, Failure, ValidationError, validation_facts
 from otel_ml.describe.values import Facts
-from otel_ml.inference import Inference
+from otel_ml.hooks import CallHooks, ContentHook, without_content
+from otel_ml.record.inference import Inference
 from otel_ml.recorder import Channel, InferenceRecorder, Recording
 from otel_ml.running import NO_INFERENCE, NOTHING, running
 from otel_ml.settings import Settings
-from otel_ml_conventions import attributes as keys
+from otel_ml_conventions.attributes import ML_INPUT_HASH, MlOperationNameValues
 
-__all__ = ["Call", "Captured", "Observer", "Subject", "first_argument", "trainings", "within"]
+__all__ = [
+    "Call",
+    "Captured",
+    "Observer",
+    "Subject",
+    "argument",
+    "first_argument",
+    "given_first",
+    "trainings",
+    "within",
+]
 
 _Args = tuple[Any, ...]
 _Kwargs = dict[str, Any]
@@ -24,17 +41,32 @@ _Function = Callable[..., Any]
 _UNKNOWN: Final[Facts] = {}
 
 
+class _Known(NamedTuple):
+    """What is kept of a model from one call to the next."""
+
+    subject: "Subject"
+    expectation: Expectation
+    channels: dict[str, Channel]
+
+
 class Subject(Protocol):
-    """A model as its framework reads it, once, until a model is trained again."""
+    """
+    A model as its framework reads it, once, until a model is trained again.
+
+    Where it knows more of its inputs than their names it says so by an attribute `expectation`.
+    Whoever extends it predicts, and reads the samples from the first argument of every method.
+    """
 
     model: Model
     feature_names: tuple[str, ...] | None
 
-    def operation(self, method: str) -> str:
-        """Return the value of `ml.operation.name` for *method*."""
+    def operation(self, method: str) -> str:  # noqa: ARG002 - others tell them apart
+        """Return the value of `ml.operation.name` for *method*: `predict`."""
+        return MlOperationNameValues.PREDICT.value
 
-    def table(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:
-        """Return what *method* is asked about, given its arguments after the model."""
+    def table(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:  # noqa: ARG002 - others look
+        """Return what *method* is asked about, given its arguments after the model: the first."""
+        return first_argument(args, kwargs)
 
     def matters_unsampled(self, method: str) -> bool:
         """Whether the outputs of *method* hold something that metrics need of every call."""
@@ -44,21 +76,29 @@ class Subject(Protocol):
 
 
 class Captured(Protocol):
-    """Tells which samples of an output are captured."""
+    """Tells which samples of an output are captured, and what was asked for."""
 
     def positions(self, length: int) -> Sequence[int] | None:
         """Return positions in an output of *length* samples; None if the input had another number."""
+
+    def argument(self, name: str) -> Any:
+        """Return what was given for the parameter *name* of the method, None where nothing was."""
 
 
 class Call:
     """A call under way: what is known of it before its model has answered."""
 
     __slots__ = (
+        "_asked",
         "_max_rows",
         "content_rows",
+        "expectation",
+        "failures",
         "inputs",
         "method",
         "missing_count",
+        "model",
+        "permits_content",
         "recording",
         "started",
         "subject",
@@ -66,17 +106,34 @@ class Call:
     )
 
     def __init__(
-        self, subject: Subject, method: str, table: Table, recording: Recording, max_rows: int
+        self,
+        model: Any,
+        subject: Subject,
+        expectation: Expectation,
+        method: str,
+        asked: Callable[[str], Any],
+        table: Table,
+        recording: Recording,
+        max_rows: int,
     ) -> None:
+        self.model = model
         self.method = method
+        self._asked = asked
         self.started = 0.0
         self.subject = subject
+        self.expectation = expectation
+        self.failures: tuple[Failure, ...] = ()
         self.table = table
         self.recording = recording
         self.inputs: Facts = _UNKNOWN
         self.missing_count: int | None = None
         self.content_rows: Sequence[int] | None = None
+        self.permits_content = True
         self._max_rows = max_rows
+
+    def argument(self, name: str) -> Any:
+        """Return what was given for the parameter *name* of the method, None where nothing was."""
+        return self._asked(name)
 
     def positions(self, length: int) -> Sequence[int] | None:
         """Return the positions of the samples whose inputs are captured, or else might have been."""
@@ -84,7 +141,10 @@ class Call:
             self.table.rows = length
         if self.table.rows != length:
             return None
-        return draw_rows(length, self._max_rows) if self.content_rows is None else self.content_rows
+        if self.content_rows is None:
+            # Drawn once, or a label would stand beside the confidence of another sample.
+            self.content_rows = draw_rows(length, self._max_rows)
+        return self.content_rows
 
 
 class Observer:
@@ -104,12 +164,13 @@ class Observer:
         read: Callable[[Any, bool], Subject],
     ) -> None:
         self._recorder = recorder
+        self._validator = recorder.validator
         self._read = read
         self._captures_parts = settings.capture_nested
         self._captures_outputs = settings.capture_outputs != "none"
         self._max_rows = settings.capture_max_rows
         self._policy: ContentPolicy | None = None
-        if settings.capture_content == "span_only":
+        if settings.capture_content != "no_content":
             self._policy = ContentPolicy(
                 settings.capture_max_rows,
                 settings.capture_max_features,
@@ -117,12 +178,22 @@ class Observer:
                 settings.feature_allowlist,
                 settings.feature_denylist,
             )
+        self._input_hash: InputHash | None = None
+        if settings.capture_input_hash:
+            self._input_hash = InputHash(
+                settings.input_hash_key,
+                settings.capture_max_rows,
+                settings.feature_allowlist,
+                settings.feature_denylist,
+            )
+        self._content_hook = ContentHook.chosen(settings, recorder.failed)
+        self._call_hooks = CallHooks.chosen(settings, recorder.failed)
         self._begin_anew()
 
     def _begin_anew(self) -> None:
         self._seen = _changes()
-        self._models: ByIdentity[tuple[Subject, dict[str, Channel]]] = ByIdentity()
-        self._parts: ByIdentity[tuple[Subject, dict[str, Channel]]] = ByIdentity()
+        self._models: ByIdentity[_Known] = ByIdentity()
+        self._parts: ByIdentity[_Known] = ByIdentity()
 
     def guard(self, original: _Function, trains: bool, args: _Args, kwargs: _Kwargs) -> Any:
         """Call *original*, inside of which no call of a model is an inference."""
@@ -151,36 +222,39 @@ class Observer:
 
     def iterate(
         self, original: _Function, method: str, args: _Args, kwargs: _Kwargs
-    ) -> Iterator[Any]:
+    ) -> Generator[Any, Any, Any]:
         """
-        Yield what *original*, a generator function, yields, and make one inference of it.
+        Be the generator that *original*, a generator function, makes; it is one inference.
 
         It ends with the last step, or when the caller goes; what is told is the last step's
-        output. Nothing of ours is current while the caller has its turn.
+        output. Nothing of ours is current while the caller has its turn, and that is not counted.
         """
-        call = self.open(method, args, kwargs)
-        steps = original(*args, **kwargs)
-        output = None
+        if running.get() or not args or not self._recorder.is_enabled():
+            return (yield from original(*args, **kwargs))
+        call = self._begin(original, method, args, kwargs, is_part=False, is_current=False)
+        turns = _Turns(args[0])
         try:
-            while True:
-                with within(args[0] if args else None):
-                    output = next(steps)
-                yield output
-        except StopIteration:
-            self.close(call, output)
+            result = yield from turns.of(original(*args, **kwargs))
         except GeneratorExit:
-            steps.close()
-            self.close(call, output)
+            self._end(call, turns.seconds, turns.output, None)
             raise
         except BaseException as error:
-            self.close(call, None, error)
+            self._end(call, turns.seconds, None, error)
             raise
+        self._end(call, turns.seconds, turns.output, None)
+        return result
 
-    def open(self, method: str, args: _Args, kwargs: _Kwargs) -> Call | None:
-        """Begin an inference that `close` ends in another context; None where it is none."""
+    def open(
+        self, method: str, args: _Args, kwargs: _Kwargs, original: _Function | None = None
+    ) -> Call | None:
+        """
+        Begin an inference that `close` ends in another context; None where it is none.
+
+        With *original* the subject can ask for arguments that were given by position.
+        """
         if running.get() or not args or not self._recorder.is_enabled():
             return None
-        call = self._begin(method, args, kwargs, is_part=False, is_current=False)
+        call = self._begin(original, method, args, kwargs, is_part=False, is_current=False)
         if call is not None:
             call.started = perf_counter()
         return call
@@ -193,7 +267,7 @@ class Observer:
     def _call(
         self, original: _Function, method: str, args: _Args, kwargs: _Kwargs, is_part: bool
     ) -> Any:
-        call = self._begin(method, args, kwargs, is_part)
+        call = self._begin(original, method, args, kwargs, is_part)
         started = perf_counter()
         try:
             output = original(*args, **kwargs)
@@ -204,39 +278,56 @@ class Observer:
         return output
 
     def _begin(
-        self, method: str, args: _Args, kwargs: _Kwargs, is_part: bool, is_current: bool = True
+        self,
+        original: _Function | None,
+        method: str,
+        args: _Args,
+        kwargs: _Kwargs,
+        is_part: bool,
+        is_current: bool = True,
     ) -> Call | None:
         try:
-            subject, channel = self._identify(args[0], method, is_part)
+            known, channel = self._identify(args[0], method, is_part)
         except Exception as error:  # noqa: BLE001 - a model of the user's may raise anything
             self._recorder.failed("describe_model", error)
             return None
+        subject, expectation, _ = known
         table = self._table(subject, method, args, kwargs)
         recording = self._recorder.begin(channel, table.rows, is_current=is_current)
-        call = Call(subject, method, table, recording, self._max_rows)
+        asked = partial(argument, original, args, kwargs)
+        call = Call(args[0], subject, expectation, method, asked, table, recording, self._max_rows)
+        if self._call_hooks is not None and recording.is_recording:
+            call.permits_content = self._call_hooks.permits(
+                recording.span, args[0], args[1:], kwargs
+            )
         try:
             self._describe_input(call)
         except Exception as error:  # noqa: BLE001 - an input of the user's may raise anything
             self._recorder.failed("describe_input", error)
+        if call.failures and self._validator.rejects:
+            rejection = ValidationError(subject.model.name, call.failures)
+            self._end(call, 0.0, None, rejection)
+            raise rejection
         return call
 
-    def _identify(self, model: Any, method: str, is_part: bool) -> tuple[Subject, Channel]:
+    def _identify(self, model: Any, method: str, is_part: bool) -> tuple[_Known, Channel]:
         if self._seen != _changes():
             self._begin_anew()
         known = self._parts if is_part else self._models
         entry = known.get(model)
         if entry is None:
-            entry = (self._read(model, is_part), {})
+            subject = self._read(model, is_part)
+            entry = _Known(subject, _expectation(subject), {})
             with suppress(TypeError):  # a model that cannot be weakly referenced is read every time
                 known.remember(model, entry)
-        subject, channels = entry
+        subject, _, channels = entry
         channel = channels.get(method)
         if channel is None:
             function_name = f"{subject.model.type}.{method}"
             channel = channels[method] = self._recorder.channel(
                 subject.model, subject.operation(method), function_name
             )
-        return subject, channel
+        return entry, channel
 
     def _table(self, subject: Subject, method: str, args: _Args, kwargs: _Kwargs) -> Table:
         try:
@@ -248,15 +339,25 @@ class Observer:
     def _describe_input(self, call: Call) -> None:
         table, names = call.table, call.subject.feature_names
         call.missing_count = table.missing()
+        call.failures = self._validator.check_input(table, call.subject.model, call.expectation)
         if not call.recording.is_recording:
             return
-        inputs = _shape_of_inputs(table, names, call.missing_count)
-        # Before the call, for a model may work in place on what it is given.
+        inputs = describe_form(table, names, call.missing_count)
+        if call.permits_content:
+            inputs.update(self._content(call, table, names))
+        call.inputs = inputs
+
+    def _content(self, call: Call, table: Table, names: tuple[str, ...] | None) -> Facts:
+        """Return what is told of the values; before the call, for a model may work on them in place."""
+        facts: dict[str, Any] = {}
         content = None if self._policy is None else self._policy.capture(table, names)
         if content is not None:
-            inputs.update(content.facts)
+            facts.update(content.facts)
             call.content_rows = content.rows
-        call.inputs = inputs
+        told = None if self._input_hash is None else self._input_hash.of(table, names)
+        if told is not None:
+            facts[ML_INPUT_HASH] = told
+        return facts
 
     def _end(
         self,
@@ -269,16 +370,43 @@ class Observer:
             return
         end_time_ns = time_ns()
         outputs = _UNKNOWN if error is not None else self._outputs(call, output)
+        if self._validator.is_on:
+            self._validate_output(call, output, error)
+            if call.recording.is_recording:
+                outputs = {**outputs, **_verdict(call, error)}
+        inputs = call.inputs
+        if call.recording.is_recording and (self._content_hook or self._call_hooks):
+            inputs, outputs = _UNKNOWN, self._permitted(call, {**inputs, **outputs})
+            if self._call_hooks is not None and error is None:
+                self._call_hooks.tell(call.recording.span, call.model, output)
         inference = Inference(
             call.table.rows,
             duration,
             end_time_ns,
             call.missing_count,
-            call.inputs,
+            inputs,
             outputs,
             error,
         )
         self._recorder.end(call.recording, inference)
+
+    def _permitted(self, call: Call, facts: Facts) -> Facts:
+        """Return what the user's functions let pass of *facts*."""
+        if not call.permits_content:
+            facts = without_content(facts)
+        if self._content_hook is None:
+            return facts
+        return self._content_hook.filtered(facts, call.recording.span)
+
+    def _validate_output(self, call: Call, output: Any, error: BaseException | None) -> None:
+        """Look at what the model answered, if it did, and tell of all that is wrong with the call."""
+        try:
+            if error is None:
+                call.failures += self._validator.check_output(output, call.table.rows)
+        except Exception as failure:  # noqa: BLE001 - an output of the user's may raise anything
+            self._recorder.failed("validate_output", failure)
+        if call.failures:
+            self._recorder.broken(call.recording, call.failures)
 
     def _outputs(self, call: Call, output: Any) -> Facts:
         subject, method = call.subject, call.method
@@ -293,9 +421,85 @@ class Observer:
             return _UNKNOWN
 
 
+def given_first(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return the first argument after the model, by position or else by name."""
+    return args[0] if args else next(iter(kwargs.values()), None)
+
+
+def _verdict(call: Call, error: BaseException | None) -> Facts:
+    return validation_facts(call.failures, is_rejected=isinstance(error, ValidationError))
+
+
+def _expectation(subject: Subject) -> Expectation:
+    return getattr(subject, "expectation", None) or Expectation(subject.feature_names)
+
+
 def first_argument(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:
     """Return the first argument after the model as a table, by position or else by name."""
-    return read_table(args[0] if args else next(iter(kwargs.values()), None))
+    return read_table(given_first(args, kwargs))
+
+
+def argument(function: _Function | None, args: _Args, kwargs: _Kwargs, name: str) -> Any:
+    """
+    Return what a call gave for the parameter *name*, None where it gave nothing.
+
+    Args:
+        function: What is called; None where only what is given by name can be known.
+        args: The model, and what follows it by position.
+        kwargs: What is given by name.
+        name: A parameter of *function*, or none of them.
+    """
+    if name in kwargs or function is None:
+        return kwargs.get(name)
+    position = _positions(getattr(unwrap(function), "__code__", None)).get(name, len(args))
+    return args[position] if position < len(args) else None
+
+
+@lru_cache(maxsize=256)
+def _positions(code: CodeType | None) -> dict[str, int]:
+    """Return where each parameter stands; none for another tool's wrapper that is no function."""
+    if code is None:
+        return {}
+    parameters = code.co_varnames[: code.co_argcount]
+    return {parameter: position for position, parameter in enumerate(parameters)}
+
+
+class _Turns:
+    """The steps of a generator, each of them a part of *model*, and the time that they take."""
+
+    def __init__(self, model: Any) -> None:
+        self.seconds = 0.0
+        self.output: Any = None
+        self._model = model
+
+    def of(self, steps: Generator[Any, Any, Any]) -> "_Turns":
+        self._steps = steps
+        return self
+
+    def __iter__(self) -> "_Turns":
+        return self
+
+    def __next__(self) -> Any:
+        return self.send(None)
+
+    def send(self, value: Any) -> Any:
+        self.output = self._take(self._steps.send, value)
+        return self.output
+
+    def throw(self, *raised: Any) -> Any:
+        self.output = self._take(self._steps.throw, *raised)
+        return self.output
+
+    def close(self) -> None:
+        self._take(self._steps.close)
+
+    def _take(self, turn: _Function, *args: Any) -> Any:
+        started = perf_counter()
+        try:
+            with within(self._model):
+                return turn(*args)
+        finally:
+            self.seconds += perf_counter() - started
 
 
 @contextmanager
@@ -325,22 +529,3 @@ def _changes() -> int:
 def _is_part(current: int, args: _Args) -> bool:
     """Whether another model than the running one is called, as a part of an inference."""
     return current != NO_INFERENCE and bool(args) and id(args[0]) != current
-
-
-def _shape_of_inputs(
-    table: Table, names: tuple[str, ...] | None, missing_count: int | None
-) -> dict[str, Any]:
-    facts: dict[str, Any] = {}
-    if table.columns is not None:
-        facts[keys.ML_INPUT_FEATURE_COUNT] = table.columns
-    if missing_count is not None:
-        facts[keys.ML_INPUT_MISSING_COUNT] = missing_count
-    schema = schema_hash(table, names_in_force(table, names))
-    if schema is not None:
-        facts[keys.ML_INPUT_SCHEMA_HASH] = schema
-    if table.tensor_shape is not None:
-        facts[keys.ML_INPUT_SHAPE] = table.tensor_shape
-        types = table.types()
-        if types is not None:
-            facts[keys.ML_INPUT_DTYPE] = types[0]
-    return facts

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
-from types import FunctionType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final
 
 __all__ = ["MARKER", "Hooks", "Patches"]
@@ -33,10 +33,11 @@ class Hooks:
         observe: Called with original, method, args, kwargs in place of a method that predicts.
         guard: Called with original, trains, args, kwargs in place of a method that must not be
             observed inside.
+        load: Called with original, name, args, kwargs in place of a function that loads a model.
         adopt: Called with every new class.
     """
 
-    __slots__ = ("adopt", "guard", "observe")
+    __slots__ = ("adopt", "guard", "load", "observe")
 
     def __init__(self) -> None:
         self.clear()
@@ -45,15 +46,19 @@ class Hooks:
         """Let every wrapper call its original and nothing else."""
         self.observe: Callable[[_Function, str, _Args, _Kwargs], Any] | None = None
         self.guard: Callable[[_Function, bool, _Args, _Kwargs], Any] | None = None
+        self.is_inside: Callable[[], object] = bool
+        self.load: Callable[[_Function, str, _Args, _Kwargs], Any] | None = None
         self.adopt: Callable[[type], None] | None = None
 
 
 def _observed(original: _Function, module: str, method: str) -> _Function:
     @wraps(original)
     def call(*args: Any, **kwargs: Any) -> Any:
+        hooks = getattr(sys.modules.get(module), "hooks", None)
         # Asked for once: another thread may clear the hooks at any moment.
-        observe = getattr(getattr(sys.modules.get(module), "hooks", None), "observe", None)
-        if observe is None:
+        observe = getattr(hooks, "observe", None)
+        # Every part of every model passes here, each layer of a network too.
+        if observe is None or hooks.is_inside():  # type: ignore[union-attr]  # it has given `observe`
             return original(*args, **kwargs)
         return observe(original, method, args, kwargs)
 
@@ -71,15 +76,27 @@ def _guarded(original: _Function, module: str, trains: bool) -> _Function:
     return call
 
 
-# One wrapper around a function, so that it can be made again without the others: "observe" or
-# "guard", the module whose hooks it asks, and the method's name or whether it trains.
+def _loaded(original: _Function, module: str, name: str) -> _Function:
+    @wraps(original)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        load = getattr(getattr(sys.modules.get(module), "hooks", None), "load", None)
+        if load is None:
+            return original(*args, **kwargs)
+        return load(original, name, args, kwargs)
+
+    return call
+
+
+# One wrapper around a function, so that it can be made again without the others: a kind of hook,
+# the module whose hooks it asks, and the function's name or whether it trains.
 _Layer = tuple[str, str, Any]
 
 
 def _around(function: _Function, layer: _Layer) -> _Function:
     kind, module, detail = layer
-    make = _observed if kind == "observe" else _guarded
-    return make(function, module, detail)
+    if kind == "guard":
+        return _guarded(function, module, detail)
+    return (_loaded if kind == "load" else _observed)(function, module, detail)
 
 
 def _is_ours(function: object) -> bool:
@@ -125,6 +142,10 @@ class Patches:
         """Guard what *owner*, a class or module, itself defines as *name*."""
         self._wrap(owner, name, ("guard", self._module, trains))
 
+    def load(self, owner: Any, name: str) -> None:
+        """Time what *owner*, a class or module, itself defines as *name*: it loads models."""
+        self._wrap(owner, name, ("load", self._module, name))
+
     def _wrap(self, owner: Any, name: str, layer: _Layer) -> None:
         holder = _holder(owner, name)
         if holder is None:
@@ -134,7 +155,10 @@ class Patches:
         if all(module != self._module for _, module, _ in layers):
             # A class that was compiled cannot be changed.
             with suppress(TypeError):
-                setattr(place, attribute, _wrapped(function, (*layers, layer)))
+                wrapper = _wrapped(function, (*layers, layer))
+                if isinstance(owner, ModuleType):  # where pickle will look for it
+                    wrapper.__module__ = owner.__name__
+                setattr(place, attribute, wrapper)
         self._patched.append((weakref.ref(owner), name))
 
     def hook_subclasses(self, base: type) -> None:
@@ -176,6 +200,8 @@ def _holder(owner: Any, name: str) -> tuple[Any, str, Any] | None:
     """Return where the function *name* of *owner* is kept: object, attribute, function."""
     value = owner.__dict__.get(name)
     if isinstance(value, FunctionType):
+        return owner, name, value
+    if isinstance(owner, ModuleType) and isinstance(value, BuiltinFunctionType):
         return owner, name, value
     # scikit-learn's conditional methods: what `hasattr` answers is decided by the descriptor, so
     # the descriptor stays and only its function is wrapped.

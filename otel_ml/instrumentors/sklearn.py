@@ -1,33 +1,26 @@
 """scikit-learn: which methods of which classes predict, and how its estimators and outputs are read."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum, auto
 from types import ModuleType
 from typing import Any, Final
 
-from otel_ml.describe.arrays import Table
 from otel_ml.describe.models import Registration, framework_of, registrations
-from otel_ml.describe.probabilities import (
-    class_label,
-    describe_classes,
-    describe_numbers,
-    describe_probabilities,
-    describe_scores,
-    describe_shape,
-    probabilities_text,
-)
+from otel_ml.describe.probabilities import class_label
+from otel_ml.describe.validation import Expectation
 from otel_ml.describe.values import Facts
-from otel_ml.instrumentors._identity import identify
+from otel_ml.instrumentors._answers import Answer, Answers
+from otel_ml.instrumentors._boosters import asks_for_margins, identity_in, only_predictions
+from otel_ml.instrumentors._identity import Metadata, identify
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
-from otel_ml.instrumentors._observing import Captured, Subject, first_argument
+from otel_ml.instrumentors._loading import Loaded, file_of
+from otel_ml.instrumentors._observing import Captured, Observer, Subject
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.settings import Settings
-from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import (
     MlFrameworkNameValues,
-    MlOperationNameValues,
     MlTaskTypeValues,
 )
 
@@ -42,8 +35,14 @@ _PREDICTS: Final = (
 )
 _TRAINS: Final = ("fit", "partial_fit", "fit_predict", "fit_transform")
 _EVALUATES: Final = ("score",)
-_PROBABILITIES: Final = frozenset({"predict_proba", "predict_log_proba"})
-_NOT_TOLD: Final[Facts] = {}
+_ANSWER_OF_METHOD: Final = {
+    "predict_proba": Answer.PROBABILITIES,
+    "predict_log_proba": Answer.LOGARITHMS,
+    "decision_function": Answer.SCORES,
+    "score_samples": Answer.SCORES,
+}
+# Of other packages, with scikit-learn's methods, but without its word for them.
+_RANKERS: Final = frozenset({"LGBMRanker", "XGBRanker"})
 _BINARY: Final = 2
 _DEEPEST: Final = 16  # pipelines in searches in pipelines
 
@@ -72,6 +71,10 @@ class SklearnInstrumentor(FrameworkInstrumentor):
         """Return what *model*, an estimator, tells of itself."""
         return Estimator(settings, model, is_part)
 
+    def observing(self, observer: Observer) -> Callable[..., Any]:
+        """Return what makes inferences of predictions, also of boosters that give more than those."""
+        return only_predictions(observer)
+
     def cover(self, coverage: Coverage) -> None:
         """Wrap every estimator there is, and see to those that will be."""
 
@@ -82,8 +85,22 @@ class SklearnInstrumentor(FrameworkInstrumentor):
             # The parts of parallel calls run in threads that do not know who called.
             coverage.guard(parallel._FuncWrapper, "__call__")  # noqa: SLF001 - there is no public place
 
+        def cover_loading(module: ModuleType) -> None:
+            coverage.load(module, "load")
+
         coverage.when_imported("sklearn.base", cover_estimators)
         coverage.when_imported("sklearn.utils.parallel", cover_workers)
+        coverage.when_imported("joblib", cover_loading)
+        coverage.when_imported("pickle", cover_loading)
+
+    def loaded(
+        self, _name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
+    ) -> Loaded | None:
+        """Return the estimator that joblib or pickle has read; whatever else they read is no model."""
+        base = sys.modules.get("sklearn.base")
+        if base is None or not isinstance(result, base.BaseEstimator):
+            return None
+        return Loaded(result, file_of(args[0] if args else next(iter(kwargs.values()), None)))
 
 
 def wrap_methods(coverage: Coverage, owner: type) -> None:
@@ -101,6 +118,7 @@ class _Kind(Enum):
     CLUSTERER = auto()
     OUTLIER_DETECTOR = auto()
     DENSITY_ESTIMATOR = auto()  # mixtures: the component a sample comes from
+    RANKER = auto()
     UNKNOWN = auto()
 
 
@@ -108,6 +126,7 @@ _TASK_OF_KIND: Final = {
     _Kind.REGRESSOR: MlTaskTypeValues.REGRESSION,
     _Kind.CLUSTERER: MlTaskTypeValues.CLUSTERING,
     _Kind.OUTLIER_DETECTOR: MlTaskTypeValues.ANOMALY_DETECTION,
+    _Kind.RANKER: MlTaskTypeValues.RANKING,
 }
 _KIND_OF_TASK: Final = {
     MlTaskTypeValues.BINARY_CLASSIFICATION: _Kind.CLASSIFIER,
@@ -116,23 +135,39 @@ _KIND_OF_TASK: Final = {
     MlTaskTypeValues.FORECASTING: _Kind.REGRESSOR,
     MlTaskTypeValues.CLUSTERING: _Kind.CLUSTERER,
     MlTaskTypeValues.ANOMALY_DETECTION: _Kind.OUTLIER_DETECTOR,
+    MlTaskTypeValues.RANKING: _Kind.RANKER,
+}
+_ANSWER_OF_KIND: Final = {
+    _Kind.REGRESSOR: Answer.NUMBERS,
+    _Kind.RANKER: Answer.SCORES,
+    _Kind.UNKNOWN: Answer.UNKNOWN,
 }
 
 
-class Estimator:
+# Which column may have missing values is told by the parts of these, not by their own tags.
+_PASSES_ON: Final = frozenset({"ColumnTransformer", "FeatureUnion", "FunctionTransformer"})
+
+
+class Estimator(Subject):
     """What is read of an estimator once, until one is trained again."""
 
     def __init__(self, settings: Settings, estimator: Any, is_part: bool) -> None:
         said = registrations.get(estimator) or Registration()
-        self._tells_all = settings.capture_outputs == "full"
-        self._max_bytes = settings.capture_max_bytes
         self._kind = _kind(estimator, said.task)
-        self._classes, self._class_names = _class_labels(estimator, said.class_names)
+        self._classes, names = _class_labels(estimator, said.class_names)
+        self._answers = Answers(
+            settings, self._classes, names, are_numbered=self._kind is not _Kind.CLASSIFIER
+        )
+        self._has_own_objective = callable(_read(estimator, "objective"))
         self.feature_names = said.feature_names or _feature_names(estimator)
+        self.expectation = Expectation(
+            self.feature_names, _feature_count(estimator), takes_missing=_takes_missing(estimator)
+        )
         task = said.task or _TASK_OF_KIND.get(self._kind) or self._classification(estimator)
         cls = type(estimator)
         framework = framework_of(cls, MlFrameworkNameValues.SKLEARN.value)
-        self.model = identify(estimator, settings, framework, task, is_part=is_part)
+        metadata = _metadata(estimator)
+        self.model = identify(estimator, settings, framework, task, metadata, is_part=is_part)
 
     def _classification(self, estimator: Any) -> MlTaskTypeValues | None:
         if self._kind is not _Kind.CLASSIFIER:
@@ -145,67 +180,33 @@ class Estimator:
             return MlTaskTypeValues.BINARY_CLASSIFICATION
         return MlTaskTypeValues.MULTICLASS_CLASSIFICATION
 
-    def operation(self, _method: str) -> str:
-        """Return `predict`, whatever is asked for: which form it takes is told by the method."""
-        return MlOperationNameValues.PREDICT.value
-
-    def table(self, _method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:
-        """Return the samples, the first argument of every method."""
-        return first_argument(args, kwargs)
-
     def matters_unsampled(self, method: str) -> bool:
         """Whether *method* gives confidences."""
-        return method in _PROBABILITIES
+        return method in {"predict_proba", "predict_log_proba"}
 
     def outputs(self, method: str, output: Any, captured: Captured) -> Facts:
         """Return classes, confidence, numbers or scores; of anything else the shape."""
         if isinstance(output, tuple) and output:
             output = output[0]  # what stands beside it is how sure a regressor is
-        length = _length(output)
-        rows = captured.positions(length) if length else None
-        if not rows:
-            return describe_shape(output)
-        described = self._describe(method, output, rows)
-        return describe_shape(output) if described is None else described
+        return self._answers.describe(self._answer(method, output, captured), output, captured)
 
-    def _describe(self, method: str, output: Any, rows: Sequence[int]) -> Facts | None:
-        if method in _PROBABILITIES:
-            return self._probabilities(method, output, rows)
+    def _answer(self, method: str, output: Any, captured: Captured) -> Answer:
+        if asks_for_margins(captured):
+            return Answer.SCORES
         if method != "predict":
-            return self._if_told(describe_scores(output, rows))
-        if self._kind is _Kind.REGRESSOR:
-            return self._if_told(describe_numbers(output, rows))
-        if self._kind is _Kind.UNKNOWN:
-            return None
-        return describe_classes(output, rows, self._class_names)
-
-    def _if_told(self, numbers: Facts | None) -> Facts | None:
-        return numbers if numbers is None or self._tells_all else _NOT_TOLD
-
-    def _probabilities(self, method: str, output: Any, rows: Sequence[int]) -> Facts | None:
-        are_logarithms = method == "predict_log_proba"
-        labels = self._classes
-        if labels is None and self._kind is not _Kind.CLASSIFIER and hasattr(output, "shape"):
-            labels = tuple(map(str, range(output.shape[-1])))  # clusters are numbered
-        described = describe_probabilities(output, rows, labels, are_logarithms=are_logarithms)
-        if described is None or labels is None or not self._tells_all:
-            return described
-        if len(labels) != output.shape[1]:
-            return described
-        text = probabilities_text(
-            output, rows, labels, self._max_bytes, are_logarithms=are_logarithms
-        )
-        return {**described, keys.ML_PREDICTION_PROBABILITIES: text}
+            return _ANSWER_OF_METHOD[method]
+        if self._has_own_objective and _are_fractions(output):
+            return Answer.SCORES  # which LightGBM's classifiers then give instead of classes
+        return _ANSWER_OF_KIND.get(self._kind, Answer.CLASSES)
 
 
-def _length(output: Any) -> int | None:
-    if isinstance(output, list):
-        return len(output)
-    shape = getattr(output, "shape", None)
-    return shape[0] if isinstance(shape, tuple) and shape and isinstance(shape[0], int) else None
+def _are_fractions(output: Any) -> bool:
+    return getattr(getattr(output, "dtype", None), "kind", "") == "f"
 
 
 def _kind(estimator: Any, task: MlTaskTypeValues | None) -> _Kind:
+    if any(ancestor.__name__ in _RANKERS for ancestor in type(estimator).__mro__):
+        return _Kind.RANKER
     base = sys.modules["sklearn.base"]
     tests: tuple[tuple[_Kind, Callable[[Any], bool]], ...] = (
         (_Kind.CLASSIFIER, base.is_classifier),
@@ -239,9 +240,33 @@ def _class_labels(
     return names, dict(zip(labels, names, strict=True))
 
 
+def _metadata(estimator: Any) -> Metadata:
+    booster_of = getattr(estimator, "get_booster", None)  # XGBoost's keep a model in their model
+    with suppress(Exception):
+        return identity_in(booster_of().attributes()) if booster_of else Metadata()
+    return Metadata()
+
+
 def _feature_names(estimator: Any) -> tuple[str, ...] | None:
     names = _read(estimator, "feature_names_in_")
     return None if names is None else tuple(map(str, names))
+
+
+def _feature_count(estimator: Any) -> int | None:
+    count = _read(estimator, "n_features_in_")
+    return count if isinstance(count, int) else None
+
+
+def _takes_missing(estimator: Any) -> bool:
+    """Whether an estimator says that missing values are its business, or that of its parts."""
+    first = _part(estimator, 0)
+    if type(first).__name__ in _PASSES_ON:
+        return True
+    with suppress(Exception):
+        return bool(first.__sklearn_tags__().input_tags.allow_nan)
+    with suppress(Exception):  # before scikit-learn 1.6
+        return bool(first._get_tags()["allow_nan"])  # noqa: SLF001 - there was no other place
+    return False
 
 
 def _read(estimator: Any, attribute: str) -> Any:
@@ -253,11 +278,16 @@ def _read(estimator: Any, attribute: str) -> Any:
 
 def _last_part(estimator: Any) -> Any:
     """Return the estimator that answers in the end: the last step, the best candidate."""
+    return _part(estimator, -1)
+
+
+def _part(estimator: Any, position: int) -> Any:
+    """Return the step at *position* of a pipeline, the best candidate of a search, innermost."""
     for _ in range(_DEEPEST):
         own = _own(estimator)
         inner, steps = own.get("best_estimator_"), own.get("steps")
         if inner is None and isinstance(steps, list) and steps:
-            *_, inner = steps[-1]
+            *_, inner = steps[position]
         if inner is None:
             break
         estimator = inner

@@ -343,6 +343,7 @@ def test_a_resource_has_what_describes_an_entity() -> None:
     judgement = REGISTRY.judge_resource({"ml.model.name": "m", "ml.batch.size": 1}, "")
 
     assert rules(judgement) == [("ml.batch.size", Rule.NOT_ALLOWED)]
+    assert judgement.attributes == {"ml.model.name"}
 
 
 def test_a_metric_that_keeps_to_the_registry_has_no_findings() -> None:

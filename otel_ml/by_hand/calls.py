@@ -1,0 +1,364 @@
+"""One call of a model by hand: what is told of it while it goes on, and how it becomes an inference."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import Token
+from logging import getLogger
+from time import perf_counter, time_ns
+from types import TracebackType
+from typing import Any, Final, NamedTuple
+
+from opentelemetry import context as context_api
+from opentelemetry import trace
+
+from otel_ml.by_hand.capture import Capture, capture_of, table_of
+from otel_ml.by_hand.operations import version_of
+from otel_ml.by_hand.outputs import (
+    UnreadableError,
+    describe_confidence,
+    describe_distributions,
+    describe_embedding,
+    describe_interval,
+    describe_label,
+    describe_labels,
+    describe_scores,
+    describe_values,
+    probabilities_text,
+    read_probabilities,
+)
+from otel_ml.by_hand.prediction_ids import context_of, id_of, plain_id
+from otel_ml.describe.arrays import Table
+from otel_ml.describe.inputs import describe_form
+from otel_ml.describe.models import Model
+from otel_ml.describe.probabilities import class_label
+from otel_ml.describe.samples import draw_rows
+from otel_ml.describe.values import Facts
+from otel_ml.in_force import in_force
+from otel_ml.record.channel import Channel
+from otel_ml.record.inference import Inference
+from otel_ml.record.under_way import Recording, recent
+from otel_ml.recorder import InferenceRecorder
+from otel_ml.running import NO_INFERENCE, NOTHING, running
+from otel_ml_conventions import attributes as keys
+
+__all__ = ["Call", "Identity"]
+
+_MAX_CHANNELS: Final = 1024
+
+_logger = getLogger("otel_ml")
+
+
+class Identity(NamedTuple):
+    """Whose call it is: what all calls of one model by one way have in common."""
+
+    name: str
+    version: str | None
+    operation: str
+    task: str | None
+    framework: str
+    function_name: str | None = None
+
+    def channel(self, recorder: InferenceRecorder) -> Channel:
+        """Return what these calls share under *recorder*."""
+        channels = capture_of(recorder).channels
+        channel = channels.get(self)
+        if channel is None:
+            if len(channels) >= _MAX_CHANNELS:  # somebody puts what varies into a name
+                channels.clear()
+            model = Model(
+                self.name, self.version, "", self.framework, version_of(self.framework), self.task
+            )
+            channel = recorder.channel(model, self.operation, self.function_name)
+            channels[self] = channel
+        return channel
+
+
+class Call:
+    """
+    One call of a model, told by hand; `inference` makes it.
+
+    Where it is made inside of another call it is a part of that, and tells nothing itself unless
+    parts are to be captured. Neither does it where telemetry is suppressed.
+    """
+
+    __slots__ = (
+        "_batch_size",
+        "_capture",
+        "_facts",
+        "_feature_names",
+        "_features",
+        "_identity",
+        "_inputs",
+        "_links",
+        "_missing_count",
+        "_outer",
+        "_outputs",
+        "_prediction_id",
+        "_recorder",
+        "_recording",
+        "_rows",
+        "_table",
+        "_token",
+    )
+
+    _recorder: InferenceRecorder
+    _capture: Capture
+    _table: Table
+
+    def __init__(
+        self,
+        identity: Identity,
+        features: Any = None,
+        *,
+        feature_names: Sequence[str] | None = None,
+        batch_size: int | None = None,
+        prediction_id: object = None,
+        facts: Mapping[str, Any] | None = None,
+        links: Iterable[trace.SpanContext | trace.Span] = (),
+    ) -> None:
+        self._identity = identity
+        self._features = features
+        self._feature_names = feature_names
+        self._batch_size = batch_size
+        self._prediction_id = prediction_id
+        self._facts = facts or {}
+        self._links = links
+        self._recording: Recording | None = None
+        self._outer: Recording | None = None
+        self._token: Token[int] | None = None
+        self._rows: Sequence[int] | None = None
+        self._missing_count: int | None = None
+        self._inputs: dict[str, Any] = {}
+        self._outputs: dict[str, Any] = {}
+
+    @property
+    def prediction_id(self) -> str | None:
+        """
+        What feedback will call this prediction, also after the block.
+
+        It is what the caller gave, else the address of the span; the outer call's where this one is
+        a part of it; None where nothing is recorded.
+        """
+        recording = self._recording or self._outer
+        return None if recording is None else id_of(recording)
+
+    def output(
+        self,
+        *,
+        label: object = None,
+        labels: Any = None,
+        probabilities: Any = None,
+        classes: Sequence[Any] | None = None,
+        confidence: Any = None,
+        value: Any = None,
+        interval: Any = None,
+        score: Any = None,
+        embedding: Any = None,
+    ) -> None:
+        """
+        Tell what the model answered; what is given again replaces what was told before.
+
+        Every argument takes one sample's answer or a sequence of them, array or not. Values,
+        intervals, scores and the probabilities of all classes leave only where the settings say
+        `capture_outputs="full"`; embeddings never do.
+
+        Args:
+            label: The predicted class of one sample.
+            labels: The predicted class of each sample.
+            probabilities: Of each class: a mapping, or numbers in the order of *classes*; of several
+                samples a sequence of them, or an array of shape (n_samples, n_classes).
+            classes: Classes of the columns of *probabilities*.
+            confidence: Probability of the predicted class.
+            value: The predicted number.
+            interval: Lower and upper end of the predicted interval of one sample.
+            score: An uncalibrated score.
+            embedding: The vector, of which dimension and length are told.
+        """
+        if self._recording is None or not self._capture.tells_outputs:
+            return
+        if probabilities is not None:
+            self._tell(self._probabilities, probabilities, classes)
+        told = {
+            describe_label: label,
+            describe_labels: labels,
+            describe_confidence: confidence,
+            describe_embedding: embedding,
+        }
+        if self._capture.tells_all:
+            told |= {
+                describe_values: value,
+                describe_interval: interval,
+                describe_scores: score,
+            }
+        for describe, answer in told.items():
+            if answer is not None:
+                self._tell(describe, answer, self._positions)
+
+    def read_output(self, read: Callable[[Any], Mapping[str, Any]], result: Any) -> None:
+        """Tell what *read* makes of *result*: the arguments of `output`."""
+        if self._recording is None:
+            return
+        try:
+            self.output(**read(result))
+        except Exception as error:  # noqa: BLE001 - a function of the user's may raise anything
+            self._recorder.failed("describe_output", error)
+
+    def fallback(self, reason: str) -> None:
+        """Tell that something else answered in place of the model, and why, in a word of the code's."""
+        if self._recording is not None:
+            # A text so long that it may quote something becomes its hash, as a label does.
+            self._recording.fallback_reason = class_label(reason)
+            self._outputs[keys.ML_FALLBACK_REASON] = self._recording.fallback_reason
+
+    def retried(self, count: int = 1) -> None:
+        """Tell that the call was tried again, *count* times more; the first try does not count."""
+        if self._recording is not None:
+            so_far = self._outputs.get(keys.ML_RETRY_COUNT, 0)
+            self._tell(lambda: {keys.ML_RETRY_COUNT: so_far + int(count)})
+
+    def __enter__(self) -> "Call":  # noqa: PYI034 - `Self` came with Python 3.11
+        self.open()
+        if self._recording is not None:
+            self._token = running.set(id(self))
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        if self._token is not None:
+            _put_back(self._token)
+        self.close(error)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Make a call that was opened as not current the current one, for one of its turns."""
+        if self._recording is None:
+            yield
+            return
+        guard = running.set(id(self))
+        try:
+            with recent.during(self._recording), _in_span(self._recording.span):
+                yield
+        finally:
+            _put_back(guard)
+
+    def open(self, *, is_current: bool = True) -> None:
+        """Begin; with *is_current* false nothing of the call is current but in its `turn`s."""
+        try:
+            recorder = in_force()
+            if _is_inference(recorder):
+                self._begin(recorder, is_current=is_current)
+            else:
+                self._outer = recent.under_way()
+        except Exception as error:  # noqa: BLE001 - telemetry that cannot begin is no concern of the caller
+            _logger.warning("inference by hand is not recorded: %s", type(error).__name__)
+
+    def _begin(self, recorder: InferenceRecorder, *, is_current: bool) -> None:
+        self._recorder = recorder
+        self._capture = capture_of(recorder)
+        self._table = self._read_features()
+        links = _links(self._links) if self._links else None
+        channel = self._identity.channel(recorder)
+        rows = self._table.rows if self._batch_size is None else self._batch_size
+        self._recording = recorder.begin(channel, rows, is_current=is_current, links=links)
+        if self._prediction_id is not None:
+            self._recording.prediction_id = plain_id(self._prediction_id)
+        try:
+            self._describe_input(self._recording)
+        except Exception as error:  # noqa: BLE001 - an input of the user's may raise anything
+            recorder.failed("describe_input", error)
+
+    def _read_features(self) -> Table:
+        try:
+            return table_of(self._features)
+        except Exception as error:  # noqa: BLE001 - an input of the user's may raise anything
+            self._recorder.failed("describe_input", error)
+            return Table(None)
+
+    def _describe_input(self, recording: Recording) -> None:
+        table = self._table
+        self._missing_count = table.missing()
+        if not recording.is_recording:
+            return
+        facts = {**self._facts, keys.ML_PREDICTION_ID: recording.prediction_id}
+        self._inputs = {key: fact for key, fact in facts.items() if fact is not None}
+        names = None if self._feature_names is None else tuple(map(str, self._feature_names))
+        self._inputs.update(describe_form(table, names, self._missing_count))
+        # Before the call, for a model may work in place on what it is given.
+        content = self._capture.content(table, names)
+        if content is not None:
+            self._inputs.update(content.facts)
+            self._rows = content.rows
+
+    def _positions(self, length: int) -> Sequence[int]:
+        """Return the positions of the samples whose inputs are captured, or else might have been."""
+        if self._batch_size is None:
+            self._batch_size = length if self._table.rows is None else self._table.rows
+        if length != self._batch_size:
+            raise UnreadableError(f"expected {self._batch_size} samples, found {length}")
+        if self._rows is None:
+            self._rows = draw_rows(length, self._capture.max_rows)
+        return self._rows
+
+    def _probabilities(self, told: Any, classes: Sequence[Any] | None) -> Facts:
+        values, labels = read_probabilities(told, classes)
+        facts = describe_distributions(values, labels, self._positions)
+        if labels is None or not self._capture.tells_all:
+            return facts
+        text = probabilities_text(values, labels, self._positions, self._capture.max_bytes)
+        return facts if text is None else {**facts, keys.ML_PREDICTION_PROBABILITIES: text}
+
+    def _tell(self, describe: Callable[..., Facts], *told: Any) -> None:
+        try:
+            self._outputs.update(describe(*told))
+        except UnreadableError as error:
+            self._recorder.refused("describe_output", str(error))
+        except Exception as error:  # noqa: BLE001 - an output of the user's may raise anything
+            self._recorder.failed("describe_output", error)
+
+    def close(self, error: BaseException | None = None) -> None:
+        """End the call, with the exception that left it."""
+        recording = self._recording
+        if recording is None or recording.has_ended:
+            return
+        duration, now = perf_counter() - recording.started, time_ns()
+        size = self._table.rows if self._batch_size is None else self._batch_size
+        facts: Facts = self._outputs if error is None else {}
+        if recording.is_recording:
+            facts = self._capture.filtered({**self._inputs, **facts}, recording.span)
+        self._recorder.end(
+            recording, Inference(size, duration, now, self._missing_count, {}, facts, error)
+        )
+
+
+def _is_inference(recorder: InferenceRecorder) -> bool:
+    """Whether a call that begins now is one, or a part that is to be captured."""
+    current = running.get()
+    is_wanted = current == NOTHING or (current != NO_INFERENCE and recorder.settings.capture_nested)
+    return is_wanted and recorder.is_enabled()
+
+
+def _links(requests: Iterable[trace.SpanContext | trace.Span]) -> list[trace.Link]:
+    contexts = map(context_of, requests)
+    return [trace.Link(context) for context in contexts if context is not None]
+
+
+@contextmanager
+def _in_span(span: trace.Span | None) -> Iterator[None]:
+    if span is None:
+        yield
+        return
+    token = context_api.attach(trace.set_span_in_context(span))
+    try:
+        yield
+    finally:
+        context_api.detach(token)
+
+
+def _put_back(token: Token[int]) -> None:
+    # What is closed by the garbage collector may be closed in another context.
+    with suppress(ValueError):
+        running.reset(token)

@@ -1,0 +1,81 @@
+"""What of the inputs that users hand over may leave: the same rules as for instrumented frameworks."""
+
+import weakref
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_ml.describe.arrays import Table, read_table
+from otel_ml.describe.samples import Content, ContentPolicy
+from otel_ml.describe.values import Facts
+from otel_ml.hooks import ContentHook
+from otel_ml.recorder import InferenceRecorder
+
+if TYPE_CHECKING:
+    from otel_ml.record.channel import Channel
+
+__all__ = ["Capture", "capture_of", "table_of"]
+
+
+class Capture:
+    """
+    What calls by hand share under one recorder, worked out once from its settings.
+
+    Attributes:
+        channels: What the calls of one model have in common, by who that model is.
+        tells_outputs: Whether anything is told of outputs.
+        tells_all: Whether numbers, scores and all probabilities are.
+        max_rows: Samples per call of which values are told.
+        max_bytes: Bytes of the text of probabilities.
+    """
+
+    def __init__(self, recorder: InferenceRecorder) -> None:
+        settings = recorder.settings
+        self.channels: dict[object, Channel] = {}
+        self.tells_outputs = settings.capture_outputs != "none"
+        self.tells_all = settings.capture_outputs == "full"
+        self.max_rows = settings.capture_max_rows
+        self.max_bytes = settings.capture_max_bytes
+        self._is_off = settings.capture_content == "no_content"
+        self._has_lists = bool(settings.feature_allowlist or settings.feature_denylist)
+        self._policy = ContentPolicy(
+            settings.capture_max_rows,
+            settings.capture_max_features,
+            settings.capture_max_bytes,
+            settings.feature_allowlist,
+            settings.feature_denylist,
+        )
+        self._hook: ContentHook | None = None
+        if settings.content_hook is not None:
+            self._hook = ContentHook(settings.content_hook, recorder.failed)
+
+    def content(self, table: Table, names: tuple[str, ...] | None) -> Content | None:
+        """Return the feature values of *table* that may leave, None where none may."""
+        return None if self._is_off else self._policy.capture(table, names)
+
+    def permits(self, feature: str | None) -> bool:
+        """Whether something of *feature* may leave; of one without a name where there is no list."""
+        return not self._has_lists if feature is None else self._policy.permits(feature)
+
+    def filtered(self, facts: Facts, span: Any) -> Facts:
+        """Return of *facts* what the user's hook lets pass."""
+        return facts if self._hook is None else self._hook.filtered(facts, span)
+
+
+_captures: Final["weakref.WeakKeyDictionary[InferenceRecorder, Capture]"] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def capture_of(recorder: InferenceRecorder) -> Capture:
+    """Return the rules of *recorder*."""
+    found = _captures.get(recorder)
+    if found is None:
+        found = _captures[recorder] = Capture(recorder)
+    return found
+
+
+def table_of(features: Any) -> Table:
+    """Return *features* as a table; a mapping or a text is one sample."""
+    if isinstance(features, Mapping):
+        return read_table([dict(features)])
+    return read_table([features] if isinstance(features, str) else features)

@@ -1,0 +1,102 @@
+"""
+Tensors: their shape and type from wherever they are, their values only from the processor's memory.
+
+A device is never asked for a value: that would wait for everything it has yet to do.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any, Final
+
+from otel_ml.describe.arrays import Table, read_table
+
+__all__ = ["KINDS", "plain_array", "type_name"]
+
+_PLAIN: Final = frozenset({"Tensor", "Parameter"})  # others may do anything when they are asked
+_PREFIX: Final = "torch."
+_INTEGERS: Final = frozenset({int})
+_ONNX_NUMBERS: Final = {"float": "float32", "double": "float64"}
+
+
+@lru_cache(maxsize=64)
+def type_name(dtype: Any) -> str:
+    """Return the type of a tensor or an array without what its framework adds: `float32`."""
+    return str(dtype).removeprefix(_PREFIX).removeprefix("<dtype: '").removesuffix("'>")
+
+
+def plain_array(tensor: Any) -> Any:
+    """
+    Return the values of a *tensor* of torch or TensorFlow as a numpy array.
+
+    It shares torch's memory. None where there can be none: on a device, sparse, of a type that numpy
+    has not, a subclass, a tensor of a graph.
+    """
+    kind = type(tensor)
+    if kind.__name__ == "EagerTensor" and kind.__module__.startswith("tensorflow"):
+        return tensor.numpy() if "CPU" in tensor.device else None
+    if kind.__name__ not in _PLAIN or not kind.__module__.startswith("torch"):
+        return None
+    if tensor.device.type != "cpu":
+        return None
+    with suppress(Exception):  # layouts and types without a counterpart
+        return tensor.detach().numpy()
+    return None
+
+
+class _Tensor(Table):
+    """A tensor of torch, or something that extends one."""
+
+    __slots__ = ("_tensor", "_values")
+
+    def __init__(self, tensor: Any) -> None:
+        shape = tuple(tensor.shape)
+        # While a graph is built, a length may be a symbol.
+        super().__init__(shape if _INTEGERS.issuperset(map(type, shape)) else None)
+        self._tensor = tensor
+        self._values: Table | None = None
+
+    def types(self) -> tuple[str, ...]:
+        return (type_name(self._tensor.dtype),)
+
+    def _plain(self) -> Table:
+        if self._values is None:
+            array = plain_array(self._tensor)
+            self._values = Table(None) if array is None else read_table(array)
+        return self._values
+
+    def missing(self) -> int | None:
+        return self._plain().missing()
+
+    def is_sound(self) -> bool | None:
+        return self._plain().is_sound()
+
+    def cells(self) -> Any:
+        return self._plain().cells()
+
+    def take(self, rows: Sequence[int], width: int) -> list[list[Any]] | None:
+        return self._plain().take(rows, width)
+
+
+class _OrtValue(Table):
+    """A value of ONNX Runtime, which may be on a device; of sequences and maps nothing is told."""
+
+    __slots__ = ("_type",)
+
+    def __init__(self, value: Any) -> None:
+        is_tensor = value.is_tensor()
+        super().__init__(tuple(value.shape()) if is_tensor else None)
+        self._type = value.data_type() if is_tensor else None
+
+    def types(self) -> tuple[str, ...] | None:
+        if self._type is None:
+            return None
+        name = self._type.removeprefix("tensor(").removesuffix(")")
+        return (_ONNX_NUMBERS.get(name, name),)
+
+
+KINDS: Final[Mapping[tuple[str, str], Callable[[Any], Table]]] = {
+    ("onnxruntime", "OrtValue"): _OrtValue,
+    ("tensorflow", "EagerTensor"): _Tensor,
+    ("torch", "Tensor"): _Tensor,
+}

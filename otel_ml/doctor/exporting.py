@@ -1,0 +1,156 @@
+"""Where telemetry would go from here: which exporters, which endpoints, and what says so."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import EntryPoint, entry_points
+from typing import Final, NamedTuple
+
+from otel_ml.doctor.findings import Finding
+
+__all__ = [
+    "SIGNALS",
+    "Destination",
+    "about_destinations",
+    "as_started",
+    "default_endpoint",
+    "destinations",
+    "why_nothing_starts",
+    "without_credentials",
+]
+
+SIGNALS: Final = ("traces", "metrics", "logs")
+_DEFAULT_PORT: Final = {"grpc": 4317, "http/protobuf": 4318}
+_PROTOCOL_OF_EXPORTER: Final = {"otlp_proto_grpc": "grpc", "otlp_proto_http": "http/protobuf"}
+
+
+class Destination(NamedTuple):
+    """
+    Where one signal goes.
+
+    Attributes:
+        signal: `traces`, `metrics` or `logs`.
+        exporter: `otlp`, the name of another exporter, or `none`.
+        protocol: `grpc` or `http/protobuf` for `otlp`; whatever else was asked for, as it was.
+        endpoint: For `otlp`, where requests are sent.
+        said_by: The variable or file that says it, else `default`.
+    """
+
+    signal: str
+    exporter: str
+    protocol: str = ""
+    endpoint: str = ""
+    said_by: str = "default"
+
+
+@contextmanager
+def as_started() -> Iterator[Mapping[str, str]]:
+    """Yield the environment as a program finds it that `opentelemetry-instrument` has started."""
+    before = dict(os.environ)
+    try:
+        wanted = os.environ.get("OTEL_PYTHON_DISTRO")
+        for point in entry_points(group="opentelemetry_distro"):
+            if wanted in {None, point.name}:
+                point.load()().configure()
+                break
+        yield os.environ
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def why_nothing_starts(environment: Mapping[str, str]) -> Finding | None:
+    """Return what keeps an SDK from being set up at all, None where nothing does."""
+    if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return Finding(
+            "OTEL_SDK_DISABLED=true switches all telemetry off", "unset it, or set it to false"
+        )
+    if not _configurators():
+        return Finding(
+            "nothing here sets up an OpenTelemetry SDK, so nothing is sent unless the program does "
+            "it itself",
+            "pip install 'otel-ml[otlp]'",
+        )
+    return None
+
+
+def _configurators() -> list[EntryPoint]:
+    return list(entry_points(group="opentelemetry_configurator"))
+
+
+def destinations(environment: Mapping[str, str]) -> list[Destination]:
+    """Return where each signal goes by *environment*, several where it goes to several places."""
+    return [destination for signal in SIGNALS for destination in _destinations(environment, signal)]
+
+
+def _destinations(environment: Mapping[str, str], signal: str) -> list[Destination]:
+    variable = f"OTEL_{signal.upper()}_EXPORTER"
+    names = environment.get(variable, "").strip()
+    if names.lower() in {"", "none"}:
+        return [Destination(signal, "none", said_by=variable if names else "default")]
+    return [_destination(environment, signal, name.strip(), variable) for name in names.split(",")]
+
+
+def _destination(
+    environment: Mapping[str, str], signal: str, name: str, variable: str
+) -> Destination:
+    if name != "otlp" and name not in _PROTOCOL_OF_EXPORTER:
+        return Destination(signal, name, said_by=variable)
+    _, protocol = _first(environment, signal, "PROTOCOL")
+    protocol = _PROTOCOL_OF_EXPORTER.get(name, protocol or "grpc")
+    said, endpoint = _first(environment, signal, "ENDPOINT")
+    if not endpoint:
+        return Destination(signal, "otlp", protocol, default_endpoint(protocol, signal))
+    is_whole = protocol == "grpc" or signal.upper() in said
+    whole = endpoint if is_whole else f"{endpoint.rstrip('/')}/v1/{signal}"
+    return Destination(signal, "otlp", protocol, without_credentials(whole), said)
+
+
+def _is_installed(destination: Destination) -> bool:
+    if destination.exporter in {"none", "otlp"}:  # the one is none, the other is tried
+        return True
+    group = f"opentelemetry_{destination.signal}_exporter"
+    return bool(entry_points(group=group, name=destination.exporter))
+
+
+def without_credentials(endpoint: str) -> str:
+    """Return *endpoint* as it may be shown: without a name and a password before its host."""
+    return re.sub(r"(//|^)[^/]*@", r"\1", endpoint)
+
+
+def default_endpoint(protocol: str, signal: str) -> str:
+    """Return where exporters send *signal* to unless they are told."""
+    path = "" if protocol == "grpc" else f"/v1/{signal}"
+    return f"http://localhost:{_DEFAULT_PORT.get(protocol, 4318)}{path}"
+
+
+def _first(environment: Mapping[str, str], signal: str, what: str) -> tuple[str, str]:
+    """Return the variable that says it, the signal's own first, and what it says."""
+    for variable in (f"OTEL_EXPORTER_OTLP_{signal.upper()}_{what}", f"OTEL_EXPORTER_OTLP_{what}"):
+        if value := environment.get(variable, "").strip():
+            return variable, value
+    return "", ""
+
+
+def about_destinations(
+    environment: Mapping[str, str], found: Iterable[Destination]
+) -> Iterator[Finding]:
+    """Yield what keeps spans from going anywhere."""
+    for destination in found:
+        if destination.exporter == "none" and destination.signal == "traces":
+            yield Finding(
+                f"spans go nowhere: {destination.said_by} names no exporter of traces",
+                "set OTEL_TRACES_EXPORTER=otlp"
+                if destination.said_by.startswith(("OTEL_", "default"))
+                else "add a processor with an exporter below `tracer_provider`",
+            )
+        elif not _is_installed(destination):
+            yield Finding(
+                f"{destination.said_by} names an exporter that is not installed: "
+                f"{destination.exporter}",
+                f"install it, or set {destination.said_by}=otlp",
+            )
+    sampler = environment.get("OTEL_TRACES_SAMPLER", "").strip().lower()
+    if sampler.endswith("always_off"):
+        yield Finding(f"OTEL_TRACES_SAMPLER={sampler} records no span", "unset it")

@@ -1,0 +1,211 @@
+"""Loading a model: how long it took, from which file, and who the model is from then on."""
+
+import hashlib
+import os
+import weakref
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from contextvars import ContextVar
+from pathlib import Path
+from threading import Thread
+from time import time_ns
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from otel_ml.describe.models import sources
+from otel_ml.instrumentors._identity import stored_at
+from otel_ml.instrumentors._observing import Subject, trainings
+from otel_ml.record.failures import qualified
+from otel_ml.recorder import InferenceRecorder
+from otel_ml.settings import Settings
+from otel_ml_conventions import attributes as keys
+from otel_ml_conventions.attributes import MlOperationNameValues
+
+if TYPE_CHECKING:
+    from opentelemetry import trace
+
+__all__ = ["Loaded", "Loading", "file_of"]
+
+_LOAD: Final = MlOperationNameValues.LOAD.value
+_LARGEST_HASHED: Final = 4 << 30  # bytes; some seconds of one core
+_CHUNK: Final = 1 << 20
+_NANOSECONDS: Final = 1e9
+
+# Whether a model is being loaded in this context: what a loader does inside is part of that.
+_is_loading: Final[ContextVar[bool]] = ContextVar("otel_ml_is_loading", default=False)
+
+
+class Loaded(NamedTuple):
+    """
+    What a function has loaded.
+
+    Attributes:
+        model: The object whose methods will be called; None where loading failed.
+        source: Path or address that it came from, None where that is not known.
+    """
+
+    model: Any
+    source: str | None
+
+
+def file_of(place: Any) -> str | None:
+    """Return the path of *place*, a path or an open file; None of anything else, such as bytes."""
+    if not isinstance(place, str | os.PathLike):
+        place = getattr(place, "name", None)  # a number, where it was opened by its descriptor
+    return os.fsdecode(place) if isinstance(place, str | os.PathLike) else None
+
+
+class Loading:
+    """
+    Lets functions load models, and tells the recorder of it.
+
+    The span is made when the model is there, with the times that were; a hash of its file is worked
+    out in a thread of its own, so that the program need not wait for it.
+
+    Args:
+        recorder: Where spans and metrics go.
+        settings: What may be told.
+        read: Gives the subject of a model.
+        loaded: Says what a function has loaded.
+    """
+
+    def __init__(
+        self,
+        recorder: InferenceRecorder,
+        settings: Settings,
+        read: Callable[[Settings, Any, bool], Subject],
+        loaded: Callable[..., Loaded | None],
+    ) -> None:
+        self._recorder = recorder
+        self._settings = settings
+        self._read = read
+        self._loaded = loaded
+
+    def load(
+        self,
+        original: Callable[..., Any],
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """Call *original*, known as *name*, and tell of the model that it loads."""
+        if _is_loading.get() or not self._recorder.is_enabled():
+            return original(*args, **kwargs)
+        token = _is_loading.set(True)
+        began = time_ns()
+        try:
+            result = original(*args, **kwargs)
+        except BaseException as error:
+            self._tell(original, name, args, kwargs, None, began, error)
+            raise
+        finally:
+            _is_loading.reset(token)
+        self._tell(original, name, args, kwargs, result, began, None)
+        return result
+
+    def _tell(
+        self,
+        original: Callable[..., Any],
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        result: Any,
+        began_ns: int,
+        error: BaseException | None,
+    ) -> None:
+        times = began_ns, time_ns()
+        try:
+            loaded = self._loaded(name, args, kwargs, result)
+            if loaded is None or (loaded.model is None and error is None):
+                return
+            if loaded.model is not None and loaded.source is not None:
+                with suppress(TypeError):  # one that cannot be weakly referenced
+                    sources.remember(loaded.model, loaded.source)
+            trainings.number += 1  # what was read of the object before holds no more
+            place = f"{original.__module__}.{original.__qualname__}"
+            self._record(loaded, place, times, error)
+        except Exception as failure:  # noqa: BLE001 - a model of the user's may raise anything
+            self._recorder.failed("describe_load", failure)
+
+    def _record(
+        self, loaded: Loaded, place: str, times: tuple[int, int], error: BaseException | None
+    ) -> None:
+        subject = None if loaded.model is None else self._subject(loaded.model)
+        facts, of_metrics = self._facts(subject, loaded.source, place)
+        failed = {} if error is None else {keys.ERROR_TYPE: qualified(type(error))}
+        began, ended = times
+        self._recorder.time_load((ended - began) / _NANOSECONDS, {**of_metrics, **failed})
+        if subject is not None:
+            self._count(loaded.model, of_metrics)
+        name = facts.get(keys.ML_MODEL_NAME)
+        span = self._recorder.start(f"{_LOAD} {name}" if name else _LOAD, facts, None, began)
+        if span is None:
+            return
+        if loaded.source is None or not span.is_recording():
+            self._recorder.finish(span, {}, error, ended)
+            return
+        # Not a daemon: a program that ends at once waits for the hash, and the span is not lost.
+        arguments = span, loaded.source, error, ended
+        Thread(target=self._finish, args=arguments, name="otel-ml-load").start()
+
+    def _subject(self, model: Any) -> Subject:
+        is_part = False
+        return self._read(self._settings, model, is_part)
+
+    def _finish(
+        self, span: "trace.Span", source: str, error: BaseException | None, ended_ns: int
+    ) -> None:
+        self._recorder.finish(span, _artifact(source), error, ended_ns)
+
+    def _facts(
+        self, subject: Subject | None, source: str | None, place: str
+    ) -> tuple[dict[str, Any], Mapping[str, Any]]:
+        if subject is None:
+            name = stored_at(source or "").name
+            facts: dict[str, Any] = {keys.ML_OPERATION_NAME: _LOAD}
+            facts |= {} if name is None else {keys.ML_MODEL_NAME: name}
+            of_metrics = {} if name is None else {keys.ML_MODEL_NAME: name}
+            return {**facts, keys.CODE_FUNCTION_NAME: place}, of_metrics
+        channel = self._recorder.channel(subject.model, _LOAD, place)
+        return {**channel.attributes, **self._features(subject)}, channel.model_attributes
+
+    def _features(self, subject: Subject) -> dict[str, Any]:
+        names = subject.feature_names
+        if names is None:
+            return {}
+        facts: dict[str, Any] = {keys.ML_INPUT_FEATURE_COUNT: len(names)}
+        # Names may be values, as in `city=Paris`: they leave where values do.
+        if self._settings.capture_content != "no_content":
+            facts[keys.ML_INPUT_FEATURE_NAMES] = names
+        return facts
+
+    def _count(self, model: Any, of_metrics: Mapping[str, Any]) -> None:
+        recorder = weakref.ref(self._recorder)
+
+        def unload() -> None:
+            alive = recorder()
+            if alive is not None:
+                alive.count_loaded(-1, of_metrics)
+
+        with suppress(TypeError):  # of one that cannot be weakly referenced the end is not seen
+            weakref.finalize(model, unload).atexit = False
+            self._recorder.count_loaded(1, of_metrics)
+
+
+def _artifact(source: str) -> dict[str, Any]:
+    """Return name and SHA-256 of the file *source*; nothing where it is no file of this machine."""
+    path = Path(source)
+    with suppress(OSError):
+        if path.is_file():
+            facts = {keys.ARTIFACT_FILENAME: path.name}
+            if path.stat().st_size <= _LARGEST_HASHED:
+                facts[keys.ARTIFACT_HASH] = _digest(path)
+            return facts
+    return {}
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

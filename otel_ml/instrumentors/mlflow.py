@@ -1,0 +1,216 @@
+"""MLflow: models behind its Python function, whatever framework they are of, and who they are in the registry."""
+
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from types import ModuleType
+from typing import Any, Final
+
+from otel_ml.describe.arrays import Table, read_table
+from otel_ml.describe.models import ByIdentity, Registration, framework_of, registrations
+from otel_ml.describe.values import Facts
+from otel_ml.instrumentors._answers import Answer, Answers
+from otel_ml.instrumentors._identity import Metadata, identify, stored_at
+from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._observing import Captured, Observer, Subject
+from otel_ml.instrumentors._wrapping import Hooks
+from otel_ml.instrumentors.sklearn import Estimator
+from otel_ml.settings import Settings
+from otel_ml_conventions import attributes as keys
+from otel_ml_conventions.attributes import (
+    MlFrameworkNameValues,
+    MlOperationNameValues,
+    MlTaskTypeValues,
+)
+
+__all__ = ["MlflowInstrumentor"]
+
+_LOADS: Final = "load_model"
+_STREAMS: Final = "predict_stream"
+# Where autologging asks a model that has just been trained: for its metrics, for its signature.
+_RESOLVES: Final = "resolve_input_example_and_signature"
+_AUTOLOGS: Final = {
+    "mlflow.sklearn.utils": ("_log_estimator_content", "_log_specialized_estimator_content"),
+    "mlflow.sklearn": (_RESOLVES,),
+    "mlflow.lightgbm": (_RESOLVES,),
+    "mlflow.tensorflow": (_RESOLVES,),
+    "mlflow.xgboost": (_RESOLVES,),
+}
+_CLASSES: Final = frozenset({"string", "boolean", "str", "bool"})  # types of a signature's column
+
+# Where the wrappers on MLflow's classes find us.
+hooks: Final = Hooks()
+
+# From where each model was loaded, as its loader was told.
+_uris: Final[ByIdentity[str]] = ByIdentity()
+
+
+class MlflowInstrumentor(FrameworkInstrumentor):
+    """
+    Makes a span and metrics of every outermost call of an MLflow model's Python function.
+
+    The framework inside stays silent: the call is one inference, and MLflow knows best whose.
+    """
+
+    framework = SupportedFramework(
+        name=MlFrameworkNameValues.MLFLOW.value,
+        distributions=("mlflow", "mlflow-skinny"),
+        oldest="2.10",
+        calls="`PyFuncModel.predict`, `PyFuncModel.predict_stream` (one, until its last chunk)",
+    )
+    hooks = hooks
+
+    def read(self, settings: Settings, model: Any, is_part: bool) -> Subject:
+        """Return what *model*, a `PyFuncModel`, tells of itself."""
+        return _PyFunc(settings, model, is_part)
+
+    def cover(self, coverage: Coverage) -> None:
+        """Wrap what predicts, and what loads a model, for it is told which one; guard autologging."""
+
+        def cover_pyfunc(pyfunc: ModuleType) -> None:
+            coverage.observe(pyfunc.PyFuncModel, "predict", _STREAMS)
+            coverage.observe(pyfunc, _LOADS)
+
+        coverage.when_imported("mlflow.pyfunc", cover_pyfunc)
+        for name, functions in _AUTOLOGS.items():
+            coverage.when_imported(name, partial(_guard, coverage, functions))
+
+    def observing(self, observer: Observer) -> Callable[..., Any]:
+        """Return what tells the three wrapped functions apart."""
+
+        def observe(
+            original: Callable[..., Any], method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+        ) -> Any:
+            if method == _LOADS:
+                return _load(observer, original, args, kwargs)
+            if method == _STREAMS:
+                chunks = original(*args, **kwargs)  # now, for it may refuse what it is given
+                return observer.iterate(lambda *_, **__: chunks, method, args, kwargs)
+            return observer.observe(original, method, args, kwargs)
+
+        return observe
+
+
+def _guard(coverage: Coverage, functions: tuple[str, ...], module: ModuleType) -> None:
+    coverage.guard(module, *functions)
+
+
+def _load(
+    observer: Observer, load: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Load a model, inside of which nothing is an inference, and remember from where."""
+    model = observer.guard(load, trains=False, args=args, kwargs=kwargs)
+    uri = args[0] if args else kwargs.get("model_uri")
+    with suppress(TypeError):  # one that cannot be weakly referenced has no place that we know
+        _uris.remember(model, str(uri))
+    return model
+
+
+class _PyFunc:
+    """What is read of an MLflow model once."""
+
+    def __init__(self, settings: Settings, model: Any, is_part: bool) -> None:
+        said = registrations.get(model) or Registration()
+        inside = _inside(model)
+        self._estimator = Estimator(settings, inside, is_part) if _is_estimator(inside) else None
+        self._asks = _function(model)
+        self._answers = Answers(settings)
+        self._tells_classes = _tells_classes(model)
+        self.feature_names = said.feature_names or _input_names(model)
+        task = None if self._estimator is None else self._estimator.model.task
+        if self.feature_names is None and self._estimator is not None:
+            self.feature_names = self._estimator.feature_names
+        self.model = identify(
+            model,
+            settings,
+            framework_of(type(model), MlFrameworkNameValues.MLFLOW.value),
+            None if task is None else MlTaskTypeValues(task),
+            _metadata(model, inside),
+            is_part=is_part,
+        )
+
+    def operation(self, _method: str) -> str:
+        """Return `predict`: what is behind the function is not told."""
+        return MlOperationNameValues.PREDICT.value
+
+    def table(self, _method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:
+        """Return the samples."""
+        return read_table(args[0] if args else kwargs.get("data"))
+
+    def matters_unsampled(self, _method: str) -> bool:
+        """Whether the function gives confidences."""
+        return self._estimator is not None and self._estimator.matters_unsampled(self._asks)
+
+    def outputs(self, method: str, output: Any, captured: Captured) -> Facts:
+        """Return what scikit-learn's estimators tell; of other models the classes, or the shape."""
+        if method == _STREAMS:
+            return {}
+        if self._estimator is not None:
+            return self._estimator.outputs(self._asks, output, captured)
+        answer = Answer.CLASSES if self._tells_classes else Answer.UNKNOWN
+        return self._answers.describe(answer, output, captured)
+
+
+def _inside(model: Any) -> Any:
+    """Return the framework's own model, None where MLflow does not give it."""
+    with suppress(Exception):  # of most flavours it is not there, which MLflow raises
+        return model.get_raw_model()
+    return None
+
+
+def _is_estimator(model: Any) -> bool:
+    base = getattr(sys.modules.get("sklearn.base"), "BaseEstimator", None)
+    return base is not None and isinstance(model, base)
+
+
+def _function(model: Any) -> str:
+    """Return the name of the method that MLflow calls: `predict`, or `predict_proba` where asked."""
+    return str(model.metadata.flavors.get("python_function", {}).get("predict_fn", "predict"))
+
+
+def _input_names(model: Any) -> tuple[str, ...] | None:
+    schema = model.metadata.get_input_schema()
+    if schema is None or not schema.has_input_names():
+        return None
+    return tuple(map(str, schema.input_names()))
+
+
+def _tells_classes(model: Any) -> bool:
+    """Whether the signature says that the answer is one text, or one truth value, per sample."""
+    schema = model.metadata.get_output_schema()
+    types: list[Any] = [] if schema is None else schema.input_types()
+    return len(types) == 1 and getattr(types[0], "name", str(types[0])) in _CLASSES
+
+
+def _metadata(model: Any, inside: Any) -> Metadata:
+    """Return what the registry knows; without a name there, the class of the model *inside*."""
+    known = _from_uri(_uris.get(model) or "")
+    model_id = getattr(model, "model_id", None)
+    facts = {keys.ML_MODEL_ID: f"models:/{model_id}", **known.facts} if model_id else known.facts
+    own_name = None if inside is None else type(inside).__name__
+    return Metadata(known.name or own_name, known.version, facts)
+
+
+def _from_uri(uri: str) -> Metadata:
+    """
+    Return what the address says that a model was loaded by.
+
+    `models:/fraud/3`, `models:/fraud@champion`, `models:/fraud/Staging`, `models:/m-4f1c`,
+    `runs:/<run>/fraud`, or the path of a folder.
+    """
+    scheme, _, rest = uri.partition(":/")
+    place = rest.strip("/")
+    if scheme != "models":
+        known = stored_at(place or uri)
+        return known._replace(facts={keys.ML_MODEL_ID: uri}) if scheme == "runs" else known
+    name, _, alias = place.partition("@")
+    if alias:
+        return Metadata(name=name, facts={keys.ML_MODEL_ALIAS: alias})
+    name, _, version = place.rpartition("/")
+    if not name:  # the identifier of a logged model
+        return Metadata(facts={keys.ML_MODEL_ID: f"models:/{place}"})
+    if version.isdecimal():
+        facts = {keys.ML_MODEL_ID: f"models:/{name}/{version}"}
+        return Metadata(name=name, version=version, facts=facts)
+    return Metadata(name=name, facts={keys.ML_MODEL_ALIAS: version})

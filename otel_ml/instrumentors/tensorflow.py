@@ -1,0 +1,165 @@
+"""TensorFlow: the functions and signatures of SavedModels; what Keras models do is Keras' to tell."""
+
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from types import ModuleType
+from typing import Any, Final
+
+from otel_ml.describe.arrays import Table, read_table
+from otel_ml.describe.models import ByIdentity, Registration, framework_of, registrations
+from otel_ml.describe.probabilities import describe_shape
+from otel_ml.describe.several import several
+from otel_ml.describe.tensors import plain_array
+from otel_ml.describe.values import Facts
+from otel_ml.instrumentors._answers import Answer, Answers
+from otel_ml.instrumentors._identity import identify, stored_at
+from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._observing import Captured, Observer, Subject, first_argument
+from otel_ml.instrumentors._wrapping import Hooks
+from otel_ml.settings import Settings
+from otel_ml_conventions.attributes import (
+    MlFrameworkNameValues,
+    MlOperationNameValues,
+    MlTaskTypeValues,
+)
+
+__all__ = ["TensorflowInstrumentor"]
+
+_LOADS: Final = "load"
+_ANSWERS: Final = {
+    MlTaskTypeValues.BINARY_CLASSIFICATION: Answer.PROBABILITIES,
+    MlTaskTypeValues.MULTICLASS_CLASSIFICATION: Answer.PROBABILITIES,
+    MlTaskTypeValues.REGRESSION: Answer.NUMBERS,
+    MlTaskTypeValues.FORECASTING: Answer.NUMBERS,
+}
+
+# Where the wrappers on TensorFlow's classes find us.
+hooks: Final = Hooks()
+
+# From where each function was loaded.
+_places: Final[ByIdentity[str]] = ByIdentity()
+
+
+class TensorflowInstrumentor(FrameworkInstrumentor):
+    """
+    Makes a span and metrics of every outermost call of a function that a SavedModel was loaded with.
+
+    Other functions of TensorFlow are programs, not models, and stay silent; what they call too.
+    """
+
+    framework = SupportedFramework(
+        name=MlFrameworkNameValues.TENSORFLOW.value,
+        distributions=(
+            "tensorflow",
+            "tensorflow-cpu",
+            "tensorflow-macos",
+            "tensorflow-intel",
+            "tensorflow-cpu-aws",
+        ),
+        oldest="2.13",
+        calls="signatures and functions of a model that `tf.saved_model.load` gave",
+    )
+    hooks = hooks
+
+    def read(self, settings: Settings, model: Any, is_part: bool) -> Subject:
+        """Return what *model*, a loaded function, tells of itself."""
+        return _Function(settings, model, is_part)
+
+    def cover(self, coverage: Coverage) -> None:
+        """Wrap how functions are called, and what loads them, for only loaded ones are models."""
+
+        def cover_signatures(module: ModuleType) -> None:
+            coverage.observe(module.ConcreteFunction, "__call__")
+
+        def cover_functions(module: ModuleType) -> None:
+            coverage.observe(module.Function, "__call__")
+
+        def cover_loading(module: ModuleType) -> None:
+            coverage.observe(module, _LOADS)
+
+        package = "tensorflow.python.eager.polymorphic_function"
+        coverage.when_imported(f"{package}.concrete_function", cover_signatures)
+        coverage.when_imported(f"{package}.polymorphic_function", cover_functions)
+        for place in ("tensorflow.python.saved_model.load", "tensorflow._api.v2.saved_model"):
+            coverage.when_imported(place, cover_loading)
+
+    def observing(self, observer: Observer) -> Callable[..., Any]:
+        """Return what observes calls of loaded functions, and remembers which those are."""
+
+        def observe(
+            original: Callable[..., Any], method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+        ) -> Any:
+            if method == _LOADS:
+                return _load(original, args, kwargs)
+            if not args or _places.get(args[0]) is None or not _is_eager():
+                return original(*args, **kwargs)
+            return observer.observe(original, method, args, kwargs)
+
+        return observe
+
+
+def _is_eager() -> bool:
+    """Whether something is computed now, not a graph built that computes it later."""
+    return bool(sys.modules["tensorflow"].executing_eagerly())
+
+
+def _load(load: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    loaded = load(*args, **kwargs)
+    with suppress(Exception):  # what it holds is the user's
+        place = str(args[0] if args else kwargs["export_dir"])
+        signatures = getattr(loaded, "signatures", {})
+        for held in (*signatures.values(), *vars(loaded).values()):
+            if callable(held):
+                _places.remember(held, place)
+    return loaded
+
+
+class _Function:
+    """
+    What is read of a loaded function once.
+
+    What its outputs mean is not in the file: shapes are told, more where the task is registered.
+    """
+
+    def __init__(self, settings: Settings, function: Any, is_part: bool) -> None:
+        said = registrations.get(function) or Registration()
+        self.feature_names = said.feature_names
+        self._answer = Answer.UNKNOWN if said.task is None else _ANSWERS.get(said.task)
+        self._answers = Answers(settings, said.class_names, are_numbered=True)
+        self.model = identify(
+            function,
+            settings,
+            framework_of(type(function), MlFrameworkNameValues.TENSORFLOW.value),
+            None,
+            stored_at(_places.get(function) or ""),
+            is_part=is_part,
+        )
+
+    def operation(self, _method: str) -> str:
+        """Return `predict`, whatever the function is called."""
+        return MlOperationNameValues.PREDICT.value
+
+    def table(self, _method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:
+        """Return the only input, or several of them, each with its name; without names the first."""
+        if args or len(kwargs) == 1:
+            return first_argument(args, kwargs)
+        return several({name: read_table(value) for name, value in kwargs.items()})
+
+    def matters_unsampled(self, _method: str) -> bool:
+        """Whether the function is known to give confidences."""
+        return self._answer is Answer.PROBABILITIES
+
+    def outputs(self, _method: str, output: Any, captured: Captured) -> Facts:
+        """Return what the first output says."""
+        first = _first(output)
+        values = plain_array(first)
+        if values is None:
+            return describe_shape(first)
+        return self._answers.describe(self._answer or Answer.UNKNOWN, values, captured)
+
+
+def _first(output: Any) -> Any:
+    if isinstance(output, Mapping):
+        return next(iter(output.values()), None)
+    return output[0] if isinstance(output, (list, tuple)) and output else output

@@ -1,0 +1,305 @@
+"""PyTorch: which calls of modules are inferences, and how modules and tensors are read."""
+
+import sys
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any, Final
+
+from otel_ml.describe.arrays import Table, read_table
+from otel_ml.describe.models import Framework, Registration, registrations
+from otel_ml.describe.probabilities import describe_shape, distributions, two_classes
+from otel_ml.describe.tensors import plain_array, type_name
+from otel_ml.describe.values import Facts
+from otel_ml.instrumentors._answers import Answer, Answers
+from otel_ml.instrumentors._hugging_face import class_names, hub_metadata
+from otel_ml.instrumentors._identity import Metadata, identify
+from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._observing import Captured, Observer, Subject
+from otel_ml.instrumentors._wrapping import Hooks
+from otel_ml.settings import Settings
+from otel_ml_conventions import attributes as keys
+from otel_ml_conventions.attributes import (
+    MlFrameworkNameValues,
+    MlOperationNameValues,
+    MlTaskTypeValues,
+)
+
+__all__ = ["Module", "TorchInstrumentor"]
+
+# Where torch keeps layers and losses: parts of models, which are models where they are registered.
+_LAYERS: Final = ("torch.nn.modules.", "torch.nn.quantized.", "torch.nn.intrinsic.", "torch.ao.")
+_QUANTISED: Final = ".quantized."
+# What stands in front of a model, and where it holds that.
+_IN_FRONT: Final = {
+    "DataParallel": "module",
+    "DistributedDataParallel": "module",
+    "OptimizedModule": "_orig_mod",
+}
+_DEEPEST: Final = 16  # containers in containers
+_TABLE_AXES: Final = 2
+_NOT_TOLD: Final[Facts] = {}
+
+_Convert = Callable[[Any], Any]
+_Reading = tuple[Answer, _Convert]
+
+# Where the wrappers on torch's classes find us.
+hooks: Final = Hooks()
+
+
+class TorchInstrumentor(FrameworkInstrumentor):
+    """
+    Makes a span and metrics of every outermost call of a module that is not a part of training.
+
+    A call trains where gradients are recorded and the module is in training mode, or an input wants
+    its own gradient. Building a graph of a module (compiling, tracing, exporting it) is no call of
+    it. A layer or a loss of torch's own is no model, unless it is registered as one. No device is
+    ever waited for, and nothing is copied from it.
+    """
+
+    framework = SupportedFramework(
+        name=MlFrameworkNameValues.PYTORCH.value,
+        distributions=("torch",),
+        oldest="2.1",
+        calls="every call of a `torch.nn.Module`, compiled, scripted, traced, exported or quantised "
+        "too, except in training",
+    )
+    hooks = hooks
+
+    def read(self, settings: Settings, model: Any, is_part: bool) -> Subject:
+        """Return what *model*, a module, tells of itself."""
+        return Module(settings, model, is_part)
+
+    def cover(self, coverage: Coverage) -> None:
+        """Wrap the one call of all modules, and see when one goes to another device or type."""
+
+        def cover_modules(module: ModuleType) -> None:
+            coverage.observe(module.Module, "__call__")
+            coverage.guard(module.Module, "_apply", trains=True)
+
+        def cover_symbolic_tracing(tracing: ModuleType) -> None:
+            coverage.guard(tracing.Tracer, "trace")
+
+        def cover_tracing(tracing: ModuleType) -> None:
+            # It calls the module once more, to compare, when nothing tells of tracing any more.
+            coverage.guard(tracing, "trace", "trace_module", "_trace_impl")
+
+        coverage.when_imported("torch.nn.modules.module", cover_modules)
+        coverage.when_imported("torch.fx._symbolic_trace", cover_symbolic_tracing)
+        coverage.when_imported("torch.jit._trace", cover_tracing)
+        coverage.when_imported("torch.jit", cover_tracing)
+
+    def observing(self, observer: Observer) -> Callable[..., Any]:
+        """Return the observer's `observe` for calls that are inferences."""
+        observe, guard = observer.observe, observer.guard
+
+        def observe_module(
+            original: Callable[..., Any],
+            _method: str,
+            args: tuple[Any, ...],
+            kwargs: dict[str, Any],
+        ) -> Any:
+            if not args or _is_silent(args[0]):
+                return original(*args, **kwargs)
+            if _trains(args):
+                return guard(original, False, args, kwargs)  # noqa: FBT003 - as wrappers call it
+            return observe(original, "forward", args, kwargs)
+
+        return observe_module
+
+
+def _is_silent(model: Any) -> bool:
+    """Whether calling *model* is no use of a model."""
+    kind = type(model)
+    if kind.__module__.startswith(_LAYERS) and kind.__name__ != "Sequential":
+        return registrations.get(model) is None
+    torch = sys.modules["torch"]
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return True
+    # A replica answers for a part of a batch, in a thread that does not know who called.
+    return "_is_replica" in model.__dict__
+
+
+def _trains(args: tuple[Any, ...]) -> bool:
+    if not sys.modules["torch"].is_grad_enabled():
+        return False
+    if any(getattr(value, "requires_grad", False) for value in args[1:]):
+        return True
+    model = _behind(args[0])
+    # An exported graph is in no mode: what would change it is taken from it.
+    return bool(model.training) and "train" not in model.__dict__
+
+
+def _behind(model: Any) -> Any:
+    """Return the model that *model* stands in front of: compiled, or on several devices."""
+    for _ in range(_DEEPEST):
+        place = _IN_FRONT.get(type(model).__name__)
+        if place is None or not type(model).__module__.startswith("torch."):
+            break
+        model = model._modules[place]  # noqa: SLF001 - attributes of the outer one may be the inner one's
+    return model
+
+
+class Module:
+    """
+    What is read of a module once, until one goes to another device or type.
+
+    What its outputs mean is known where it ends in a softmax or a sigmoid, where its task is
+    registered, or where its configuration tells the problem; else their shape is told.
+    """
+
+    def __init__(self, settings: Settings, module: Any, is_part: bool) -> None:
+        model = _behind(module)
+        said = registrations.get(module) or registrations.get(model) or Registration()
+        config = getattr(model, "config", None)
+        task = said.task or _problem(config)
+        self._answer, self._convert = _reading(model, task)
+        self._has_confidences = self._answer in {Answer.PROBABILITIES, Answer.LOGARITHMS}
+        self._answers = Answers(settings, said.class_names or class_names(config))
+        self.feature_names = said.feature_names
+        self.model = identify(
+            model,
+            settings,
+            Framework(MlFrameworkNameValues.PYTORCH.value, str(sys.modules["torch"].__version__)),
+            task,
+            _metadata(model, config),
+            said=said,
+            is_part=is_part,
+        )
+
+    def operation(self, _method: str) -> str:
+        """Return `predict`, whatever the module is made for."""
+        return MlOperationNameValues.PREDICT.value
+
+    def table(self, _method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:
+        """Return the first tensor: columns are features where it holds floating numbers in two axes."""
+        tensor = _first_tensor((*args, *kwargs.values()))
+        if tensor is None:
+            return Table(None)
+        table, axes = read_table(tensor), len(tensor.shape)
+        if axes != _TABLE_AXES or not tensor.is_floating_point():
+            table.columns, table.tensor_shape = None, tuple(tensor.shape)
+        if axes < _TABLE_AXES:  # it may be one sample, or one value of each
+            table.rows = None
+        return table
+
+    def matters_unsampled(self, _method: str) -> bool:
+        """Whether the outputs are known to be probabilities."""
+        return self._has_confidences
+
+    def outputs(self, _method: str, output: Any, captured: Captured) -> Facts:
+        """Return class and confidence, or numbers, where they are known to be that; else the shape."""
+        tensor = _first_tensor((output,))
+        if tensor is None:
+            return _NOT_TOLD
+        array = None if self._answer is Answer.UNKNOWN else plain_array(tensor)
+        if array is None:
+            return describe_shape(tensor)
+        return self._answers.describe(self._answer, self._convert(array), captured)
+
+
+def _first_tensor(values: Any, depth: int = 2) -> Any:
+    """Return the first tensor in *values*, or in what they hold; of answers by name the logits."""
+    tensor = sys.modules["torch"].Tensor
+    for value in values:
+        if isinstance(value, tensor):
+            return value
+        inner = value
+        if isinstance(value, Mapping):
+            inner = (value["logits"],) if "logits" in value else value.values()
+        elif not isinstance(value, (list, tuple)):
+            continue
+        found = _first_tensor(inner, depth - 1) if depth else None
+        if found is not None:
+            return found
+    return None
+
+
+def _problem(config: Any) -> MlTaskTypeValues | None:
+    """Return the task that the configuration of a model of Hugging Face's tells."""
+    problem = getattr(config, "problem_type", None)
+    if problem == "regression":
+        return MlTaskTypeValues.REGRESSION
+    if problem == "multi_label_classification":
+        return MlTaskTypeValues.MULTILABEL_CLASSIFICATION
+    if problem != "single_label_classification":
+        return None
+    is_binary = getattr(config, "num_labels", None) == 2  # noqa: PLR2004 - as the word says
+    return (
+        MlTaskTypeValues.BINARY_CLASSIFICATION
+        if is_binary
+        else MlTaskTypeValues.MULTICLASS_CLASSIFICATION
+    )
+
+
+def _reading(model: Any, task: MlTaskTypeValues | None) -> _Reading:
+    """Return what the outputs hold, and how an array of them becomes that."""
+    binary, several = (
+        MlTaskTypeValues.BINARY_CLASSIFICATION,
+        MlTaskTypeValues.MULTICLASS_CLASSIFICATION,
+    )
+    last = _last_layer(model)
+    if last == "Softmax" and task in {None, binary, several}:
+        return Answer.PROBABILITIES, _same
+    if last == "LogSoftmax" and task in {None, binary, several}:
+        return Answer.LOGARITHMS, _same
+    if last == "Sigmoid" and task in {None, binary}:
+        return Answer.PROBABILITIES, two_classes
+    if task in {binary, several}:
+        return Answer.PROBABILITIES, distributions
+    if task in {MlTaskTypeValues.REGRESSION, MlTaskTypeValues.FORECASTING}:
+        return Answer.NUMBERS, _same
+    return Answer.UNKNOWN, _same
+
+
+def _same(array: Any) -> Any:
+    return array
+
+
+def _last_layer(model: Any) -> str:
+    """Return the class of the last layer of a sequence of layers, of anything else its own class."""
+    for _ in range(_DEEPEST):
+        if not _is_sequence(model) or not model._modules:  # noqa: SLF001 - `children` names each once
+            break
+        *_, model = model._modules.values()  # noqa: SLF001 - same
+    return _class_name(model)
+
+
+def _is_sequence(model: Any) -> bool:
+    """Whether *model* does nothing but call its layers one after the other."""
+    sequence = sys.modules["torch"].nn.Sequential
+    own = getattr(type(model), "forward", None)
+    return own is sequence.forward or _class_name(model) == sequence.__name__
+
+
+def _class_name(model: Any) -> str:
+    """Return the name of the class, of a script that of the class it was made from."""
+    kind = type(model)
+    if kind.__module__.startswith("torch.jit."):
+        return str(getattr(model, "original_name", kind.__name__))
+    return kind.__name__
+
+
+def _metadata(model: Any, config: Any) -> Metadata:
+    known = Metadata() if config is None else hub_metadata(config)
+    return Metadata(known.name or _class_name(model), known.version, _facts(model))
+
+
+def _facts(model: Any) -> dict[str, str]:
+    """Return device and precision, by what is quantised, else by the first of the weights."""
+    weight = _quantised_weight(model)
+    if weight is None:
+        weight = next(iter(model.parameters()), None)
+    if weight is None:
+        return {}
+    return {
+        keys.ML_DEVICE_NAME: str(weight.device),
+        keys.ML_MODEL_PRECISION: type_name(weight.dtype),
+    }
+
+
+def _quantised_weight(model: Any) -> Any:
+    for part in model.modules():
+        weight = getattr(part, "weight", None) if _QUANTISED in type(part).__module__ else None
+        if callable(weight):  # it is packed, and given as a tensor when asked for
+            return weight()
+    return None

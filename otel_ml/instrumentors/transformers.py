@@ -1,0 +1,297 @@
+"""Transformers: what pipelines answer, at once or step by step; what generates text is told as that."""
+
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from types import GeneratorType, ModuleType
+from typing import Any, Final
+
+from otel_ml.describe.arrays import Table, read_table
+from otel_ml.describe.embeddings import describe_embeddings
+from otel_ml.describe.labelled_scores import LabelledScores, describe_labelled_scores
+from otel_ml.describe.models import ByIdentity, framework_of
+from otel_ml.describe.probabilities import describe_shape
+from otel_ml.describe.values import Facts
+from otel_ml.instrumentors._generation import Generation
+from otel_ml.instrumentors._hugging_face import hub_metadata
+from otel_ml.instrumentors._identity import identify
+from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._observing import Captured, Observer, Subject, within
+from otel_ml.instrumentors._passes import Pass
+from otel_ml.instrumentors._wrapping import Hooks
+from otel_ml.record.generation import GenerationRecorder, is_opted_in
+from otel_ml.running import running
+from otel_ml.settings import Settings
+from otel_ml_conventions import attributes as keys
+from otel_ml_conventions.attributes import (
+    MlFrameworkNameValues,
+    MlOperationNameValues,
+    MlTaskTypeValues,
+)
+
+__all__ = ["TransformersInstrumentor"]
+
+_CALL: Final = "__call__"
+_BEGINS: Final = "__iter__"
+_STEPS: Final = "__next__"
+_GENERATES: Final = "generate"
+_BINARY: Final = 2
+_RAW: Final = "none"  # instead of what makes probabilities of scores
+_LABELS: Final = frozenset({keys.ML_PREDICTION_LABEL, keys.ML_PREDICTION_LABELS})
+
+_CLASSIFY: Final = frozenset(
+    {
+        "audio-classification",
+        "image-classification",
+        "text-classification",
+        "video-classification",
+        "zero-shot-audio-classification",
+        "zero-shot-classification",
+        "zero-shot-image-classification",
+    }
+)
+# They answer with a text that they generate, or take part in a conversation.
+_WRITE: Final = frozenset(
+    {
+        "any-to-any",
+        "image-text-to-text",
+        "image-to-text",
+        "summarization",
+        "text-generation",
+        "text2text-generation",
+        "translation",
+    }
+)
+_TASKS: Final = {
+    "depth-estimation": MlTaskTypeValues.REGRESSION,
+    "feature-extraction": MlTaskTypeValues.EMBEDDING,
+    "image-feature-extraction": MlTaskTypeValues.EMBEDDING,
+    "image-segmentation": MlTaskTypeValues.SEGMENTATION,
+    "image-to-image": MlTaskTypeValues.GENERATION,
+    "mask-generation": MlTaskTypeValues.SEGMENTATION,
+    "object-detection": MlTaskTypeValues.OBJECT_DETECTION,
+    "text-to-audio": MlTaskTypeValues.GENERATION,
+    "zero-shot-object-detection": MlTaskTypeValues.OBJECT_DETECTION,
+}
+_OPERATIONS: Final = {
+    MlTaskTypeValues.EMBEDDING: MlOperationNameValues.EMBED,
+    MlTaskTypeValues.GENERATION: MlOperationNameValues.GENERATE,
+}
+
+# Where the wrappers on the library's classes find us.
+hooks: Final = Hooks()
+
+
+class TransformersInstrumentor(FrameworkInstrumentor):
+    """
+    Makes a span and metrics of every outermost call of a pipeline, and of no call of its parts.
+
+    A pipeline that generates text is no inference of ours: its model's `generate` is a span of
+    `gen_ai.*`, where `OTEL_SEMCONV_STABILITY_OPT_IN` asks for `gen_ai_latest_experimental`.
+    """
+
+    framework = SupportedFramework(
+        name=MlFrameworkNameValues.TRANSFORMERS.value,
+        distributions=("transformers",),
+        oldest="4.40",
+        calls="every pipeline (a dataset or generator is one, until it is exhausted); `generate` "
+        "as `gen_ai.*`, where opted in",
+    )
+    hooks = hooks
+
+    _tracer_provider: Any = None
+
+    def _begin(self, tracer_provider: Any = None, *args: Any, **kwargs: Any) -> None:
+        self._tracer_provider = tracer_provider
+        super()._begin(tracer_provider, *args, **kwargs)
+
+    def read(self, settings: Settings, model: Any, is_part: bool) -> Subject:
+        """Return what *model*, a pipeline, tells of itself."""
+        return _Pipeline(settings, model, is_part)
+
+    def cover(self, coverage: Coverage) -> None:
+        """Wrap the call of every pipeline, the steps of those that are read lazily, and `generate`."""
+
+        def cover_pipelines(module: ModuleType) -> None:
+            coverage.adopt_family(module.Pipeline, _wrap_call)
+
+        def cover_iterators(module: ModuleType) -> None:
+            for owner in (module.PipelineIterator, module.PipelinePackIterator):
+                coverage.observe(owner, _BEGINS, _STEPS)
+
+        def cover_generation(module: ModuleType) -> None:
+            coverage.observe(module.GenerationMixin, _GENERATES)
+
+        def cover_trainer(module: ModuleType) -> None:
+            coverage.guard(module.Trainer, "train", trains=True)
+            coverage.guard(module.Trainer, "evaluate")
+
+        coverage.when_imported("transformers.pipelines.base", cover_pipelines)
+        coverage.when_imported("transformers.pipelines.pt_utils", cover_iterators)
+        coverage.when_imported("transformers.generation.utils", cover_generation)
+        coverage.when_imported("transformers.trainer", cover_trainer)
+
+    def observing(self, observer: Observer) -> Callable[..., Any]:
+        """Return what tells calls of pipelines, steps of iterators and generation apart."""
+        generation = Generation(observer, self._generation_recorder())
+        passes: ByIdentity[Pass] = ByIdentity()
+
+        def observe(
+            original: Callable[..., Any], method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+        ) -> Any:
+            if method == _GENERATES:
+                return generation.observe(original, args, kwargs)
+            if method != _CALL:
+                known = passes.get(args[0]) if args else None
+                if known is None:
+                    return original(*args, **kwargs)
+                return known.turn(original, args, kwargs, begins=method == _BEGINS)
+            if running.get() or not args or _writes(args[0]):
+                return original(*args, **kwargs)
+            if not _is_lazy(args, kwargs):
+                return observer.observe(original, method, args, kwargs)
+            with within(args[0]):
+                result = original(*args, **kwargs)
+            _remember(passes, result, Pass(observer, _CALL, args[0]))
+            return result
+
+        return observe
+
+    def _generation_recorder(self) -> GenerationRecorder | None:
+        recorder = self._recorder
+        if recorder is None or not is_opted_in():
+            return None
+        scope = (recorder.meter.name, recorder.meter.version)
+        return GenerationRecorder(self._tracer_provider, scope, recorder.failed)
+
+
+def _wrap_call(coverage: Coverage, owner: type) -> None:
+    coverage.observe(owner, _CALL)
+
+
+def _task_name(pipeline: Any) -> str:
+    """Return the pipeline's task, of which aliases and languages are taken off."""
+    task = str(getattr(pipeline, "task", None) or "")
+    return "translation" if task.startswith("translation") else task
+
+
+def _writes(pipeline: Any) -> bool:
+    return _task_name(pipeline) in _WRITE
+
+
+def _is_lazy(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether the samples are drawn one by one, after the call."""
+    given = args[1] if len(args) > 1 else next(iter(kwargs.values()), None)
+    kinds = {kind.__name__ for kind in type(given).__mro__ if kind.__module__.startswith("torch.")}
+    return isinstance(given, GeneratorType) or "Dataset" in kinds
+
+
+def _remember(passes: "ByIdentity[Pass]", result: Any, entry: "Pass") -> None:
+    if type(result).__name__ in {"PipelineIterator", "PipelinePackIterator"}:
+        passes.remember(result, entry)
+        weakref.finalize(result, entry.end)
+
+
+class _Pipeline:
+    """What is read of a pipeline once."""
+
+    feature_names: tuple[str, ...] | None = None  # a text, an image has none
+
+    def __init__(self, settings: Settings, pipeline: Any, is_part: bool) -> None:
+        self._task_name = _task_name(pipeline)
+        model = getattr(pipeline, "model", None)
+        config = getattr(model, "config", None)
+        self._applied = getattr(pipeline, "_postprocess_params", {}).get("function_to_apply")
+        task = self._task(config)
+        self._gives_classes = (
+            self._task_name in _CLASSIFY and task is not MlTaskTypeValues.REGRESSION
+        )
+        self._operation = _OPERATIONS.get(task, MlOperationNameValues.PREDICT)
+        self.model = identify(
+            pipeline,
+            settings,
+            framework_of(type(pipeline), MlFrameworkNameValues.TRANSFORMERS.value),
+            task,
+            hub_metadata(config, model),
+            is_part=is_part,
+        )
+
+    def _task(self, config: Any) -> MlTaskTypeValues:
+        if self._task_name not in _CLASSIFY:
+            return _TASKS.get(self._task_name, MlTaskTypeValues.OTHER)
+        problem = getattr(config, "problem_type", None)
+        if problem == "regression":
+            return MlTaskTypeValues.REGRESSION
+        if problem == "multi_label_classification":
+            return MlTaskTypeValues.MULTILABEL_CLASSIFICATION
+        if "zero-shot" not in self._task_name and getattr(config, "num_labels", None) == _BINARY:
+            return MlTaskTypeValues.BINARY_CLASSIFICATION
+        return MlTaskTypeValues.MULTICLASS_CLASSIFICATION
+
+    def operation(self, _method: str) -> str:
+        """Return `embed` for features, `generate` for sound and images, else `predict`."""
+        return self._operation.value
+
+    def table(self, _method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:
+        """Return the samples: a list of them, or one. Only of texts more is told than the number."""
+        given = args[0] if args else next(iter(kwargs.values()), None)
+        samples = given if isinstance(given, list) else [given]
+        if all(isinstance(sample, str) for sample in samples):
+            return read_table(samples)
+        table = Table(None)
+        table.rows = None if given is None else len(samples)
+        return table
+
+    def matters_unsampled(self, _method: str) -> bool:
+        """Whether the pipeline gives confidences."""
+        return self._gives_classes
+
+    def outputs(self, _method: str, output: Any, captured: Captured) -> Facts:
+        """Return class and confidence, the dimension of embeddings, or the shape."""
+        if output is None:  # it was given answer by answer
+            return {}
+        if self._gives_classes:
+            applied = captured.argument("function_to_apply") or self._applied
+            return _classes(output, captured, are_raw=_name(applied) == _RAW)
+        if self._operation is MlOperationNameValues.EMBED:
+            return _dimension(output) or {}
+        return describe_shape(output)
+
+
+def _name(function: Any) -> str | None:
+    """Return the name of a function that is given by name or as a member of an enumeration."""
+    return None if function is None else str(getattr(function, "value", function)).lower()
+
+
+def _classes(output: Any, captured: Captured, *, are_raw: bool) -> Facts:
+    """Return what labels and scores say, in whatever form they come; of raw scores the labels."""
+    is_one = captured.positions(1) is not None
+    answers = [_labelled(output)] if is_one else [_labelled(answer) for answer in output]
+    rows = captured.positions(len(answers))
+    known = [answer for answer in answers if answer is not None]
+    if not rows or len(known) < len(answers):
+        return {}
+    facts = describe_labelled_scores(known, rows)
+    return {key: facts[key] for key in _LABELS & facts.keys()} if are_raw else facts
+
+
+def _labelled(answer: Any) -> LabelledScores | None:
+    """Return the labels and scores of one sample: `{label, score}`, a list of these, `{labels, scores}`."""
+    while isinstance(answer, list) and len(answer) == 1:
+        answer = answer[0]
+    if isinstance(answer, Mapping) and "labels" in answer:
+        return LabelledScores(answer["labels"], answer["scores"])
+    named: Sequence[Any] = answer if isinstance(answer, list) else [answer]
+    if not named or not all(isinstance(one, Mapping) and "score" in one for one in named):
+        return None
+    return LabelledScores([one["label"] for one in named], [one["score"] for one in named])
+
+
+def _dimension(output: Any) -> Facts | None:
+    """Return the length of the innermost axis of features: of lists in lists, or of a tensor."""
+    if not isinstance(output, list):
+        return describe_embeddings(output)
+    while isinstance(output, list) and output and isinstance(output[0], list):
+        output = output[0]
+    if isinstance(output, list) and output and isinstance(output[0], float):
+        return {keys.ML_EMBEDDING_DIMENSION: len(output)}
+    return describe_embeddings(output)

@@ -1,0 +1,355 @@
+"""What is said of a prediction afterwards: its id, feedback, explanations, what goes on inside."""
+
+import json
+import threading
+from contextvars import Context
+from functools import partial
+from importlib.resources import files
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from opentelemetry import context, trace
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
+from sklearn.linear_model import LogisticRegression
+
+import otel_ml
+from otel_ml.record.events import SEVERITIES
+from otel_ml.settings import Settings
+from otel_ml.testing import Capture, capture
+
+CANARY = 77.25
+
+
+def errors(seen: Capture) -> dict[str, int]:
+    """Return how often something failed, by cause."""
+    return {p.attributes["ml.sdk.error.cause"]: p.value for p in seen.metric("ml.sdk.errors")}
+
+
+def test_severities_are_those_of_the_registry() -> None:
+    """Of every event that the SDK emits; those are all but the processor's."""
+    registry = json.loads(files("otel_ml_conventions").joinpath("registry.json").read_text())
+    emitted = {
+        name: event["severity"]
+        for name, event in registry["events"].items()
+        if name != "ml.drift.detected"
+    }
+    assert {name: severity.name for name, severity in SEVERITIES.items()} == emitted
+
+
+def test_an_id_is_the_address_of_the_span(seen: Capture) -> None:
+    """In the form of `traceparent`; asked for inside, it is on the span."""
+    with otel_ml.inference("fraud") as call:
+        name = call.prediction_id
+        assert name == otel_ml.current_prediction_id()
+    (span,) = seen.spans
+    assert name is not None
+    version, trace_id, span_id, _flags = name.split("-")
+    assert (version, trace_id, span_id) == (
+        "00",
+        f"{span.context.trace_id:032x}",
+        f"{span.context.span_id:016x}",
+    )
+    assert seen.attributes["ml.prediction.id"] == name
+
+
+def test_an_id_that_nobody_asks_for_is_not_made(seen: Capture) -> None:
+    """So it is on no span; asked for after the call, it is known all the same."""
+    with otel_ml.inference("fraud") as call:
+        pass
+    assert "ml.prediction.id" not in seen.attributes
+    assert call.prediction_id is not None
+    assert call.prediction_id == call.prediction_id == otel_ml.current_prediction_id()
+
+
+def test_a_handler_learns_the_id_of_an_instrumented_call(seen: Capture) -> None:
+    """After `predict` has returned: inside its trace, and not in the next one of that thread."""
+    model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+    tracer = seen.tracer_provider.get_tracer("web")
+    with tracer.start_as_current_span("first request"):
+        assert otel_ml.current_prediction_id() is None
+        model.predict([[0.5]])
+        name = otel_ml.current_prediction_id()
+    with tracer.start_as_current_span("second request"):
+        assert otel_ml.current_prediction_id() is None
+    assert name is not None
+    assert f"{seen.spans[0].context.span_id:016x}" in name
+
+
+def test_in_another_thread_there_is_no_prediction(seen: Capture) -> None:
+    """A context of its own knows of none; a function that is propagated does."""
+    found: list[str | None] = []
+
+    def ask() -> None:
+        found.append(otel_ml.current_prediction_id())
+
+    with otel_ml.inference("fraud", prediction_id="p") as _:
+        for target in (ask, otel_ml.propagate(ask)):
+            thread = threading.Thread(target=target)
+            thread.start()
+            thread.join()
+    assert found == [None, "p"]
+
+
+def test_an_unsampled_prediction_has_an_id_of_its_own() -> None:
+    """Two calls under an unsampled parent have different ids, which stay the same when asked again."""
+    parent = trace.NonRecordingSpan(
+        trace.SpanContext(1, 2, is_remote=True, trace_flags=trace.TraceFlags(0))
+    )
+    with capture(sampler=ParentBased(ALWAYS_OFF)):
+        token = context.attach(trace.set_span_in_context(parent))
+        calls = [otel_ml.inference("fraud") for _ in range(2)]
+        for call in calls:
+            with call:
+                pass
+        context.detach(token)
+        first, second = (call.prediction_id for call in calls)
+        assert first != second
+        assert first == calls[0].prediction_id
+
+
+def test_feedback_goes_to_the_trace_of_the_prediction(seen: Capture) -> None:
+    """By the id alone, long after the span has ended, from another context."""
+    with otel_ml.inference("fraud", version="3") as call:
+        pass
+    with otel_ml.inference("other"):
+        pass
+    otel_ml.record_feedback(call.prediction_id, label=1.0, correct=False, source="human", index=2)
+    (event,) = seen.events
+    assert event.trace_id == seen.spans[0].context.trace_id
+    assert event.span_id == seen.spans[0].context.span_id
+    assert dict(event.attributes) == {
+        "ml.prediction.id": call.prediction_id,
+        "ml.prediction.index": 2,
+        "ml.feedback.label": "1",
+        "ml.feedback.correct": False,
+        "ml.feedback.source": "human",
+    }
+    (counted,) = seen.metric("ml.feedback.events")
+    assert counted.value == 1
+    assert dict(counted.attributes) == {"ml.feedback.correct": False, "ml.feedback.source": "human"}
+
+
+def test_feedback_by_an_id_of_the_callers_own_has_no_trace(seen: Capture) -> None:
+    """The request that brings it is not taken for the inference."""
+    tracer = seen.tracer_provider.get_tracer("web")
+    with tracer.start_as_current_span("POST /feedback"):
+        otel_ml.record_feedback("order-7", score=0.5, model="fraud", version="3")
+    (event,) = seen.events
+    assert (event.trace_id, event.span_id) == (0, 0)
+    assert event.attributes["ml.prediction.id"] == "order-7"
+    assert event.attributes["ml.model.name"] == "fraud"
+
+
+@pytest.mark.parametrize("as_span", [True, False])
+def test_feedback_by_a_span(seen: Capture, as_span: bool) -> None:
+    """Or by its context: no id is needed then."""
+    span = seen.tracer_provider.get_tracer("x").start_span("elsewhere")
+    otel_ml.record_feedback(span if as_span else span.get_span_context(), value=3)
+    (event,) = seen.events
+    assert event.span_id == span.get_span_context().span_id
+    assert dict(event.attributes) == {"ml.feedback.value": 3.0}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"label": "x", "source": "rumour"},
+        {"value": "text"},
+        {"score": object()},
+        {"correct": np.array([True, False])},
+    ],
+)
+def test_feedback_that_says_nothing_is_refused(seen: Capture, told: dict[str, Any]) -> None:
+    """It is counted as our error, not as feedback, and nothing is raised."""
+    otel_ml.record_feedback("p", **told)
+    assert seen.events == ()
+    assert seen.metric("ml.feedback.events") == []
+    assert errors(seen) == {"record_feedback": 1}
+
+
+@pytest.mark.parametrize(
+    "prediction",
+    [None, "", "00-" + "0" * 32 + "-" + "0" * 16 + "-00", 7, b"x", object(), "x" * 9999],
+)
+def test_no_id_is_too_odd(seen: Capture, prediction: Any) -> None:
+    """Feedback is taken whatever names the prediction."""
+    otel_ml.record_feedback(prediction, correct=True)
+    assert len(seen.events) == 1
+
+
+def test_where_there_are_no_logs_feedback_is_a_span_with_a_link() -> None:
+    """It stands in for the event; while the inference's span records, it is an event of that."""
+    with capture(Settings(events_on_spans=True)) as seen:
+        with otel_ml.inference("fraud") as call:
+            otel_ml.record_feedback(call.prediction_id, correct=True)
+        otel_ml.record_feedback(call.prediction_id, correct=False)
+        inferred, told = seen.spans
+        assert [event.name for event in inferred.events] == ["ml.feedback"]
+        assert told.name == "feedback fraud"
+        assert [link.context.span_id for link in told.links] == [inferred.context.span_id]
+        assert len(seen.events) == 1
+        seen.conformance.check()
+
+
+def shap(**facts: Any) -> Any:
+    """Return what has the form of an explanation of SHAP."""
+    return SimpleNamespace(**{"feature_names": ["a", "b"], "data": None, **facts})
+
+
+@pytest.mark.parametrize(
+    ("explanation", "details"),
+    [
+        ({"a": 0.25, "b": -0.5}, {}),
+        (pd.Series({"a": 0.25, "b": -0.5}), {}),
+        (np.array([0.25, -0.5]), {"names": ["a", "b"]}),
+        ([0.25, -0.5], {"names": np.array(["a", "b"])}),
+        (np.array([[0.25, -0.5]]), {"names": ["a", "b"]}),
+        (shap(values=np.array([0.25, -0.5]), base_values=0.125), {}),
+        (shap(values=np.array([[0.25, -0.5]]), base_values=np.array([0.125])), {}),
+        (
+            shap(
+                values=np.array([[9, 0.25], [9, -0.5]]),
+                base_values=np.array([9, 0.125]),
+                data=np.array([CANARY, CANARY]),
+                output_names=["no", "yes"],
+            ),
+            {"target": "yes"},
+        ),
+        (shap(values=np.array([[[9, 0.25], [9, -0.5]]]), base_values=[[9, 0.125]]), {"target": 1}),
+    ],
+)
+def test_explanations_in_every_form(told_all: Capture, explanation: Any, details: Any) -> None:
+    """The weightiest feature comes first, and the values of the features stay in the process."""
+    otel_ml.record_explanation(
+        explanation, method="shap_tree", model="m", prediction="p", **details
+    )
+    (event,) = told_all.events
+    assert event.attributes["ml.explanation.attributions"] == {"b": -0.5, "a": 0.25}
+    assert event.attributes["ml.explanation.top_features"] == ("b", "a")
+    assert str(CANARY) not in str(dict(event.attributes))
+    if hasattr(explanation, "base_values"):
+        assert event.attributes["ml.explanation.base_value"] == 0.125
+
+
+def test_each_sample_of_a_batch_is_explained_by_itself(told_all: Capture) -> None:
+    """With its position in the batch."""
+    many = shap(values=np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), base_values=np.zeros(3))
+    otel_ml.record_explanation(many, prediction="p")
+    assert [event["ml.prediction.index"] for event in told_all.events_named("ml.explanation")] == [
+        0,
+        1,
+        2,
+    ]
+
+
+def test_a_large_explained_batch_is_sampled() -> None:
+    """Of 100 samples at most as many as rows may be captured."""
+    with capture(Settings(capture_content="event_only", capture_max_rows=5)) as seen:
+        otel_ml.record_explanation(np.ones((100, 2)), names=["a", "b"], prediction="p")
+        assert len(seen.events) == 5
+
+
+def test_only_the_weightiest_are_told(told_all: Capture) -> None:
+    """Of a thousand features three, and none that is not finite."""
+    many = {f"f{i}": float(i) for i in range(1000)} | {"nan": np.nan, "inf": np.inf}
+    otel_ml.record_explanation(many, top=3, prediction="p")
+    (event,) = told_all.events
+    assert list(event.attributes["ml.explanation.top_features"]) == ["f999", "f998", "f997"]
+
+
+def test_explanations_do_not_leave_by_default(seen: Capture, caplog: Any) -> None:
+    """They are content; the log says so once, and it is no error."""
+    for _ in range(3):
+        otel_ml.record_explanation({"amount": CANARY}, prediction="p")
+    assert seen.events == ()
+    assert errors(seen) == {}
+    assert [r.getMessage() for r in caplog.records if "capture_content" in r.getMessage()] != []
+    assert len(caplog.records) == 1
+    assert str(CANARY) not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("mode", "on_span", "on_log"),
+    [("span_only", 1, 0), ("event_only", 0, 1), ("span_and_event", 1, 1)],
+)
+def test_explanations_go_where_content_goes(mode: Any, on_span: int, on_log: int) -> None:
+    """Onto the recording span, into log records, or both."""
+    with capture(Settings(capture_content=mode)) as seen:
+        with otel_ml.inference("fraud"):
+            otel_ml.record_explanation({"a": 0.5})
+        (span,) = seen.spans
+        assert len(span.events) == on_span
+        assert ("ml.explanation.top_features" in seen.attributes) == bool(on_span)
+        assert len(seen.events_named("ml.explanation")) == on_log
+        seen.conformance.check()
+
+
+def test_denied_features_are_in_no_explanation() -> None:
+    """Denied names stay denied; where there are no names, a list means that nothing leaves."""
+    with capture(Settings(capture_content="event_only", feature_denylist=("sec*",))) as seen:
+        otel_ml.record_explanation({"secret": 9.0, "open": 1.0}, prediction="p")
+        otel_ml.record_explanation([9.0, 1.0], prediction="p")
+        (event,) = seen.events
+        assert event.attributes["ml.explanation.attributions"] == {"open": 1.0}
+
+
+@pytest.mark.parametrize(
+    "explanation",
+    [
+        object(),
+        None,
+        "text",
+        5,
+        {"a": "text"},
+        {"a": None},
+        np.zeros((2, 2, 2)),
+        [[1.0], [1.0, 2.0]],
+        shap(values=np.zeros((1, 2, 2)), base_values=[[0, 0]]),
+        shap(values=None, base_values=None),
+    ],
+)
+def test_an_explanation_that_cannot_be_understood_is_refused(
+    told_all: Capture, explanation: Any
+) -> None:
+    """Nothing is raised and nothing is told; it is counted."""
+    otel_ml.record_explanation(explanation, names=["a", "b"], prediction="p")
+    assert told_all.events == ()
+    assert errors(told_all) == {"record_explanation": 1}
+
+
+def test_what_goes_on_inside_is_told_as_numbers(seen: Capture) -> None:
+    """With the model of the inference; what is not finite is left out."""
+    with otel_ml.inference("fraud", version="3"):
+        otel_ml.record_internal("attention", {"mean": np.float32(0.5), "bad": np.nan})
+    (event,) = seen.events
+    assert dict(event.attributes) == {
+        "ml.model.name": "fraud",
+        "ml.model.version": "3",
+        "ml.internal.name": "attention",
+        "ml.internal.summary": {"mean": 0.5},
+    }
+    assert event.span_id == seen.spans[0].context.span_id
+
+
+@pytest.mark.parametrize(
+    ("summary", "model"),
+    [
+        ({"mean": 1.0}, None),
+        ({}, "m"),
+        ({"tensor": [1, 2]}, "m"),
+        ({"text": "x"}, "m"),
+        (None, "m"),
+    ],
+)
+def test_a_summary_without_numbers_or_model_is_refused(
+    seen: Capture, summary: Any, model: str | None
+) -> None:
+    """No text and no tensor leaves."""
+    record = partial(otel_ml.record_internal, "attention", summary, model=model)
+    Context().run(record)  # of no inference before
+    assert seen.events == ()
+    assert errors(seen) == {"record_internal": 1}

@@ -1,0 +1,605 @@
+"""What a run of an ONNX Runtime session becomes."""
+
+import inspect
+import json
+import math
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from onnx import TensorProto, helper
+from onnxruntime.capi.onnxruntime_inference_collection import Session
+from opentelemetry import context, trace
+from opentelemetry.trace import StatusCode
+
+import otel_ml
+from otel_ml.instrumentors._observing import within
+from otel_ml.settings import Settings
+from otel_ml.testing import Capture, capture
+from otel_ml_conventions.attributes import (
+    CODE_FUNCTION_NAME,
+    ERROR_TYPE,
+    ML_BATCH_CONFIDENCE_MEAN,
+    ML_BATCH_CONFIDENCE_MIN,
+    ML_BATCH_SIZE,
+    ML_DEVICE_NAME,
+    ML_FRAMEWORK_NAME,
+    ML_FRAMEWORK_VERSION,
+    ML_INPUT_DTYPE,
+    ML_INPUT_FEATURE_COUNT,
+    ML_INPUT_FEATURES,
+    ML_INPUT_MISSING_COUNT,
+    ML_INPUT_ROWS,
+    ML_INPUT_SHAPE,
+    ML_INPUT_VALUES,
+    ML_MODEL_NAME,
+    ML_MODEL_VERSION,
+    ML_OUTPUT_DTYPE,
+    ML_OUTPUT_SHAPE,
+    ML_PREDICTION_CONFIDENCE,
+    ML_PREDICTION_CONFIDENCES,
+    ML_PREDICTION_ENTROPY,
+    ML_PREDICTION_LABEL,
+    ML_PREDICTION_LABELS,
+    ML_PREDICTION_MARGIN,
+    ML_PREDICTION_PROBABILITIES,
+    ML_PREDICTION_VALUE,
+    ML_PREDICTION_VALUES,
+    ML_TASK_TYPE,
+)
+
+FLOAT = TensorProto.FLOAT
+ANY = "N"
+PATIENCE_SECONDS = 60
+CANARY = 424242.5
+
+
+def value(name: str, *shape: Any, kind: int = FLOAT) -> Any:
+    """Return the declaration of an input or an output."""
+    return helper.make_tensor_value_info(name, kind, list(shape))
+
+
+def session(
+    nodes: list[Any], inputs: list[Any], outputs: list[Any], name: str = "churn", version: int = 3
+) -> ort.InferenceSession:
+    """Return a session of a graph."""
+    return ort.InferenceSession(model_of(nodes, inputs, outputs, name, version).SerializeToString())
+
+
+def model_of(
+    nodes: list[Any], inputs: list[Any], outputs: list[Any], name: str, version: int
+) -> onnx.ModelProto:
+    """Return the model of a graph, for opsets that every supported runtime has."""
+    graph = helper.make_graph(nodes, name, inputs, outputs)
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8, model_version=version)
+
+
+def softmax(output: str = "probabilities", classes: Any = 2) -> ort.InferenceSession:
+    """Return a model that gives the softmax of its two inputs: of log 1 and log 3, 1/4 and 3/4."""
+    node = helper.make_node("Softmax", ["x"], [output], axis=1)
+    return session([node], [value("x", ANY, 2)], [value(output, ANY, classes)])
+
+
+def zipmap() -> ort.InferenceSession:
+    """Return a model as converters of scikit-learn models make it: a label, and a map of each sample."""
+    nodes = [
+        helper.make_node("Softmax", ["x"], ["p"], axis=1),
+        helper.make_node("ArgMax", ["x"], ["output_label"], axis=1, keepdims=0),
+        helper.make_node(
+            "ZipMap", ["p"], ["output_probability"], domain="ai.onnx.ml", classlabels_int64s=[0, 1]
+        ),
+    ]
+    maps = helper.make_sequence_type_proto(
+        helper.make_map_type_proto(
+            TensorProto.INT64, helper.make_tensor_type_proto(FLOAT, shape=None)
+        )
+    )
+    outputs = [
+        value("output_label", ANY, kind=TensorProto.INT64),
+        helper.make_value_info("output_probability", maps),
+    ]
+    return session(nodes, [value("x", ANY, 2)], outputs)
+
+
+def total(output: str = "variable") -> ort.InferenceSession:
+    """Return a model that gives the sum of its two inputs, under a name that regressors use."""
+    node = helper.make_node("ReduceSum", ["x", "axes"], [output], keepdims=1)
+    axes = helper.make_node(
+        "Constant", [], ["axes"], value=helper.make_tensor("a", TensorProto.INT64, [1], [1])
+    )
+    return session([axes, node], [value("x", ANY, 2)], [value(output, ANY, 1)])
+
+
+def columns() -> ort.InferenceSession:
+    """Return a model with two inputs of one column each, which it adds."""
+    node = helper.make_node("Add", ["age", "visits"], ["variable"])
+    return session(
+        [node], [value("age", ANY, 1), value("visits", ANY, 1)], [value("variable", ANY, 1)]
+    )
+
+
+def logs(*rows: tuple[float, float]) -> dict[str, Any]:
+    """Return a feed whose softmax is *rows*."""
+    return {"x": np.log(np.array(rows, dtype=np.float32))}
+
+
+@pytest.fixture
+def full() -> Iterator[Capture]:
+    """Return a capture of contents and of everything outputs say."""
+    with capture(Settings(capture_content="span_only", capture_outputs="full")) as seen:
+        yield seen
+
+
+def test_a_run_is_one_inference(conforming: Capture) -> None:
+    """Who, of which framework, what is asked, and how sure the model is, by its own output."""
+    model = softmax()
+    output = model.run(None, logs((1, 3)))
+    attributes = conforming.attributes
+    assert output[0].tolist() == [[0.25, 0.75]]
+    assert conforming.spans[0].name == "predict churn"
+    kind = f"{Session.__module__}.InferenceSession"
+    expected = {
+        ML_MODEL_NAME: "churn",
+        ML_MODEL_VERSION: "3",
+        ML_FRAMEWORK_NAME: "onnxruntime",
+        ML_FRAMEWORK_VERSION: ort.__version__,
+        ML_TASK_TYPE: "binary_classification",
+        ML_DEVICE_NAME: "cpu",
+        CODE_FUNCTION_NAME: f"{kind}.run",
+        ML_BATCH_SIZE: 1,
+        ML_INPUT_FEATURE_COUNT: 2,
+        ML_INPUT_MISSING_COUNT: 0,
+        ML_PREDICTION_CONFIDENCE: 0.75,
+        ML_PREDICTION_MARGIN: 0.5,
+    }
+    assert {key: attributes.get(key) for key in expected} == expected
+    assert attributes[ML_PREDICTION_ENTROPY] == pytest.approx(2 - 0.75 * math.log2(3))
+    assert ML_PREDICTION_LABEL not in attributes  # nobody said what the columns are
+
+
+def test_a_batch_is_one_inference(conforming: Capture) -> None:
+    """Each sample's confidence, their mean and the lowest."""
+    softmax().run(["probabilities"], logs((1, 3), (1, 1)))
+    attributes = conforming.attributes
+    assert attributes[ML_PREDICTION_CONFIDENCES] == (0.75, 0.5)
+    assert (attributes[ML_BATCH_CONFIDENCE_MEAN], attributes[ML_BATCH_CONFIDENCE_MIN]) == (
+        0.625,
+        0.5,
+    )
+    (point,) = conforming.metric("ml.prediction.confidence")
+    assert (point.count, point.sum) == (2, 1.25)
+
+
+def test_maps_of_probabilities_are_read(full: Capture) -> None:
+    """The label is the model's own, and all probabilities are told where they are asked for."""
+    zipmap().run(None, logs((1, 3)))
+    attributes = full.attributes
+    assert attributes[ML_PREDICTION_LABEL] == "1"
+    assert attributes[ML_PREDICTION_CONFIDENCE] == 0.75
+    assert json.loads(attributes[ML_PREDICTION_PROBABILITIES]) == {"0": 0.25, "1": 0.75}
+
+
+def test_what_users_call_the_classes_comes_first(captured: Capture) -> None:
+    """A registered name and class names replace the model's own."""
+    model = zipmap()
+    otel_ml.register_model(model, name="leaving", class_names=["stays", "leaves"])
+    model.run(None, logs((1, 3), (3, 1)))
+    assert captured.attributes[ML_MODEL_NAME] == "leaving"
+    assert captured.attributes[ML_PREDICTION_LABELS] == ("leaves", "stays")
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_outputs_are_known_by_the_names_asked_for(captured: Capture, by_name: bool) -> None:
+    """Whoever asks for the label alone, or for both the other way round, gets them read as such."""
+    model, feed = zipmap(), logs((1, 3))
+    for asked in (["output_label"], ["output_probability", "output_label"]):
+        if by_name:
+            model.run(output_names=asked, input_feed=feed)
+        else:
+            model.run(asked, input_feed=feed)
+    label_only, both = (dict(span.attributes or {}) for span in captured.spans)
+    assert label_only[ML_PREDICTION_LABEL] == both[ML_PREDICTION_LABEL] == "1"
+    assert ML_PREDICTION_CONFIDENCE not in label_only
+    assert both[ML_PREDICTION_CONFIDENCE] == 0.75
+
+
+def test_labels_stand_beside_their_own_confidence(captured: Capture) -> None:
+    """Of a batch that is too large to be told, label and confidence are of the same samples."""
+    sure = [(1, 3) if number % 2 else (9, 1) for number in range(500)]
+    zipmap().run(None, logs(*sure))
+    told = captured.attributes
+    pairs = zip(told[ML_PREDICTION_LABELS], told[ML_PREDICTION_CONFIDENCES], strict=True)
+    assert {(label, round(confidence, 3)) for label, confidence in pairs} == {
+        ("1", 0.75),
+        ("0", 0.9),
+    }
+
+
+def test_numbers_are_told_only_if_asked_for(captured: Capture) -> None:
+    """By default the shape of a regressor's output leaves, not its values."""
+    total().run(None, {"x": np.array([[1.5, 2.0]], dtype=np.float32)})
+    assert captured.attributes[ML_TASK_TYPE] == "regression"
+    assert captured.attributes[ML_OUTPUT_SHAPE] == (1, 1)
+    assert ML_PREDICTION_VALUE not in captured.attributes
+
+
+def test_numbers_that_are_asked_for_are_the_models(full: Capture) -> None:
+    """Each sample's number, as the framework gave it."""
+    feed = {"x": np.array([[1.5, 2.0], [3.0, 4.0]], dtype=np.float32)}
+    (output,) = total().run(None, feed)
+    assert full.attributes[ML_PREDICTION_VALUES] == tuple(output.reshape(-1).tolist())
+
+
+def test_an_unknown_output_tells_its_shape_until_its_task_is_said(captured: Capture) -> None:
+    """Nothing is guessed from numbers; with a registered task they are read."""
+    model = softmax("y")
+    model.run(None, logs((1, 3)))
+    assert captured.attributes[ML_OUTPUT_SHAPE] == (1, 2)
+    assert captured.attributes[ML_OUTPUT_DTYPE] == "float32"
+    assert ML_TASK_TYPE not in captured.attributes
+    captured.clear()
+    otel_ml.register_model(model, task="binary_classification", class_names=["no", "yes"])
+    model.run(None, logs((1, 3)))
+    assert captured.attributes[ML_PREDICTION_LABEL] == "yes"
+
+
+@pytest.mark.parametrize(
+    ("classes", "task"),
+    [(2, "binary_classification"), (5, "multiclass_classification"), ("K", None)],
+)
+def test_the_task_is_told_by_the_declared_classes(
+    captured: Capture, classes: Any, task: str | None
+) -> None:
+    """A model that does not declare their number is not said to have any."""
+    node = helper.make_node("Softmax", ["x"], ["probabilities"], axis=1)
+    model = session([node], [value("x", ANY, classes)], [value("probabilities", ANY, classes)])
+    model.run(None, {"x": np.zeros((1, 5 if classes == 5 else 2), dtype=np.float32)})
+    assert captured.attributes.get(ML_TASK_TYPE) == task
+
+
+def test_one_column_inputs_are_features(full: Capture) -> None:
+    """Inputs of one column each are the columns of one table, named as the model names them."""
+    feed = {
+        "visits": np.array([[7.0]], dtype=np.float32),  # in any order
+        "age": np.array([[41.0]], dtype=np.float32),
+    }
+    columns().run(None, feed)
+    assert json.loads(full.attributes[ML_INPUT_FEATURES]) == {"age": 41.0, "visits": 7.0}
+    assert full.attributes[ML_INPUT_FEATURE_COUNT] == 2
+
+
+def test_one_column_inputs_of_a_batch_are_rows(full: Capture) -> None:
+    """Each captured sample holds its own values of all inputs."""
+    feed = {"age": np.array([[1.0], [2.0]], "f"), "visits": np.array([[10.0], [20.0]], "f")}
+    columns().run(None, feed)
+    assert json.loads(full.attributes[ML_INPUT_ROWS]) == [
+        {"age": 1.0, "visits": 10.0},
+        {"age": 2.0, "visits": 20.0},
+    ]
+
+
+def test_a_denied_input_stays_in_the_process() -> None:
+    """The names of inputs are names of features: a list of denied ones holds for them."""
+    settings = Settings(capture_content="span_only", feature_denylist=("age",))
+    with capture(settings) as seen:
+        columns().run(None, {"age": np.array([[CANARY]], "f"), "visits": np.array([[7.0]], "f")})
+        assert json.loads(seen.attributes[ML_INPUT_FEATURES]) == {"visits": 7.0}
+
+
+def test_several_wide_inputs_tell_samples_and_missing_values(full: Capture) -> None:
+    """The first input declared says how many samples there are; missing values are counted in all."""
+    node = helper.make_node("Add", ["x", "scale"], ["y"])
+    model = session([node], [value("x", ANY, 2), value("scale")], [value("y", ANY, 2)])
+    model.run(
+        None,
+        {"scale": np.array(np.nan, "f"), "x": np.array([[1, np.nan], [2, 3], [4, 5]], "f")},
+    )
+    attributes = full.attributes
+    assert (attributes[ML_BATCH_SIZE], attributes[ML_INPUT_MISSING_COUNT]) == (3, 2)
+    assert ML_INPUT_FEATURE_COUNT not in attributes
+    assert not {ML_INPUT_FEATURES, ML_INPUT_ROWS, ML_INPUT_VALUES} & attributes.keys()
+
+
+def test_a_tensor_with_more_axes_tells_its_shape(captured: Capture) -> None:
+    """An image has no features; its shape and type are told."""
+    node = helper.make_node("Relu", ["x"], ["y"])
+    model = session([node], [value("x", ANY, 3, 4, 4)], [value("y", ANY, 3, 4, 4)])
+    model.run(None, {"x": np.ones((2, 3, 4, 4), "f")})
+    assert captured.attributes[ML_INPUT_SHAPE] == (2, 3, 4, 4)
+    assert captured.attributes[ML_INPUT_DTYPE] == "float32"
+    assert captured.attributes[ML_BATCH_SIZE] == 2
+
+
+def test_values_on_devices_are_not_asked_for(
+    conforming: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of `OrtValue`s and bindings only shape and type are told, and nothing is copied."""
+    model, fed = softmax(), ort.OrtValue.ortvalue_from_numpy(logs((1, 3))["x"])
+    binding = model.io_binding()
+    binding.bind_ortvalue_input("x", fed)
+    binding.bind_output("probabilities")
+    with monkeypatch.context() as forbidden:
+        for owner, method in (
+            (ort.OrtValue, "numpy"),
+            (ort.OrtValue, "__array__"),
+            (ort.IOBinding, "copy_outputs_to_cpu"),
+        ):
+            forbidden.setattr(owner, method, _refused)
+        (answer,) = model.run_with_ort_values(None, {"x": fed})
+        model.run_with_iobinding(binding)
+    assert answer.numpy().tolist() == [[0.25, 0.75]]
+    for span in conforming.spans:
+        attributes = dict(span.attributes or {})
+        assert attributes[ML_OUTPUT_SHAPE] == (1, 2)
+        assert attributes[ML_OUTPUT_DTYPE] == "float32"
+        assert attributes[ML_BATCH_SIZE] == 1
+    assert conforming.metric("ml.sdk.errors") == []
+
+
+def _refused(*_args: Any, **_kwargs: Any) -> Any:
+    raise AssertionError("a value was asked for")
+
+
+def test_an_answer_on_a_device_is_counted_only_where_it_has_a_row_per_sample(
+    captured: Capture,
+) -> None:
+    """A binding's inputs cannot be asked; an output of another length does not stand for them."""
+    node = helper.make_node("Transpose", ["x"], ["y"])
+    model = session([node], [value("x", ANY, 2)], [value("y", 2, ANY)])
+    binding = model.io_binding()
+    binding.bind_cpu_input("x", np.ones((5, 2), "f"))
+    binding.bind_output("y")
+    model.run_with_iobinding(binding)
+    assert captured.attributes[ML_OUTPUT_SHAPE] == (2, 5)
+    assert ML_BATCH_SIZE not in captured.attributes
+
+
+def answer_of(model: ort.InferenceSession, feed: dict[str, Any], callback: Any = None) -> list[Any]:
+    """Run *model* asynchronously and return what its callback was given, after that has ended."""
+    given: list[Any] = []
+    is_answered = threading.Event()
+
+    def answered(*received: Any) -> None:
+        if callback is not None:
+            callback()
+        given.extend(received)
+        is_answered.set()
+
+    model.run_async(None, feed, answered, "data")
+    assert is_answered.wait(PATIENCE_SECONDS)
+    return given
+
+
+def test_an_asynchronous_run_belongs_to_its_submitter(conforming: Capture) -> None:
+    """One inference under the span of the submission, which the callback sees as the current one."""
+    tracer, seen = conforming.tracer_provider.get_tracer("test"), []
+    with tracer.start_as_current_span("request") as request:
+        results, data, failure = answer_of(
+            softmax(), logs((1, 3)), lambda: seen.append(trace.get_current_span())
+        )
+    assert (results[0].tolist(), data, failure) == ([[0.25, 0.75]], "data", "")
+    inference, _ = conforming.spans
+    assert inference.parent == request.get_span_context()
+    assert (inference.attributes or {})[ML_PREDICTION_CONFIDENCE] == 0.75
+    assert seen == [request]
+    assert not trace.get_current_span().get_span_context().is_valid
+
+
+def test_an_asynchronous_run_that_fails_is_told(captured: Capture) -> None:
+    """The callback gets the framework's message, the span the framework's error."""
+    results, _, failure = answer_of(softmax(), {"x": np.ones((1, 3), "f")})
+    assert results == []
+    assert "invalid dimensions" in failure
+    (span,) = captured.spans
+    assert span.status.status_code is StatusCode.ERROR
+    assert str((span.attributes or {})[ERROR_TYPE]).endswith("onnxruntime_pybind11_state.Fail")
+
+
+def test_an_asynchronous_run_that_cannot_be_submitted_is_told(captured: Capture) -> None:
+    """What the submission raises is the user's, untouched; the inference ends with it."""
+    with pytest.raises(ValueError, match="missing from input feed"):
+        softmax().run_async(None, {}, lambda *_: None, None)
+    assert captured.attributes[ERROR_TYPE] == "ValueError"
+
+
+def test_a_callback_by_name_is_called(captured: Capture) -> None:
+    """However it is given."""
+    is_answered = threading.Event()
+    softmax().run_async(None, logs((1, 3)), callback=lambda *_: is_answered.set(), user_data=None)
+    assert is_answered.wait(PATIENCE_SECONDS)
+    assert len(captured.spans) == 1
+
+
+def test_a_session_inside_a_model_is_no_inference(captured: Capture) -> None:
+    """The outermost call is the inference, over all frameworks; also for runs that end later."""
+    model = softmax()
+    with within(object()):
+        model.run(None, logs((1, 3)))
+        answer_of(model, logs((1, 3)))
+    assert captured.spans == ()
+
+
+@pytest.mark.parametrize("name", ["main_graph", "torch-jit-export", "0123456789abcdef" * 2])
+def test_a_name_that_an_exporter_made_up_gives_way_to_the_files(
+    captured: Capture, tmp_path: Path, name: str
+) -> None:
+    """Of the path only the file's own name is told."""
+    node = helper.make_node("Relu", ["x"], ["y"])
+    model = model_of([node], [value("x", ANY, 2)], [value("y", ANY, 2)], name, 0)
+    file = tmp_path / "fraud.onnx"
+    onnx.save(model, file)
+    feed = {"x": np.ones((1, 2), "f")}
+    ort.InferenceSession(str(file)).run(None, feed)
+    ort.InferenceSession(model.SerializeToString()).run(None, feed)
+    of_file, of_bytes = (dict(span.attributes or {}) for span in captured.spans)
+    assert of_file[ML_MODEL_NAME] == "fraud"
+    assert of_bytes[ML_MODEL_NAME] == "InferenceSession"
+    assert ML_MODEL_VERSION not in of_file
+    assert str(tmp_path) not in str(of_file)
+
+
+def test_the_files_own_metadata_say_who_it_is(captured: Capture) -> None:
+    """`model_name` and `model_version`, where whoever exported the model has set them."""
+    node = helper.make_node("Relu", ["x"], ["y"])
+    model = model_of([node], [value("x", ANY, 2)], [value("y", ANY, 2)], "graph of mine", 2)
+    helper.set_model_props(model, {"model_name": "fraud", "model_version": "2026-11"})
+    ort.InferenceSession(model.SerializeToString()).run(None, {"x": np.ones((1, 2), "f")})
+    assert captured.attributes[ML_MODEL_NAME] == "fraud"
+    assert captured.attributes[ML_MODEL_VERSION] == "2026-11"
+
+
+def test_a_session_that_changes_its_device_is_read_anew(
+    captured: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`set_providers` makes another session of it."""
+    model, feed = softmax(), logs((1, 3))
+    model.run(None, feed)
+    monkeypatch.setattr(model, "_providers", ["CUDAExecutionProvider"])
+    monkeypatch.setattr(model, "_provider_options", {"CUDAExecutionProvider": {"device_id": "1"}})
+    model.run(None, feed)
+    monkeypatch.setattr(model, "_reset_session", lambda *_: None)
+    model.set_providers(["CUDAExecutionProvider"])
+    model.run(None, feed)
+    devices = [(span.attributes or {})[ML_DEVICE_NAME] for span in captured.spans]
+    assert devices == ["cpu", "cpu", "cuda:1"]
+
+
+@pytest.mark.parametrize(
+    ("feed", "error"),
+    [
+        (
+            {"x": np.ones((1, 3), "f")},
+            "onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument",
+        ),
+        (
+            {"x": np.ones((1, 2), "d")},
+            "onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument",
+        ),
+        ({}, "ValueError"),
+        ({"y": np.ones((1, 2), "f")}, "ValueError"),
+        ([1, 2], "AttributeError"),
+        (None, "AttributeError"),
+    ],
+)
+def test_what_the_framework_raises_is_untouched(feed: Any, error: str) -> None:
+    """The same error with the same message as without us, and its class on the span."""
+    model = softmax()
+    with pytest.raises(Exception) as alone:  # noqa: PT011 - any, it is compared below
+        model.run(None, feed)
+    with capture() as seen:
+        with pytest.raises(type(alone.value)) as observed:
+            model.run(None, feed)
+        assert str(observed.value) == str(alone.value)
+        assert seen.attributes[ERROR_TYPE] == error
+        assert seen.metric("ml.sdk.errors") == []
+
+
+def test_a_call_without_a_feed_raises_what_it_always_did(captured: Capture) -> None:
+    """A mistake in the program stays one."""
+    with pytest.raises(TypeError, match="input_feed"):
+        softmax().run(None)
+
+
+def test_no_value_leaves_by_default(captured: Capture) -> None:
+    """Neither of an input nor of an output, wherever it stands."""
+    feed = {"x": np.array([[CANARY, CANARY]], "f")}
+    total().run(None, feed)
+    columns().run(None, {"age": feed["x"][:, :1], "visits": feed["x"][:, 1:]})
+    softmax("y").run(None, feed)
+    told = str([span.to_json() for span in captured.spans])
+    assert "42424" not in told
+    assert "84848" not in told  # the sum
+
+
+def test_sessions_keep_what_they_are(captured: Capture) -> None:
+    """Names, signatures and results are as they were."""
+    with_us = (inspect.signature(Session.run), Session.run.__qualname__, Session.run.__doc__)
+    result = softmax().run(None, logs((1, 3)))
+    otel_ml.uninstrument()
+    assert with_us == (
+        inspect.signature(Session.run),
+        Session.run.__qualname__,
+        Session.run.__doc__,
+    )
+    assert type(result) is list
+    assert type(result[0]) is np.ndarray
+
+
+def test_what_was_there_is_put_back() -> None:
+    """The very functions."""
+    before = {name: function for name, function in vars(Session).items() if callable(function)}
+    with capture():
+        assert vars(Session)["run"] is not before["run"]
+    assert {name: vars(Session)[name] for name in before} == before
+
+
+def test_threads_share_a_session(captured: Capture) -> None:
+    """Each call of each thread is one inference, with a number of its own."""
+    model, feed = softmax(), logs((1, 3))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: model.run(None, feed), range(200)))
+    numbers = [(span.attributes or {})["ml.call.sequence"] for span in captured.spans]
+    assert sorted(numbers) == list(range(1, 201))
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_the_order_of_importing_does_not_matter(order: str) -> None:
+    """Imported before or after, sessions are observed; and the framework is never imported by us."""
+    steps = ["import onnxruntime", "otel_ml.instrument(['onnxruntime'])"]
+    first, second = steps if order == "before" else reversed(steps)
+    program = f"""
+        import sys, otel_ml
+        {first}
+        assert {order == "before"} or "onnxruntime" not in sys.modules
+        {second}
+        from onnxruntime.capi.onnxruntime_inference_collection import Session
+        print(hasattr(Session.run, "__otel_ml__"))
+    """
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "True\n"
+
+
+def outcome(model: ort.InferenceSession, feed: Any) -> tuple[Any, ...]:
+    """Return what a run gives or raises, as text that tells types and values apart."""
+    try:
+        answers = model.run(None, feed)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is compared
+        return (type(error), str(error))
+    return tuple((type(answer), repr(answer)) for answer in answers)
+
+
+FEEDS = [
+    lambda rng: {"x": rng.normal(size=(int(rng.integers(0, 5)), 2)).astype("f")},
+    lambda rng: {"x": rng.normal(size=tuple(rng.integers(0, 4, size=rng.integers(0, 4))))},
+    lambda rng: {"x": rng.choice([np.nan, np.inf, -np.inf, 0], size=(3, 2)).astype("f")},
+    lambda rng: {"x": rng.normal(size=(2, 2)).astype("f").tolist()},
+    lambda rng: {"x": rng.choice(np.array(["a", None, 1.0], dtype=object), size=(1, 2))},
+    lambda rng: {"x": np.asfortranarray(rng.normal(size=(4, 2)).astype("f"))[::2]},
+    lambda rng: {"x": None, "y": rng.normal(size=(1, 2))},
+    lambda rng: {1: rng.normal(size=(1, 2))},
+]
+
+
+@pytest.mark.parametrize("model", [softmax, zipmap, total], ids=["softmax", "zipmap", "total"])
+def test_whatever_is_fed_comes_out_as_without_us(model: Any) -> None:
+    """Hundreds of feeds, good and bad: same values and types, same errors, and none of our own."""
+    tried = model()
+    feeds = [FEEDS[number % len(FEEDS)](np.random.default_rng(number)) for number in range(160)]
+    alone = [outcome(tried, feed) for feed in feeds]
+    with capture(Settings(capture_content="span_only", capture_outputs="full")) as seen:
+        assert [outcome(tried, feed) for feed in feeds] == alone
+        assert len(seen.spans) == 160
+        assert seen.metric("ml.sdk.errors") == []
+    assert context.get_current() == {}

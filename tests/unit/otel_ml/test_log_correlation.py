@@ -1,0 +1,124 @@
+"""Log records that say which trace, span and prediction they are about."""
+
+import json
+import logging
+import logging.config
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+
+import pytest
+from opentelemetry import trace
+
+import otel_ml
+from otel_ml.testing import capture
+
+FORMAT = '{"trace": "%(trace_id)s", "span": "%(span_id)s", "prediction": "%(prediction_id)s"}'
+
+
+@pytest.fixture(autouse=True)
+def _records_as_before() -> Iterator[None]:
+    """Put back what makes log records."""
+    make = logging.getLogRecordFactory()
+    yield
+    logging.setLogRecordFactory(make)
+
+
+class Kept(logging.Handler):
+    """Keeps what it formats."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter(FORMAT))
+        self.told: list[dict[str, str]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep *record*."""
+        self.told.append(json.loads(self.format(record)))
+
+
+@pytest.mark.parametrize("by_filter", [True, False])
+def test_a_record_says_what_it_is_about(by_filter: bool) -> None:
+    """Inside of an inference its ids, by a filter of one handler or for all records."""
+    handler, logger = Kept(), logging.getLogger("service")
+    if by_filter:
+        handler.addFilter(otel_ml.LogCorrelation())
+    else:
+        otel_ml.correlate_logs()
+    logger.addHandler(handler)
+    with capture() as seen:
+        with otel_ml.inference("fraud", prediction_id="p7"):
+            logger.warning("scored")
+        (span,) = seen.spans
+    logger.removeHandler(handler)
+    assert handler.told == [
+        {
+            "trace": f"{span.context.trace_id:032x}",
+            "span": f"{span.context.span_id:016x}",
+            "prediction": "p7",
+        }
+    ]
+
+
+def test_a_record_of_nothing_has_empty_ids() -> None:
+    """So that a format can always name them; a span without a prediction has its own."""
+    record = logging.makeLogRecord({})
+    with trace.use_span(trace.NonRecordingSpan(trace.SpanContext(1, 2, is_remote=False))):
+        assert otel_ml.LogCorrelation().filter(record)
+    assert (record.trace_id, record.span_id, record.prediction_id) == (
+        "0" * 31 + "1",
+        "0" * 15 + "2",
+        "",
+    )
+    assert otel_ml.LogCorrelation().filter(record)
+    assert (record.trace_id, record.span_id) == ("", "")
+
+
+def test_logging_makes_up_no_id() -> None:
+    """An id that nobody asked for is not put on the span because somebody logs."""
+    with capture() as seen:
+        with otel_ml.inference("fraud"):
+            otel_ml.LogCorrelation().filter(logging.makeLogRecord({}))
+        assert "ml.prediction.id" not in seen.attributes
+
+
+def test_a_second_call_changes_nothing() -> None:
+    """One line may stand in several places."""
+    otel_ml.correlate_logs()
+    make = logging.getLogRecordFactory()
+    otel_ml.correlate_logs()
+    assert logging.getLogRecordFactory() is make
+
+
+def test_it_can_be_configured_as_a_dictionary() -> None:
+    """As logging's own configuration names filters."""
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "filters": {"otel_ml": {"()": "otel_ml.LogCorrelation"}},
+            "handlers": {"null": {"class": "logging.NullHandler", "filters": ["otel_ml"]}},
+        }
+    )
+
+
+def test_one_variable_installs_it() -> None:
+    """A program that is instrumented needs no line of its own."""
+    program = """
+        import logging, otel_ml
+        from otel_ml.testing import Capture
+        seen = Capture()
+        otel_ml.instrument(tracer_provider=seen.tracer_provider)
+        logging.basicConfig(format="%(prediction_id)s", level="INFO")
+        with otel_ml.inference("fraud", prediction_id="p7"):
+            logging.info("scored")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"OTEL_INSTRUMENTATION_ML_LOG_CORRELATION": "true", "PATH": ""},
+    )
+    assert done.stderr.strip() == "p7"
