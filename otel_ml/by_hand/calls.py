@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import Token
-from logging import getLogger
 from time import perf_counter, time_ns
 from types import TracebackType
 from typing import Any, Final, NamedTuple
@@ -44,8 +43,6 @@ from otel_ml_conventions import attributes as keys
 __all__ = ["Call", "Identity"]
 
 _MAX_CHANNELS: Final = 1024
-
-_logger = getLogger("otel_ml")
 
 
 class Identity(NamedTuple):
@@ -247,14 +244,14 @@ class Call:
 
     def open(self, *, is_current: bool = True) -> None:
         """Begin; with *is_current* false nothing of the call is current but in its `turn`s."""
+        recorder = in_force()
         try:
-            recorder = in_force()
             if _is_inference(recorder):
                 self._begin(recorder, is_current=is_current)
             else:
                 self._outer = recent.under_way()
-        except Exception as error:  # noqa: BLE001 - telemetry that cannot begin is no concern of the caller
-            _logger.warning("inference by hand is not recorded: %s", type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - what a user gives may raise anything
+            recorder.failed("begin_inference", error)
 
     def _begin(self, recorder: InferenceRecorder, *, is_current: bool) -> None:
         self._recorder = recorder

@@ -266,10 +266,11 @@ def failures_of_output(output: Any, samples: int | None = None) -> tuple[Failure
     """
     Return which rules *output* breaks: it is there, is not empty, and has no null, NaN or infinity.
 
-    To no *samples* an empty one is right; None where their number is not known. Minus infinity passes: it is the logarithm of an impossible class. Of arrays in a list, a tuple
-    or a map the first 16 are looked at.
+    To no *samples* an empty one is right; None where their number is not known. Minus infinity
+    passes: it is the logarithm of an impossible class. Of arrays in a list, a tuple or a map the
+    first 16 are looked at.
     """
-    if isinstance(output, list) and len(output) == 1 and getattr(output[0], "shape", ()):
+    if isinstance(output, list) and len(output) == 1 and getattr(output[0], "shape", None):
         output = output[0]  # in the caller's time: one output of several that there might be
     if not isinstance(output, (dict, list, tuple)):
         return _of_part(output, samples)
@@ -279,7 +280,8 @@ def failures_of_output(output: Any, samples: int | None = None) -> tuple[Failure
 
 def _parts(output: Any) -> Sequence[Any]:
     parts = list(islice(output.values() if isinstance(output, dict) else output, _MAX_PARTS))
-    return parts if any(getattr(part, "shape", ()) for part in parts) else (output,)
+    are_arrays = any(getattr(part, "shape", None) for part in parts)
+    return parts if are_arrays else (output,)
 
 
 def _of_part(part: Any, samples: int | None) -> tuple[Failure, ...]:

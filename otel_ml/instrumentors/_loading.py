@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from weakref import WeakSet
 
 from otel_ml.describe.models import sources
 from otel_ml.instrumentors._identity import stored_at
@@ -79,6 +80,12 @@ class Loading:
         self._settings = settings
         self._read = read
         self._loaded = loaded
+        self._hashing: WeakSet[Thread] = WeakSet()
+
+    def end(self) -> None:
+        """Wait until everything that was loaded has been told."""
+        for thread in list(self._hashing):
+            thread.join()
 
     def load(
         self,
@@ -145,7 +152,9 @@ class Loading:
             return
         # Not a daemon: a program that ends at once waits for the hash, and the span is not lost.
         arguments = span, loaded.source, error, ended
-        Thread(target=self._finish, args=arguments, name="otel-ml-load").start()
+        thread = Thread(target=self._finish, args=arguments, name="otel-ml-load")
+        self._hashing.add(thread)
+        thread.start()
 
     def _subject(self, model: Any) -> Subject:
         is_part = False

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 from otel_ml.instrumentors._observing import Call, Observer, within
 from otel_ml.running import running
 
-__all__ = ["Pass"]
+__all__ = ["ANSWERED", "Pass"]
+
+# The output of an inference that was answered one by one: of what was answered nothing is kept.
+ANSWERED: Final = object()
 
 
 class Pass:
@@ -16,8 +19,8 @@ class Pass:
 
     A pass is an inference from where the iterator is begun until its last answer, until a step
     raises, or until it is given up or begun anew. Its span is never the current one while the
-    caller has its turn, and that time is not counted; of what was answered only the number is kept,
-    the output of the inference is None. For iterators that are no generators; of
+    caller has its turn, and that time is not counted; of what was answered only the number is kept.
+    For iterators that are no generators; of
     those `Observer.iterate` makes an inference.
 
     Args:
@@ -74,4 +77,4 @@ class Pass:
         if call is not None:
             call.table.rows = samples
             call.started = perf_counter() - seconds
-            self._observer.close(call, None, error)
+            self._observer.close(call, ANSWERED, error)

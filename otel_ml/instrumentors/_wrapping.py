@@ -33,11 +33,13 @@ class Hooks:
         observe: Called with original, method, args, kwargs in place of a method that predicts.
         guard: Called with original, trains, args, kwargs in place of a method that must not be
             observed inside.
+        is_inside: Tells whether a call here and now is a part of something that is observed as a
+            whole; `observe` is not asked then.
         load: Called with original, name, args, kwargs in place of a function that loads a model.
         adopt: Called with every new class.
     """
 
-    __slots__ = ("adopt", "guard", "load", "observe")
+    __slots__ = ("adopt", "guard", "is_inside", "load", "observe")
 
     def __init__(self) -> None:
         self.clear()
@@ -54,11 +56,13 @@ class Hooks:
 def _observed(original: _Function, module: str, method: str) -> _Function:
     @wraps(original)
     def call(*args: Any, **kwargs: Any) -> Any:
-        hooks = getattr(sys.modules.get(module), "hooks", None)
-        # Asked for once: another thread may clear the hooks at any moment.
-        observe = getattr(hooks, "observe", None)
-        # Every part of every model passes here, each layer of a network too.
-        if observe is None or hooks.is_inside():  # type: ignore[union-attr]  # it has given `observe`
+        # Every part of every model passes here, each layer of a network too: this is the fast way.
+        try:
+            hooks = sys.modules[module].hooks
+            observe = hooks.observe  # asked for once: another thread may clear it at any moment
+        except (KeyError, AttributeError):
+            observe = None
+        if observe is None or hooks.is_inside():
             return original(*args, **kwargs)
         return observe(original, method, args, kwargs)
 

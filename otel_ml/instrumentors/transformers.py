@@ -16,7 +16,7 @@ from otel_ml.instrumentors._hugging_face import hub_metadata
 from otel_ml.instrumentors._identity import identify
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
 from otel_ml.instrumentors._observing import Captured, Observer, Subject, within
-from otel_ml.instrumentors._passes import Pass
+from otel_ml.instrumentors._passes import ANSWERED, Pass
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.record.generation import GenerationRecorder, is_opted_in
 from otel_ml.running import running
@@ -247,7 +247,7 @@ class _Pipeline:
 
     def outputs(self, _method: str, output: Any, captured: Captured) -> Facts:
         """Return class and confidence, the dimension of embeddings, or the shape."""
-        if output is None:  # it was given answer by answer
+        if output is ANSWERED:
             return {}
         if self._gives_classes:
             applied = captured.argument("function_to_apply") or self._applied

@@ -171,6 +171,7 @@ def test_what_is_drawn_lazily_is_one_inference(
         assert not trace.get_current_span().get_span_context().is_valid
         assert list(conforming.spans) == []
     assert conforming.attributes[keys.ML_BATCH_SIZE] == number
+    assert conforming.attributes[keys.ML_VALIDATION_RESULT] == "pass"
 
 
 def test_a_second_pass_is_another_inference(conforming: Capture, tokens: Any) -> None:

@@ -326,6 +326,22 @@ def test_an_input_that_raises_when_it_is_looked_at_is_counted(seen: Capture) -> 
     assert errors(seen) == {"describe_input": 1}
 
 
+@pytest.mark.parametrize("odd", [{"name": ["list"]}, {"links": 5}, {"version": {"a": 1}}])
+def test_a_call_that_cannot_be_recorded_is_made_all_the_same(
+    seen: Capture, odd: dict[str, Any]
+) -> None:
+    """What is wrong with it is counted, and calls after it are recorded."""
+    arguments: dict[str, Any] = {"name": "fraud", **odd}
+    with otel_ml.inference(arguments.pop("name"), **arguments) as call:
+        call.output(label="x")
+        call.fallback("y")
+        call.retried()
+    assert errors(seen) == {"begin_inference": 1}
+    with otel_ml.inference("fraud"):
+        pass
+    assert [span.name for span in seen.spans] == ["predict fraud"]
+
+
 def test_metrics_see_calls_that_are_not_sampled() -> None:
     """Confidence and fallback of an unsampled call are measured."""
     with capture(sampler=ALWAYS_OFF) as seen:

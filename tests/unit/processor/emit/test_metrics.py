@@ -15,6 +15,7 @@ import pytest
 from otel_ml_conventions.attributes import (
     MlDriftCalibrationModeValues,
     MlDriftStateValues,
+    MlProcessorStateValues,
 )
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.emit.metrics import (
@@ -109,6 +110,8 @@ def test_every_metric_of_the_processor_is_written(book: MetricBook) -> None:
     book.set_totals(samples.STREAM, {"late": 1}, 1)
     book.set_window_lag(1.0)
     book.set_dedupe_horizon(600.0)
+    book.set_state(MlProcessorStateValues.FRESH)
+    book.set_snapshot(0)
 
     found = {metric.definition.name for metric in book.collect()}
 
