@@ -15,6 +15,7 @@ from otel_ml_conventions import attributes as keys
 __all__ = [
     "class_label",
     "describe_classes",
+    "describe_confidences",
     "describe_numbers",
     "describe_probabilities",
     "describe_scores",
@@ -89,8 +90,10 @@ def two_classes(output: Any) -> Any:
     """
     if type(output).__name__ != "ndarray" or output.shape[1:] not in {(), (1,)}:
         return output
-    second = output.reshape(-1)
-    return sys.modules["numpy"].stack((1 - second, second), axis=1)
+    both = sys.modules["numpy"].empty((len(output), 2), output.dtype)
+    both[:, 1] = output.reshape(-1)
+    both[:, 0] = 1 - both[:, 1]
+    return both
 
 
 def distributions(output: Any) -> Any:
@@ -135,6 +138,30 @@ def describe_probabilities(
         sample = output.tolist()[0]
         return _one_distribution(list(map(math.exp, sample)) if are_logarithms else sample, known)
     return _several_distributions(_exponentials(output) if are_logarithms else output, rows, known)
+
+
+def describe_confidences(
+    output: Any, rows: Sequence[int], *, are_logarithms: bool = False
+) -> Facts | None:
+    """
+    Return the confidences alone, which metrics need of every call; what else could be said costs.
+
+    None where *output* is no array of distributions; else as `describe_probabilities`.
+    """
+    if not _is_matrix(output):
+        return None
+    if len(output) == 1:
+        sample = output.tolist()[0]
+        if are_logarithms:
+            sample = list(map(math.exp, sample))
+        if not (min(sample) >= 0.0 and abs(sum(sample) - 1.0) <= _TOLERANCE):
+            return None
+        return {keys.ML_PREDICTION_CONFIDENCE: min(1.0, max(sample))}
+    matrix = _exponentials(output) if are_logarithms else output
+    if not _are_distributions(matrix):
+        return None
+    samples = _rows_of(matrix, rows)
+    return {keys.ML_PREDICTION_CONFIDENCES: [min(1.0, max(sample)) for sample in samples]}
 
 
 def _is_matrix(output: Any) -> bool:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from otel_ml.describe.probabilities import (
     describe_classes,
+    describe_confidences,
     describe_numbers,
     describe_probabilities,
     describe_scores,
@@ -65,10 +66,12 @@ class Answers:
         rows = captured.positions(length) if length else None
         if not rows:
             return describe_shape(output)
-        described = self._describe(answer, output, rows)
+        described = self._describe(answer, output, rows, is_told=captured.is_told)
         return describe_shape(output) if described is None else described
 
-    def _describe(self, answer: Answer, output: Any, rows: Sequence[int]) -> Facts | None:
+    def _describe(
+        self, answer: Answer, output: Any, rows: Sequence[int], *, is_told: bool
+    ) -> Facts | None:
         if answer is Answer.CLASSES:
             return describe_classes(output, rows, self._names)
         if answer is Answer.NUMBERS:
@@ -77,14 +80,17 @@ class Answers:
             return self._if_told(describe_scores(output, rows))
         if answer is Answer.UNKNOWN:
             return None
-        return self._probabilities(output, rows, are_logarithms=answer is Answer.LOGARITHMS)
+        are_logarithms = answer is Answer.LOGARITHMS
+        return self._probabilities(output, rows, are_logarithms=are_logarithms, is_told=is_told)
 
     def _if_told(self, numbers: Facts | None) -> Facts | None:
         return numbers if numbers is None or self._tells_all else _NOT_TOLD
 
     def _probabilities(
-        self, output: Any, rows: Sequence[int], *, are_logarithms: bool
+        self, output: Any, rows: Sequence[int], *, are_logarithms: bool, is_told: bool
     ) -> Facts | None:
+        if not is_told:
+            return describe_confidences(output, rows, are_logarithms=are_logarithms)
         labels = self._labels
         if labels is None and self._are_numbered and hasattr(output, "shape"):
             labels = tuple(map(str, range(output.shape[-1])))

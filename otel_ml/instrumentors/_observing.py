@@ -3,7 +3,6 @@
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
-from inspect import unwrap
 from time import perf_counter, time_ns
 from types import CodeType
 from typing import Any, Final, NamedTuple, Protocol
@@ -20,7 +19,12 @@ from otel_ml.record.inference import Inference
 from otel_ml.recorder import Channel, InferenceRecorder, Recording
 from otel_ml.running import NO_INFERENCE, NOTHING, running
 from otel_ml.settings import Settings
-from otel_ml_conventions.attributes import ML_INPUT_HASH, MlOperationNameValues
+from otel_ml_conventions.attributes import (
+    ML_INPUT_HASH,
+    ML_PREDICTION_CONFIDENCE,
+    ML_PREDICTION_CONFIDENCES,
+    MlOperationNameValues,
+)
 
 __all__ = [
     "Call",
@@ -39,6 +43,7 @@ _Kwargs = dict[str, Any]
 _Function = Callable[..., Any]
 
 _UNKNOWN: Final[Facts] = {}
+_CONFIDENT: Final = frozenset({ML_PREDICTION_CONFIDENCE, ML_PREDICTION_CONFIDENCES})
 
 
 class _Known(NamedTuple):
@@ -76,7 +81,14 @@ class Subject(Protocol):
 
 
 class Captured(Protocol):
-    """Tells which samples of an output are captured, and what was asked for."""
+    """
+    Tells which samples of an output are captured, and what was asked for.
+
+    Attributes:
+        is_told: Whether what is said goes onto a span; else metrics need its confidences alone.
+    """
+
+    is_told: bool
 
     def positions(self, length: int) -> Sequence[int] | None:
         """Return positions in an output of *length* samples; None if the input had another number."""
@@ -95,6 +107,7 @@ class Call:
         "expectation",
         "failures",
         "inputs",
+        "is_told",
         "method",
         "missing_count",
         "model",
@@ -129,6 +142,7 @@ class Call:
         self.missing_count: int | None = None
         self.content_rows: Sequence[int] | None = None
         self.permits_content = True
+        self.is_told = recording.is_recording
         self._max_rows = max_rows
 
     def argument(self, name: str) -> Any:
@@ -371,7 +385,12 @@ class Observer:
         end_time_ns = time_ns()
         outputs = _UNKNOWN if error is not None else self._outputs(call, output)
         if self._validator.is_on:
-            self._validate_output(call, output, error)
+            # One array whose rows were found to be distributions needs no second look.
+            is_sound = type(output).__name__ == "ndarray" and not _CONFIDENT.isdisjoint(outputs)
+            if error is not None or is_sound:
+                self._tell_failures(call)
+            else:
+                self._validate_output(call, output)
             if call.recording.is_recording:
                 outputs = {**outputs, **_verdict(call, error)}
         inputs = call.inputs
@@ -398,13 +417,15 @@ class Observer:
             return facts
         return self._content_hook.filtered(facts, call.recording.span)
 
-    def _validate_output(self, call: Call, output: Any, error: BaseException | None) -> None:
-        """Look at what the model answered, if it did, and tell of all that is wrong with the call."""
+    def _validate_output(self, call: Call, output: Any) -> None:
+        """Look at what the model answered, and tell of all that is wrong with the call."""
         try:
-            if error is None:
-                call.failures += self._validator.check_output(output, call.table.rows)
+            call.failures += self._validator.check_output(output, call.table.rows)
         except Exception as failure:  # noqa: BLE001 - an output of the user's may raise anything
             self._recorder.failed("validate_output", failure)
+        self._tell_failures(call)
+
+    def _tell_failures(self, call: Call) -> None:
         if call.failures:
             self._recorder.broken(call.recording, call.failures)
 
@@ -451,7 +472,9 @@ def argument(function: _Function | None, args: _Args, kwargs: _Kwargs, name: str
     """
     if name in kwargs or function is None:
         return kwargs.get(name)
-    position = _positions(getattr(unwrap(function), "__code__", None)).get(name, len(args))
+    while hasattr(function, "__wrapped__"):  # `inspect.unwrap` costs a microsecond more
+        function = function.__wrapped__
+    position = _positions(getattr(function, "__code__", None)).get(name, len(args))
     return args[position] if position < len(args) else None
 
 

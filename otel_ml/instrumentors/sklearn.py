@@ -166,6 +166,7 @@ class Estimator(Subject):
         task = said.task or _TASK_OF_KIND.get(self._kind) or self._classification(estimator)
         cls = type(estimator)
         framework = framework_of(cls, MlFrameworkNameValues.SKLEARN.value)
+        self._is_booster = framework.name != MlFrameworkNameValues.SKLEARN.value
         metadata = _metadata(estimator)
         self.model = identify(estimator, settings, framework, task, metadata, is_part=is_part)
 
@@ -191,7 +192,7 @@ class Estimator(Subject):
         return self._answers.describe(self._answer(method, output, captured), output, captured)
 
     def _answer(self, method: str, output: Any, captured: Captured) -> Answer:
-        if asks_for_margins(captured):
+        if self._is_booster and asks_for_margins(captured):
             return Answer.SCORES
         if method != "predict":
             return _ANSWER_OF_METHOD[method]

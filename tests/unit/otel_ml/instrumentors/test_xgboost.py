@@ -202,9 +202,10 @@ def test_training_evaluating_and_searching_are_no_inference(captured: Capture) -
             return False
 
     def objective(margin: Any, data: Any) -> Any:
+        teacher.predict(data)
         return margin - data.get_label(), np.ones_like(margin)
 
-    data = matrix(SAMPLES, label=BINARY)
+    teacher, data = booster("binary:logistic"), matrix(SAMPLES, label=BINARY)
     trained = xgb.train(
         {"nthread": 1},
         data,

@@ -1,0 +1,293 @@
+"""The overlay of each mode: the parts that are added, and what is to be said of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from otel_ml_processor.commands.splice.collector import type_of
+from otel_ml_processor.commands.splice.placement import batches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from otel_ml_processor.commands.splice.collector import Pipeline
+    from otel_ml_processor.commands.splice.plan import Plan
+    from otel_ml_processor.commands.splice.wishes import Hop
+
+__all__ = ["Overlay", "Part", "overlay"]
+
+Settings: TypeAlias = "Mapping[str, Any]"
+
+_QUEUE: Final = {"sizer": "bytes", "queue_size": 128 << 20}
+_RETRY: Final = {"initial_interval": "500ms", "max_interval": "5s"}
+_BATCH: Final = {"timeout": "200ms", "send_batch_size": 2048, "send_batch_max_size": 4096}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a collector: its name, its settings, and what it does here."""
+
+    name: str
+    settings: Settings
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """What is added to a collector: what it is, parts by kind, pipelines."""
+
+    title: str
+    sections: Mapping[str, tuple[Part, ...]]
+    """Parts by kind (`processors`, `exporters`, ...), in the order in which spans meet them."""
+    pipelines: tuple[Part, ...]
+    changed: str | None
+    """The one pipeline that exists already, of which lists are replaced."""
+
+    def added(self) -> Iterator[tuple[str, str]]:
+        """Give kind and name of every part that must not exist yet."""
+        for kind, parts in self.sections.items():
+            yield from ((kind, part.name) for part in parts)
+        yield from (
+            ("pipelines", part.name) for part in self.pipelines if part.name != self.changed
+        )
+
+
+def overlay(plan: Plan) -> Overlay:
+    """Return the overlay that *plan* describes."""
+    return {"tee": _tee, "inline": _in_line, "failover": _failover}[plan.mode](plan)
+
+
+def _tee(plan: Plan) -> Overlay:
+    names, pipeline = plan.names, plan.pipeline
+    copy = Part(
+        names.to_hop,
+        {
+            "receivers": [one.name for one in pipeline.receivers],
+            "processors": [*plan.placement.before, names.batch],
+            "exporters": [names.exporter],
+        },
+        f"A copy of what `{pipeline.name}` receives. {_told_of_copy(plan)}",
+    )
+    verdicts = Part(
+        names.verdicts,
+        {"receivers": [names.receiver], "exporters": list(plan.stores)},
+        f"Verdicts on flagged inferences: child spans, sent to where `{pipeline.name}` sends its spans.{_past(plan)}",
+    )
+    return Overlay(
+        f"Gives the otel-ml processor a copy of what pipeline `{pipeline.name}` receives (mode tee). Your own pipelines stay as they are: "
+        "whatever happens to the processor, they do not notice.",
+        {
+            "receivers": (_return_receiver(plan, "metrics, drift events, and verdicts as spans"),),
+            "processors": (
+                Part(
+                    names.batch,
+                    _BATCH,
+                    "The wall between the copy and your own path: without it, a slow or full hop would be reported to the senders, "
+                    "who would send everything again.",
+                ),
+            ),
+            "exporters": (_queued_exporter(plan, "60s", _TEE_EXPORTER), *_log(plan)),
+        },
+        (copy, *_results(plan), verdicts),
+        None,
+    )
+
+
+_TEE_EXPORTER: Final = (
+    "To the processor. While it is away, up to 128 MiB of spans wait here, each up to a minute; what is dropped then is missing in the copy "
+    "alone."
+)
+_LINE_EXPORTER: Final = "To the processor, which acknowledges a span when the way back has taken it. While the processor is away, up to 128 MiB wait here."
+
+
+def _told_of_copy(plan: Plan) -> str:
+    before, behind = plan.placement.before, plan.placement.behind
+    skipped = [name for name in behind if type_of(name) != "batch"]
+    told = (
+        f"It passes {_listed(before)} as there, so the processor sees no more than your back end. "
+        if before
+        else ""
+    )
+    if skipped:
+        told += f"It does not pass {_listed(skipped)}: every inference is counted, not only those that are kept."
+    return told.strip()
+
+
+def _past(plan: Plan) -> str:
+    samplers = [name for name in plan.placement.behind if type_of(name) != "batch"]
+    if not samplers:
+        return ""
+    return f" They do not pass {_listed(samplers)}, so one may stand alone where its trace was not kept."
+
+
+def _in_line(plan: Plan) -> Overlay:
+    names = plan.names
+    return Overlay(
+        f"Leads the spans of pipeline `{plan.pipeline.name}` through the otel-ml processor and back (mode inline): "
+        "each inference span then carries its verdict.",
+        {
+            "receivers": (
+                _return_receiver(plan, "the spans with verdicts, metrics, drift events"),
+            ),
+            "processors": _own_batch(plan),
+            "exporters": (_queued_exporter(plan, "0s", _LINE_EXPORTER), *_log(plan)),
+        },
+        (
+            _shortened(plan, names.exporter, "now end at the processor"),
+            Part(
+                names.onward,
+                _onward(plan, [names.receiver]),
+                f"What comes back goes on to where `{plan.pipeline.name}` sent it before. {_told_of_behind(plan)}",
+            ),
+            *_results(plan),
+        ),
+        plan.pipeline.name,
+    )
+
+
+def _failover(plan: Plan) -> Overlay:
+    names = plan.names
+    choice = Part(
+        names.failover,
+        {"priority_levels": [[names.to_hop], [names.onward]], "retry_interval": "5s"},
+        "First by the processor; where that fails, directly; and every five seconds it is tried again whether the processor is back.",
+    )
+    exporter = Part(
+        names.exporter,
+        {
+            **_address(plan.hop),
+            "timeout": "5s",
+            "sending_queue": {"enabled": False},
+            "retry_on_failure": {"enabled": False},
+        },
+        f"To the processor. Without a queue and without retries, because `{names.failover}` acts on the errors that it sees.",
+    )
+    return Overlay(
+        f"Leads the spans of pipeline `{plan.pipeline.name}` through the otel-ml processor while it lives, and past it while it does not "
+        "(mode failover). The connector `failover` is in the distributions contrib and k8s.",
+        {
+            "receivers": (
+                _return_receiver(plan, "the spans with verdicts, metrics, drift events"),
+            ),
+            "processors": _own_batch(plan),
+            "connectors": (choice,),
+            "exporters": (exporter, *_log(plan)),
+        },
+        (
+            _shortened(plan, names.failover, "now end where the way is chosen"),
+            Part(
+                names.to_hop,
+                {"receivers": [names.failover], "exporters": [names.exporter]},
+                "The way by the processor. No batching here: it would hide the errors.",
+            ),
+            Part(
+                names.onward,
+                _onward(plan, [names.receiver, names.failover]),
+                "Both ways end here: what comes back from the processor, and what went past it, to where "
+                f"`{plan.pipeline.name}` sent it before. {_told_of_behind(plan)}",
+            ),
+            *_results(plan),
+        ),
+        plan.pipeline.name,
+    )
+
+
+def _shortened(plan: Plan, end: str, told: str) -> Part:
+    """Return the user's pipeline with another end, and without what has moved behind the hop."""
+    before = [*plan.placement.before, *(part.name for part in _own_batch(plan))]
+    settings: dict[str, Any] = {"exporters": [end]}
+    if before != [one.name for one in plan.pipeline.processors]:
+        settings = {"processors": before, **settings}
+    return Part(
+        plan.pipeline.name,
+        settings,
+        f"Yours; its exporters {told}. This replaces your list{'s' if len(settings) > 1 else ''}; receivers stay.",
+    )
+
+
+def _onward(plan: Plan, receivers: list[str]) -> Settings:
+    exporters = [one.name for one in plan.pipeline.exporters]
+    behind = {"processors": list(plan.placement.behind)} if plan.placement.behind else {}
+    return {"receivers": receivers, **behind, "exporters": exporters}
+
+
+def _told_of_behind(plan: Plan) -> str:
+    behind = plan.placement.behind
+    if not behind:
+        return ""
+    told = f"{_listed(behind)} moved here, behind the processor."
+    if any(type_of(name) == "tail_sampling" for name in behind):
+        told += ' A policy ottl_condition with attributes["ml.verdict.flags"] != nil keeps what was flagged.'
+    return told
+
+
+def _own_batch(plan: Plan) -> tuple[Part, ...]:
+    if batches(plan.placement.before):
+        return ()
+    return (
+        Part(
+            plan.names.batch, _BATCH, "One request per span would cost the hop more than the spans."
+        ),
+    )
+
+
+def _return_receiver(plan: Plan, what: str) -> Part:
+    served = {"endpoint": plan.hop.back, "max_recv_msg_size_mib": 64}
+    return Part(
+        plan.names.receiver, {"protocols": {"grpc": served}}, f"Back from the processor: {what}."
+    )
+
+
+def _queued_exporter(plan: Plan, gives_up: str, comment: str) -> Part:
+    settings = {
+        **_address(plan.hop),
+        "compression": "none",
+        "timeout": "5s" if plan.mode == "tee" else "10s",
+        "sending_queue": _QUEUE,
+        "retry_on_failure": {**_RETRY, "max_elapsed_time": gives_up},
+    }
+    return Part(plan.names.exporter, settings, comment)
+
+
+def _address(hop: Hop) -> dict[str, Any]:
+    """Return endpoint and TLS: none within this machine or a closed network, else verified by the system's certificates."""
+    tls = {"tls": {"insecure": True}} if hop.is_here or hop.is_insecure else {}
+    return {"endpoint": hop.to, **tls}
+
+
+def _log(plan: Plan) -> tuple[Part, ...]:
+    if plan.metrics and plan.logs:
+        return ()
+    return (
+        Part(
+            plan.names.log, {}, "Results that have no other place yet: a line per batch in the log."
+        ),
+    )
+
+
+def _results(plan: Plan) -> tuple[Part, Part]:
+    return (
+        _result(plan, "metrics", "Drift, confidence, predicted classes", plan.metrics),
+        _result(plan, "logs", "Drift events", plan.logs),
+    )
+
+
+def _result(plan: Plan, signal: str, what: str, like: Pipeline | None) -> Part:
+    exporters = [one.name for one in like.exporters] if like else [plan.names.log]
+    where = (
+        f"to where `{like.name}` goes"
+        if like
+        else f"into the log; put your exporter of {signal} here"
+    )
+    return Part(
+        f"{signal}/{plan.names.word}",
+        {"receivers": [plan.names.receiver], "exporters": exporters},
+        f"{what}: {where}.",
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return *names* as one says them: `a`, `b` and `c`."""
+    quoted = [f"`{name}`" for name in names]
+    return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)

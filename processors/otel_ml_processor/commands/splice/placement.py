@@ -1,0 +1,164 @@
+"""Which processors of a pipeline stand before the hop, and which behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from otel_ml_processor.commands.splice.collector import type_of
+from otel_ml_processor.commands.splice.refusal import RefusedError
+from otel_ml_processor.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from otel_ml_processor.commands.splice.collector import Collector, Named, Pipeline
+
+__all__ = [
+    "Placement",
+    "Said",
+    "batches",
+    "check_redaction_comes_first",
+    "placed_for_copy",
+    "placed_in_line",
+]
+
+# Contrib 0.14x has renamed some; the former names are read as well.
+_CONTENT: Final = {"redaction", "transform", "attributes", "resource", "span"}
+"""May take content off, so it is asked for where it would come too late for the hop."""
+_SAMPLERS: Final = {"tail_sampling", "probabilistic_sampler", "groupbytrace"}
+"""Keep a share, or wait for whole traces: the hop counts all of them, at once."""
+_IN_ORDER: Final = {
+    "memory_limiter",
+    "filter",
+    "groupbyattrs",
+    "k8sattributes",
+    "k8s_attributes",
+    "resourcedetection",
+    "resource_detection",
+    "geoip",
+}
+"""Stay where they are among the others."""
+_BATCH: Final = "batch"
+_KNOWN: Final = _CONTENT | _SAMPLERS | _IN_ORDER | {_BATCH}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the operator says of single processors, which beats what their types say."""
+
+    before: Collection[str] = ()
+    behind: Collection[str] = ()
+
+    def check(self, pipeline: Pipeline, also: Collection[Pipeline]) -> None:
+        """Raise ConfigError where a name is in neither *pipeline* nor those behind it, *also*, or is said to stand on both sides."""
+        known = {one.name for pipe in (pipeline, *also) for one in pipe.processors}
+        for option, names in (("--before", self.before), ("--behind", self.behind)):
+            for name in names:
+                if name not in known:
+                    has = ", ".join(sorted(known)) or "none"
+                    raise ConfigError(
+                        f"{option} {name}: expected a processor of pipeline `{pipeline.name}`, which has: {has}"
+                    )
+        both = set(self.before) & set(self.behind)
+        if both:
+            raise ConfigError(f"--before and --behind: {min(both)} cannot stand on both sides")
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The names before the hop and behind it, each in the order of the pipeline."""
+
+    before: tuple[str, ...]
+    behind: tuple[str, ...]
+
+
+def placed_for_copy(pipeline: Pipeline, said: Said) -> Placement:
+    """
+    Return what the copy of *pipeline* passes on its way to the hop, and what only the original does.
+
+    Samplers are left to the original (every inference is counted), batching too (the copy has a wall of its own).
+
+    Raises:
+        RefusedError: If the place of a processor is not known.
+    """
+    _check_known(pipeline, said)
+    before = [
+        one.name
+        for one in pipeline.processors
+        if one.name in said.before
+        or (one.name not in said.behind and type_of(one.name) not in {*_SAMPLERS, _BATCH})
+    ]
+    behind = [one.name for one in pipeline.processors if one.name not in before]
+    return Placement(tuple(before), tuple(behind))
+
+
+def placed_in_line(pipeline: Pipeline, said: Said) -> Placement:
+    """
+    Return *pipeline* cut in two: the first sampler and all that follows it stand behind the hop.
+
+    So the order is kept, except where *said* moves something.
+
+    Raises:
+        RefusedError: If the place of a processor is not known, or one that may take content off would come only after the hop.
+    """
+    _check_known(pipeline, said)
+    before, behind = list[str](), list[str]()
+    sampler = ""
+    for one in pipeline.processors:
+        kind = type_of(one.name)
+        if one.name in said.before:
+            before.append(one.name)
+            continue
+        if not sampler and kind in _SAMPLERS:
+            sampler = one.name
+        if sampler and kind in _CONTENT and one.name not in said.behind:
+            raise _too_late(one, f"it stands behind `{sampler}` in pipeline `{pipeline.name}`")
+        (behind if sampler or one.name in said.behind else before).append(one.name)
+    return Placement(tuple(before), tuple(behind))
+
+
+def check_redaction_comes_first(collector: Collector, pipeline: Pipeline, said: Said) -> None:
+    """Raise RefusedError where spans of *pipeline* are redacted only in a pipeline further on."""
+    for further in collector.behind(pipeline):
+        for one in further.processors:
+            if type_of(one.name) == "redaction" and one.name not in said.behind:
+                raise RefusedError(
+                    one.place,
+                    f"`{one.name}` redacts in pipeline `{further.name}`, which comes after pipeline `{pipeline.name}`",
+                    why="the processor would see the spans before they are redacted.",
+                    way_out=f"--pipeline {further.name}, or --behind {one.name} if the processor may see them so.",
+                )
+
+
+def batches(names: Collection[str]) -> bool:
+    """Return whether one of the processors *names* makes larger requests of small ones."""
+    return any(type_of(name) == _BATCH for name in names)
+
+
+def _check_known(pipeline: Pipeline, said: Said) -> None:
+    told = {*said.before, *said.behind}
+    unknown = [
+        one
+        for one in pipeline.processors
+        if one.name not in told and type_of(one.name) not in _KNOWN
+    ]
+    if not unknown:
+        return
+    first = unknown[0]
+    others = "".join(f", `{one.name}` (line {one.place.line})" for one in unknown[1:])
+    raise RefusedError(
+        first.place,
+        f"`{first.name}`{others} in pipeline `{pipeline.name}`: not known whether it belongs before the hop",
+        why="before it, it changes what the processor sees; behind it, only what is stored.",
+        way_out=f"say it, for each: --before {first.name}, or --behind {first.name}.",
+    )
+
+
+def _too_late(one: Named, where: str) -> RefusedError:
+    return RefusedError(
+        one.place,
+        f"`{one.name}` may take content off spans, but {where}",
+        why="the sampler goes behind the hop, so the processor would see the spans before that.",
+        way_out=f"--before {one.name} moves it (the sampler then sees what it leaves), --behind {one.name} keeps the order.",
+    )
