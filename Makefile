@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo stack test test-all check format fuzz generate tools bench clean
+.PHONY: help install demo stack test test-oldest test-frameworks test-all check format fuzz generate tools bench clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -17,6 +17,20 @@ demo: $(INSTALLED) tools-if-go  ## Run the main job on a year of real flights (D
 
 test: $(INSTALLED) tools-if-go  ## Run all tests; those that need the real servers are skipped without Go.
 	$(BIN)/pytest
+
+test-frameworks: $(INSTALLED)  ## Run the tests of the frameworks that are gigabytes (PyTorch, Keras, transformers, MLflow).
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python build/frameworks
+	$(BIN)/uv pip install --quiet --python build/frameworks/bin/python -e '.[otlp,processor,fast]' --group test --group frameworks
+	build/frameworks/bin/python -m pytest -p no:cacheprovider tests/frameworks tests/contract/test_scenarios.py
+
+test-oldest: $(INSTALLED)  ## Run the instrumentors' tests with the oldest versions that are promised.
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python build/oldest
+	$(BIN)/uv pip install --quiet --python build/oldest/bin/python -e . --group oldest
+	build/oldest/bin/python -m pytest -p no:cacheprovider -o filterwarnings=default tests/unit/otel_ml/instrumentors \
+		--ignore tests/unit/otel_ml/instrumentors/test_every_estimator.py \
+		--ignore tests/unit/otel_ml/instrumentors/test_onnxruntime.py
+
+test-all: test test-oldest test-frameworks  ## Run everything.
 
 check: $(INSTALLED)  ## Static checks: format, lint, types, layers, spelling, docstrings, generated files.
 	$(BIN)/ruff format --check .
