@@ -24,7 +24,7 @@ from otel_ml_conventions.attributes import MlOperationNameValues
 if TYPE_CHECKING:
     from opentelemetry import trace
 
-__all__ = ["Loaded", "Loading", "file_of"]
+__all__ = ["Loaded", "Loading", "file_of", "loaded_into"]
 
 _LOAD: Final = MlOperationNameValues.LOAD.value
 _LARGEST_HASHED: Final = 4 << 30  # bytes; some seconds of one core
@@ -53,6 +53,12 @@ def file_of(place: Any) -> str | None:
     if not isinstance(place, str | os.PathLike):
         place = getattr(place, "name", None)  # a number, where it was opened by its descriptor
     return os.fsdecode(place) if isinstance(place, str | os.PathLike) else None
+
+
+def loaded_into(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Loaded:
+    """Return what a method has loaded into its own object, from its first argument."""
+    place = args[1] if len(args) > 1 else next(iter(kwargs.values()), None)
+    return Loaded(args[0], file_of(place))
 
 
 class Loading:
@@ -124,6 +130,8 @@ class Loading:
             loaded = self._loaded(name, args, kwargs, result)
             if loaded is None or (loaded.model is None and error is None):
                 return
+            if error is not None:
+                loaded = loaded._replace(model=None)  # whatever it is now, it is not that model
             if loaded.model is not None and loaded.source is not None:
                 with suppress(TypeError):  # one that cannot be weakly referenced
                     sources.remember(loaded.model, loaded.source)

@@ -19,6 +19,8 @@ from otel_ml_conventions.attributes import MlOperationNameValues
 
 __all__ = ["Training"]
 
+# Other methods change a model too, or are steps of one fit.
+_FITS: Final = frozenset({"fit", "partial_fit", "fit_predict", "fit_transform"})
 _FIT: Final = MlOperationNameValues.FIT.value
 
 
@@ -55,8 +57,9 @@ class Training:
         kwargs: dict[str, Any],
     ) -> Any:
         """Call *original*, which trains the model that is its first argument if *trains* says so."""
+        is_fit = trains and original.__name__ in _FITS
         is_inside = running.get() == NO_INFERENCE
-        if not trains or is_inside or not args or not self._recorder.is_enabled():
+        if not is_fit or is_inside or not args or not self._recorder.is_enabled():
             return self._guard(original, trains, args, kwargs)
         channel = self._channel(original, args[0])
         span = None

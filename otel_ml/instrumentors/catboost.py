@@ -14,6 +14,7 @@ from otel_ml.instrumentors._answers import Answer, Answers
 from otel_ml.instrumentors._boosters import identity_in
 from otel_ml.instrumentors._identity import Metadata, identify
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._loading import Loaded, loaded_into
 from otel_ml.instrumentors._observing import Captured, Observer, Subject, argument, given_first
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.settings import Settings
@@ -109,10 +110,17 @@ class CatboostInstrumentor(FrameworkInstrumentor):
 
         coverage.when_imported("catboost", cover_package)
 
+    def loaded(
+        self, _name: str, args: tuple[Any, ...], kwargs: dict[str, Any], _result: Any
+    ) -> Loaded:
+        """Return the model into which a file was read."""
+        return loaded_into(args, kwargs)
+
 
 def _guard_model(coverage: Coverage, owner: type) -> None:
-    coverage.guard(owner, "fit", "load_model", "grid_search", "randomized_search", trains=True)
+    coverage.guard(owner, "fit", "grid_search", "randomized_search", trains=True)
     coverage.guard(owner, "select_features", "set_feature_names", trains=True)
+    coverage.load(owner, "load_model")
     coverage.guard(owner, "score", "calc_feature_statistics")
     coverage.guard(owner, "plot_predictions", "plot_partial_dependence")
 

@@ -9,6 +9,7 @@ from otel_ml.instrumentors._answers import Answer
 from otel_ml.instrumentors._boosters import Booster, Objective, only_predictions
 from otel_ml.instrumentors._identity import Metadata
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._loading import Loaded, file_of
 from otel_ml.instrumentors._observing import Observer, Subject
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.instrumentors.sklearn import Estimator, wrap_methods
@@ -31,6 +32,8 @@ _OBJECTIVES: Final = {
     "": _OF_THE_USER,
     "custom": _OF_THE_USER,
 }
+
+_MODEL_FILE: Final = 3  # its position among the arguments of `Booster`
 
 # Where the wrappers on LightGBM's classes find us.
 hooks: Final = Hooks()
@@ -78,11 +81,21 @@ class LightgbmInstrumentor(FrameworkInstrumentor):
             coverage.observe(lightgbm.Booster, "predict")
             coverage.guard(lightgbm.Booster, "eval", "eval_train", "eval_valid")
             coverage.guard(lightgbm.Booster, "update", "refit", "model_from_string", trains=True)
+            coverage.load(lightgbm.Booster, "__init__")
             for place in (lightgbm, lightgbm.engine):
                 coverage.guard(place, "train", "cv", trains=True)  # they call users' callbacks
             coverage.adopt_family(lightgbm.LGBMModel, wrap_methods)
 
         coverage.when_imported("lightgbm", cover_package)
+
+    def loaded(
+        self, _name: str, args: tuple[Any, ...], kwargs: dict[str, Any], _result: Any
+    ) -> Loaded | None:
+        """Return the booster that was made of a file; None where it was made to be trained."""
+        source = file_of(
+            kwargs.get("model_file", args[_MODEL_FILE] if len(args) > _MODEL_FILE else None)
+        )
+        return None if source is None else Loaded(args[0], source)
 
 
 def _objective(booster: Any) -> Objective:

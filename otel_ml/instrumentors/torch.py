@@ -98,9 +98,14 @@ class TorchInstrumentor(FrameworkInstrumentor):
             args: tuple[Any, ...],
             kwargs: dict[str, Any],
         ) -> Any:
-            if not args or _is_silent(args[0]):
+            try:
+                is_silent = not args or _is_silent(args[0])
+                is_training = not is_silent and _trains(args)
+            except Exception:  # noqa: BLE001 - of something half made, about which the call will tell
                 return original(*args, **kwargs)
-            if _trains(args):
+            if is_silent:
+                return original(*args, **kwargs)
+            if is_training:
                 return guard(original, False, args, kwargs)  # noqa: FBT003 - as wrappers call it
             return observe(original, "forward", args, kwargs)
 
@@ -113,7 +118,8 @@ def _is_silent(model: Any) -> bool:
     if kind.__module__.startswith(_LAYERS) and kind.__name__ != "Sequential":
         return registrations.get(model) is None
     torch = sys.modules["torch"]
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+    is_compiling = getattr(torch.compiler, "is_compiling", bool)  # the oldest ones cannot tell
+    if is_compiling() or torch.jit.is_tracing():
         return True
     # A replica answers for a part of a batch, in a thread that does not know who called.
     return "_is_replica" in model.__dict__

@@ -12,6 +12,7 @@ from otel_ml.instrumentors._answers import Answer
 from otel_ml.instrumentors._boosters import Booster, Objective, identity_in, only_predictions
 from otel_ml.instrumentors._identity import Metadata
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._loading import Loaded, loaded_into
 from otel_ml.instrumentors._observing import Captured, Observer, Subject, given_first
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.instrumentors.sklearn import Estimator, wrap_methods
@@ -77,7 +78,8 @@ class XgboostInstrumentor(FrameworkInstrumentor):
             booster = xgboost.Booster
             coverage.observe(booster, "predict", "inplace_predict")
             coverage.guard(booster, "eval", "eval_set")
-            coverage.guard(booster, "update", "boost", "load_model", "set_attr", trains=True)
+            coverage.guard(booster, "update", "boost", "set_attr", trains=True)
+            coverage.load(booster, "load_model")
             callbacks = xgboost.callback.CallbackContainer
             coverage.guard(callbacks, "before_training", "after_training")
             coverage.guard(callbacks, "before_iteration", "after_iteration")
@@ -86,10 +88,16 @@ class XgboostInstrumentor(FrameworkInstrumentor):
 
         coverage.when_imported("xgboost", cover_package)
 
+    def loaded(
+        self, _name: str, args: tuple[Any, ...], kwargs: dict[str, Any], _result: Any
+    ) -> Loaded:
+        """Return the booster or estimator into which a file was read."""
+        return loaded_into(args, kwargs)
+
 
 def _wrap_estimator(coverage: Coverage, owner: type) -> None:
     wrap_methods(coverage, owner)
-    coverage.guard(owner, "load_model", trains=True)
+    coverage.load(owner, "load_model")
 
 
 class _XgboostBooster(Booster):

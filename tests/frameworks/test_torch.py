@@ -506,6 +506,22 @@ def test_what_a_module_raises_is_untouched(net: Net, samples: Any, error: type[E
         assert seen.metric("ml.sdk.errors") == []
 
 
+class HalfMade(nn.Module):
+    """A module whose author forgot to set up what it extends."""
+
+    def __init__(self) -> None:
+        pass
+
+    def forward(self) -> None:
+        """Return nothing."""
+
+
+def test_a_module_that_is_half_made_raises_what_it_always_did(captured: Capture) -> None:
+    """The program's mistake stays the program's."""
+    with pytest.raises(AttributeError, match="_backward_hooks|_compiled_call_impl|_forward"):
+        HalfMade()()
+
+
 def test_modules_keep_what_they_are(captured: Capture, net: Net) -> None:
     """They copy, pickle and tell their signature as before, and nothing is stored on them."""
     before = set(vars(net))

@@ -21,7 +21,8 @@ def test_inputs_of_one_column_each_are_columns() -> None:
     assert table.names() == ("age", "city", "visits")
     assert table.missing() == 1
     assert table.is_sound() is False
-    assert table.take([1, 0], 2) == [[2.5, None], [1.5, "Oslo"]]
+    assert table.take([0, 1], 2) == [[1.5, "Oslo"], [2.5, None]]
+    assert table.take([1], 3) == [[2.5, None, 4]]
 
 
 def test_columns_have_types_where_each_has_one() -> None:
