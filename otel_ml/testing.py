@@ -24,7 +24,9 @@ from otel_ml.conformance import (
     ConformanceSpanExporter,
 )
 from otel_ml.instrumentors import instrument, uninstrument
+from otel_ml.instrumentors._loading import await_loads
 from otel_ml.settings import Settings
+from otel_ml_conventions.attributes import ML_OPERATION_NAME, MlOperationNameValues
 
 __all__ = [
     "Capture",
@@ -59,6 +61,9 @@ class _Events:
         return True
 
 
+_LOAD: Final = MlOperationNameValues.LOAD.value
+
+
 class Capture:
     """Spans, metrics and events of the model calls since it began, in memory."""
 
@@ -78,14 +83,16 @@ class Capture:
 
     @property
     def spans(self) -> Sequence[ReadableSpan]:
-        """The spans that have ended, oldest first."""
+        """The spans that have ended, oldest first; those of loading a model included, hash and all."""
+        await_loads()
         return self._exporter.get_finished_spans()
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """The attributes of the one span there is; a ValueError where there is not exactly one."""
-        (span,) = self.spans
-        return dict(span.attributes or {})
+        """The attributes of the one span besides those of loading; ValueError where there is not exactly one."""
+        told = (dict(span.attributes or {}) for span in self.spans)
+        (of_one,) = (facts for facts in told if facts.get(ML_OPERATION_NAME) != _LOAD)
+        return of_one
 
     @property
     def events(self) -> Sequence[Any]:
@@ -98,6 +105,7 @@ class Capture:
 
     def clear(self) -> None:
         """Forget spans and events so far; metrics go on counting."""
+        await_loads()
         self._exporter.clear()
         self._events.records.clear()
 

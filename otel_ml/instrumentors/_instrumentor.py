@@ -17,7 +17,7 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 
 from otel_ml.in_force import lease, release
 from otel_ml.instrumentors._imports import imports
-from otel_ml.instrumentors._loading import Loaded, Loading
+from otel_ml.instrumentors._loading import Loaded, Loading, await_loads
 from otel_ml.instrumentors._observing import Observer, Subject
 from otel_ml.instrumentors._training import Training
 from otel_ml.instrumentors._wrapping import Hooks, Patches
@@ -75,7 +75,6 @@ class FrameworkInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base
     hooks: ClassVar[Hooks]
 
     _coverage: "Coverage | None" = None
-    _loading: Loading | None = None
     _recorder: InferenceRecorder | None = None
 
     @abstractmethod
@@ -155,19 +154,17 @@ class FrameworkInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base
         self.hooks.guard = observer.guard
         if settings.capture_training:
             self.hooks.guard = Training(self._recorder, settings, self.read, observer.guard).guard
-        self._loading = Loading(self._recorder, settings, self.read, self.loaded)
-        self.hooks.load = self._loading.load
+        self.hooks.load = Loading(self._recorder, settings, self.read, self.loaded).load
         self.cover(self._coverage)
 
     def _uninstrument(self, **_kwargs: Any) -> None:
         self.hooks.clear()
         if self._coverage is not None:
             self._coverage.end()
-        if self._loading is not None:
-            self._loading.end()
+        await_loads()
         if self._recorder is not None:
             release(self._recorder)
-        self._coverage = self._loading = self._recorder = None
+        self._coverage = self._recorder = None
 
 
 def _may_instrument(framework: SupportedFramework, conflict_level: int) -> bool:

@@ -9,14 +9,17 @@ from contextvars import ContextVar
 from pathlib import Path
 from threading import Thread
 from time import time_ns
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakSet
 
 from otel_ml.describe.models import sources
+from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._identity import stored_at
 from otel_ml.instrumentors._observing import Subject, trainings
 from otel_ml.record.failures import qualified
 from otel_ml.recorder import InferenceRecorder
+from otel_ml.running import NO_INFERENCE, running
 from otel_ml.settings import Settings
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import MlOperationNameValues
@@ -24,7 +27,7 @@ from otel_ml_conventions.attributes import MlOperationNameValues
 if TYPE_CHECKING:
     from opentelemetry import trace
 
-__all__ = ["Loaded", "Loading", "file_of", "loaded_into"]
+__all__ = ["Loaded", "Loading", "await_loads", "file_of", "loaded_into"]
 
 _LOAD: Final = MlOperationNameValues.LOAD.value
 _LARGEST_HASHED: Final = 4 << 30  # bytes; some seconds of one core
@@ -35,6 +38,15 @@ _NANOSECONDS: Final = 1e9
 _is_loading: Final[ContextVar[bool]] = ContextVar("otel_ml_is_loading", default=False)
 
 
+_hashing: Final[WeakSet[Thread]] = WeakSet()
+
+
+def await_loads() -> None:
+    """Return when everything that was loaded has been told."""
+    for thread in list(_hashing):
+        thread.join()
+
+
 class Loaded(NamedTuple):
     """
     What a function has loaded.
@@ -42,10 +54,12 @@ class Loaded(NamedTuple):
     Attributes:
         model: The object whose methods will be called; None where loading failed.
         source: Path or address that it came from, None where that is not known.
+        facts: What else is known of where it came from.
     """
 
     model: Any
     source: str | None
+    facts: Facts = MappingProxyType({})
 
 
 def file_of(place: Any) -> str | None:
@@ -86,12 +100,6 @@ class Loading:
         self._settings = settings
         self._read = read
         self._loaded = loaded
-        self._hashing: WeakSet[Thread] = WeakSet()
-
-    def end(self) -> None:
-        """Wait until everything that was loaded has been told."""
-        for thread in list(self._hashing):
-            thread.join()
 
     def load(
         self,
@@ -104,6 +112,7 @@ class Loading:
         if _is_loading.get() or not self._recorder.is_enabled():
             return original(*args, **kwargs)
         token = _is_loading.set(True)
+        outside = running.set(NO_INFERENCE)  # some loaders try the model
         began = time_ns()
         try:
             result = original(*args, **kwargs)
@@ -111,6 +120,7 @@ class Loading:
             self._tell(original, name, args, kwargs, None, began, error)
             raise
         finally:
+            running.reset(outside)
             _is_loading.reset(token)
         self._tell(original, name, args, kwargs, result, began, None)
         return result
@@ -146,6 +156,7 @@ class Loading:
     ) -> None:
         subject = None if loaded.model is None else self._subject(loaded.model)
         facts, of_metrics = self._facts(subject, loaded.source, place)
+        facts |= loaded.facts
         failed = {} if error is None else {keys.ERROR_TYPE: qualified(type(error))}
         began, ended = times
         self._recorder.time_load((ended - began) / _NANOSECONDS, {**of_metrics, **failed})
@@ -161,7 +172,7 @@ class Loading:
         # Not a daemon: a program that ends at once waits for the hash, and the span is not lost.
         arguments = span, loaded.source, error, ended
         thread = Thread(target=self._finish, args=arguments, name="otel-ml-load")
-        self._hashing.add(thread)
+        _hashing.add(thread)
         thread.start()
 
     def _subject(self, model: Any) -> Subject:

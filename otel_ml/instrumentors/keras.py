@@ -15,6 +15,7 @@ from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
 from otel_ml.instrumentors._identity import Metadata, identify
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._loading import Loaded, file_of
 from otel_ml.instrumentors._observing import Captured, Observer, Subject
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.settings import Settings
@@ -74,8 +75,16 @@ class KerasInstrumentor(FrameworkInstrumentor):
             coverage.observe(keras.Layer, _CALL)
             # Its first call builds it: only then are its outputs known.
             coverage.guard(keras.Sequential, "build", trains=True)
+            for place in (keras.models, keras.saving):
+                coverage.load(place, "load_model")
 
         coverage.when_imported("keras", cover_models)
+
+    def loaded(
+        self, _name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
+    ) -> Loaded:
+        """Return the model, and the file that it was read from."""
+        return Loaded(result, file_of(args[0] if args else kwargs.get("filepath")))
 
     def observing(self, observer: Observer) -> Callable[..., Any]:
         """Return the observer's `observe`, except for calls that answer nobody."""

@@ -8,11 +8,12 @@ from types import ModuleType
 from typing import Any, Final
 
 from otel_ml.describe.arrays import Table, read_table
-from otel_ml.describe.models import ByIdentity, Registration, framework_of, registrations
+from otel_ml.describe.models import Registration, framework_of, registrations, sources
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
 from otel_ml.instrumentors._identity import Metadata, identify, stored_at
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._loading import Loaded
 from otel_ml.instrumentors._observing import Captured, Observer, Subject
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.instrumentors.sklearn import Estimator
@@ -42,9 +43,6 @@ _CLASSES: Final = frozenset({"string", "boolean", "str", "bool"})  # types of a 
 # Where the wrappers on MLflow's classes find us.
 hooks: Final = Hooks()
 
-# From where each model was loaded, as its loader was told.
-_uris: Final[ByIdentity[str]] = ByIdentity()
-
 
 class MlflowInstrumentor(FrameworkInstrumentor):
     """
@@ -70,20 +68,18 @@ class MlflowInstrumentor(FrameworkInstrumentor):
 
         def cover_pyfunc(pyfunc: ModuleType) -> None:
             coverage.observe(pyfunc.PyFuncModel, "predict", _STREAMS)
-            coverage.observe(pyfunc, _LOADS)
+            coverage.load(pyfunc, _LOADS)
 
         coverage.when_imported("mlflow.pyfunc", cover_pyfunc)
         for name, functions in _AUTOLOGS.items():
             coverage.when_imported(name, partial(_guard, coverage, functions))
 
     def observing(self, observer: Observer) -> Callable[..., Any]:
-        """Return what tells the three wrapped functions apart."""
+        """Return what tells the two ways to ask a model apart."""
 
         def observe(
             original: Callable[..., Any], method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
         ) -> Any:
-            if method == _LOADS:
-                return _load(observer, original, args, kwargs)
             if method == _STREAMS:
                 chunks = original(*args, **kwargs)  # now, for it may refuse what it is given
                 return observer.iterate(lambda *_, **__: chunks, method, args, kwargs)
@@ -91,20 +87,23 @@ class MlflowInstrumentor(FrameworkInstrumentor):
 
         return observe
 
+    def loaded(
+        self, _name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
+    ) -> Loaded:
+        """Return the model, the address by which it was asked for, and the run that logged it."""
+        uri = str(args[0] if args else kwargs.get("model_uri"))
+        known = _from_uri(uri)
+        facts = {}
+        if known.version is not None:
+            facts[keys.ARTIFACT_PURL] = f"pkg:mlflow/{known.name}@{known.version}"
+        run = getattr(getattr(result, "metadata", None), "run_id", None)
+        if run:
+            facts[keys.ML_TRAINING_RUN_ID] = f"mlflow:{run}"
+        return Loaded(result, uri, facts)
+
 
 def _guard(coverage: Coverage, functions: tuple[str, ...], module: ModuleType) -> None:
     coverage.guard(module, *functions)
-
-
-def _load(
-    observer: Observer, load: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    """Load a model, inside of which nothing is an inference, and remember from where."""
-    model = observer.guard(load, trains=False, args=args, kwargs=kwargs)
-    uri = args[0] if args else kwargs.get("model_uri")
-    with suppress(TypeError):  # one that cannot be weakly referenced has no place that we know
-        _uris.remember(model, str(uri))
-    return model
 
 
 class _PyFunc:
@@ -185,7 +184,7 @@ def _tells_classes(model: Any) -> bool:
 
 def _metadata(model: Any, inside: Any) -> Metadata:
     """Return what the registry knows; without a name there, the class of the model *inside*."""
-    known = _from_uri(_uris.get(model) or "")
+    known = _from_uri(sources.get(model) or "")
     model_id = getattr(model, "model_id", None)
     facts = {keys.ML_MODEL_ID: f"models:/{model_id}", **known.facts} if model_id else known.facts
     own_name = None if inside is None else type(inside).__name__

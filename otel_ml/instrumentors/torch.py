@@ -75,6 +75,9 @@ class TorchInstrumentor(FrameworkInstrumentor):
         def cover_modules(module: ModuleType) -> None:
             coverage.observe(module.Module, "__call__")
             coverage.guard(module.Module, "_apply", trains=True)
+            wrapper = module.Module.__call__
+            # What is compiled calls the original, so that none of our code is in its graph.
+            wrapper._torchdynamo_inline = wrapper.__wrapped__  # noqa: SLF001 - there is no public place
 
         def cover_symbolic_tracing(tracing: ModuleType) -> None:
             coverage.guard(tracing.Tracer, "trace")

@@ -49,7 +49,7 @@ class Peer(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no types
     """
     Takes every request of every service as `behaviour` says; what that raises or aborts has not been taken.
 
-    *taken* are the requests for spans that it has acknowledged, *refused* counts the others; one of more than *largest* bytes it does not read.
+    *taken* are the requests for spans that it has acknowledged, *refused* counts the others and *waiting* those without an answer; one of more than *largest* bytes it does not read.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class Peer(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no types
         self.behaviour = behaviour
         self.taken: list[bytes] = []
         self.refused = 0
+        self.waiting = 0
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(32)
         self._server = grpc.server(
@@ -72,12 +73,17 @@ class Peer(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no types
         is_spans = "TraceService" in details.method
 
         def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+            with self._lock:
+                self.waiting += 1
             try:
                 answer = self.behaviour(request, context)
             except BaseException:
                 with self._lock:
                     self.refused += 1
                 raise
+            finally:
+                with self._lock:
+                    self.waiting -= 1
             if is_spans:
                 with self._lock:
                     self.taken.append(request)

@@ -93,6 +93,7 @@ def _wishes(arguments: argparse.Namespace) -> Wishes:
         hop=Hop(arguments.processor, arguments.back, arguments.insecure),
         word=arguments.name,
         pipeline=arguments.pipeline,
+        only_inferences=arguments.only_inferences,
         appends=any(gate.strip().removeprefix("+") == _APPEND for gate in gates),
     )
 
@@ -162,6 +163,11 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME",
         help="a processor that stands behind it",
+    )
+    add(
+        "--only-inferences",
+        action="store_true",
+        help="with mode tee: other spans are left out of the copy",
     )
     add(
         "--processor",

@@ -18,7 +18,7 @@ __all__ = ["Place", "Setting", "read_layers", "resolved"]
 
 Value: TypeAlias = "Mapping[str, Setting] | tuple[Setting, ...] | str | None"
 
-_MAX_BYTES: Final = 4 << 20
+_MAX_BYTES: Final = 1 << 20
 _MAX_VALUES: Final = 100_000  # aliases of aliases can make of 1 kB more than a machine holds
 _NULL: Final = "tag:yaml.org,2002:null"
 _VARIABLE: Final = re.compile(r"\$\{(?:env:)?[A-Za-z_][A-Za-z0-9_]*:-(?P<default>[^{}]*)\}")
@@ -70,7 +70,8 @@ class Setting:
         if self.value is None:
             return "nothing"
         if isinstance(self.value, str):
-            return repr(self.value)
+            elsewhere = ", which comes from elsewhere and is not read" * ("${" in self.value)
+            return f"{self.value!r}{elsewhere}"
         return "a list" if isinstance(self.value, tuple) else "a mapping"
 
 
@@ -159,7 +160,7 @@ def _contents(path: Path) -> bytes:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     if len(contents) > _MAX_BYTES:
-        raise ConfigError(f"{path}: expected a configuration of at most 4 MiB, found more")
+        raise ConfigError(f"{path}: expected a configuration of at most 1 MiB, found more")
     return contents
 
 
@@ -168,7 +169,7 @@ def _not_yaml(path: Path, error: yaml.YAMLError) -> ConfigError:
         return ConfigError(
             f"{path}:{error.problem_mark.line + 1}: expected YAML: {error.problem or error.context}"
         )
-    return ConfigError(f"{path}: expected YAML: {error}")
+    return ConfigError(f"{path}: expected YAML: {' '.join(str(error).split())}")
 
 
 class _Reader:
@@ -176,30 +177,38 @@ class _Reader:
 
     def __init__(self, path: Path, loader: yaml.SafeLoader) -> None:
         self._path, self._loader, self._left = path, loader, _MAX_VALUES
+        self._flat: set[int] = set()
 
     def setting(self, node: yaml.Node) -> Setting:
-        place = Place(self._path, node.start_mark.line + 1)
+        place = self._place(node)
         self._left -= 1
         if self._left < 0:
             raise ConfigError(f"{place}: expected at most {_MAX_VALUES} values, found more")
         if isinstance(node, yaml.MappingNode):
-            self._loader.flatten_mapping(node)  # `<<: *anchor`
             return Setting(dict(self._entries(node)), place)
         if isinstance(node, yaml.SequenceNode):
             return Setting(tuple(self.setting(one) for one in node.value), place)
         return Setting(None if node.tag == _NULL else str(node.value), place)
 
+    def _place(self, node: yaml.Node) -> Place:
+        return Place(self._path, node.start_mark.line + 1)
+
     def _entries(self, node: yaml.MappingNode) -> Iterator[tuple[str, Setting]]:
-        own = node.start_mark.index
-        seen: set[str] = set()
+        if id(node) not in self._flat:  # an anchor is met again at each of its aliases
+            self._check_keys(node)
+            self._loader.flatten_mapping(node)  # `<<: *anchor`; what comes by it stands first
+            self._flat.add(id(node))
         for key, value in node.value:
-            place = Place(self._path, key.start_mark.line + 1)
+            yield str(key.value).strip(), Setting(self.setting(value).value, self._place(key))
+
+    def _check_keys(self, node: yaml.MappingNode) -> None:
+        """Raise ConfigError as a collector does: for a key that is no name, or stands there twice."""
+        seen: set[str] = set()
+        for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode) or not str(key.value).isprintable():
-                raise ConfigError(f"{place}: expected a name as key")
-            # What comes by `<<` stands first and may be overridden; it was written elsewhere.
-            if key.value in seen and own <= key.start_mark.index <= node.end_mark.index:
-                raise ConfigError(f"{place}: expected each key once, found {key.value!r} again")
-            if own <= key.start_mark.index <= node.end_mark.index:
-                seen.add(key.value)
-            value_setting = self.setting(value)
-            yield str(key.value).strip(), Setting(value_setting.value, place)
+                raise ConfigError(f"{self._place(key)}: expected a name as key")
+            if key.value in seen:
+                raise ConfigError(
+                    f"{self._place(key)}: expected each key once, found {key.value!r} again"
+                )
+            seen.add(key.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from otel_ml_conventions.attributes import ML_MODEL_NAME
 from otel_ml_processor.commands.splice.collector import type_of
 from otel_ml_processor.commands.splice.placement import batches
 
@@ -60,11 +61,12 @@ def overlay(plan: Plan) -> Overlay:
 
 def _tee(plan: Plan) -> Overlay:
     names, pipeline = plan.names, plan.pipeline
+    added = (*_only_inferences(plan), Part(names.batch, _BATCH, _WALL))
     copy = Part(
         names.to_hop,
         {
             "receivers": [one.name for one in pipeline.receivers],
-            "processors": [*plan.placement.before, names.batch],
+            "processors": [*plan.placement.before, *(part.name for part in added)],
             "exporters": [names.exporter],
         },
         f"A copy of what `{pipeline.name}` receives. {_told_of_copy(plan)}",
@@ -79,14 +81,7 @@ def _tee(plan: Plan) -> Overlay:
         "whatever happens to the processor, they do not notice.",
         {
             "receivers": (_return_receiver(plan, "metrics, drift events, and verdicts as spans"),),
-            "processors": (
-                Part(
-                    names.batch,
-                    _BATCH,
-                    "The wall between the copy and your own path: without it, a slow or full hop would be reported to the senders, "
-                    "who would send everything again.",
-                ),
-            ),
+            "processors": added,
             "exporters": (_queued_exporter(plan, "60s", _TEE_EXPORTER), *_log(plan)),
         },
         (copy, *_results(plan), verdicts),
@@ -94,11 +89,29 @@ def _tee(plan: Plan) -> Overlay:
     )
 
 
+_WALL: Final = (
+    "The wall between the copy and your own path: without it, a slow or full hop would be reported to the senders, who would send "
+    "everything again."
+)
 _TEE_EXPORTER: Final = (
     "To the processor. While it is away, up to 128 MiB of spans wait here, each up to a minute; what is dropped then is missing in the copy "
     "alone."
 )
 _LINE_EXPORTER: Final = "To the processor, which acknowledges a span when the way back has taken it. While the processor is away, up to 128 MiB wait here."
+
+
+def _only_inferences(plan: Plan) -> tuple[Part, ...]:
+    if not plan.only_inferences:
+        return ()
+    settings = {
+        "error_mode": "ignore",
+        "traces": {"span": [f'attributes["{ML_MODEL_NAME}"] == nil']},
+    }
+    return (
+        Part(
+            plan.names.filter, settings, "Leaves the inferences: the processor reads no other span."
+        ),
+    )
 
 
 def _told_of_copy(plan: Plan) -> str:

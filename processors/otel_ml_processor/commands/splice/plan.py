@@ -45,6 +45,8 @@ class Plan:
     """Whose exporters get its events."""
     stores: tuple[str, ...]
     """The exporters of the pipeline that are no connectors, else all: where verdict spans go."""
+    only_inferences: bool = False
+    """Whether all other spans are left out of the copy."""
 
 
 def plan(collector: Collector, wishes: Wishes) -> Plan | None:
@@ -80,6 +82,7 @@ def plan(collector: Collector, wishes: Wishes) -> Plan | None:
         _results_of(collector, "metrics"),
         _results_of(collector, "logs"),
         tuple(stores or exporters),
+        wishes.only_inferences,
     )
 
 
@@ -106,9 +109,7 @@ def _chosen(collector: Collector, wishes: Wishes, names: Names) -> Pipeline:
     listed = "".join(
         f"\n  --pipeline {one.name}  ({one.place})" for one in entries or theirs.values()
     )
-    raise ConfigError(
-        f"several pipelines take traces in; say which one the processor goes into:{listed}"
-    )
+    raise ConfigError(f"--pipeline is needed: the processor can go into any of these:{listed}")
 
 
 def _takes_in(collector: Collector, pipeline: Pipeline) -> bool:

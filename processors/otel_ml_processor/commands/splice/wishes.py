@@ -55,6 +55,11 @@ class Names:
         return f"batch/{self.word}"
 
     @property
+    def filter(self) -> str:
+        """The filter that leaves inferences."""
+        return f"filter/{self.word}"
+
+    @property
     def log(self) -> str:
         """The exporter into the collector's log."""
         return f"debug/{self.word}"
@@ -120,5 +125,13 @@ class Wishes:
     hop: Hop
     word: str = DEFAULT_NAME
     pipeline: str | None = None
+    only_inferences: bool = False
+    """Whether the copy (mode `tee`) holds spans of inferences alone."""
     appends: bool = False
     """Whether the collector joins lists of later files (feature gate `confmap.enableMergeAppendOption`)."""
+
+    def __post_init__(self) -> None:
+        if self.only_inferences and self.mode != "tee":
+            raise ConfigError(
+                f"--only-inferences: expected --mode tee, found {self.mode}, where all spans pass through the processor"
+            )

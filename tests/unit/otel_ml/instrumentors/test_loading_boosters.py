@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,10 +60,7 @@ FILES = [xgboost_file, xgboost_estimator_file, lightgbm_file, catboost_file]
 
 
 def loads(seen: Capture) -> list[Any]:
-    """Return the spans of loading, complete."""
-    for thread in threading.enumerate():
-        if thread.name == "otel-ml-load":
-            thread.join()
+    """Return the spans of loading."""
     return [span for span in seen.spans if span.name.startswith("load")]
 
 
