@@ -154,7 +154,9 @@ class FrameworkInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base
         self.hooks.guard = observer.guard
         if settings.capture_training:
             self.hooks.guard = Training(self._recorder, settings, self.read, observer.guard).guard
-        self.hooks.load = Loading(self._recorder, settings, self.read, self.loaded).load
+        self.hooks.load = Loading(
+            self._recorder, settings, self.read, self.loaded, self.framework.name
+        ).load
         self.cover(self._coverage)
 
     def _uninstrument(self, **_kwargs: Any) -> None:

@@ -87,6 +87,7 @@ class Loading:
         settings: What may be told.
         read: Gives the subject of a model.
         loaded: Says what a function has loaded.
+        framework: Whose functions they are: all that is known where loading failed.
     """
 
     def __init__(
@@ -95,7 +96,9 @@ class Loading:
         settings: Settings,
         read: Callable[[Settings, Any, bool], Subject],
         loaded: Callable[..., Loaded | None],
+        framework: str,
     ) -> None:
+        self._framework = framework
         self._recorder = recorder
         self._settings = settings
         self._read = read
@@ -188,11 +191,12 @@ class Loading:
         self, subject: Subject | None, source: str | None, place: str
     ) -> tuple[dict[str, Any], Mapping[str, Any]]:
         if subject is None:
+            of_metrics: dict[str, Any] = {keys.ML_FRAMEWORK_NAME: self._framework}
             name = stored_at(source or "").name
-            facts: dict[str, Any] = {keys.ML_OPERATION_NAME: _LOAD}
-            facts |= {} if name is None else {keys.ML_MODEL_NAME: name}
-            of_metrics = {} if name is None else {keys.ML_MODEL_NAME: name}
-            return {**facts, keys.CODE_FUNCTION_NAME: place}, of_metrics
+            if name is not None:
+                of_metrics[keys.ML_MODEL_NAME] = name
+            of_call = {keys.ML_OPERATION_NAME: _LOAD, keys.CODE_FUNCTION_NAME: place}
+            return {**of_call, **of_metrics}, of_metrics
         channel = self._recorder.channel(subject.model, _LOAD, place)
         return {**channel.attributes, **self._features(subject)}, channel.model_attributes
 

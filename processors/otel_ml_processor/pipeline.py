@@ -112,7 +112,7 @@ class Pipeline:
         self._forward = forward
         self._emit = emit
         self._self_metrics = self_metrics
-        self.states = DriftStates()
+        self.states = DriftStates(config.drift.windows_between_alarms)
         """What every stream was in its last windows; the freshest of them is what a span is told."""
         self._shortest = shortest_window(config.windows).name
         self._counted: Counter[str] = Counter()
@@ -239,6 +239,7 @@ class Pipeline:
             min_rows=self._config.streams.min_rows,
             drift=self._config.drift,
         )
+        reading = self.states.gather(window, reading)
         self._emit.reading(reading, self.states.observe(reading))
 
     def _count_rows(self, all_totals: Sequence[Totals]) -> None:

@@ -15,9 +15,18 @@ from otel_ml_conventions.attributes import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from otel_ml_processor.assess.recent_windows import ChangeMoment
     from otel_ml_processor.columns import StreamKey
 
-__all__ = ["Change", "ConfidenceReading", "DriftKind", "Reading", "TargetReading", "WindowSpan"]
+__all__ = [
+    "Change",
+    "ConfidenceReading",
+    "DriftKind",
+    "Evidence",
+    "Reading",
+    "TargetReading",
+    "WindowSpan",
+]
 
 
 class DriftKind(str, Enum):
@@ -34,6 +43,19 @@ class WindowSpan:
     name: str
     start_ns: int
     end_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """
+    What all windows so far say of a slow drift: the natural logarithm of an e-value, and whether values rise or fall.
+
+    It is shared with the other columns of the model, so that it is an alarm from the logarithm of the reading's
+    `windows_between_alarms` on.
+    """
+
+    log: float
+    rises: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +84,8 @@ class TargetReading:
     out_of_range: float = 0.0
     driver: str = ""
     """The test with the smallest p-value: chi_squared, rank_location, rank_scale, or hypergeometric of missing or unseen."""
+    evidence: Evidence | None = None
+    """Of slow drift; None of categories, whose cells have no order, and where nothing has been gathered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +112,8 @@ class Reading:
 
     `state` is the worst of the targets' states (`insufficient` below the minimum of rows; `steady` without a reference).
     `alpha` is the window's promised false-alarm rate, `mode` how the promise is calibrated, `measured` the rate that the reference's
-    own windows had (None where that is not known).
+    own windows had (None where that is not known). `windows_between_alarms` is the promise of the targets' evidence, 0 where there
+    is none.
     """
 
     stream: StreamKey
@@ -102,13 +127,18 @@ class Reading:
     alpha: float = 0.0
     measured: float | None = None
     mode: MlDriftCalibrationModeValues = MlDriftCalibrationModeValues.IID
+    windows_between_alarms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A window in which at least one target's state became `drifting`: what becomes one event."""
+    """A window in which at least one target's state became `drifting`, or its evidence an alarm: what becomes one event."""
 
     reading: Reading
     kind: DriftKind
     targets: tuple[TargetReading, ...]
     """Those that changed to `drifting` now, the largest effect first."""
+    slow: tuple[TargetReading, ...] = ()
+    """Those of which no window is remarkable enough, but all together are since now; the most evidence first."""
+    moment: ChangeMoment | None = None
+    """When the first of them changed; None where that cannot be told."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -13,14 +14,20 @@ from otel_ml_conventions.attributes import (
     MlDriftTargetValues,
 )
 from otel_ml_processor.assess.drift import MISSING, NON_FINITE, TYPE_ERROR, UNSEEN
+from otel_ml_processor.assess.evidence import ColumnEvidence, GatheredEvidence, Observed
 from otel_ml_processor.assess.promise import is_broken
 from otel_ml_processor.assess.reading import Change, DriftKind
+from otel_ml_processor.assess.recent_windows import RecentWindows
 from otel_ml_processor.columns import StreamKey
+from otel_ml_processor.config import DriftConfig
+from otel_ml_processor.sketches.slots import N_EXCLUSIVE, N_SLOTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from otel_ml_processor.assess.reading import Reading, TargetReading, WindowSpan
+    from otel_ml_processor.assess.recent_windows import ChangeMoment
+    from otel_ml_processor.windows.streams import ClosedWindow
 
 __all__ = ["DriftStates", "StateMemory", "describe"]
 
@@ -40,57 +47,115 @@ _SURE: Final = 1e-16
 
 
 class StateMemory(NamedTuple):
-    """What is remembered of one window of one stream, in words: the states of its targets are target, name and state."""
+    """
+    What is remembered of one window of one stream, in words: the states of its targets are target, name and state.
+
+    `slow` are target and name of those whose slow drift has been told. What the windows before counted is not remembered: when
+    something changed is told from the windows since.
+    """
 
     stream: tuple[str, str, str, str]
     window: str
     last: str
     was_steady: bool
     targets: tuple[tuple[str, str, str], ...]
+    evidence: tuple[ColumnEvidence, ...] = ()
+    slow: tuple[tuple[str, str], ...] = ()
+
+
+_Key = tuple[MlDriftTargetValues, str]
 
 
 @dataclass(slots=True)
 class _Memory:
     """What one window of one stream has been so far."""
 
-    last: MlDriftStateValues
-    states: dict[tuple[MlDriftTargetValues, str], MlDriftStateValues] = field(default_factory=dict)
+    evidence: GatheredEvidence
+    last: MlDriftStateValues | None = None
+    states: dict[_Key, MlDriftStateValues] = field(default_factory=dict)
     was_steady: bool = False
+    slow: set[_Key] = field(default_factory=set)
+    """Whose slow drift has been told and is not over."""
+    recent: RecentWindows = field(default_factory=RecentWindows)
+    places: dict[_Key, slice] = field(default_factory=dict)
+    """Where in a window's counts the rows of a target lie."""
+    drifted: dict[_Key, int] = field(default_factory=dict)
+    """The last window in which a target was `drifting`, by its number in `recent`."""
 
 
 class DriftStates:
     """
-    The last state of every target, per stream and window name.
+    The last state of every target, per stream and window name, and what gathers over windows.
 
-    Grows with the streams that are observed and not forgotten, and with nothing else. Not thread-safe: one `tick` at a time.
+    Grows with the streams that are observed and not forgotten, and with nothing else: per window name of a stream the counts of its
+    last 36 windows. Not thread-safe: one `tick` at a time.
     """
 
-    __slots__ = ("_streams",)
+    __slots__ = ("_streams", "_windows_between_alarms")
 
-    def __init__(self) -> None:
+    def __init__(
+        self, windows_between_alarms: float = DriftConfig().windows_between_alarms
+    ) -> None:
+        self._windows_between_alarms = windows_between_alarms
         self._streams: dict[StreamKey, dict[str, _Memory]] = {}
+
+    def gather(self, window: ClosedWindow, reading: Reading) -> Reading:
+        """
+        Return *reading* of *window* with the evidence of slow drift, to which this window has been added.
+
+        To be called once per window, before `observe`. A reading without targets, of a window that was not tested, stays as it is.
+        """
+        if not reading.targets or window.reference is None:
+            return reading
+        memory = self._memory(reading)
+        counts = window.closed.summary
+        memory.recent.add(reading.window, counts.counts)
+        memory.places = dict(zip(map(_key, reading.targets), window.reference.places, strict=True))
+        insufficient = MlDriftStateValues.INSUFFICIENT
+        evidence = memory.evidence.add(
+            [
+                Observed(comparison, target.state is not insufficient)
+                for comparison, target in zip(counts.comparisons(), reading.targets, strict=True)
+            ]
+        )
+        targets = (replace(t, evidence=evidence.get(_key(t))) for t in reading.targets)
+        promised = self._windows_between_alarms
+        return replace(reading, targets=tuple(targets), windows_between_alarms=promised)
 
     def observe(self, reading: Reading) -> Change | None:
         """
-        Return what has become `drifting` with *reading*, the largest effect first; None where nothing has.
+        Return what has become `drifting` with *reading*, the largest effect first, and where evidence is an alarm; None where nothing.
 
         It is skew where no reading of this stream and window has been steady yet, else drift. Readings and targets that are
-        insufficient, and readings without targets, say nothing and change nothing.
+        insufficient, and readings without targets, say nothing and change nothing. The slow drift of what is drifting is not told.
         """
         if not reading.targets:
             return None
-        memory = self._streams.setdefault(reading.stream, {}).setdefault(
-            reading.window.name, _Memory(reading.state)
-        )
+        memory = self._memory(reading)
         memory.last = reading.state
         if reading.state is MlDriftStateValues.INSUFFICIENT:
             return None
         changed = [target for target in reading.targets if _began_to_drift(memory, target)]
+        slow = [t for t in reading.targets if _began_slowly(memory, t, reading)]
         kind = DriftKind.DRIFT if memory.was_steady else DriftKind.SKEW
         memory.was_steady |= reading.state is MlDriftStateValues.STEADY
-        if not changed:
+        changed.sort(key=_largest_first)
+        slow.sort(key=_most_evidence_first)
+        moment = _moment(memory, [*changed, *slow])
+        _note_drifting(memory, reading)
+        if not changed and not slow:
             return None
-        return Change(reading, kind, tuple(sorted(changed, key=_largest_first)))
+        return Change(reading, kind, tuple(changed), tuple(slow), moment)
+
+    def _memory(self, reading: Reading) -> _Memory:
+        windows = self._streams.setdefault(reading.stream, {})
+        memory = windows.get(reading.window.name)
+        if memory is None:
+            memory = windows[reading.window.name] = self._new_memory()
+        return memory
+
+    def _new_memory(self) -> _Memory:
+        return _Memory(GatheredEvidence(self._windows_between_alarms))
 
     def last(self, stream: StreamKey, window: str) -> MlDriftStateValues | None:
         """Return the state of the last reading that had targets; None before the first."""
@@ -106,9 +171,12 @@ class DriftStates:
                 memory.last.value,
                 memory.was_steady,
                 tuple((t.value, name, state.value) for (t, name), state in memory.states.items()),
+                memory.evidence.memory(),
+                tuple((target.value, name) for target, name in sorted(memory.slow)),
             )
             for stream, windows in self._streams.items()
             for window, memory in windows.items()
+            if memory.last is not None
         ]
 
     def recall(self, memories: Iterable[StateMemory]) -> None:
@@ -116,14 +184,17 @@ class DriftStates:
         Remember what was remembered elsewhere or before, in place of what is remembered of the same windows.
 
         Raises:
-            ValueError: If a word is no target or no state.
+            ValueError: If a word is no target or no state, or a number of the evidence is none.
         """
         for said in memories:
-            states = {
+            memory = self._new_memory()
+            memory.last, memory.was_steady = MlDriftStateValues(said.last), said.was_steady
+            memory.states = {
                 (MlDriftTargetValues(target), name): MlDriftStateValues(state)
                 for target, name, state in said.targets
             }
-            memory = _Memory(MlDriftStateValues(said.last), states, said.was_steady)
+            memory.evidence.recall(said.evidence)
+            memory.slow = {(MlDriftTargetValues(target), name) for target, name in said.slow}
             self._streams.setdefault(StreamKey(*said.stream), {})[said.window] = memory
 
     def forget(self, stream: StreamKey) -> None:
@@ -131,15 +202,52 @@ class DriftStates:
         self._streams.pop(stream, None)
 
 
+def _key(target: TargetReading) -> _Key:
+    return target.target, target.name
+
+
 def _began_to_drift(memory: _Memory, target: TargetReading) -> bool:
     """Whether *target* drifts and did not before; its state is remembered."""
     if target.state is MlDriftStateValues.INSUFFICIENT:
         return False
-    key = (target.target, target.name)
+    key = _key(target)
     before = memory.states.get(key)
     memory.states[key] = target.state
     drifting = MlDriftStateValues.DRIFTING
     return target.state is drifting and before is not drifting
+
+
+def _began_slowly(memory: _Memory, target: TargetReading, reading: Reading) -> bool:
+    """Whether the evidence of *target* is an alarm and was none since it was last gone; of what drifts anyway nothing new is said."""
+    key, evidence = _key(target), target.evidence
+    if evidence is None:
+        return False
+    if evidence.log <= 0:
+        memory.slow.discard(key)
+    if key in memory.slow or evidence.log < math.log(reading.windows_between_alarms):
+        return False
+    memory.slow.add(key)
+    return target.state is not MlDriftStateValues.DRIFTING
+
+
+def _moment(memory: _Memory, changed: Sequence[TargetReading]) -> ChangeMoment | None:
+    """Return when the first of *changed* did, as the windows since it last drifted tell."""
+    key = _key(changed[0]) if changed else None
+    place = memory.places.get(key) if key else None
+    if key is None or place is None:
+        return None
+    rows = slice(place.start, place.stop + N_EXCLUSIVE - N_SLOTS)  # each row in one cell or slot
+    return memory.recent.changed(rows, after=memory.drifted.get(key, 0))
+
+
+def _note_drifting(memory: _Memory, reading: Reading) -> None:
+    for target in reading.targets:
+        if target.state is MlDriftStateValues.DRIFTING:
+            memory.drifted[_key(target)] = memory.recent.added
+
+
+def _most_evidence_first(target: TargetReading) -> float:
+    return -target.evidence.log if target.evidence else 0.0
 
 
 def _largest_first(target: TargetReading) -> tuple[float, float, str]:
@@ -156,10 +264,46 @@ def describe(change: Change) -> str:
         that samples are independent (iid).
     """
     reading = change.reading
+    where = (
+        f"in window {reading.window.name} ({reading.rows} samples, {_time_range(reading.window)})"
+    )
+    said = [f"{reading.stream}:"]
+    if change.targets:
+        said.append(f"{_subject(change.targets)} {_verb(change)} {where}: {_list(change.targets)}.")
+    if change.slow:
+        said.append(_slow_drift(change, "besides" if change.targets else where))
+    if change.moment is not None:
+        said.append(_since_when(change.moment))
+    if change.targets:
+        said.append(f"{_caveat(change)}{_promise(reading)}")
+    if change.slow:
+        said.append(_promise_of_evidence(reading))
+    return " ".join(said)
+
+
+def _slow_drift(change: Change, where: str) -> str:
+    verb = "drift" if len(change.slow) > 1 else "drifts"
+    return f"{_subject(change.slow)} {verb} slowly {where}: {_joined(change.slow, _direction)}."
+
+
+def _direction(target: TargetReading) -> str:
+    if target.evidence is None:
+        return ""
+    direction = "rising" if target.evidence.rises else "falling"
+    return f"{direction}, evidence e^{target.evidence.log:.1f}"
+
+
+def _since_when(moment: ChangeMoment) -> str:
     return (
-        f"{reading.stream}: {_subject(change.targets)} {_verb(change)} in window {reading.window.name} "
-        f"({reading.rows} samples, {_time_range(reading.window)}): {_list(change.targets)}. "
-        f"{_caveat(change)}{_promise(reading)}"
+        f"That most likely began at {_time(moment.at_ns)}, between {_time(moment.earliest_ns)} and "
+        f"{_time(moment.latest_ns)} (90 %)."
+    )
+
+
+def _promise_of_evidence(reading: Reading) -> str:
+    return (
+        "No single window need show it; without drift so much evidence gathers at most once in "
+        f"{reading.windows_between_alarms:g} windows, provided that windows are independent."
     )
 
 
@@ -185,9 +329,12 @@ def _caveat(change: Change) -> str:
 
 
 def _list(targets: Sequence[TargetReading]) -> str:
-    named = ", ".join(
-        f"{t.name or t.target.value} ({_size(t)}, {_certainty(t)})" for t in targets[:_NAMED]
-    )
+    return _joined(targets, lambda target: f"{_size(target)}, {_certainty(target)}")
+
+
+def _joined(targets: Sequence[TargetReading], told: Callable[[TargetReading], str]) -> str:
+    """Return the first of *targets*, each with what is *told* of it, and how many more there are."""
+    named = ", ".join(f"{t.name or t.target.value} ({told(t)})" for t in targets[:_NAMED])
     rest = len(targets) - _NAMED
     return f"{named}, and {rest} more" if rest > 0 else named
 
@@ -223,8 +370,8 @@ def _percent(share: float) -> str:
 
 
 def _time_range(window: WindowSpan) -> str:
-    start, end = (
-        datetime.fromtimestamp(ns // 10**9, tz=timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        for ns in (window.start_ns, window.end_ns)
-    )
-    return f"{start} to {end}"
+    return f"{_time(window.start_ns)} to {_time(window.end_ns)}"
+
+
+def _time(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns // 10**9, tz=timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -23,6 +23,7 @@ from otel_ml_conventions.events import EVENT_ML_DRIFT_DETECTED
 from otel_ml_conventions.schema import SCHEMA_URL
 from otel_ml_processor.emit.otlp import key_value, resource, scope
 from otel_ml_processor.emit.points import valid_text, window_attributes
+from otel_ml_processor.emit.readings import iso_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,9 +46,10 @@ def drift_event(
     Return the serialized `ExportLogsServiceRequest` that says what began to drift, in *description* also in words.
 
     The record's time is the end of the window, *now_ns* when it was noticed; *effect_floor* is the debiased PSI from which on
-    something counts as drift. The event is about the first target of *change*; a number that is not finite is left out,
-    in an array with all of its kind.
+    something counts as drift. The event is about the first target of *change*, or, where no window drifts by itself, about what
+    drifts slowly (method `e_cusum`); a number that is not finite is left out, in an array with all of its kind.
     """
+    about = _largest(change.targets[0], effect_floor) if change.targets else _slowest(change)
     record = LogRecord(
         time_unix_nano=max(0, change.reading.window.end_ns),
         observed_time_unix_nano=now_ns,
@@ -59,8 +61,9 @@ def drift_event(
             for key, value in {
                 **dict(window_attributes(change.reading)),
                 **_whole(change),
-                **_largest(change.targets[0], effect_floor),
+                **about,
                 **_features(change.targets, effect_floor),
+                **_moment(change),
                 keys.ML_DRIFT_DESCRIPTION: valid_text(description),
             }.items()
         ],
@@ -87,13 +90,40 @@ def _largest(target: TargetReading, effect_floor: float) -> _Attributes:
         keys.ML_DRIFT_P_VALUE: target.p_value,
         keys.ML_DRIFT_THRESHOLD: _threshold(target, effect_floor),
     }
+    about = _about(target, MlDriftMethodValues.PSI)
+    return about | {key: value for key, value in numbers.items() if math.isfinite(value)}
+
+
+def _slowest(change: Change) -> _Attributes:
+    """Return what has the most evidence of slow drift: logarithms of it, and of what is an alarm."""
+    target = change.slow[0]
+    features = [t for t in change.slow if t.target == MlDriftTargetValues.FEATURE][:MAX_FEATURES]
+    about = _about(target, MlDriftMethodValues.E_CUSUM) | {
+        keys.ML_DRIFT_SCORE: _evidence(target),
+        keys.ML_DRIFT_THRESHOLD: math.log(change.reading.windows_between_alarms),
+    }
+    if features:
+        about[keys.ML_DRIFT_FEATURES] = [valid_text(feature.name) for feature in features]
+        about[keys.ML_DRIFT_SCORES] = [_evidence(feature) for feature in features]
+    return about
+
+
+def _evidence(target: TargetReading) -> float:
+    return target.evidence.log if target.evidence else 0.0
+
+
+def _about(target: TargetReading, method: MlDriftMethodValues) -> _Attributes:
     about: _Attributes = {
         keys.ML_DRIFT_TARGET: target.target.value,
-        keys.ML_DRIFT_METHOD: MlDriftMethodValues.PSI.value,
+        keys.ML_DRIFT_METHOD: method.value,
     }
     if target.target == MlDriftTargetValues.FEATURE:
         about[keys.ML_FEATURE_NAME] = valid_text(target.name)
-    return about | {key: value for key, value in numbers.items() if math.isfinite(value)}
+    return about
+
+
+def _moment(change: Change) -> _Attributes:
+    return {keys.ML_DRIFT_CHANGE_TIME: iso_time(change.moment.at_ns)} if change.moment else {}
 
 
 def _features(targets: Sequence[TargetReading], effect_floor: float) -> _Attributes:

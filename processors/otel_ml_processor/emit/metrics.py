@@ -65,11 +65,11 @@ MAX_POINTS: Final = 5000
 SERIES_BUDGET: Final = "series_budget"
 """Cause under which `ml.processor.overflow` counts the samples of features that are not exported."""
 _WINDOW_ALLOWANCE: Final = 64
-"""Points of one window that belong to no feature: at most 24, two more per score and one per quantile."""
+"""Points of one window that belong to no feature: at most 26, two more per score and one per quantile."""
 _STREAM_ALLOWANCE: Final = MAX_LABELS + 4
 """Points of a stream that belong to no window: its labels and their overflow, violations, age and size of the reference."""
-_POINTS_PER_FEATURE: Final = 1 + len(MlDriftStateValues) + 5
-"""p-value, states and shares; each exported score is one more."""
+_POINTS_PER_FEATURE: Final = 2 + len(MlDriftStateValues) + 5
+"""p-value, evidence, states and shares; each exported score is one more."""
 _OVERFLOW: Final = "otel.metric.overflow"
 
 # The collector's names for what it says of itself, so that dashboards made for a collector work for this hop; no convention of ours.

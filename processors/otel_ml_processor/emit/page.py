@@ -105,6 +105,19 @@ def _drifting(reading: Reading) -> tuple[int, int]:
     return sum(t.state == MlDriftStateValues.DRIFTING for t in features), len(features)
 
 
+def _slowly(reading: Reading) -> str:
+    """Return what drifts slowly by the evidence of all windows so far, in words; empty where nothing does."""
+    level = math.log(reading.windows_between_alarms or math.inf)
+    slow = [t for t in reading.targets if t.evidence is not None and t.evidence.log >= level]
+    named = [
+        f"{valid_text(t.name) or t.target.value} ({'rising' if t.evidence.rises else 'falling'})"
+        for t in slow[:_SHOWN]
+        if t.evidence is not None
+    ]
+    rest = [f"{len(slow) - _SHOWN} more"] if len(slow) > _SHOWN else []
+    return ", ".join(named + rest)
+
+
 def _driver(target: TargetReading) -> str:
     """Return what changed, where something did."""
     changed = target.state in {MlDriftStateValues.DRIFTING, MlDriftStateValues.WARNING}
@@ -183,6 +196,7 @@ _ENVIRONMENT.filters.update(
     psi=_psi,
     share=_share,
     short=_short,
+    slowly=_slowly,
     sorted_targets=_sorted_targets,
     span=_span,
     text=valid_text,

@@ -117,9 +117,12 @@ def status_points(where: Attributes, target: Target, state: MlDriftStateValues) 
 def target_points(
     where: Attributes, target: TargetReading, scores: Sequence[str]
 ) -> list[NamedPoint]:
-    """Return the scores (those of *scores* that were computed), the p-value and, of a feature, its shares."""
+    """Return the scores (those of *scores* that were computed), the p-value, the evidence and, of a feature, its shares."""
     about = (*where, *_target_attributes(Target(target.target, target.name)))
     points = [NamedPoint(names.METRIC_ML_DRIFT_P_VALUE, Point(about, target.p_value))]
+    if target.evidence is not None:
+        evidence = Point(about, target.evidence.log)
+        points.append(NamedPoint(names.METRIC_ML_DRIFT_EVIDENCE, evidence))
     for method in scores:
         if method in target.scores:
             score = Point((*about, (keys.ML_DRIFT_METHOD, method)), target.scores[method])

@@ -76,6 +76,7 @@ def _reading(reading: Reading) -> dict[str, Any]:
         "false_alarm_promised": reading.alpha,
         "false_alarm_measured": reading.measured,
         "mode": reading.mode.value,
+        "windows_between_alarms": reading.windows_between_alarms,
         "reference_id": reading.reference_id,
         "targets": [_target(target) for target in reading.targets],
         "confidence": reading.confidence and _confidence(reading.confidence),
@@ -98,6 +99,7 @@ def _target(target: TargetReading) -> dict[str, Any]:
         "non_finite": target.non_finite,
         "type_error": target.type_error,
         "driver": target.driver,
+        "evidence": target.evidence and target.evidence.log,
     }
 
 

@@ -1,0 +1,114 @@
+"""Slow drift of a stream: evidence that the windows of one name leave behind, column by column."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from otel_ml_conventions.attributes import MlDriftTargetValues
+from otel_ml_processor.assess.reading import Evidence
+from otel_ml_processor.sketches.slots import N_SLOTS
+from otel_ml_processor.statistics.evidence import (
+    SlowDrift,
+    alarm_level,
+    location_score,
+    tolerance,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from otel_ml_processor.columns import FloatArray
+    from otel_ml_processor.windows.summary import Comparison
+
+__all__ = ["ColumnEvidence", "GatheredEvidence", "Observed"]
+
+_SHAPE = (2, 3)
+"""Directions and steps of one column; see `SlowDrift`."""
+_Column = tuple[MlDriftTargetValues, str]
+
+
+class ColumnEvidence(NamedTuple):
+    """What has gathered of one column, in words and numbers: logarithms of e-values, as `SlowDrift.state` has them, in a row."""
+
+    target: str
+    name: str
+    logs: tuple[float, ...]
+
+
+class Observed(NamedTuple):
+    """A column of a window: beside its reference, whether it has enough rows, and how many times its variance is what chance gives."""
+
+    comparison: Comparison
+    is_sufficient: bool
+    inflation: float = 1.0
+
+
+class GatheredEvidence:
+    """
+    What the windows of one name of one stream have said of a lasting shift, six numbers per column.
+
+    Columns whose cells have an order take part. Each one's evidence is divided by their number, so that together they reach
+    *windows_between_alarms*, without drift, once in at least so many independent windows on average.
+    """
+
+    __slots__ = ("_level", "_logs")
+
+    def __init__(self, windows_between_alarms: float) -> None:
+        self._level = alarm_level(windows_between_alarms)
+        self._logs: dict[_Column, FloatArray] = {}
+
+    def add(self, columns: Sequence[Observed]) -> dict[_Column, Evidence]:
+        """Take in the columns of one window; return the evidence of each that has an order, by target and name."""
+        ordered = [column for column in columns if column.comparison.ordered]
+        if not ordered:
+            return {}
+        keys = [(column.comparison.target, column.comparison.name) for column in ordered]
+        drift = SlowDrift(len(ordered), self._level)
+        drift.state = np.array([self._logs.get(key, np.zeros(_SHAPE)) for key in keys])
+        found = [_score(column) for column in ordered]
+        drift.add(np.array([score for score, _ in found]), np.array([b for _, b in found]))
+        self._logs = dict(zip(keys, drift.state, strict=True))
+        shared = drift.by_feature - math.log(len(ordered))
+        return {
+            key: Evidence(float(log), bool(direction > 0))
+            for key, log, direction in zip(keys, shared, drift.directions, strict=True)
+        }
+
+    def memory(self) -> tuple[ColumnEvidence, ...]:
+        """Return all that is remembered, for `recall`."""
+        return tuple(
+            ColumnEvidence(target.value, name, tuple(logs.ravel().tolist()))
+            for (target, name), logs in self._logs.items()
+        )
+
+    def recall(self, columns: Iterable[ColumnEvidence]) -> None:
+        """
+        Remember what was remembered elsewhere or before.
+
+        Raises:
+            ValueError: If a word is no target, or numbers are not six finite ones.
+        """
+        self._logs = {(MlDriftTargetValues(c.target), c.name): _logs(c) for c in columns}
+
+
+def _score(column: Observed) -> tuple[float, float]:
+    """Return the location score and what of it is no evidence; NaN of a column that says nothing."""
+    reference, current = (
+        counts[:-N_SLOTS] for counts in (column.comparison.reference, column.comparison.current)
+    )
+    n, m = int(reference.sum()), int(current.sum())
+    if not (column.is_sufficient and n and m):
+        return math.nan, 0.0
+    return location_score(reference, current) / math.sqrt(column.inflation), tolerance(n, m)
+
+
+def _logs(column: ColumnEvidence) -> FloatArray:
+    logs = np.array(column.logs, dtype=np.float64)
+    if logs.size != math.prod(_SHAPE) or not np.isfinite(logs).all():
+        raise ValueError(
+            f"evidence of {column.target} {column.name!r}: expected {math.prod(_SHAPE)} finite numbers, got {column.logs}"
+        )
+    return logs.reshape(_SHAPE)
