@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 _MAX_SHOWN: Final = 3
+_FEW_NUMBERS: Final = 64  # which Python adds up sooner than numpy begins
 _MAX_PARTS: Final = 16
 # A range is wider by this part of its ends: what went through single precision is still inside.
 _SINGLE_PRECISION: Final = 1e-6
@@ -287,12 +288,22 @@ def failures_of_output(output: Any, samples: int | None = None) -> tuple[Failure
     passes: it is the logarithm of an impossible class. Of arrays in a list, a tuple or a map the
     first 16 are looked at.
     """
+    if _is_sound_array(output):
+        return ()
     if isinstance(output, list) and len(output) == 1 and getattr(output[0], "shape", None):
         output = output[0]  # in the caller's time: one output of several that there might be
     if not isinstance(output, (dict, list, tuple)):
         return _of_part(output, samples)
     found = (failure for part in _parts(output) for failure in _of_part(part, samples))
     return tuple(dict.fromkeys(found))
+
+
+def _is_sound_array(output: Any) -> bool:
+    """Whether *output* is a small array of whole numbers, or of finite ones: most answers, in the caller's time."""
+    if type(output).__name__ != "ndarray" or not 0 < output.size <= _FEW_NUMBERS:
+        return False
+    kind = output.dtype.kind
+    return kind in "iub" or (kind == "f" and math.isfinite(sum(output.ravel().tolist())))
 
 
 def _parts(output: Any) -> Sequence[Any]:

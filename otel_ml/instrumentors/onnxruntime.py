@@ -14,6 +14,7 @@ from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
 from otel_ml.instrumentors._identity import Metadata, identify, stored_at
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._loading import Loaded, loaded_into
 from otel_ml.instrumentors._observing import Captured, Observer, Subject
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.settings import Settings
@@ -98,8 +99,15 @@ class OnnxRuntimeInstrumentor(FrameworkInstrumentor):
         def cover_sessions(collection: ModuleType) -> None:
             coverage.observe(collection.Session, *_RUNS)
             coverage.guard(collection.Session, "set_providers", trains=True)
+            coverage.load(collection.InferenceSession, "__init__")
 
         coverage.when_imported("onnxruntime.capi.onnxruntime_inference_collection", cover_sessions)
+
+    def loaded(
+        self, _name: str, args: tuple[Any, ...], kwargs: dict[str, Any], _result: Any
+    ) -> Loaded:
+        """Return the session, and the file that it was made of."""
+        return loaded_into(args, kwargs)
 
     def observing(self, observer: Observer) -> Callable[..., Any]:
         """Return the observer's `observe`, except for runs that end in a callback."""

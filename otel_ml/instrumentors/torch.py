@@ -14,6 +14,7 @@ from otel_ml.instrumentors._answers import Answer, Answers
 from otel_ml.instrumentors._hugging_face import class_names, hub_metadata
 from otel_ml.instrumentors._identity import Metadata, identify
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._loading import Loaded, file_of
 from otel_ml.instrumentors._observing import Captured, Observer, Subject
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.settings import Settings
@@ -86,10 +87,23 @@ class TorchInstrumentor(FrameworkInstrumentor):
             # It calls the module once more, to compare, when nothing tells of tracing any more.
             coverage.guard(tracing, "trace", "trace_module", "_trace_impl")
 
+        def cover_loading(module: ModuleType) -> None:
+            coverage.load(module, "load")
+
+        coverage.when_imported("torch", cover_loading)
+        coverage.when_imported("torch.jit", cover_loading)
         coverage.when_imported("torch.nn.modules.module", cover_modules)
         coverage.when_imported("torch.fx._symbolic_trace", cover_symbolic_tracing)
         coverage.when_imported("torch.jit._trace", cover_tracing)
         coverage.when_imported("torch.jit", cover_tracing)
+
+    def loaded(
+        self, _name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
+    ) -> Loaded | None:
+        """Return the module that was read; weights alone, and whatever else a file holds, are no model."""
+        if not isinstance(result, sys.modules["torch"].nn.Module):
+            return None
+        return Loaded(result, file_of(args[0] if args else kwargs.get("f")))
 
     def observing(self, observer: Observer) -> Callable[..., Any]:
         """Return the observer's `observe` for calls that are inferences."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import logging
 import signal
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +27,8 @@ __all__ = ["main"]
 
 _MISUSE: Final = 2
 _TICK_S: Final = 1.0
+_ARENA_MAX: Final = -8
+"""`M_ARENA_MAX` of glibc's `mallopt`."""
 _LOGGER: Final = logging.getLogger(__name__)
 
 _EPILOG: Final = """\
@@ -79,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(config: Config, arguments: argparse.Namespace) -> None:
+    _share_one_heap()
     stopping, reloading = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -92,6 +97,17 @@ def _run(config: Config, arguments: argparse.Namespace) -> None:
             config, service = _reloaded(config, service, arguments)
         service.tick()
     service.stop()
+
+
+def _share_one_heap() -> None:
+    """
+    Have all threads share one heap, before there are any.
+
+    glibc gives each thread one of its own and keeps in each what the largest request took: a dozen compressed bombs, refused one after the other,
+    left 270 MiB behind, and leave 5 with one heap, at the same CPU per span. Other C libraries have no such heaps.
+    """
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
 
 
 def _reloaded(

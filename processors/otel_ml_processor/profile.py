@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FORMAT",
     "MAX_PROFILE_BYTES",
+    "Calibration",
     "CellReference",
     "Profile",
     "SelfTest",
@@ -71,6 +72,22 @@ class SelfTest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     p_values: dict[str, list[float]]
 
 
+class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """
+    What the model's scores meant in the reference, where the truth was known: how many rows per score bin, and how many came true.
+
+    `edges` are the inner ones, ascending, bins are closed on the right. `probabilities` are those of coming true, fitted so that they
+    never fall with the score.
+    """
+
+    positive: str | None = None
+    """The class whose probability the score is. Without one it is the confidence, and a row comes true where the prediction is right."""
+    edges: list[float]
+    rows: list[int]
+    positives: list[int]
+    probabilities: list[float]
+
+
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where the rows came from."""
 
@@ -96,6 +113,9 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """The 5 % quantile of the reference's confidence."""
     median_confidence: float | None = None
     self_tests: list[SelfTest] = []
+    calibration: Calibration | None = None
+    performance: dict[str, float] = {}
+    """By name of the score, how good the predictions of the reference were; empty where its truth is not known."""
 
 
 def _canonical(profile: Profile) -> bytes:
@@ -129,6 +149,8 @@ def read_profile(path: Path) -> Profile:
     profile = _parsed(_content(path), path)
     for place, column in _columns(profile):
         _check_column(column, f"{path}: {place}")
+    if profile.calibration is not None:
+        _check_calibration(profile.calibration, f"{path}: $.calibration")
     if profile.id != sealed(profile).id:
         message = f"{path}: $.id: the content does not match the id; build the profile again instead of editing it"
         raise ProfileError(message)
@@ -178,3 +200,20 @@ def _check_column(column: CellReference, place: str) -> None:
         raise ProfileError(f"{place}.counts: expected counts >= 0, got {min(column.counts)}")
     if any(left >= right for left, right in zip(column.edges, column.edges[1:], strict=False)):
         raise ProfileError(f"{place}.edges: expected strictly ascending edges")
+
+
+def _check_calibration(calibration: Calibration, place: str) -> None:
+    edges, probabilities = calibration.edges, calibration.probabilities
+    for name in ("rows", "positives", "probabilities"):
+        found = len(getattr(calibration, name))
+        if found != len(edges) + 1:
+            raise ProfileError(
+                f"{place}.{name}: expected {len(edges) + 1} numbers for {len(edges)} edges, got {found}"
+            )
+    if any(left >= right for left, right in zip(edges, edges[1:], strict=False)):
+        raise ProfileError(f"{place}.edges: expected strictly ascending edges")
+    pairs = zip(calibration.positives, calibration.rows, strict=True)
+    if not all(0 <= positives <= rows for positives, rows in pairs):
+        raise ProfileError(f"{place}.positives: expected counts from 0 to those of 'rows'")
+    if not all(0.0 <= probability <= 1.0 for probability in probabilities):
+        raise ProfileError(f"{place}.probabilities: expected numbers in [0, 1]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import subprocess
 import sys
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import httpx
 import msgspec
-import psutil
 
 from otel_ml_processor.config import Duration, WindowConfig
 from otel_ml_processor.profile import write_profile
@@ -42,7 +42,8 @@ class Hop:
     """
     A processor whose next hop is at *forward*; without one it is in mode tee.
 
-    *receive* and *more* are further options, of `receive` and of all; *also* of `forward`. By default there is no state.
+    *receive* and *more* are further options, of `receive` and of all; *also* of `forward`. By default there is no state. All its addresses are at
+    *host*.
     """
 
     def __init__(
@@ -53,11 +54,12 @@ class Hop:
         *,
         receive: str = "",
         also: str = "",
+        host: str = "127.0.0.1",
     ) -> None:
         folder.mkdir(exist_ok=True)
         write_profile(profile(), folder / "fraud.json")
         self.folder, self.starts = folder, 0
-        self.grpc, self.http, self.page, self.emit = (f"127.0.0.1:{free_port()}" for _ in range(4))
+        self.grpc, self.http, self.page, self.emit = (f"{host}:{free_port()}" for _ in range(4))
         self.config = folder / "processor.yaml"
         self.process: subprocess.Popen[bytes] | None = None
         self.write(forward, more, receive=receive, also=also)
@@ -112,7 +114,8 @@ profiles: [fraud.json]
 
     def resident_bytes(self) -> int:
         """Return its resident memory."""
-        return int(psutil.Process(self.pid).memory_info().rss)
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * resource.getpagesize()
 
     def series(self) -> dict[str, float]:
         """Return all series of `/metrics` by name and labels."""

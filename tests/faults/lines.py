@@ -29,14 +29,18 @@ class Line:
     """Passes connections to `endpoint` on to *far*, `host:port`, as the fault that is set has it."""
 
     def __init__(self, far: str) -> None:
-        host, _, port = far.rpartition(":")
-        self._far = (host, int(port))
+        self.leads_to(far)
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._port: int = self._listening.getsockname()[1]
         self.endpoint = f"127.0.0.1:{self._port}"
         self._fault: Fault = "none"
         self._open: set[socket.socket] = set()
         self._is_ending = False
+
+    def leads_to(self, far: str) -> None:
+        """Lead new connections to *far*."""
+        host, _, port = far.rpartition(":")
+        self._far = (host, int(port))
 
     @contextmanager
     def serving(self) -> Iterator[Line]:

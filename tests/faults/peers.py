@@ -53,7 +53,7 @@ class Peer(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no types
     """
 
     def __init__(
-        self, behaviour: Behaviour = taking, port: int = 0, largest: int = 4 << 20
+        self, behaviour: Behaviour = taking, *, largest: int = 4 << 20, host: str = "127.0.0.1"
     ) -> None:
         self.behaviour = behaviour
         self.taken: list[bytes] = []
@@ -66,7 +66,7 @@ class Peer(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no types
             options=(("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", largest)),
         )
         self._server.add_generic_rpc_handlers((self,))
-        self.endpoint = f"127.0.0.1:{self._server.add_insecure_port(f'127.0.0.1:{port}')}"
+        self.endpoint = f"{host}:{self._server.add_insecure_port(f'{host}:0')}"
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
         """Return what answers any method."""

@@ -86,8 +86,8 @@ class GrpcServer:
             export = grpc.stream_unary_rpc_method_handler(partial(self._export, take))
             handler = grpc.method_handlers_generic_handler(signal.service, {"Export": export})
             self._server.add_generic_rpc_handlers((handler,))
-        self._health = HealthServicer()
-        self._health.set("", HealthCheckResponse.NOT_SERVING)
+        self._health_thread = ThreadPoolExecutor(1, thread_name_prefix="otel-ml-health")
+        self._health = _health_on(self._health_thread)
         add_HealthServicer_to_server(self._health, self._server)
         self._port = 0
 
@@ -135,7 +135,8 @@ class GrpcServer:
         """
         self._health.enter_graceful_shutdown()
         self._server.stop(grace_s).wait()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._health_thread):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     def _export(
         self, take: Take, messages: Iterator[bytes], context: grpc.ServicerContext
@@ -164,6 +165,21 @@ class GrpcServer:
                 f"expected one message of at most {self._config.max_message} bytes (receive.max_message)",
                 RefusalCause.UNREADABLE,
             ) from None
+
+
+def _health_on(thread: ThreadPoolExecutor) -> HealthServicer:
+    """
+    Return what tells the health, not serving yet, on *thread*.
+
+    Among the threads of the requests it would wait with them for a next hop that hangs, and whoever asks would restart a processor that is well.
+    """
+    health = HealthServicer()
+    health.set("", HealthCheckResponse.NOT_SERVING)
+    check = partial(health.Check)
+    # What gRPC looks for in a handler; the library of the health service does the same for `Watch`.
+    check.experimental_thread_pool = thread  # type: ignore[attr-defined] # a partial takes any
+    health.Check = check
+    return health
 
 
 def _authorization(context: grpc.ServicerContext) -> str:

@@ -23,8 +23,8 @@ class PlacedRows:
     """
     *rows* of a stream, and where in the block of counts of its *reference* each of them is counted.
 
-    `places` has shape (n_targets, n_rows) and holds positions in that block, or its length where a row says nothing of the target;
-    without a reference it has shape (0, n_rows). A row outside the range of the reference is counted once more, in a slot for that:
+    `places` has shape (n_targets, n_rows), with one more line for the scores where the reference knows what they mean, and holds positions
+    in that block, or its length where a row says nothing of the target; without a reference it has shape (0, n_rows). A row outside the range of the reference is counted once more, in a slot for that:
     row `outside_rows[k]` at position `outside_places[k]`, in any order.
     """
 
@@ -70,10 +70,17 @@ def place(rows: InferenceColumns, reference: Reference | None) -> PlacedRows:
     """Return where each of *rows* is counted; never raises, whatever the values are."""
     targets = reference.targets if reference is not None else ()
     nowhere = reference.n_counts if reference is not None else 0
-    places = np.full((len(targets), len(rows)), nowhere, dtype=np.int64)
+    scores = reference.scores if reference is not None else None
+    places = np.full((len(targets) + (scores is not None), len(rows)), nowhere, dtype=np.int64)
+    if reference is not None and scores is not None:
+        cells = scores.cells(rows.labels, rows.confidences)
+        np.add(cells, reference.score_place.start, out=places[-1], where=cells >= 0)
     outside: list[tuple[IntArray, IntArray]] = []
     for row_of_places, target, block in zip(
-        places, targets, reference.places if reference is not None else (), strict=True
+        places[: len(targets)],
+        targets,
+        reference.places if reference is not None else (),
+        strict=True,
     ):
         outside += _place(rows, target, block.start, row_of_places)
     return PlacedRows(

@@ -18,6 +18,7 @@ from otel_ml_processor.sketches.categories import MAX_OTHER_KNOWN, Categories, c
 from otel_ml_processor.sketches.moments import in_unit
 from otel_ml_processor.sketches.reference_edges import reference_edges
 from otel_ml_processor.sketches.slots import N_SLOTS, Slot
+from otel_ml_processor.windows.score_reference import ScoreReference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,7 +81,7 @@ class Reference:
     A profile, ready to count with.
 
     `targets` are the features in the profile's order, then the prediction, then the confidence, as far as the profile has them.
-    `places[i]` is where target i's counts lie in a flat block of `n_counts` integers.
+    `places[i]` is where target i's counts lie in a flat block of `n_counts` integers; those of the `scores` lie behind them.
     """
 
     id: str
@@ -91,6 +92,8 @@ class Reference:
     places: tuple[slice, ...]
     low_confidence: float | None
     median_confidence: float | None
+    scores: ScoreReference | None = None
+    """What the model's scores meant; None where the truth of the reference is not known."""
 
     @classmethod
     def of(cls, profile: Profile) -> Reference:
@@ -112,12 +115,19 @@ class Reference:
             places=tuple(slice(a, b) for a, b in zip([0, *ends], ends, strict=False)),
             low_confidence=profile.low_confidence,
             median_confidence=profile.median_confidence,
+            scores=ScoreReference.of(profile.calibration) if profile.calibration else None,
         )
 
     @property
     def n_counts(self) -> int:
         """Integers that one window keeps."""
-        return self.places[-1].stop if self.places else 0
+        return self.score_place.stop
+
+    @property
+    def score_place(self) -> slice:
+        """Where the counts of the scores lie; empty where there are none."""
+        start = self.places[-1].stop if self.places else 0
+        return slice(start, start + (self.scores.n_counts if self.scores else 0))
 
     @property
     def features(self) -> tuple[TargetReference, ...]:

@@ -109,6 +109,16 @@ class Summary:
         twin.merge(self)
         return twin
 
+    def score_counts(self) -> IntArray | None:
+        """
+        Return the rows by score bin, those for which the positive class was not predicted and those for which it was, shape (2, n_bins).
+
+        None where no reference says what scores mean.
+        """
+        if self.reference is None or self.reference.scores is None:
+            return None
+        return self.counts[self.reference.score_place].reshape(2, -1)
+
     def comparisons(self) -> list[Comparison]:
         """Return every target with both counts, in the reference's order; nothing without a reference."""
         if self.reference is None:

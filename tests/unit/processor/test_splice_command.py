@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,7 +83,7 @@ def test_every_part_has_a_comment_that_says_what_it_does(
     lines = shell.splice(*case.arguments, "--mode", mode).text.splitlines()
     assert lines[0].startswith("# ")
     section = ""
-    for before, line in zip(lines, lines[1:], strict=False):
+    for before, line in pairwise(lines):
         indent = len(line) - len(line.lstrip())
         if indent == 0 and line.endswith(":"):
             section = line
@@ -206,7 +207,7 @@ def test_spans_pass_the_failover_without_a_queue_that_hides_errors(shell: Shell)
 
 
 def test_only_inferences_are_copied_where_that_is_asked_for(shell: Shell) -> None:
-    """The filter comes last before the wall, and belongs to the copy alone."""
+    """The filter stands before the wall, and belongs to the copy alone."""
     path = shell.file(EXISTING)
     copied = shell.splice(path, "--only-inferences").overlay
     names = copied["service"]["pipelines"]["traces/otel_ml"]["processors"]
@@ -216,6 +217,13 @@ def test_only_inferences_are_copied_where_that_is_asked_for(shell: Shell) -> Non
     ]
     refused = shell.splice(path, "--only-inferences", "--mode", "inline")
     assert (refused.status, refused.text) == (2, "")
+
+
+def test_the_copy_is_redacted_behind_its_wall_and_passes_no_sampler(shell: Shell) -> None:
+    """Nothing between the receiver and the wall can fail, and the exporter gets what the store would."""
+    copied = shell.splice(str(FOLDER / "tail_sampling.yaml")).overlay
+    names = copied["service"]["pipelines"]["traces/otel_ml"]["processors"]
+    assert names == ["batch/otel_ml", "redaction"]
 
 
 def test_another_name_gives_every_part_another_name(shell: Shell) -> None:
@@ -418,17 +426,22 @@ def test_a_pipeline_behind_a_connector_is_not_asked_for(shell: Shell) -> None:
 
 
 def test_two_pipelines_can_have_a_copy_each(shell: Shell) -> None:
-    """Another name is all that the second one takes, because a tee leaves the traces where they are."""
+    """The second one shares exporter and way back with the first; a name of its own is all that it takes."""
     text = EXISTING + "    traces/two: {receivers: [otlp/unused], exporters: [otlp/store]}\n"
-    text = text.replace("127.0.0.1:14319", "127.0.0.1:14330")
-    path = shell.file(text)
+    path = shell.file(text.replace("127.0.0.1:14319", "127.0.0.1:14330"))
     first = shell.file(shell.splice(path, "--pipeline", "traces").text, "first.yaml")
     again = shell.splice(path, first, "--pipeline", "traces/two")
     assert again.status == 1
     assert "--name WORD" in again.errors
-    options = ("--pipeline", "traces/two", "--name", "two", "--return", "127.0.0.1:14320")
-    second = shell.splice(path, first, *options)
-    assert second.overlay["service"]["pipelines"]["traces/two"]["receivers"] == ["otlp/unused"]
+    second = shell.splice(path, first, "--pipeline", "traces/two", "--name", "inside").overlay
+    assert set(second) == {"processors", "service"}
+    assert second["service"]["pipelines"] == {
+        "traces/inside": {
+            "receivers": ["otlp/unused"],
+            "processors": ["batch/inside"],
+            "exporters": ["otlp/otel_ml"],
+        }
+    }
 
 
 def test_a_name_in_a_file_cannot_leave_its_comment(shell: Shell) -> None:

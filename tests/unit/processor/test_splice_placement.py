@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from otel_ml_processor.commands.splice.collector import Named, Pipeline
 from otel_ml_processor.commands.splice.layers import Place
-from otel_ml_processor.commands.splice.placement import Said, placed_for_copy, placed_in_line
+from otel_ml_processor.commands.splice.placement import (
+    Placement,
+    Said,
+    around_wall,
+    placed_for_copy,
+    placed_in_line,
+)
 from otel_ml_processor.commands.splice.refusal import RefusedError
 from otel_ml_processor.errors import ConfigError
 
@@ -72,7 +79,7 @@ def test_in_line_the_operator_has_the_last_word() -> None:
     ("processors", "copied"),
     [
         ((), ()),
-        (("memory_limiter", "batch"), ("memory_limiter",)),
+        (("memory_limiter", "batch"), ()),
         (("tail_sampling", "redaction", "batch/large"), ("redaction",)),
         (("filter", "probabilistic_sampler", "transform"), ("filter", "transform")),
     ],
@@ -80,12 +87,35 @@ def test_in_line_the_operator_has_the_last_word() -> None:
 def test_a_copy_passes_what_shapes_spans_and_no_sampler(
     processors: tuple[str, ...], copied: tuple[str, ...]
 ) -> None:
-    """Redaction is passed wherever it stands, because a copy has no sampler that it could come after; batching is done once."""
+    """
+    Redaction is passed wherever it stands, because a copy has no sampler that it could come after; batching is done once.
+
+    A memory limiter is left out: what it refused in the copy and not in the original would be sent, and stored, again.
+    """
     assert placed_for_copy(pipeline(*processors), NOBODY).before == copied
 
 
+@pytest.mark.parametrize(
+    ("names", "before", "behind"),
+    [
+        ((), (), ()),
+        (("redaction", "transform"), (), ("redaction", "transform")),
+        (
+            ("filter", "k8sattributes", "resource", "transform", "redaction"),
+            ("filter", "k8sattributes", "resource"),
+            ("transform", "redaction"),
+        ),
+    ],
+)
+def test_the_wall_of_a_copy_stands_as_early_as_can_be(
+    names: tuple[str, ...], before: tuple[str, ...], behind: tuple[str, ...]
+) -> None:
+    """Only what asks who sent the spans stands before it, in the order that was; behind it a failure reaches no sender."""
+    assert around_wall(names) == (before, behind)
+
+
 @pytest.mark.parametrize("place", [placed_for_copy, placed_in_line])
-def test_what_is_not_known_is_asked_for(place: type[placed_for_copy]) -> None:
+def test_what_is_not_known_is_asked_for(place: Callable[[Pipeline, Said], Placement]) -> None:
     """All at once, each with its line; answered, it goes where the answer says."""
     pipe = pipeline("lookup", "batch", "ours/two")
     with pytest.raises(RefusedError) as caught:

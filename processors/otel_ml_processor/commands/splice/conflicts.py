@@ -20,6 +20,7 @@ __all__ = [
     "check_names_are_free",
     "check_parts_exist",
     "check_receivers_can_be_shared",
+    "exporter_in_use",
     "is_spliced",
 ]
 
@@ -47,6 +48,12 @@ def is_spliced(collector: Collector, pipeline: Pipeline, wishes: Wishes, names: 
         if is_ours or not mode == wishes.mode == "tee":
             raise _twice(exporter, other, mode)
     return False
+
+
+def exporter_in_use(collector: Collector, hop: Hop, names: Names) -> str | None:
+    """Return the exporter by which some pipeline of traces goes to the processor already; None where none does."""
+    found = (_exporter_to(collector, one, hop, names) for one in collector.of_signal("traces"))
+    return next((exporter.name for exporter in found if exporter is not None), None)
 
 
 def _exporter_to(collector: Collector, pipeline: Pipeline, hop: Hop, names: Names) -> Named | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from otel_ml_conventions.attributes import ML_MODEL_NAME
 from otel_ml_processor.commands.splice.collector import type_of
-from otel_ml_processor.commands.splice.placement import batches
+from otel_ml_processor.commands.splice.placement import around_wall, batches, samplers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -62,23 +62,30 @@ def overlay(plan: Plan) -> Overlay:
 def _tee(plan: Plan) -> Overlay:
     names, pipeline = plan.names, plan.pipeline
     added = (*_only_inferences(plan), Part(names.batch, _BATCH, _WALL))
+    before_wall, behind_wall = around_wall(plan.placement.before)
     copy = Part(
         names.to_hop,
         {
             "receivers": [one.name for one in pipeline.receivers],
-            "processors": [*plan.placement.before, *(part.name for part in added)],
-            "exporters": [names.exporter],
+            "processors": [*before_wall, *(part.name for part in added), *behind_wall],
+            "exporters": [plan.exporter or names.exporter],
         },
         f"A copy of what `{pipeline.name}` receives. {_told_of_copy(plan)}",
     )
+    title = (
+        f"Gives the otel-ml processor a copy of what pipeline `{pipeline.name}` receives (mode tee). Your own pipelines stay as they are: "
+        "whatever happens to the processor, they do not notice."
+    )
+    if plan.exporter is not None:
+        shared = f" It goes by `{plan.exporter}`, as what is copied already; the results have their way back."
+        return Overlay(title + shared, {"processors": added}, (copy,), None)
     verdicts = Part(
         names.verdicts,
         {"receivers": [names.receiver], "exporters": list(plan.stores)},
         f"Verdicts on flagged inferences: child spans, sent to where `{pipeline.name}` sends its spans.{_past(plan)}",
     )
     return Overlay(
-        f"Gives the otel-ml processor a copy of what pipeline `{pipeline.name}` receives (mode tee). Your own pipelines stay as they are: "
-        "whatever happens to the processor, they do not notice.",
+        title,
         {
             "receivers": (_return_receiver(plan, "metrics, drift events, and verdicts as spans"),),
             "processors": added,
@@ -115,8 +122,7 @@ def _only_inferences(plan: Plan) -> tuple[Part, ...]:
 
 
 def _told_of_copy(plan: Plan) -> str:
-    before, behind = plan.placement.before, plan.placement.behind
-    skipped = [name for name in behind if type_of(name) != "batch"]
+    before, skipped = plan.placement.before, samplers(plan.placement.behind)
     told = (
         f"It passes {_listed(before)} as there, so the processor sees no more than your back end. "
         if before
@@ -128,10 +134,10 @@ def _told_of_copy(plan: Plan) -> str:
 
 
 def _past(plan: Plan) -> str:
-    samplers = [name for name in plan.placement.behind if type_of(name) != "batch"]
-    if not samplers:
+    skipped = samplers(plan.placement.behind)
+    if not skipped:
         return ""
-    return f" They do not pass {_listed(samplers)}, so one may stand alone where its trace was not kept."
+    return f" They do not pass {_listed(skipped)}, so one may stand alone where its trace was not kept."
 
 
 def _in_line(plan: Plan) -> Overlay:

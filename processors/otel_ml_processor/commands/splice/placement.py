@@ -10,17 +10,19 @@ from otel_ml_processor.commands.splice.refusal import RefusedError
 from otel_ml_processor.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from otel_ml_processor.commands.splice.collector import Collector, Named, Pipeline
 
 __all__ = [
     "Placement",
     "Said",
+    "around_wall",
     "batches",
     "check_redaction_comes_first",
     "placed_for_copy",
     "placed_in_line",
+    "samplers",
 ]
 
 # Contrib 0.14x has renamed some; the former names are read as well.
@@ -40,6 +42,10 @@ _IN_ORDER: Final = {
 }
 """Stay where they are among the others."""
 _BATCH: Final = "batch"
+_NOT_COPIED: Final = _SAMPLERS | {_BATCH, "memory_limiter"}
+"""A copy counts everything, has a batch of its own, and must not refuse what the original has taken: the sender would send it again."""
+_READ_THE_CONNECTION: Final = {"k8sattributes", "k8s_attributes", "attributes", "resource"}
+"""Know who sent the spans, which behind a batch nobody does."""
 _KNOWN: Final = _CONTENT | _SAMPLERS | _IN_ORDER | {_BATCH}
 
 
@@ -77,7 +83,8 @@ def placed_for_copy(pipeline: Pipeline, said: Said) -> Placement:
     """
     Return what the copy of *pipeline* passes on its way to the hop, and what only the original does.
 
-    Samplers are left to the original (every inference is counted), batching too (the copy has a wall of its own).
+    Left to the original are samplers (every inference is counted), batching (the copy has a wall of its own) and the memory limiter (what it
+    refused in the copy alone would be sent again).
 
     Raises:
         RefusedError: If the place of a processor is not known.
@@ -87,7 +94,7 @@ def placed_for_copy(pipeline: Pipeline, said: Said) -> Placement:
         one.name
         for one in pipeline.processors
         if one.name in said.before
-        or (one.name not in said.behind and type_of(one.name) not in {*_SAMPLERS, _BATCH})
+        or (one.name not in said.behind and type_of(one.name) not in _NOT_COPIED)
     ]
     behind = [one.name for one in pipeline.processors if one.name not in before]
     return Placement(tuple(before), tuple(behind))
@@ -129,6 +136,22 @@ def check_redaction_comes_first(collector: Collector, pipeline: Pipeline, said: 
                     why="the processor would see the spans before they are redacted.",
                     way_out=f"--pipeline {further.name}, or --behind {one.name} if the processor may see them so.",
                 )
+
+
+def around_wall(names: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """
+    Return which of the processors *names* of a copy stand before its wall, and which behind.
+
+    As many as can be stand behind it, because a failure there does not reach the senders.
+    """
+    places = [i for i, name in enumerate(names, 1) if type_of(name) in _READ_THE_CONNECTION]
+    cut = max(places, default=0)
+    return names[:cut], names[cut:]
+
+
+def samplers(names: Sequence[str]) -> list[str]:
+    """Return those of the processors *names* that keep a share, or wait for whole traces."""
+    return [name for name in names if type_of(name) in _SAMPLERS]
 
 
 def batches(names: Collection[str]) -> bool:

@@ -11,6 +11,7 @@ from otel_ml_processor.commands.splice.conflicts import (
     check_lists_are_replaced,
     check_parts_exist,
     check_receivers_can_be_shared,
+    exporter_in_use,
     is_spliced,
 )
 from otel_ml_processor.commands.splice.placement import (
@@ -45,7 +46,9 @@ class Plan:
     """Whose exporters get its events."""
     stores: tuple[str, ...]
     """The exporters of the pipeline that are no connectors, else all: where verdict spans go."""
-    only_inferences: bool = False
+    exporter: str | None
+    """The exporter to the processor that is there already, with the way back: another pipeline has a copy, too. None: it is to be added."""
+    only_inferences: bool
     """Whether all other spans are left out of the copy."""
 
 
@@ -63,7 +66,9 @@ def plan(collector: Collector, wishes: Wishes) -> Plan | None:
     if is_spliced(collector, pipeline, wishes, names):
         return None
     check_lists_are_replaced(wishes, pipeline)
-    check_addresses(collector, wishes)
+    exporter = exporter_in_use(collector, wishes.hop, names)
+    if exporter is None:
+        check_addresses(collector, wishes)
     wishes.said.check(pipeline, collector.behind(pipeline))
     check_redaction_comes_first(collector, pipeline, wishes.said)
     if wishes.mode == "tee":
@@ -82,6 +87,7 @@ def plan(collector: Collector, wishes: Wishes) -> Plan | None:
         _results_of(collector, "metrics"),
         _results_of(collector, "logs"),
         tuple(stores or exporters),
+        exporter,
         wishes.only_inferences,
     )
 

@@ -1,0 +1,113 @@
+"""How good the predictions were, by their labels, and how good they are expected to be without."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from otel_ml_conventions.attributes import MlCalibrationMeasureValues
+from otel_ml_processor.statistics.classification import (
+    Confusion,
+    macro_f1,
+)
+from otel_ml_processor.statistics.estimated_performance import (
+    expected_confusion,
+    expected_roc_auc,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from otel_ml_processor.assess.reading import WindowSpan
+    from otel_ml_processor.columns import StreamKey
+    from otel_ml_processor.sketches.outcomes import Outcomes
+    from otel_ml_processor.windows.summary import Summary
+
+__all__ = ["PerformanceReading", "calibration_errors", "estimated_scores", "realized_scores"]
+
+_OF_CONFUSION: Final = ("accuracy", "precision", "recall", "specificity", "f1")
+_OF_NUMBERS: Final = ("mae", "rmse", "mape", "r2")
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceReading:
+    """
+    What the labels of the newest window that has enough of them say.
+
+    `predictions` is how many the window has, `coverage` the share of them that have a label. `realized` and `calibration` are empty
+    where there are too few labels for a number; `estimated` is what was expected of the same window when it closed.
+    """
+
+    stream: StreamKey
+    window: WindowSpan
+    predictions: int
+    coverage: float
+    realized: Mapping[str, float] = field(default_factory=dict)
+    calibration: Mapping[str, float] = field(default_factory=dict)
+    estimated: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def gaps(self) -> dict[str, float]:
+        """By name, the estimate less what came true, where both are known: above 0 the estimate was too good."""
+        both = self.estimated.keys() & self.realized.keys()
+        return {name: self.estimated[name] - self.realized[name] for name in sorted(both)}
+
+
+def estimated_scores(summary: Summary) -> dict[str, float]:
+    """
+    Return by name what is to be expected of a window without labels; nothing where the reference does not say what scores mean.
+
+    It holds where scores mean what they meant in the reference, and overstates where the world itself has changed. Where the score is
+    the confidence, only the accuracy can be told.
+    """
+    counts = summary.score_counts()
+    if counts is None or summary.reference is None or summary.reference.scores is None:
+        return {}
+    scores = summary.reference.scores
+    said_not, said = counts
+    expected = expected_confusion(said, said_not, scores.probabilities)
+    if scores.positive is None:
+        return _finite({"accuracy": expected.accuracy})
+    auc = expected_roc_auc(said + said_not, scores.probabilities)
+    return _finite({**_of_confusion(expected), "roc_auc": auc})
+
+
+def realized_scores(outcomes: Outcomes) -> dict[str, float]:
+    """
+    Return by name how good labelled predictions were; what has no rows is left out.
+
+    With a positive class (the outcomes have score bins) the measures are of that class; otherwise accuracy, and the mean of the classes' F1.
+    """
+    numbers = {name: getattr(outcomes.errors, name) for name in _OF_NUMBERS}
+    return _finite({**_of_classes(outcomes), **numbers})
+
+
+def calibration_errors(outcomes: Outcomes) -> dict[str, float]:
+    """Return by measure how far the confidence of labelled predictions was from what came true; nothing without confidences."""
+    return _finite(
+        {
+            MlCalibrationMeasureValues.ECE.value: outcomes.expected_calibration_error,
+            MlCalibrationMeasureValues.BRIER.value: outcomes.brier,
+            MlCalibrationMeasureValues.NLL.value: outcomes.log_loss,
+        }
+    )
+
+
+def _of_classes(outcomes: Outcomes) -> dict[str, float]:
+    if not outcomes.rows:
+        return {}
+    accuracy = outcomes.right / outcomes.rows
+    confusion = outcomes.confusion
+    if confusion.rows:
+        return {**_of_confusion(confusion), "accuracy": accuracy, "roc_auc": outcomes.roc_auc}
+    mean_f1 = macro_f1(outcomes.matrix()) if outcomes.is_complete else math.nan
+    return {"accuracy": accuracy, "macro_f1": mean_f1}
+
+
+def _of_confusion(confusion: Confusion) -> dict[str, float]:
+    return {name: getattr(confusion, name) for name in _OF_CONFUSION}
+
+
+def _finite(scores: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(score) for name, score in scores.items() if math.isfinite(score)}
