@@ -88,11 +88,17 @@ class Capture:
         return self._exporter.get_finished_spans()
 
     @property
+    def calls(self) -> Sequence[ReadableSpan]:
+        """The spans of everything but loading models, oldest first."""
+        return tuple(
+            span for span in self.spans if (span.attributes or {}).get(ML_OPERATION_NAME) != _LOAD
+        )
+
+    @property
     def attributes(self) -> dict[str, Any]:
-        """The attributes of the one span besides those of loading; ValueError where there is not exactly one."""
-        told = (dict(span.attributes or {}) for span in self.spans)
-        (of_one,) = (facts for facts in told if facts.get(ML_OPERATION_NAME) != _LOAD)
-        return of_one
+        """The attributes of the one span of `calls`; a ValueError where there is not exactly one."""
+        (span,) = self.calls
+        return dict(span.attributes or {})
 
     @property
     def events(self) -> Sequence[Any]:

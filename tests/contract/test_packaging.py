@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from otel_ml import instrumentors
+from otel_ml.instrumentors._instrumentor import FrameworkInstrumentor
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -59,15 +62,17 @@ def test_the_base_needs_the_api_and_nothing_compiled() -> None:
     assert names == ["opentelemetry-api", "opentelemetry-instrumentation"]
 
 
-def test_zero_code_finds_the_instrumentor_by_a_name_of_its_own() -> None:
-    """Prefixed, because other vendors have entry points called `sklearn` or `transformers`."""
-    ours = [
-        point
+def test_zero_code_finds_every_instrumentor_by_a_name_of_its_own() -> None:
+    """Prefixed, because other vendors have entry points called `sklearn` or `transformers`; one for each file of a framework."""
+    ours = {
+        point.name: point.load()
         for point in entry_points(group="opentelemetry_instrumentor")
         if point.value.startswith("otel_ml.")
-    ]
-    assert [point.name for point in ours] == ["ml_sklearn"]
-    assert ours[0].load().__name__ == "SklearnInstrumentor"
+    }
+    folder = Path(instrumentors.__file__).parent
+    frameworks = {path.stem for path in folder.glob("[a-z]*.py")}
+    assert set(ours) == {f"ml_{name}" for name in frameworks}
+    assert all(issubclass(kind, FrameworkInstrumentor) for kind in ours.values())
 
 
 @pytest.mark.parametrize("module", ["otel_ml", "otel_ml_conventions"])

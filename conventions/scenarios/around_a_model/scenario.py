@@ -1,5 +1,7 @@
 """What happens around the calls of a model: it is trained, scored, explained; its inputs and outputs are worked on."""
 
+from typing import Any
+
 import otel_ml
 from conventions.scenarios.shown import show
 from conventions.scenarios.telemetry import Telemetry
@@ -29,7 +31,7 @@ def run(telemetry: Telemetry) -> None:
         otel_ml.record_evaluation("rmse", 0.25, dataset="train")
         with otel_ml.pipeline_step("tokenize", operation_name="preprocess", model="churn"):
             pass
-        scaling = {
+        scaling: dict[str, Any] = {
             "index": 0,
             "implementation": "own.Scaler",
             "framework": "other",

@@ -1,5 +1,7 @@
 """Only aggregates may be kept: what a span holds of inputs is read by the processor and goes no further."""
 
+from typing import Any
+
 from conventions.scenarios.shown import show
 from conventions.scenarios.telemetry import Telemetry
 from otel_ml_conventions import attributes as keys
@@ -14,7 +16,7 @@ CHURN = {
 
 def run(telemetry: Telemetry) -> None:
     """Send an inference with its input and what it predicted, and one without."""
-    content = {keys.ML_INPUT_FEATURES: '{"age":42}', keys.ML_PREDICTION_VALUE: 13.7}
+    content: dict[str, Any] = {keys.ML_INPUT_FEATURES: '{"age":42}', keys.ML_PREDICTION_VALUE: 13.7}
     with (
         telemetry.processor("mode=inline", "privacy=aggregate_only") as processor,
         telemetry.sdk(traces_to=processor.endpoint) as provider,

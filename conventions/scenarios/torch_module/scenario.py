@@ -8,7 +8,7 @@ from conventions.scenarios.shown import show
 from conventions.scenarios.telemetry import Telemetry
 
 
-class Churn(torch.nn.Sequential):
+class Churn(torch.nn.Sequential):  # type: ignore[misc]  # where torch is not installed it has no types
     """A network that gives its second class the probability 3**x / (1 + 3**x), of one input x."""
 
     def __init__(self) -> None:

@@ -26,8 +26,7 @@ def hellinger_distance(reference: IntArray, current: IntArray) -> float:
         ValueError: If the shapes differ, a count is negative or either side has no samples.
 
     References:
-        Hellinger, E. (1909). Neue Begründung der Theorie quadratischer Formen von unendlichvielen Veränderlichen. J. reine angew.
-        Math. 136.
+        Hellinger, E. (1909). J. reine angew. Math. 136.
     """
     n, m = sample_sizes(reference, current)
     apart = np.sqrt(reference / n) - np.sqrt(current / m)

@@ -1,0 +1,148 @@
+"""
+Which predictions are judged together: those of one window, whenever their labels come.
+
+A cohort is begun by the first prediction of a window and sealed when the window closes; labels join it before and after that.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from otel_ml_processor.sketches.outcomes import Outcomes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from otel_ml_processor.columns import IntArray
+    from otel_ml_processor.windows.disjoint import Step
+
+__all__ = ["MAX_COHORTS", "NO_COHORT", "Cohort", "Cohorts"]
+
+MAX_COHORTS: Final = 90
+"""Windows of one kind that labels are still counted for."""
+NO_COHORT: Final = -1
+_MAX_OPEN: Final = 8
+"""Windows of rows that are filled and wait to be sealed."""
+
+
+@dataclass(slots=True)
+class Cohort:
+    """
+    Predictions that ended in [start_ns, end_ns), and what their labels say so far.
+
+    `labelled` counts those that have a label, `estimated` is what was expected of them when the window closed.
+    """
+
+    start_ns: int
+    end_ns: int
+    outcomes: Outcomes
+    predictions: int = 0
+    labelled: int = 0
+    estimated: Mapping[str, float] = field(default_factory=dict)
+    is_sealed: bool = False
+
+    @property
+    def coverage(self) -> float:
+        """Share of the predictions that have a label, in [0, 1]; 0 without predictions."""
+        return min(1.0, self.labelled / self.predictions) if self.predictions else 0.0
+
+    def covers(self, start_ns: int, end_ns: int) -> bool:
+        """Return whether all of [start_ns, end_ns) lies within."""
+        return self.start_ns <= start_ns and end_ns <= self.end_ns
+
+    def merge(self, other: Cohort) -> None:
+        """Take over what *other* has."""
+        self.outcomes.merge(other.outcomes)
+        self.predictions += other.predictions
+        self.labelled += other.labelled
+
+
+class Cohorts:
+    """
+    The cohorts of one kind of window of one stream, each with a number that predictions remember it by.
+
+    Windows of rows (*of_rows*) fill one after the other, those of time lie where event time says; *n_bins* is that of `Outcomes`.
+    """
+
+    __slots__ = ("_by_number", "_filling", "_last", "_n_bins", "_of_rows", "_open", "_sealed")
+
+    def __init__(self, n_bins: int, *, of_rows: bool) -> None:
+        self._n_bins = n_bins
+        self._of_rows = of_rows
+        self._by_number: dict[int, Cohort] = {}
+        self._last = NO_COHORT
+        self._open: dict[int, Cohort] = {}
+        self._filling: int | None = None
+        self._sealed: deque[Cohort] = deque(maxlen=MAX_COHORTS)
+
+    def place(self, steps: Sequence[Step], n_rows: int) -> IntArray:
+        """Count the rows that *steps* say into their windows; return the number of each one's cohort, shape (n_rows,), `NO_COHORT` for late ones."""
+        numbers = np.full(n_rows, NO_COHORT, dtype=np.int64)
+        for step in steps:
+            number = self._of_filled(step) if self._of_rows else self._of_time(step)
+            self._by_number[number].predictions += step.end - step.begin
+            numbers[step.begin : step.end] = number
+        return numbers
+
+    def get(self, number: int) -> Cohort | None:
+        """Return the cohort with that number; None where there is none or it is no longer kept."""
+        return self._by_number.get(number)
+
+    def seal(self, start_ns: int, end_ns: int, estimated: Mapping[str, float]) -> bool:
+        """
+        Note that the window [start_ns, end_ns) has closed, and what was expected of it; return whether its cohort was found.
+
+        A window of time takes those that were carried into it.
+        """
+        if self._of_rows:
+            parts = [n for n, c in self._open.items() if (c.start_ns, c.end_ns) == (start_ns, end_ns)]
+        else:
+            parts = [n for n, c in self._open.items() if start_ns <= c.start_ns and c.end_ns <= end_ns]
+        if not parts:
+            return False
+        whole = self._open.pop(parts[0])
+        for number in parts[1:] if not self._of_rows else ():
+            whole.merge(self._open.pop(number))
+            self._by_number[number] = whole
+        whole.start_ns, whole.end_ns = start_ns, end_ns
+        whole.estimated, whole.is_sealed = estimated, True
+        self._filling = None if self._filling == parts[0] else self._filling
+        self._keep(whole)
+        return True
+
+    def sealed(self) -> Sequence[Cohort]:
+        """Return the cohorts whose windows have closed, the latest first."""
+        return sorted(self._sealed, key=lambda cohort: -cohort.end_ns)
+
+    def _keep(self, cohort: Cohort) -> None:
+        if len(self._sealed) == MAX_COHORTS:
+            oldest = self._sealed[0]
+            self._by_number = {n: c for n, c in self._by_number.items() if c is not oldest}
+        self._sealed.append(cohort)
+
+    def _of_time(self, step: Step) -> int:
+        for number, cohort in reversed(self._by_number.items()):
+            if cohort.covers(step.start_ns, step.end_ns):
+                return number
+        return self._begun(step)
+
+    def _of_filled(self, step: Step) -> int:
+        number = self._begun(step) if self._filling is None else self._filling
+        cohort = self._by_number[number]
+        cohort.start_ns = min(cohort.start_ns, step.start_ns)
+        cohort.end_ns = max(cohort.end_ns, step.end_ns)
+        self._filling = None if step.completes else number
+        return number
+
+    def _begun(self, step: Step) -> int:
+        self._last += 1
+        cohort = Cohort(step.start_ns, step.end_ns, Outcomes(self._n_bins))
+        self._by_number[self._last] = self._open[self._last] = cohort
+        while len(self._open) > (_MAX_OPEN if self._of_rows else MAX_COHORTS):
+            oldest = next(iter(self._open))  # its window was closed unseen, or never will be
+            del self._open[oldest], self._by_number[oldest]
+        return self._last
