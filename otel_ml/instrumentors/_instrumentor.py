@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution
 from logging import DEBUG, getLogger
 from types import ModuleType
 from typing import Any, ClassVar, NamedTuple
@@ -48,10 +48,10 @@ class SupportedFramework(NamedTuple):
 
     def installed(self) -> str:
         """Return the distribution that is installed, the usual one if none is."""
-        for distribution in self.distributions:
+        for name in self.distributions:
             with suppress(PackageNotFoundError):
-                version(distribution)
-                return distribution
+                distribution(name)  # its version would have all its metadata parsed
+                return name
         return self.distributions[0]
 
     def requirement(self) -> str:

@@ -263,6 +263,9 @@ class DriftConfig(Room, frozen=True):
     """Expected time between false alarms per model, all time windows together."""
     false_alarm_rate: Annotated[float, Meta(gt=0, lt=0.5)] = 0.01
     """Promised share of undrifted *row* windows that alarm, in (0, 0.5)."""
+    calibration: Literal["auto", "iid", "scaled", "empirical"] = "iid"
+    """How p-values are made to keep the promise; see "calibration" in the concepts. `iid`: rows are independent. `scaled`, `empirical`: as the windows of the
+    reference vary, where its profile was built with times. `auto`: the strictest that the profile has windows enough for."""
     windows_between_alarms: Annotated[float, Meta(ge=10)] = 1000
     """Promised mean number of undrifted windows between two alarms of slow drift, per stream and window, >= 10. Larger: later found."""
     effect_floor: Annotated[float, Meta(ge=0)] = 0.01

@@ -19,7 +19,10 @@ __all__ = [
     "MAX_PROFILE_BYTES",
     "Calibration",
     "CellReference",
+    "ColumnCalibration",
+    "Inflation",
     "Profile",
+    "RungReference",
     "SelfTest",
     "Source",
     "read_profile",
@@ -88,6 +91,38 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     probabilities: list[float]
 
 
+class Inflation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How a test's statistic varies over the reference's own windows, beside how it varies by chance."""
+
+    factor: float
+    """How many times larger it is on average, at least 1 (of a location test: the variance inflation)."""
+    shape: float = 1.0
+    """Degrees of freedom per degree of the test, in (0, 1] (Satterthwaite): smaller where few directions vary most."""
+
+
+class ColumnCalibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One column over the reference's own windows: `scale` is the 95 % quantile of -ln p, `inflation` is by test."""
+
+    scale: float
+    inflation: dict[str, Inflation]
+
+
+class RungReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """
+    The reference's own windows of `rows` consecutive rows, each against the rest of the reference.
+
+    `columns` are in the order of the features, the prediction, the confidence, as far as the profile has them. `extremes` has, per family, one number
+    per window, ascending: the largest -ln p of a column, each divided by the column's scale. `alarms` has, per family, what a self-test in mode
+    `scaled` gives: the smallest adjusted p-value of a column whose effect reaches `effect_floor`.
+    """
+
+    rows: int
+    effect_floor: float
+    columns: list[ColumnCalibration]
+    extremes: dict[str, list[float]]
+    alarms: dict[str, list[float]]
+
+
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where the rows came from."""
 
@@ -113,6 +148,8 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """The 5 % quantile of the reference's confidence."""
     median_confidence: float | None = None
     self_tests: list[SelfTest] = []
+    calibration: list[RungReference] = []
+    """The fewest rows first; none where rows have no time, or there are too few of them."""
     calibration: Calibration | None = None
     performance: dict[str, float] = {}
     """By name of the score, how good the predictions of the reference were; empty where its truth is not known."""
@@ -149,6 +186,7 @@ def read_profile(path: Path) -> Profile:
     profile = _parsed(_content(path), path)
     for place, column in _columns(profile):
         _check_column(column, f"{path}: {place}")
+    _check_calibration(profile, path)
     if profile.calibration is not None:
         _check_calibration(profile.calibration, f"{path}: $.calibration")
     if profile.id != sealed(profile).id:
@@ -185,6 +223,29 @@ def _columns(profile: Profile) -> list[tuple[str, CellReference]]:
     named = [(f"$.features[{i}]", feature) for i, feature in enumerate(profile.features)]
     outputs = [("$.prediction", profile.prediction), ("$.confidence", profile.confidence)]
     return named + [(place, column) for place, column in outputs if column is not None]
+
+
+def _check_calibration(profile: Profile, path: Path) -> None:
+    expected = len(_columns(profile))
+    for i, rung in enumerate(profile.calibration):
+        if len(rung.columns) != expected:
+            raise ProfileError(
+                f"{path}: $.calibration[{i}].columns: expected {expected}, one per column, got {len(rung.columns)}"
+            )
+        lengths = {len(values) for values in [*rung.extremes.values(), *rung.alarms.values()]}
+        if len(lengths) != 1 or lengths == {0} or rung.extremes.keys() != rung.alarms.keys():
+            raise ProfileError(
+                f"{path}: $.calibration[{i}]: expected one number per family and window, got {sorted(lengths)}"
+            )
+        sizes = [
+            inflation.factor for column in rung.columns for inflation in column.inflation.values()
+        ]
+        sizes += [column.scale for column in rung.columns]
+        sizes += [i.shape for column in rung.columns for i in column.inflation.values()]
+        if min(sizes, default=1.0) <= 0:
+            raise ProfileError(
+                f"{path}: $.calibration[{i}].columns: expected numbers > 0, got {min(sizes)}"
+            )
 
 
 def _check_column(column: CellReference, place: str) -> None:

@@ -42,7 +42,7 @@ class Hop:
     """
     A processor whose next hop is at *forward*; without one it is in mode tee.
 
-    *receive* and *more* are further options, of `receive` and of all; *also* of `forward`. By default there is no state. All its addresses are at
+    *receive*, *http* and *more* are further options, of `receive`, of `receive.http` and of all; *also* of `forward`. By default there is no state. All its addresses are at
     *host*.
     """
 
@@ -53,6 +53,7 @@ class Hop:
         more: str = "",
         *,
         receive: str = "",
+        http: str = "",
         also: str = "",
         host: str = "127.0.0.1",
     ) -> None:
@@ -62,16 +63,22 @@ class Hop:
         self.grpc, self.http, self.page, self.emit = (f"{host}:{free_port()}" for _ in range(4))
         self.config = folder / "processor.yaml"
         self.process: subprocess.Popen[bytes] | None = None
-        self.write(forward, more, receive=receive, also=also)
+        self.write(forward, more, receive=receive, http=http, also=also)
 
     def write(
-        self, forward: str | None, more: str = "", *, receive: str = "", also: str = ""
+        self,
+        forward: str | None,
+        more: str = "",
+        *,
+        receive: str = "",
+        http: str = "",
+        also: str = "",
     ) -> None:
         """Write its configuration."""
         mode = f"mode: inline\nforward: {{endpoint: '{forward}', {also}}}" if forward else ""
         self.config.write_text(f"""
 {mode}
-receive: {{endpoint: "{self.grpc}", http: {{endpoint: "{self.http}"}}, {receive}}}
+receive: {{endpoint: "{self.grpc}", http: {{endpoint: "{self.http}", {http}}}, {receive}}}
 http: {{endpoint: "{self.page}"}}
 emit: {{endpoint: "{self.emit}"}}
 windows: [{{name: {DAY}, length: 24h}}]

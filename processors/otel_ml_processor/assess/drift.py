@@ -3,7 +3,8 @@ Which columns of a window have drifted: from counts to p-values, effects and sta
 
 Three things make an alarm: a p-value that several tests share (chi-squared over the value cells, rank location and rank scale where
 cells are ordered, exact tests of the shares that are missing, unseen, not finite or of a wrong type), its adjustment for all columns of the family (Holm) and for all
-families of the model, and an effect large enough to matter. The p-values hold for independent rows (calibration mode `iid`).
+families of the model, and an effect large enough to matter. The p-values hold for independent rows (calibration mode `iid`), or are
+calibrated on the windows of the reference (modes `scaled` and `empirical`).
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from otel_ml_conventions.attributes import (
+    MlDriftCalibrationModeValues,
     MlDriftMethodValues,
     MlDriftStateValues,
     MlDriftTargetValues,
 )
+from otel_ml_processor.assess.calibration import IID, Statistic
 from otel_ml_processor.assess.reading import TargetReading
 from otel_ml_processor.sketches.slots import N_EXCLUSIVE, N_SLOTS, Slot
 from otel_ml_processor.statistics.chi_squared import chi_squared_test
@@ -36,6 +39,7 @@ from otel_ml_processor.statistics.wasserstein import interquartile_range, wasser
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from otel_ml_processor.assess.calibration import Calibrated
     from otel_ml_processor.columns import FloatArray, IntArray
     from otel_ml_processor.windows.summary import Comparison
 
@@ -48,7 +52,10 @@ __all__ = [
     "UNSEEN",
     "assess_drift",
     "family_alphas",
+    "family_of",
     "family_p_values",
+    "smallest_of",
+    "statistics_of",
 ]
 
 FEATURES: Final = "features"
@@ -121,11 +128,15 @@ class _Column:
 
     @property
     def family(self) -> str:
-        return FEATURES if self.target is MlDriftTargetValues.FEATURE else OUTPUTS
+        return family_of(self.target)
 
     @property
     def values(self) -> tuple[IntArray, IntArray]:
         return self.reference.values, self.current.values
+
+    @property
+    def key(self) -> tuple[MlDriftTargetValues, str]:
+        return self.target, self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +152,7 @@ class _Evidence:
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    """The evidence of a column among its family: p-values adjusted by Holm."""
+    """The evidence of a column among its family: p-values adjusted for all columns of it."""
 
     evidence: _Evidence
     p_value: float
@@ -159,6 +170,7 @@ def assess_drift(
     effect_floor: float,
     scores: Collection[str],
     min_rows: int,
+    calibrated: Calibrated = IID,
 ) -> tuple[TargetReading, ...]:
     """
     Return the reading of every column, in the order given.
@@ -174,10 +186,11 @@ def assess_drift(
         effect_floor: Smallest debiased PSI that can alarm, >= 0.
         scores: Names of the scores to compute, as `ml.drift.method` has them; see `DriftConfig.scores`.
         min_rows: Fewest rows of a column that are tested.
+        calibrated: How p-values are made to keep the promise.
     """
     columns = [_column(comparison) for comparison in comparisons]
     tested = [c for c in columns if c.current.rows >= max(min_rows, 1) and c.reference.rows > 0]
-    findings = dict(zip(map(id, tested), _findings(tested), strict=True))
+    findings = dict(zip(map(id, tested), _findings(tested, calibrated), strict=True))
     alphas = family_alphas({column.family for column in tested}, alpha)
     readings = []
     for column in columns:
@@ -187,23 +200,40 @@ def assess_drift(
         else:
             state = _state(finding, alphas[column.family], effect_floor)
             reading = _assessed(column, finding, effect_floor, state)
-            readings.append(replace(reading, scores=_scores(column, scores)))
+            told = {
+                "scores": _scores(column, scores),
+                "inflation": calibrated.inflation(column.key),
+            }
+            readings.append(replace(reading, **told))
     return tuple(readings)
 
 
-def family_p_values(comparisons: Sequence[Comparison], effect_floor: float) -> dict[str, float]:
+def family_p_values(
+    comparisons: Sequence[Comparison], effect_floor: float, calibrated: Calibrated = IID
+) -> dict[str, float]:
     """
-    Return the smallest Holm-adjusted p-value of every family present, of the columns whose effect reaches *effect_floor*.
+    Return the smallest adjusted p-value of every family present, of the columns whose effect reaches *effect_floor*.
 
     1.0 where none does; missing and unseen shares count whatever the effect. A family alarms where its value is at most its part of
     alpha, exactly where `assess_drift` says that one of its columns drifts.
     """
     columns = [_column(comparison) for comparison in comparisons]
     smallest: dict[str, float] = {}
-    for column, finding in zip(columns, _findings(columns), strict=True):
+    for column, finding in zip(columns, _findings(columns, calibrated), strict=True):
         p_value = finding.significance(effect_floor)
         smallest[column.family] = min(p_value, smallest.get(column.family, 1.0))
     return smallest
+
+
+def statistics_of(comparison: Comparison) -> dict[str, Statistic]:
+    """Return the tests of *comparison* that can be run, by driver: empty where there is none."""
+    column = _column(comparison)
+    return _value_tests(column) | _slot_tests(column)
+
+
+def family_of(target: MlDriftTargetValues) -> str:
+    """Return the family that *target* shares its false-alarm rate with."""
+    return FEATURES if target is MlDriftTargetValues.FEATURE else OUTPUTS
 
 
 def family_alphas(families: Iterable[str], alpha: float) -> dict[str, float]:
@@ -242,39 +272,53 @@ def _column(comparison: Comparison) -> _Column:
     return _Column(*facts, reference, current, has_values, positions)
 
 
-def _findings(columns: Sequence[_Column]) -> list[_Finding]:
+def _findings(columns: Sequence[_Column], calibrated: Calibrated) -> list[_Finding]:
     """Evidence of every column, adjusted for the other columns of its family."""
-    evidence = [_evidence(column) for column in columns]
+    evidence = [_evidence(column, calibrated) for column in columns]
     found: dict[int, _Finding] = {}
     for family in _WEIGHTS:
         members = [i for i, column in enumerate(columns) if column.family == family]
-        p_values = holm_adjusted([evidence[i].p_value for i in members])
-        slot_p_values = holm_adjusted([evidence[i].slot_p_value for i in members])
+        p_values, slot_p_values = (
+            _adjusted(family, [columns[i] for i in members], said, calibrated)
+            for said in (
+                [evidence[i].p_value for i in members],
+                [evidence[i].slot_p_value for i in members],
+            )
+        )
         for i, p_value, slot_p_value in zip(members, p_values, slot_p_values, strict=True):
             found[i] = _Finding(evidence[i], float(p_value), float(slot_p_value))
     return [found[i] for i in range(len(evidence))]
 
 
-def _evidence(column: _Column) -> _Evidence:
-    slot_tests = _slot_tests(column)
-    tests = _value_tests(column) | slot_tests
+def _adjusted(
+    family: str, columns: Sequence[_Column], p_values: Sequence[float], calibrated: Calibrated
+) -> FloatArray:
+    """Adjust for the columns of *family*: by rank among its windows of the reference, else by Holm."""
+    if calibrated.mode is MlDriftCalibrationModeValues.EMPIRICAL:
+        return calibrated.ranked(family, [column.key for column in columns], p_values)
+    return holm_adjusted(p_values)
+
+
+def _evidence(column: _Column, calibrated: Calibrated) -> _Evidence:
+    slot_tests = calibrated.p_values(column.key, _slot_tests(column))
+    tests = calibrated.p_values(column.key, _value_tests(column)) | slot_tests
     return _Evidence(
-        p_value=_smallest_of(tests.values(), n_tests=len(tests)),
-        slot_p_value=_smallest_of(slot_tests.values(), n_tests=len(tests)),
+        p_value=smallest_of(tests.values(), n_tests=len(tests)),
+        slot_p_value=smallest_of(slot_tests.values(), n_tests=len(tests)),
         driver=min(tests, key=tests.__getitem__, default=""),
         slot_driver=min(slot_tests, key=slot_tests.__getitem__, default=""),
         effect=debiased_psi(*column.values) if column.has_values else 0.0,
     )
 
 
-def _smallest_of(p_values: Collection[float], n_tests: int) -> float:
-    """Smallest p-value times the number of tests it was chosen from; 1 without a test."""
+def smallest_of(p_values: Collection[float], n_tests: int) -> float:
+    """Return the smallest p-value times the number of tests it was chosen from; 1 without a test."""
     return min(1.0, n_tests * min(p_values)) if p_values else 1.0
 
 
-def _value_tests(column: _Column) -> dict[str, float]:
+def _value_tests(column: _Column) -> dict[str, Statistic]:
     """
-    P-values of the tests over value cells that can be run.
+    Tests over value cells that can be run.
 
     Which ones can be run follows from both sides together, so leaving the others out of the count keeps the promise. Of two cells
     the chi-squared test already is the test of location, and one cell cannot change.
@@ -285,18 +329,22 @@ def _value_tests(column: _Column) -> dict[str, float]:
     spread = chi_squared_test(*cells)
     if spread.degrees_of_freedom == 0:
         return {}
-    tests = {_CHI_SQUARED: spread.p_value}
-    if column.ordered and spread.degrees_of_freedom > 1:
-        tests[_RANK_LOCATION] = rank_location_test(*cells).p_value
-        tests[_RANK_SCALE] = rank_scale_test(*cells).p_value
+    degrees = spread.degrees_of_freedom
+    tests = {_CHI_SQUARED: Statistic(spread.p_value, spread.statistic / degrees, degrees)}
+    if column.ordered and degrees > 1:
+        for name, test in (
+            (_RANK_LOCATION, rank_location_test(*cells)),
+            (_RANK_SCALE, rank_scale_test(*cells)),
+        ):
+            tests[name] = Statistic(test.p_value, test.z**2)
     return tests
 
 
-def _slot_tests(column: _Column) -> dict[str, float]:
-    """P-values of the exact tests of those slots that any row of either side is in."""
+def _slot_tests(column: _Column) -> dict[str, Statistic]:
+    """Exact tests of those slots that any row of either side is in."""
     reference, current = column.reference.slots, column.current.slots
     return {
-        driver: _slot_p_value(column, slot, *excluded)
+        driver: Statistic.one_sided(_slot_p_value(column, slot, *excluded))
         for driver, (slot, *excluded) in _SLOT_TESTS.items()
         if reference[slot] + current[slot]
     }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from otel_ml_processor.assess.calibration import Calibration
 from otel_ml_processor.assess.self_test import measured_false_alarm_rate
 
 if TYPE_CHECKING:
@@ -26,23 +27,33 @@ class Promises:
     What was promised and what was measured, both as shares of undrifted windows that alarm.
 
     `alphas` is by window name; `measured` by id of the profile, then by window name: the rate on the reference's own windows, in the
-    order of time where the profile knows the time, else in random order. A profile without a self-test has no entry.
+    order of time where the profile knows the time, else in random order, in mode `iid`. A profile without a self-test has no entry.
+    `calibrations` is by id of the profile, too: what p-values can be calibrated on.
     """
 
     alphas: Mapping[str, float]
     measured: Mapping[str, Mapping[str, float]]
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
 
     @classmethod
     def of(
         cls, drift: DriftConfig, windows: Sequence[WindowConfig], profiles: Iterable[Profile]
     ) -> Promises:
         """Return the promises of a configuration, tested on *profiles*."""
-        rates = alphas(drift, windows)
-        return cls(rates, {p.id: _measured(p, rates) for p in profiles if p.self_tests})
+        rates, all_profiles = alphas(drift, windows), list(profiles)
+        return cls(
+            rates,
+            {p.id: _measured(p, rates) for p in all_profiles if p.self_tests},
+            {p.id: Calibration.of(p) for p in all_profiles},
+        )
 
     def measured_rates(self, reference_id: str) -> Mapping[str, float]:
         """Return the measured rates by window name; empty where nothing was measured."""
         return self.measured.get(reference_id, {})
+
+    def calibration(self, reference_id: str) -> Calibration:
+        """Return what windows compared with this profile can be calibrated on; nothing where it is not known."""
+        return self.calibrations.get(reference_id, Calibration())
 
 
 def alphas(drift: DriftConfig, windows: Sequence[WindowConfig]) -> dict[str, float]:

@@ -63,7 +63,7 @@ class TargetReading:
     """
     One thing compared with its reference: a feature, the prediction or the confidence.
 
-    `scores` maps a drift method (`psi`, ...) to its value. `p_value` is Holm-adjusted within the family; `effect` is the debiased
+    `scores` maps a drift method (`psi`, ...) to its value. `p_value` is adjusted for the family; `effect` is the debiased
     PSI, never below 0. Shares are in [0, 1]: missing of all rows; unseen of those not missing; non_finite and type_error of those not
     missing; out_of_range of the finite ones of the right type. `rows` counts rows with a captured value; with 0 of them every
     share is 0 and `p_value` is 1.
@@ -84,6 +84,8 @@ class TargetReading:
     out_of_range: float = 0.0
     driver: str = ""
     """The test with the smallest p-value: chi_squared, rank_location, rank_scale, or hypergeometric of missing or unseen."""
+    inflation: float = 1.0
+    """How many times the variance of its mean rank over windows is what chance gives, as the windows of the reference tell."""
     evidence: Evidence | None = None
     """Of slow drift; None of categories, whose cells have no order, and where nothing has been gathered."""
 

@@ -114,7 +114,7 @@ class DriftStates:
         insufficient = MlDriftStateValues.INSUFFICIENT
         evidence = memory.evidence.add(
             [
-                Observed(comparison, target.state is not insufficient)
+                Observed(comparison, target.state is not insufficient, target.inflation)
                 for comparison, target in zip(counts.comparisons(), reading.targets, strict=True)
             ]
         )

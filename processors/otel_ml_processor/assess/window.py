@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from otel_ml_conventions.attributes import MlDriftStateValues
 from otel_ml_processor.assess.confidence import assess_confidence
-from otel_ml_processor.assess.drift import assess_drift
+from otel_ml_processor.assess.calibration import IID
+from otel_ml_processor.assess.drift import assess_drift, family_alphas, family_of
 from otel_ml_processor.assess.reading import Reading, WindowSpan
 
 if TYPE_CHECKING:
+    from otel_ml_processor.assess.calibration import Calibrated
     from otel_ml_processor.assess.promise import Promises
     from otel_ml_processor.assess.reading import TargetReading
     from otel_ml_processor.config import DriftConfig
@@ -38,7 +40,20 @@ def assess_window(
     closed, reference = window.closed, window.reference
     alpha = promises.alphas[closed.name]
     reference_id = reference.id if reference else ""
-    targets = _targets(closed, alpha, min_rows, drift) if closed.is_sufficient else ()
+    families = {family_of(target.target) for target in reference.targets} if reference else set()
+    family_rates = family_alphas(families, alpha) if families else {}
+    calibrated = (
+        promises.calibration(reference_id).calibrated(
+            closed.summary.rows, family_rates, drift.calibration
+        )
+        if families
+        else IID
+    )
+    targets = _targets(closed, alpha, min_rows, drift, calibrated) if closed.is_sufficient else ()
+    in_mode = calibrated.measured(family_rates)
+    measured = (
+        promises.measured_rates(reference_id).get(closed.name) if in_mode is None else in_mode
+    )
     return Reading(
         stream=window.stream,
         window=WindowSpan(closed.name, closed.start_ns, closed.end_ns),
@@ -49,12 +64,13 @@ def assess_window(
         labels=closed.summary.labels.counts(),
         reference_id=reference_id,
         alpha=alpha if reference else 0.0,
-        measured=promises.measured_rates(reference_id).get(closed.name),
+        measured=measured,
+        mode=calibrated.mode,
     )
 
 
 def _targets(
-    closed: Closed, alpha: float, min_rows: int, drift: DriftConfig
+    closed: Closed, alpha: float, min_rows: int, drift: DriftConfig, calibrated: Calibrated
 ) -> tuple[TargetReading, ...]:
     return assess_drift(
         closed.summary.comparisons(),
@@ -62,6 +78,7 @@ def _targets(
         effect_floor=drift.effect_floor,
         scores=drift.scores,
         min_rows=min_rows,
+        calibrated=calibrated,
     )
 
 

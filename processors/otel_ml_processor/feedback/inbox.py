@@ -1,0 +1,123 @@
+"""What requests leave behind for the next tick: nothing is read or looked up while a request waits."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from otel_ml_processor.feedback.reading import MARK
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from otel_ml_processor.columns import FloatArray, IntArray, StreamKey, TextColumn
+    from otel_ml_processor.decode.inference_spans import InferenceSpans
+    from otel_ml_processor.signals import Signal
+    from otel_ml_processor.windows.disjoint import Step
+    from otel_ml_processor.windows.placed import PlacedRows
+    from otel_ml_processor.windows.streams import Increment
+
+__all__ = ["MAX_HEARD_BYTES", "CountedRows", "Heard", "Inbox"]
+
+MAX_HEARD_BYTES: Final = 64 << 20
+"""Bytes of requests with feedback that wait for the next tick; further ones are dropped and counted."""
+_NAMED: Final = b"ml.prediction.id"
+
+
+class CountedRows(NamedTuple):
+    """
+    Rows of one stream that were counted, arrays of shape (n_rows,), and into which windows they went.
+
+    `ids` are those of all spans of the request, `spans` the rows' positions among them. `content` has the bytes of the spans where there is more
+    to be read of them: prediction ids, or how large a batch was.
+    """
+
+    stream: StreamKey
+    ids: NDArray[np.uint64]
+    spans: IntArray
+    end_times_ns: IntArray
+    labels: TextColumn
+    confidences: FloatArray
+    values: FloatArray
+    steps: Mapping[str, Sequence[Step]]
+    content: InferenceSpans | None
+
+
+class Heard(NamedTuple):
+    """A request in which there may be feedback."""
+
+    signal: Signal
+    request: bytes
+
+
+class Inbox:
+    """Holds at most *max_rows* rows and `MAX_HEARD_BYTES` of requests between two ticks; safe to use from any thread."""
+
+    __slots__ = ("_bytes", "_heard", "_lock", "_max_rows", "_rows", "_rows_held", "dropped")
+
+    def __init__(self, max_rows: int) -> None:
+        self._max_rows = max_rows
+        self._lock = threading.Lock()
+        self._rows: list[CountedRows] = []
+        self._rows_held = 0
+        self._heard: list[Heard] = []
+        self._bytes = 0
+        self.dropped = 0
+        """Requests and rows for which there was no room."""
+
+    def hear(self, signal: Signal, request: bytes) -> None:
+        """Hold *request* where there may be feedback in it."""
+        if MARK not in request:
+            return
+        with self._lock:
+            if self._bytes + len(request) > MAX_HEARD_BYTES:
+                self.dropped += 1
+                return
+            self._heard.append(Heard(signal, request))
+            self._bytes += len(request)
+
+    def remember(
+        self,
+        spans: InferenceSpans,
+        counted: Sequence[PlacedRows],
+        increments: Sequence[Increment],
+    ) -> None:
+        """Hold the rows of a request that were counted, and what that changed."""
+        steps = {increment.stream: increment.steps for increment in increments}
+        is_named = _NAMED in spans.request
+        for placed in counted:
+            rows = placed.rows
+            if not len(rows) or rows.stream not in steps:
+                continue
+            is_batch = bool((rows.spans[1:] == rows.spans[:-1]).any())
+            held = CountedRows(
+                stream=rows.stream,
+                ids=spans.ids,
+                spans=rows.spans,
+                end_times_ns=rows.end_times_ns,
+                labels=rows.labels,
+                confidences=rows.confidences,
+                values=rows.values,
+                steps=steps[rows.stream],
+                content=spans if is_named or is_batch else None,
+            )
+            self._hold(held)
+
+    def taken(self) -> tuple[list[CountedRows], list[Heard]]:
+        """Return what is held, each in the order in which it came, and hold it no more."""
+        with self._lock:
+            rows, heard = self._rows, self._heard
+            self._rows, self._heard = [], []
+            self._rows_held = self._bytes = 0
+        return rows, heard
+
+    def _hold(self, rows: CountedRows) -> None:
+        with self._lock:
+            if self._rows_held + len(rows.spans) > self._max_rows:
+                self.dropped += len(rows.spans)
+                return
+            self._rows.append(rows)
+            self._rows_held += len(rows.spans)

@@ -1,0 +1,380 @@
+"""
+Labels joined to the predictions that they are of.
+
+Requests leave what they have in an inbox; as time passes (`settle`) predictions are kept, feedback is read and looked up, and what it says
+is counted in the windows of its prediction, not in those of its own time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+import numpy as np
+
+from otel_ml_conventions.attributes import MlFeedbackOutcomeValues
+from otel_ml_processor.assess.performance import (
+    PerformanceReading,
+    calibration_errors,
+    realized_scores,
+)
+from otel_ml_processor.assess.reading import WindowSpan
+from otel_ml_processor.columns import StreamKey, TextColumn
+from otel_ml_processor.feedback.cohorts import Cohorts
+from otel_ml_processor.feedback.delays import Delays
+from otel_ml_processor.feedback.inbox import Inbox
+from otel_ml_processor.feedback.keys import sample_key
+from otel_ml_processor.feedback.predictions import names_of
+from otel_ml_processor.feedback.reading import feedback_in_logs, feedback_in_traces
+from otel_ml_processor.feedback.ring import JoinRing, Predictions
+from otel_ml_processor.signals import Signal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from otel_ml_conventions.attributes import MlFeedbackSourceValues
+    from otel_ml_processor.assess.reading import Reading
+    from otel_ml_processor.columns import IntArray
+    from otel_ml_processor.config import Config
+    from otel_ml_processor.feedback.cohorts import Cohort
+    from otel_ml_processor.feedback.inbox import CountedRows
+    from otel_ml_processor.feedback.reading import Feedback
+    from otel_ml_processor.feedback.ring import Prediction
+    from otel_ml_processor.windows.reference import Reference
+
+__all__ = ["FeedbackTotals", "Joined", "Joining", "Tell"]
+
+_TRUTH: Final = 1
+_OPINION: Final = 2
+"""Flags of a prediction: its truth is known; somebody rated it or acted on it."""
+_MAX_LABELS: Final = 4096
+"""Different predicted classes of all streams together; a further one is not known by its name."""
+_MAX_WAITING: Final = 100_000
+_SEAL_TRIES: Final = 3
+
+
+class Joined(NamedTuple):
+    """How feedback is counted; None for what was not said, or cannot be right or wrong."""
+
+    outcome: MlFeedbackOutcomeValues
+    correct: bool | None
+    source: MlFeedbackSourceValues | None
+
+
+class FeedbackTotals(NamedTuple):
+    """
+    What feedback a stream has had since the processor began.
+
+    `delays` counts by the boundaries of `ml.feedback.delay`, `delay_s` is their sum. `stream` is None for all that names a stream beyond
+    the cap.
+    """
+
+    stream: StreamKey | None
+    joined: Mapping[Joined, int]
+    delays: tuple[int, ...]
+    delay_s: float
+
+
+class Tell(Protocol):
+    """Whoever is told what feedback says."""
+
+    def feedback(self, totals: FeedbackTotals) -> None:
+        """Publish how much feedback a stream has had."""
+
+    def performance(self, reading: PerformanceReading) -> None:
+        """Publish how good the predictions of a window were."""
+
+
+class _Found(NamedTuple):
+    """A prediction with its truth; `right` is None where only numbers were compared."""
+
+    prediction: Prediction
+    feedback: Feedback
+    right: bool | None
+
+
+class _Seal(NamedTuple):
+    window: str
+    start_ns: int
+    end_ns: int
+    estimated: Mapping[str, float]
+    tries: int
+
+
+@dataclass(slots=True)
+class _Stream:
+    key: StreamKey
+    reference: Reference | None
+    cohorts: dict[str, Cohorts]
+    newest_ns: int = 0
+    has_labels: bool = False
+    is_changed: bool = False
+    delays: Delays = field(default_factory=Delays)
+    seals: list[_Seal] = field(default_factory=list)
+
+
+class Joining:
+    """
+    Joins the feedback of one processor; `inbox` is safe to use from any thread, all else is for the thread that ticks.
+
+    *dropped* is told how much the inbox had no room for.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        reference_of: Callable[[StreamKey], Reference | None],
+        tell: Tell,
+        dropped: Callable[[int], None],
+    ) -> None:
+        self._config = config
+        self._reference_of = reference_of
+        self._tell = tell
+        self._dropped = dropped
+        room = config.feedback
+        self.inbox = Inbox(room.max)
+        self._ring = JoinRing(room.max, len(config.windows), round(room.horizon * 1e9))
+        self._streams: list[_Stream] = []
+        self._number_of: dict[StreamKey, int] = {}
+        self._labels: dict[str, int] = {}
+        self._label_texts: list[str] = []
+        self._waiting: list[tuple[int, Feedback]] = []
+        self._joined: defaultdict[StreamKey | None, Counter[Joined]] = defaultdict(Counter)
+
+    def seal(self, reading: Reading) -> None:
+        """Note that a window has closed; one that was carried into the next is noted with that."""
+        stream = self._stream(reading.stream)
+        if stream is not None and reading.is_sufficient:
+            span = reading.window
+            estimated = reading.estimated
+            stream.seals.append(_Seal(span.name, span.start_ns, span.end_ns, estimated, 0))
+
+    def settle(self, now_ns: int, *, is_last: bool = False) -> None:
+        """
+        Keep new predictions, join what feedback has come, and tell what that changed.
+
+        Feedback that finds nothing is tried again for `feedback.early`, for labels may overtake predictions; not where this *is_last*.
+        """
+        rows, heard = self.inbox.taken()
+        for part in rows:
+            self._keep(part)
+        for stream in self._streams:
+            self._seal(stream)
+        arrived = [(now_ns, one) for item in heard for one in _read(item.signal, item.request)]
+        waiting, self._waiting = self._waiting + arrived, []
+        self._count(list(self._matched(waiting, now_ns, is_last=is_last)))
+        self._dropped(self.inbox.dropped)
+        self._tell_all()
+
+    def _keep(self, rows: CountedRows) -> None:
+        stream = self._stream(rows.stream)
+        if stream is None:
+            return
+        n_rows = len(rows.spans)
+        placed = [c.place(rows.steps.get(w, ()), n_rows) for w, c in stream.cohorts.items()]
+        names = names_of(rows)
+        self._ring.add(
+            Predictions(
+                keys=names.keys,
+                names=names.names,
+                times_ns=rows.end_times_ns,
+                labels=self._label_numbers(rows.labels),
+                confidences=rows.confidences,
+                values=rows.values,
+                streams=np.full(n_rows, self._number_of[rows.stream]),
+                windows=np.stack(placed, axis=1),
+            )
+        )
+        stream.newest_ns = max(stream.newest_ns, int(rows.end_times_ns.max()))
+        stream.is_changed = True
+
+    def _stream(self, key: StreamKey) -> _Stream | None:
+        number = self._number_of.get(key)
+        if number is not None:
+            return self._streams[number]
+        if len(self._streams) >= self._config.streams.max:
+            return None
+        reference = self._reference_of(key)
+        scores = reference.scores if reference is not None else None
+        n_bins = scores.n_bins if scores is not None and scores.positive is not None else 0
+        cohorts = {w.name: Cohorts(n_bins, of_rows=w.rows is not None) for w in self._config.windows}
+        self._number_of[key] = len(self._streams)
+        self._streams.append(_Stream(key, reference, cohorts))
+        return self._streams[-1]
+
+    def _label_numbers(self, labels: TextColumn) -> IntArray:
+        numbers = []
+        for label in labels.dictionary:
+            if label not in self._labels and len(self._labels) < _MAX_LABELS:
+                self._labels[label] = len(self._labels)
+                self._label_texts.append(label)
+            numbers.append(self._labels.get(label, -1))
+        return np.array([*numbers, -1], dtype=np.int64)[labels.codes]
+
+    def _seal(self, stream: _Stream) -> None:
+        seals, stream.seals = stream.seals, []
+        for seal in seals:
+            is_found = stream.cohorts[seal.window].seal(seal.start_ns, seal.end_ns, seal.estimated)
+            stream.is_changed = True
+            # A window may have closed between counting a request and leaving its rows here; then they come with the next tick.
+            if not is_found and seal.tries < _SEAL_TRIES:
+                stream.seals.append(seal._replace(tries=seal.tries + 1))
+
+    def _matched(
+        self, waiting: Sequence[tuple[int, Feedback]], now_ns: int, *, is_last: bool
+    ) -> Iterator[_Found]:
+        """Yield what was found with its truth, and count what came of all others but those that wait on."""
+        patience_ns = 0 if is_last else round(self._config.feedback.early * 1e9)
+        for arrived_ns, feedback in waiting:
+            prediction = self._find(feedback)
+            if prediction is not None:
+                found = self._outcome(feedback, prediction, arrived_ns)
+                if found is not None:
+                    yield found
+            elif now_ns - arrived_ns < patience_ns and len(self._waiting) < _MAX_WAITING:
+                self._waiting.append((arrived_ns, feedback))
+            else:
+                self._count_lost(feedback)
+
+    def _find(self, feedback: Feedback) -> Prediction | None:
+        for key in feedback.keys:
+            for way in _ways(key, feedback.index):
+                prediction = self._ring.find(way)
+                if prediction is not None and self._can_be_of(feedback, prediction):
+                    return prediction
+        return None
+
+    def _can_be_of(self, feedback: Feedback, prediction: Prediction) -> bool:
+        """Return whether the model is that which the feedback names, if it does."""
+        key = self._streams[prediction.stream].key
+        said = feedback.stream
+        return said.model in {"", key.model} and said.version in {"", key.version}
+
+    def _outcome(
+        self, feedback: Feedback, prediction: Prediction, arrived_ns: int
+    ) -> _Found | None:
+        """Count *feedback*; return it where it tells the truth of a prediction for the first time."""
+        stream = self._streams[prediction.stream]
+        time_ns = min(feedback.time_ns or arrived_ns, arrived_ns)
+        right = self._is_right(feedback, prediction)
+        flag = _TRUTH if feedback.is_truth else _OPINION
+        if self._ring.is_expired(prediction, time_ns):
+            outcome = MlFeedbackOutcomeValues.LATE
+        elif self._ring.mark(prediction, flag):
+            outcome = MlFeedbackOutcomeValues.DUPLICATE
+        else:
+            outcome = MlFeedbackOutcomeValues.JOINED
+        self._joined[stream.key][Joined(outcome, right, feedback.source)] += 1
+        stream.is_changed = True
+        if outcome is not MlFeedbackOutcomeValues.JOINED:
+            return None
+        stream.newest_ns = max(stream.newest_ns, time_ns)
+        stream.delays.add(max(0.0, (time_ns - prediction.time_ns) / 1e9))
+        stream.has_labels = True
+        return _Found(prediction, feedback, right) if flag == _TRUTH else None
+
+    def _is_right(self, feedback: Feedback, prediction: Prediction) -> bool | None:
+        if feedback.label is not None and prediction.label >= 0:
+            return feedback.label == self._label_texts[prediction.label]
+        return feedback.correct
+
+    def _count_lost(self, feedback: Feedback) -> None:
+        is_left_out = bool(feedback.keys) and not self._ring.keeps(feedback.keys[0])
+        # What a full ring did not keep was there, although nobody can look it up.
+        outcome = (
+            MlFeedbackOutcomeValues.LATE if is_left_out else MlFeedbackOutcomeValues.UNMATCHED
+        )
+        key = feedback.stream if self._has_room_for(feedback.stream) else None
+        self._joined[key][Joined(outcome, None, feedback.source)] += 1
+
+    def _has_room_for(self, key: StreamKey) -> bool:
+        # As many again as there may be streams: what names them may be anybody.
+        return key in self._joined or len(self._joined) < 2 * self._config.streams.max
+
+    def _count(self, found: Sequence[_Found]) -> None:
+        """Count *found* in the cohorts of the predictions."""
+        by_cohort: defaultdict[tuple[int, int, int], list[_Found]] = defaultdict(list)
+        for one in found:
+            for position, number in enumerate(one.prediction.windows):
+                by_cohort[one.prediction.stream, position, number].append(one)
+        for (number, position, cohort_number), members in by_cohort.items():
+            stream = self._streams[number]
+            cohort = [*stream.cohorts.values()][position].get(cohort_number)
+            if cohort is not None:
+                self._add(cohort, members, stream.reference)
+
+    def _add(self, cohort: Cohort, found: Sequence[_Found], reference: Reference | None) -> None:
+        weight = self._ring.weight
+        cohort.labelled += weight * len(found)
+        outcomes = cohort.outcomes
+        numbers = [f for f in found if math.isfinite(f.feedback.value)]
+        outcomes.add_numbers(
+            np.array([f.prediction.value for f in numbers]),
+            np.array([f.feedback.value for f in numbers]),
+            weight,
+        )
+        judged = [f for f in found if f.right is not None]
+        right = np.array([f.right for f in judged], dtype=bool)
+        confidences = np.array([f.prediction.confidence for f in judged])
+        outcomes.add_right(right, confidences, weight)
+        named = [f for f in judged if f.feedback.label is not None and f.prediction.label >= 0]
+        said = [self._label_texts[f.prediction.label] for f in named]
+        outcomes.add_pairs([f.feedback.label or "" for f in named], said, weight)
+        labels = TextColumn(
+            np.array([f.prediction.label for f in judged], dtype=np.int64), tuple(self._label_texts)
+        )
+        scores = reference.scores if reference is not None else None
+        if scores is not None and scores.positive is not None:
+            is_said = scores.is_said_positive(labels)
+            bins = scores.bins(is_said, confidences)
+            known = (labels.codes >= 0) & (bins >= 0)
+            # Of two classes, who is wrong about one is right about the other.
+            outcomes.add_cells(is_said[known], (is_said == right)[known], bins[known], weight)
+
+    def _tell_all(self) -> None:
+        for stream in self._streams:
+            if stream.is_changed and stream.has_labels:
+                for name, cohorts in stream.cohorts.items():
+                    reading = self._reading(stream, name, cohorts)
+                    if reading is not None:
+                        self._tell.performance(reading)
+            stream.is_changed = False
+        for key, joined in self._joined.items():
+            number = self._number_of.get(key) if key is not None else None
+            delays = self._streams[number].delays if number is not None else Delays()
+            self._tell.feedback(
+                FeedbackTotals(key, joined, tuple(delays.counts), delays.total_s)
+            )
+
+    def _reading(self, stream: _Stream, name: str, cohorts: Cohorts) -> PerformanceReading | None:
+        """Return what the newest cohort with enough labels says; None while there is none."""
+        wait_ns = stream.delays.longest_usual_s() * 1e9
+        rules = self._config.performance
+        for cohort in cohorts.sealed():
+            is_old = stream.newest_ns - cohort.end_ns >= wait_ns
+            if is_old or cohort.coverage >= rules.coverage:
+                has_enough = cohort.labelled >= rules.min_labels
+                return PerformanceReading(
+                    stream=stream.key,
+                    window=WindowSpan(name, cohort.start_ns, cohort.end_ns),
+                    predictions=cohort.predictions,
+                    coverage=cohort.coverage,
+                    realized=realized_scores(cohort.outcomes) if has_enough else {},
+                    calibration=calibration_errors(cohort.outcomes) if has_enough else {},
+                    estimated=cohort.estimated,
+                )
+        return None
+
+
+def _read(signal: Signal, request: bytes) -> list[Feedback]:
+    return feedback_in_logs(request) if signal is Signal.LOGS else feedback_in_traces(request)
+
+
+def _ways(key: int, index: int | None) -> Iterator[int]:
+    """Yield the keys of the sample at *index* of the prediction with *key*; a call with one sample needs no index."""
+    if index is not None:
+        yield sample_key(key, index)
+    if not index:
+        yield key
