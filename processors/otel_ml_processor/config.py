@@ -34,10 +34,12 @@ __all__ = [
     "DriftScore",
     "Duration",
     "EmitConfig",
+    "FeedbackConfig",
     "ForwardConfig",
     "HttpConfig",
     "HttpDoor",
     "LogsConfig",
+    "PerformanceConfig",
     "ReceiveConfig",
     "Secret",
     "ServerTls",
@@ -274,6 +276,27 @@ class DriftConfig(Room, frozen=True):
     """Which drift scores are exported per feature; each is one series per feature."""
 
 
+class FeedbackConfig(Room, frozen=True):
+    """Labels that come later, as events `ml.feedback`: which predictions they can still be of."""
+
+    max: Annotated[int, Meta(ge=1000)] = 1_000_000
+    """Predictions that are kept until their label comes, at least 1000; some 200 bytes each. Where there are more, a random half is
+    kept, and each that is found counts twice."""
+    horizon: Duration = Duration(30 * 86400)
+    """A label that comes so long after its prediction is late and says nothing."""
+    early: Duration = Duration(120)
+    """How long feedback waits for its prediction: the two travel on different ways, and the label may be here first."""
+
+
+class PerformanceConfig(Room, frozen=True):
+    """When labels are enough to say how good predictions were."""
+
+    min_labels: Annotated[int, Meta(ge=1)] = 100
+    """Labels of a window below which no score is told, >= 1."""
+    coverage: Annotated[float, Meta(gt=0, le=1)] = 0.8
+    """Share of a window's predictions that must have a label, in (0, 1]; a window that is older than 95 % of labels take needs no more."""
+
+
 class VerdictConfig(Room, frozen=True):
     """What is said on the inference's own trace."""
 
@@ -342,6 +365,8 @@ class Config(Room, frozen=True):
     """All of them run side by side; their names differ."""
     streams: StreamsConfig = StreamsConfig()
     drift: DriftConfig = DriftConfig()
+    feedback: FeedbackConfig = FeedbackConfig()
+    performance: PerformanceConfig = PerformanceConfig()
     verdicts: VerdictConfig = VerdictConfig()
     emit: EmitConfig = EmitConfig()
     http: HttpConfig = HttpConfig()

@@ -31,6 +31,7 @@ from otel_ml_processor.decode.decoder import Decoded
 from otel_ml_processor.decode.inference_spans import NO_SPANS
 from otel_ml_processor.pass_through import deliver
 from otel_ml_processor.receive.repeats import Answer
+from otel_ml_processor.receive.warning import with_warning
 from otel_ml_processor.refusal import Refusal
 from otel_ml_processor.self_metrics import ACCEPTED_SPANS
 from otel_ml_processor.signals import Signal
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.columns import StreamKey
     from otel_ml_processor.config import Config
     from otel_ml_processor.decode.decoder import Decoder
+    from otel_ml_processor.feedback.joining import Joining
     from otel_ml_processor.pass_through import NextHop
     from otel_ml_processor.self_metrics import SelfMetrics
     from otel_ml_processor.state.ledger import Ledger
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STEPS", "Emit", "Pipeline"]
 
-STEPS: Final = ("decode", "place", "judge", "annotate", "count", "assess")
+STEPS: Final = ("decode", "place", "judge", "annotate", "count", "assess", "feedback")
 """What can fail without stopping a trace: the causes of `ml.processor.failures`."""
 
 _UNREAD: Final = Decoded(spans=NO_SPANS, columns=(), n_spans=0, undecoded={})
@@ -87,7 +89,7 @@ class Pipeline:
     """
     What happens to a request, and what happens as time passes; safe to use from any thread.
 
-    *forward* is the next hop in mode `inline`, None in mode `tee`.
+    *forward* is the next hop in mode `inline`, None in mode `tee`. *joining* is told what labels may come for.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class Pipeline:
         forward: NextHop | None,
         emit: Emit,
         self_metrics: SelfMetrics,
+        joining: Joining | None = None,
     ) -> None:
         self._config = config
         self._decoder = decoder
@@ -112,6 +115,7 @@ class Pipeline:
         self._forward = forward
         self._emit = emit
         self._self_metrics = self_metrics
+        self._joining = joining
         self.states = DriftStates(config.drift.windows_between_alarms)
         """What every stream was in its last windows; the freshest of them is what a span is told."""
         self._shortest = shortest_window(config.windows).name
@@ -121,7 +125,7 @@ class Pipeline:
 
     def take(self, request: bytes, remaining_s: float | None) -> bytes:
         """
-        Pass *request* on and count it; return the answer for its sender (empty: success).
+        Pass *request* on and count it; return the answer for its sender (empty: success, and nothing to say).
 
         Counting comes after the next hop's acknowledgement: what its sender will send again has not been counted yet. A request that was
         acknowledged and comes again is answered as before, without going anywhere.
@@ -159,6 +163,7 @@ class Pipeline:
         """Assess the windows that rows or time have closed, and emit what they say."""
         with self._ticking:
             self._assess(self._streams.close(now_ns))
+            self._settle(now_ns)
             self._emit.lag(self._streams.lag_s(now_ns))
             self._emit.dedupe_horizon(self.ledger.spans.horizon_s())
 
@@ -166,6 +171,16 @@ class Pipeline:
         """Assess all windows, also those still open: nothing comes any more."""
         with self._ticking:
             self._assess(self._streams.finish())
+
+    def join_last(self, now_ns: int) -> None:
+        """Join the feedback that is left: no prediction comes any more that it could wait for."""
+        with self._ticking:
+            self._settle(now_ns, is_last=True)
+
+    def _settle(self, now_ns: int, *, is_last: bool = False) -> None:
+        if self._joining is not None:
+            with self._contained("feedback"):
+                self._joining.settle(now_ns, is_last=is_last)
 
     def _decoded(self, request: bytes) -> Decoded:
         decoded = [_UNREAD]
@@ -201,12 +216,17 @@ class Pipeline:
         self, decoded: Decoded, placed: Sequence[PlacedRows], key: bytes, response: bytes
     ) -> Answer:
         """Count what has been delivered; it has been acknowledged, so a mistake of ours must not make its sender repeat it."""
-        answer = Answer(response, len(decoded.spans))
+        answer = Answer(with_warning(response, decoded.undecoded), len(decoded.spans))
+        if self._joining is not None:
+            self._joining.inbox.hear(Signal.TRACES, decoded.spans.request)
         self._self_metrics.add(ACCEPTED_SPANS, decoded.n_spans)
         for cause, spans in decoded.undecoded.items():
             self._self_metrics.add(METRIC_ML_PROCESSOR_UNDECODED, spans, cause)
         with self._contained("count"):
-            again = self.ledger.commit(Delivered(key, decoded.spans.ids, placed, answer))
+            again = self.ledger.commit(
+                Delivered(key, decoded.spans.ids, placed, answer),
+                partial(self._joining.inbox.remember, decoded.spans) if self._joining else None,
+            )
             self._self_metrics.add(METRIC_ML_PROCESSOR_DUPLICATES, again)
         return answer
 
@@ -241,6 +261,8 @@ class Pipeline:
         )
         reading = self.states.gather(window, reading)
         self._emit.reading(reading, self.states.observe(reading))
+        if self._joining is not None and window.closed.is_sufficient:
+            self._joining.seal(reading)
 
     def _count_rows(self, all_totals: Sequence[Totals]) -> None:
         """Bring the counts of the streams to where all counts are."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
@@ -148,7 +149,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """The 5 % quantile of the reference's confidence."""
     median_confidence: float | None = None
     self_tests: list[SelfTest] = []
-    calibration: list[RungReference] = []
+    own_windows: list[RungReference] = []
     """The fewest rows first; none where rows have no time, or there are too few of them."""
     calibration: Calibration | None = None
     performance: dict[str, float] = {}
@@ -186,7 +187,8 @@ def read_profile(path: Path) -> Profile:
     profile = _parsed(_content(path), path)
     for place, column in _columns(profile):
         _check_column(column, f"{path}: {place}")
-    _check_calibration(profile, path)
+    for i, rung in enumerate(profile.own_windows):
+        _check_rung(rung, len(_columns(profile)), f"{path}: $.own_windows[{i}]")
     if profile.calibration is not None:
         _check_calibration(profile.calibration, f"{path}: $.calibration")
     if profile.id != sealed(profile).id:
@@ -225,27 +227,21 @@ def _columns(profile: Profile) -> list[tuple[str, CellReference]]:
     return named + [(place, column) for place, column in outputs if column is not None]
 
 
-def _check_calibration(profile: Profile, path: Path) -> None:
-    expected = len(_columns(profile))
-    for i, rung in enumerate(profile.calibration):
-        if len(rung.columns) != expected:
-            raise ProfileError(
-                f"{path}: $.calibration[{i}].columns: expected {expected}, one per column, got {len(rung.columns)}"
-            )
-        lengths = {len(values) for values in [*rung.extremes.values(), *rung.alarms.values()]}
-        if len(lengths) != 1 or lengths == {0} or rung.extremes.keys() != rung.alarms.keys():
-            raise ProfileError(
-                f"{path}: $.calibration[{i}]: expected one number per family and window, got {sorted(lengths)}"
-            )
-        sizes = [
-            inflation.factor for column in rung.columns for inflation in column.inflation.values()
-        ]
-        sizes += [column.scale for column in rung.columns]
-        sizes += [i.shape for column in rung.columns for i in column.inflation.values()]
-        if min(sizes, default=1.0) <= 0:
-            raise ProfileError(
-                f"{path}: $.calibration[{i}].columns: expected numbers > 0, got {min(sizes)}"
-            )
+def _check_rung(rung: RungReference, n_columns: int, place: str) -> None:
+    if len(rung.columns) != n_columns:
+        raise ProfileError(
+            f"{place}.columns: expected {n_columns}, one per column, got {len(rung.columns)}"
+        )
+    lengths = {len(values) for values in [*rung.extremes.values(), *rung.alarms.values()]}
+    if len(lengths) != 1 or lengths == {0} or rung.extremes.keys() != rung.alarms.keys():
+        raise ProfileError(
+            f"{place}: expected one number per family and window, got {sorted(lengths)}"
+        )
+    inflations = [i for column in rung.columns for i in column.inflation.values()]
+    sizes = [i.factor for i in inflations] + [i.shape for i in inflations]
+    sizes += [column.scale for column in rung.columns]
+    if min(sizes, default=1.0) <= 0:
+        raise ProfileError(f"{place}.columns: expected numbers > 0, got {min(sizes)}")
 
 
 def _check_column(column: CellReference, place: str) -> None:
@@ -271,7 +267,7 @@ def _check_calibration(calibration: Calibration, place: str) -> None:
             raise ProfileError(
                 f"{place}.{name}: expected {len(edges) + 1} numbers for {len(edges)} edges, got {found}"
             )
-    if any(left >= right for left, right in zip(edges, edges[1:], strict=False)):
+    if any(left >= right for left, right in pairwise(edges)):
         raise ProfileError(f"{place}.edges: expected strictly ascending edges")
     pairs = zip(calibration.positives, calibration.rows, strict=True)
     if not all(0 <= positives <= rows for positives, rows in pairs):

@@ -34,6 +34,7 @@ from otel_ml_processor.emit.pages import pages
 from otel_ml_processor.emit.push import Pusher
 from otel_ml_processor.emit.server import HttpServer
 from otel_ml_processor.errors import ConfigError
+from otel_ml_processor.feedback.joining import DROPPED_FEEDBACK, Joining
 from otel_ml_processor.forward.forwarding import Forwarding, grpc_client
 from otel_ml_processor.pass_through import PassThrough
 from otel_ml_processor.pipeline import STEPS, Emit, Pipeline
@@ -101,6 +102,10 @@ class Service:
             if config.forward
             else None
         )
+        self._outlet = self._make_outlet()
+        self._joining = Joining(
+            config, self._references.reference, self._outlet, self._count_dropped_feedback
+        )
         self._pipeline = self._make_pipeline()
         self._keeper = self._make_keeper()
         self._doors = Doors(config, self._takes(), self._self_metrics, folder)
@@ -164,6 +169,7 @@ class Service:
         else:  # windows go on after the restart
             self._pipeline.tick(time.time_ns())
             self._keeper.close()
+        self._pipeline.join_last(time.time_ns())
         if not self._pusher.flush(_FLUSH_S):
             _LOGGER.warning("some metrics or events were not delivered before the end")
         self._http.stop()
@@ -206,8 +212,15 @@ class Service:
         }
         return {
             Signal.TRACES: self._pipeline.take,
-            **{signal: one.take for signal, one in by.items()},
+            Signal.METRICS: by[Signal.METRICS].take,
+            Signal.LOGS: partial(self._take_logs, by[Signal.LOGS]),
         }
+
+    def _take_logs(self, way: PassThrough, request: bytes, remaining_s: float | None) -> bytes:
+        """Pass *request* on; then, and only where it was delivered, keep what it says of predictions for the next tick."""
+        response = way.take(request, remaining_s)
+        self._joining.inbox.hear(Signal.LOGS, request)
+        return response
 
     def _next_hop(self, signal: Signal) -> NextHop | None:
         if self._forwarding is None:
@@ -223,9 +236,9 @@ class Service:
 
         return forward_without_content
 
-    def _make_pipeline(self) -> Pipeline:
-        config, references = self._config, self._references
-        outlet = Outlet(
+    def _make_outlet(self) -> Outlet:
+        config = self._config
+        return Outlet(
             book=self._book,
             pusher=self._pusher,
             identity=self._identity,
@@ -235,15 +248,21 @@ class Service:
             verdicts_per_second=config.verdicts.per_second,
             register=self._introduce,
         )
+
+    def _make_pipeline(self) -> Pipeline:
         return make_pipeline(
-            config,
-            references,
+            self._config,
+            self._references,
             self._promises,
             forward=self._next_hop(Signal.TRACES),
-            emit=outlet,
+            emit=self._outlet,
             self_metrics=self._self_metrics,
             clock_ns=time.time_ns,
+            joining=self._joining,
         )
+
+    def _count_dropped_feedback(self, dropped: int) -> None:
+        self._self_metrics.add(METRIC_ML_PROCESSOR_OVERFLOW, dropped, DROPPED_FEEDBACK)
 
     def _introduce(self, stream: StreamKey) -> None:
         profile = self._references.profile(stream)
@@ -284,6 +303,7 @@ def make_pipeline(
     emit: Emit,
     self_metrics: SelfMetrics,
     clock_ns: Callable[[], int],
+    joining: Joining | None = None,
 ) -> Pipeline:
     """Return the spine with all that it is made of, as *config* says."""
     low_confidence = config.verdicts.low_confidence
@@ -303,6 +323,7 @@ def make_pipeline(
         forward=forward,
         emit=emit,
         self_metrics=self_metrics,
+        joining=joining,
     )
 
 
@@ -325,7 +346,7 @@ def new_self_metrics() -> SelfMetrics:
             METRIC_ML_PROCESSOR_UNANNOTATED: UnannotatedCause,
             METRIC_ML_PROCESSOR_REFUSED: RefusalCause,
             METRIC_ML_PROCESSOR_FAILURES: (*STEPS, *STATE_STEPS),
-            METRIC_ML_PROCESSOR_OVERFLOW: ["streams", SERIES_BUDGET],
+            METRIC_ML_PROCESSOR_OVERFLOW: ["streams", SERIES_BUDGET, DROPPED_FEEDBACK],
         }
     )
 

@@ -106,6 +106,13 @@ def _house(
         yield House(stack.enter_context(hop.running()), peer, request.param)
 
 
+@pytest.fixture(autouse=True)
+def _authorities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no client prefer the authorities of this machine to the one that it is told."""
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
 def python(asked: Asked) -> None:
     """Send with the SDK of Python."""
     send_with_python(python_exporter(asked), asked.model)
@@ -184,7 +191,7 @@ service:
 def collector(asked: Asked) -> None:
     """Send through a real collector."""
     files, listen, health = asked.house.files, *(f"127.0.0.1:{free_port()}" for _ in range(2))
-    tls = {f"{name}_file": path for name, path in files.items()} or {"insecure": True}
+    tls: dict[str, str | bool] = {f"{name}_file": path for name, path in files.items()}
     scheme = f"{asked.house.scheme}://" if asked.protocol == "http" else ""
     config = asked.folder / "collector.yaml"
     config.write_text(
@@ -194,7 +201,7 @@ def collector(asked: Asked) -> None:
             protocol=asked.protocol,
             endpoint=f"{scheme}{asked.address}",
             compression=asked.compression,
-            tls=json.dumps(tls),
+            tls=json.dumps(tls or {"insecure": True}),
         )
     )
     with running(

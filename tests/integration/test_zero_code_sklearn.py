@@ -212,6 +212,7 @@ COMMON = {
     "code.function.name": "str",
     "ml.input.feature.count": "int",
     "ml.input.missing.count": "int",
+    "ml.validation.result": "str",
 }
 
 

@@ -175,7 +175,7 @@ class Calibration:
         keys = [(MlDriftTargetValues.FEATURE, feature.name) for feature in profile.features]
         keys += [(MlDriftTargetValues.PREDICTION, "")] * (profile.prediction is not None)
         keys += [(MlDriftTargetValues.CONFIDENCE, "")] * (profile.confidence is not None)
-        return cls(tuple(Rung.of(rung, keys) for rung in profile.calibration))
+        return cls(tuple(Rung.of(rung, keys) for rung in profile.own_windows))
 
     def calibrated(self, rows: int, alphas: Mapping[str, float], wanted: Wanted) -> Calibrated:
         """

@@ -200,11 +200,8 @@ def assess_drift(
         else:
             state = _state(finding, alphas[column.family], effect_floor)
             reading = _assessed(column, finding, effect_floor, state)
-            told = {
-                "scores": _scores(column, scores),
-                "inflation": calibrated.inflation(column.key),
-            }
-            readings.append(replace(reading, **told))
+            found = replace(reading, scores=_scores(column, scores))
+            readings.append(replace(found, inflation=calibrated.inflation(column.key)))
     return tuple(readings)
 
 

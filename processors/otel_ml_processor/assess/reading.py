@@ -130,6 +130,8 @@ class Reading:
     measured: float | None = None
     mode: MlDriftCalibrationModeValues = MlDriftCalibrationModeValues.IID
     windows_between_alarms: float = 0.0
+    estimated: Mapping[str, float] = field(default_factory=dict)
+    """By name of the score, how good the predictions are expected to be; nothing where no reference says what scores mean."""
 
 
 @dataclass(frozen=True, slots=True)

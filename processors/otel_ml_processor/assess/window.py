@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from otel_ml_conventions.attributes import MlDriftStateValues
-from otel_ml_processor.assess.confidence import assess_confidence
 from otel_ml_processor.assess.calibration import IID
+from otel_ml_processor.assess.confidence import assess_confidence
 from otel_ml_processor.assess.drift import assess_drift, family_alphas, family_of
+from otel_ml_processor.assess.performance import estimated_scores
 from otel_ml_processor.assess.reading import Reading, WindowSpan
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def assess_window(
         targets=targets,
         confidence=assess_confidence(closed.summary.scores),
         labels=closed.summary.labels.counts(),
+        estimated=estimated_scores(closed.summary) if closed.is_sufficient else {},
         reference_id=reference_id,
         alpha=alpha if reference else 0.0,
         measured=measured,

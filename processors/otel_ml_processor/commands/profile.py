@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from otel_ml_conventions.attributes import MlDriftTargetValues
+from otel_ml_processor.commands.own_windows import own_windows, rung_sizes
 from otel_ml_processor.commands.profile_text import profile_text
 from otel_ml_processor.commands.self_tests import AssignedTarget, self_tests
 from otel_ml_processor.commands.table_arguments import (
@@ -24,6 +25,7 @@ from otel_ml_processor.commands.table_arguments import (
 )
 from otel_ml_processor.commands.table_columns import FeatureColumns, times_ns_of
 from otel_ml_processor.commands.table_roles import Roles
+from otel_ml_processor.commands.table_truth import truth_of
 from otel_ml_processor.commands.tables import (
     as_table,
     digest_of_files,
@@ -76,6 +78,7 @@ def build_profile_from_table(
     score: str | None = None,
     positive: str | None = None,
     confidence: str | None = None,
+    target: str | None = None,
     time: str | None = None,
     features: Sequence[str] | None = None,
     ignore: Sequence[str] = (),
@@ -96,6 +99,7 @@ def build_profile_from_table(
         score: Column of the probability of the class *positive*; needs *label*.
         positive: The class that *score* belongs to, as text.
         confidence: Column of the probability of the predicted class, instead of *score*.
+        target: Column of the true classes or numbers: from it the profile learns what scores mean, and how good the predictions are.
         time: Column of timestamps, dates or ISO 8601 texts, for the self-test in the order of time.
         features: The feature columns; by default all without another role.
         ignore: Columns to leave out.
@@ -114,6 +118,7 @@ def build_profile_from_table(
         score=score,
         positive=positive,
         confidence=confidence,
+        target=target,
         time=time,
         features=features,
         ignore=ignore,
@@ -154,16 +159,24 @@ def _built(
         confidence=outputs.confidences,
         **whose,
     )
+    are_classes = profile.prediction is not None and profile.prediction.type == "categorical"
+    truth = truth_of(
+        roles, table, outputs.predictions, outputs.confidences, are_classes=are_classes
+    )
     targets = _assigned(Reference.of(profile), features, outputs)
+    times = None if roles.time is None else times_ns_of(table, roles.time)
     tests = self_tests(
         targets,
-        None if roles.time is None else times_ns_of(table, roles.time),
+        times,
         window=window,
         seed=int(source.sha256[:16], 16),
         effect_floor=_DEFAULTS.effect_floor,
         on_step=on_step,
     )
-    return sealed(msgspec.structs.replace(profile, self_tests=tests))
+    floor = _DEFAULTS.effect_floor
+    windows = own_windows(targets, times, effect_floor=floor, on_step=on_step) if times else []
+    known = {"self_tests": tests, "own_windows": windows, **truth}
+    return sealed(msgspec.structs.replace(profile, **known))
 
 
 class _Outputs(NamedTuple):
@@ -221,7 +234,8 @@ def _built_from_file(
     source = Source(kind=kind, uri=uri, rows=table.num_rows, sha256=digest_of_files(paths))
     whose = {"model": arguments.model, "version": arguments.version, "created": _now()}
     try:
-        steps.expect(2 * len(roles.feature_names(table)) + 2)
+        rungs = rung_sizes(table.num_rows) if roles.time is not None else []
+        steps.expect(2 * len(roles.feature_names(table)) + 2 + len(rungs))
         return _built(table, roles, arguments.window, steps, source=source, **whose)
     except TableError as error:
         raise TableError(f"{uri}: {error}") from None

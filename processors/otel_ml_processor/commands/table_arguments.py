@@ -57,6 +57,7 @@ def add_roles(parser: argparse.ArgumentParser) -> None:
     add("--score", metavar="COL", help="probability of the class --positive")
     add("--positive", metavar="CLASS", help="the class that --score belongs to")
     add("--confidence", metavar="COL", help="probability of the predicted class")
+    add("--target", metavar="COL", help="what was true; `profile build` learns what scores mean")
     add(
         "--time",
         metavar="COL",

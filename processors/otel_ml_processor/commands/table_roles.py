@@ -32,7 +32,7 @@ class Roles:
     What the caller said of the columns.
 
     `label` holds predicted classes (or a regression's predicted numbers), `score` the probability of the class `positive`,
-    `confidence` the probability of the predicted class, `time` when. All other columns are features, unless `features` names them
+    `confidence` the probability of the predicted class, `target` what was true, `time` when. All other columns are features, unless `features` names them
     or `ignore` leaves some out. `categorical` and `ordered` overrule the guess of a column's type.
     """
 
@@ -40,6 +40,7 @@ class Roles:
     score: str | None = None
     positive: str | None = None
     confidence: str | None = None
+    target: str | None = None
     time: str | None = None
     features: Sequence[str] | None = None
     ignore: Sequence[str] = ()
@@ -66,7 +67,7 @@ class Roles:
 
     @property
     def _named(self) -> list[str]:
-        others = (self.label, self.score, self.confidence, self.time)
+        others = (self.label, self.score, self.confidence, self.target, self.time)
         return [name for name in others if name is not None]
 
     def _check_parts(self, table: pa.Table) -> None:
@@ -89,6 +90,10 @@ class Roles:
             )
         if self.positive is not None and self.score is None:
             raise TableError("--positive needs --score: it says which class the score belongs to")
+        if self.target is not None and self.label is None:
+            raise TableError(
+                "--target needs --label: what was true is compared with what was predicted"
+            )
         if self.features is not None and self.ignore:
             raise TableError("expected --features or --ignore, got both")
 
@@ -122,6 +127,10 @@ class Roles:
     def predictions(self, table: pa.Table) -> ValueColumn | None:
         """Return the predicted classes or numbers; None where no column has them."""
         return None if self.label is None else value_column(table, self.label)
+
+    def truths(self, table: pa.Table) -> ValueColumn | None:
+        """Return the true classes or numbers; None where no column has them."""
+        return None if self.target is None else value_column(table, self.target)
 
     def confidences(self, table: pa.Table) -> FloatArray | None:
         """

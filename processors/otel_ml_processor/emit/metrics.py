@@ -26,10 +26,15 @@ from otel_ml_conventions.attributes import (
 from otel_ml_conventions.metrics import MetricDefinition
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.emit.points import (
+    OVERFLOW,
     NamedPoint,
     Point,
     Target,
     confidence_points,
+    estimated_points,
+    feedback_points,
+    performance_points,
+    reference_points,
     status_points,
     stream_attributes,
     target_points,
@@ -37,6 +42,7 @@ from otel_ml_processor.emit.points import (
     window_attributes,
     window_points,
 )
+from otel_ml_processor.emit.readings import iso_time
 from otel_ml_processor.self_metrics import ITEMS
 from otel_ml_processor.signals import Signal
 from otel_ml_processor.sketches.label_counts import MAX_LABELS
@@ -44,8 +50,10 @@ from otel_ml_processor.sketches.label_counts import MAX_LABELS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from otel_ml_processor.assess.performance import PerformanceReading
     from otel_ml_processor.assess.reading import Change, Reading, TargetReading
     from otel_ml_processor.emit.points import Attributes
+    from otel_ml_processor.feedback.joining import FeedbackTotals
     from otel_ml_processor.profile import Profile
     from otel_ml_processor.self_metrics import ItemCounters, SelfMetrics
 
@@ -70,7 +78,6 @@ _STREAM_ALLOWANCE: Final = MAX_LABELS + 4
 """Points of a stream that belong to no window: its labels and their overflow, violations, age and size of the reference."""
 _POINTS_PER_FEATURE: Final = 2 + len(MlDriftStateValues) + 5
 """p-value, evidence, states and shares; each exported score is one more."""
-_OVERFLOW: Final = "otel.metric.overflow"
 
 # The collector's names for what it says of itself, so that dashboards made for a collector work for this hop; no convention of ours.
 _ITEM_UNITS: Final = {
@@ -127,6 +134,8 @@ class ReferenceFacts:
     samples: int
     measured: Mapping[str, float]
     mode: MlDriftCalibrationModeValues
+    performance: Mapping[str, float] = field(default_factory=dict)
+    """By name of the score, how good the predictions of the reference were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +145,8 @@ class StreamView:
     stream: StreamKey
     reference: ReferenceFacts | None
     readings: tuple[Reading, ...]
+    performance: tuple[PerformanceReading, ...] = ()
+    """What labels say, of each window of which there are enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +199,7 @@ class _StreamPage:
     labels: dict[str, _Count] = field(default_factory=dict)
     other_labels: _Count | None = None
     violations: _Count | None = None
+    performance: dict[str, PerformanceReading] = field(default_factory=dict)
 
     def expect(self, window: str, targets: Iterable[MlDriftTargetValues]) -> None:
         """Let the detections of *targets* start at 0, where they have not started."""
@@ -237,6 +249,7 @@ class MetricBook:
         self._dedupe_horizon_s: float | None = None
         self._state: MlProcessorStateValues | None = None
         self._snapshot_ns: int | None = None
+        self._feedback: dict[StreamKey | None, FeedbackTotals] = {}
         self._lock = threading.Lock()
 
     def register(
@@ -257,6 +270,7 @@ class MetricBook:
             samples=profile.source.rows,
             measured=dict(measured),
             mode=mode,
+            performance=profile.performance,
         )
         targets = tuple(_targets_of(profile, self._max_features))
         with self._lock:
@@ -284,6 +298,16 @@ class MetricBook:
             page.count_labels(labels, now_ns)
             page.violations = page.violations or _Count(page.since_ns)
             page.violations.set(low_confidence, now_ns)
+
+    def set_performance(self, reading: PerformanceReading) -> None:
+        """Replace what the book says of the labels of the reading's window."""
+        with self._lock:
+            self._page(reading.stream).performance[reading.window.name] = reading
+
+    def set_feedback(self, totals: FeedbackTotals) -> None:
+        """Say how much feedback a stream has had since the book was opened."""
+        with self._lock:
+            self._feedback[totals.stream] = totals
 
     def set_dedupe_horizon(self, horizon_s: float) -> None:
         """Write for how long a request that comes again is known, in seconds, >= 0."""
@@ -329,7 +353,12 @@ class MetricBook:
         """Return every stream with its last readings, in the order of their names."""
         with self._lock:
             pages = [
-                StreamView(stream, page.reference, tuple(page.readings.values()))
+                StreamView(
+                    stream,
+                    page.reference,
+                    tuple(page.readings.values()),
+                    tuple(page.performance.values()),
+                )
                 for stream, page in self._streams.items()
             ]
         return tuple(sorted(pages, key=lambda view: str(view.stream)))
@@ -354,6 +383,8 @@ class MetricBook:
                 for stream, page in self._streams.items()
                 for point in _page_points(stream_attributes(stream), page, now_ns)
             ]
+            for totals in self._feedback.values():
+                points += feedback_points(totals, self._since_ns)
         of_itself = {
             names.METRIC_ML_PROCESSOR_WINDOW_LAG: self._window_lag_s,
             names.METRIC_ML_PROCESSOR_DEDUPE_HORIZON: self._dedupe_horizon_s,
@@ -390,6 +421,7 @@ class MetricBook:
         points = window_points(reading)
         for target in targets:
             points += target_points(where, target, self._scores)
+        points += estimated_points(where, reading.estimated)
         if reading.confidence is not None:
             points += confidence_points(where, reading.confidence)
         return tuple(points)
@@ -431,6 +463,8 @@ def _page_points(where: Attributes, page: _StreamPage, now_ns: int) -> Iterator[
     for (name, target), count in page.detections.items():
         about = (*where, (keys.ML_WINDOW_NAME, name), (keys.ML_DRIFT_TARGET, target.value))
         yield _cumulative(names.METRIC_ML_DRIFT_DETECTIONS, about, count)
+    for performance in page.performance.values():
+        yield from performance_points(performance, iso_time(performance.window.end_ns))
     yield from _prediction_points(where, page)
     if page.reference is not None:
         yield from _reference_points(where, page.reference, now_ns)
@@ -441,7 +475,7 @@ def _prediction_points(where: Attributes, page: _StreamPage) -> Iterator[NamedPo
         about = (*where, (keys.ML_PREDICTION_LABEL, valid_text(label)))
         yield _cumulative(names.METRIC_ML_PREDICTION_SAMPLES, about, count)
     if page.other_labels is not None:
-        about = (*where, (_OVERFLOW, True))
+        about = (*where, (OVERFLOW, True))
         yield _cumulative(names.METRIC_ML_PREDICTION_SAMPLES, about, page.other_labels)
     if page.violations is not None:
         yield _cumulative(names.METRIC_ML_CONFIDENCE_VIOLATIONS, where, page.violations)
@@ -452,6 +486,7 @@ def _reference_points(
 ) -> Iterator[NamedPoint]:
     about = (*where, (keys.ML_DRIFT_REFERENCE_ID, reference.id))
     yield NamedPoint(names.METRIC_ML_REFERENCE_SAMPLES, Point(about, reference.samples))
+    yield from reference_points(where, reference.performance)
     if reference.created_ns is not None:
         age = max(0.0, (now_ns - reference.created_ns) / 1e9)
         yield NamedPoint(names.METRIC_ML_REFERENCE_AGE, Point(about, age))

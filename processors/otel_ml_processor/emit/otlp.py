@@ -134,10 +134,15 @@ def _batches(metrics: Iterable[Metric], now_ns: int) -> Iterator[list[metrics_pb
 def _metric(metric: Metric, points: Iterable[Point], now_ns: int) -> metrics_pb2.Metric:
     definition = metric.definition
     is_int = definition.value_type == "int"
-    written = [_number(point, now_ns, is_int=is_int) for point in points]
     message = metrics_pb2.Metric(
         name=definition.name, description=definition.description, unit=definition.unit
     )
+    if definition.instrument == "histogram":
+        boundaries = definition.boundaries
+        message.histogram.data_points.extend(_histogram(p, boundaries, now_ns) for p in points)
+        message.histogram.aggregation_temporality = metrics_pb2.AGGREGATION_TEMPORALITY_CUMULATIVE
+        return message
+    written = [_number(point, now_ns, is_int=is_int) for point in points]
     if definition.instrument == "gauge":
         message.gauge.data_points.extend(written)
         return message
@@ -145,6 +150,21 @@ def _metric(metric: Metric, points: Iterable[Point], now_ns: int) -> metrics_pb2
     message.sum.aggregation_temporality = metrics_pb2.AGGREGATION_TEMPORALITY_CUMULATIVE
     message.sum.is_monotonic = definition.instrument == "counter"
     return message
+
+
+def _histogram(
+    point: Point, boundaries: tuple[float, ...], now_ns: int
+) -> metrics_pb2.HistogramDataPoint:
+    buckets = point.buckets or ()
+    return metrics_pb2.HistogramDataPoint(
+        attributes=[_shared_key_value(key, value) for key, value in point.attributes],
+        start_time_unix_nano=point.start_ns,
+        time_unix_nano=now_ns,
+        count=sum(buckets),
+        sum=point.value,
+        bucket_counts=buckets,
+        explicit_bounds=boundaries,
+    )
 
 
 def _number(point: Point, now_ns: int, *, is_int: bool) -> metrics_pb2.NumberDataPoint:

@@ -14,6 +14,7 @@ from otel_ml_processor.emit.events import drift_event
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from otel_ml_processor.assess.performance import PerformanceReading
     from otel_ml_processor.assess.reading import Change, Reading
     from otel_ml_processor.assess.verdict import Verdicts
     from otel_ml_processor.columns import StreamKey
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.emit.metrics import MetricBook
     from otel_ml_processor.emit.otlp import Identity
     from otel_ml_processor.emit.push import Pusher
+    from otel_ml_processor.feedback.joining import FeedbackTotals
     from otel_ml_processor.self_metrics import SelfMetrics
     from otel_ml_processor.windows.streams import Totals
 
@@ -78,6 +80,14 @@ class Outlet:
             self._registered.add(totals.stream)
             self._register(totals.stream)
         self._book.set_totals(totals.stream, totals.labels, totals.low_confidence)
+
+    def feedback(self, totals: FeedbackTotals) -> None:
+        """Write how much feedback a stream has had into the book."""
+        self._book.set_feedback(totals)
+
+    def performance(self, reading: PerformanceReading) -> None:
+        """Write how good the predictions of a window were into the book."""
+        self._book.set_performance(reading)
 
     def lag(self, lag_s: float) -> None:
         """Write how far event time is behind the clock into the book."""

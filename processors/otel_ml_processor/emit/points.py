@@ -11,14 +11,20 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions import metrics as names
-from otel_ml_conventions.attributes import MlDriftStateValues, MlDriftTargetValues
+from otel_ml_conventions.attributes import (
+    MlDriftStateValues,
+    MlDriftTargetValues,
+    MlEvaluationBasisValues,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from otel_ml_conventions.attributes import MlDriftCalibrationModeValues
+    from otel_ml_processor.assess.performance import PerformanceReading
     from otel_ml_processor.assess.reading import ConfidenceReading, Reading, TargetReading
     from otel_ml_processor.columns import StreamKey
+    from otel_ml_processor.feedback.joining import FeedbackTotals
 
 __all__ = [
     "Attributes",
@@ -26,6 +32,10 @@ __all__ = [
     "Point",
     "Target",
     "confidence_points",
+    "estimated_points",
+    "feedback_points",
+    "performance_points",
+    "reference_points",
     "status_points",
     "stream_attributes",
     "target_points",
@@ -36,6 +46,8 @@ __all__ = [
 
 Attributes = tuple[tuple[str, "str | int | float | bool"], ...]
 
+OVERFLOW: Final = "otel.metric.overflow"
+"""Marks the point of all that is beyond a limit."""
 _FEATURE_SHARES: Final = (
     (names.METRIC_ML_FEATURE_MISSING, "missing"),
     (names.METRIC_ML_FEATURE_UNSEEN, "unseen"),
@@ -52,6 +64,8 @@ class Point:
     attributes: Attributes
     value: float
     start_ns: int = 0
+    buckets: tuple[int, ...] | None = None
+    """Of a histogram: how many lie in each bucket; `value` is then their sum."""
 
 
 class NamedPoint(NamedTuple):
@@ -148,6 +162,64 @@ def confidence_points(where: Attributes, confidence: ConfidenceReading) -> list[
         at_level = (*where, (keys.ML_QUANTILE, float(level)))
         points.append(NamedPoint(names.METRIC_ML_CONFIDENCE_QUANTILE, Point(at_level, value)))
     return points
+
+
+def reference_points(where: Attributes, performance: Mapping[str, float]) -> list[NamedPoint]:
+    """Return how good the predictions of the reference were, of the stream *where*."""
+    return _score_points(where, MlEvaluationBasisValues.REFERENCE, performance)
+
+
+def estimated_points(where: Attributes, estimated: Mapping[str, float]) -> list[NamedPoint]:
+    """Return how good the predictions of the window *where* are expected to be."""
+    return _score_points(where, MlEvaluationBasisValues.ESTIMATED, estimated)
+
+
+def performance_points(reading: PerformanceReading, cohort_end: str) -> list[NamedPoint]:
+    """Return what the labels of a window say; *cohort_end* is its end in ISO 8601."""
+    where = (*stream_attributes(reading.stream), (keys.ML_WINDOW_NAME, reading.window.name))
+    cohort = (*where, (keys.ML_EVALUATION_COHORT_END, cohort_end))
+    points = _score_points(cohort, MlEvaluationBasisValues.REALIZED, reading.realized)
+    points.append(NamedPoint(names.METRIC_ML_FEEDBACK_COVERAGE, Point(where, reading.coverage)))
+    for measure, error in reading.calibration.items():
+        about = (*where, (keys.ML_CALIBRATION_MEASURE, measure))
+        points.append(NamedPoint(names.METRIC_ML_CALIBRATION_ERROR, Point(about, error)))
+    return points
+
+
+def feedback_points(totals: FeedbackTotals, since_ns: int) -> list[NamedPoint]:
+    """Return how much feedback a stream has had since *since_ns*, and how long it took."""
+    where = _named(totals.stream)
+    points = []
+    for joined, count in totals.joined.items():
+        about = (*where, (keys.ML_FEEDBACK_OUTCOME, joined.outcome.value))
+        if joined.correct is not None:
+            about += ((keys.ML_FEEDBACK_CORRECT, joined.correct),)
+        if joined.source is not None:
+            about += ((keys.ML_FEEDBACK_SOURCE, joined.source.value),)
+        points.append(NamedPoint(names.METRIC_ML_FEEDBACK_JOINED, Point(about, count, since_ns)))
+    if any(totals.delays):
+        delays = Point(where, totals.delay_s, since_ns, totals.delays)
+        points.append(NamedPoint(names.METRIC_ML_FEEDBACK_DELAY, delays))
+    return points
+
+
+def _named(stream: StreamKey | None) -> Attributes:
+    return stream_attributes(stream) if stream is not None else ((OVERFLOW, True),)
+
+
+def _score_points(
+    where: Attributes, basis: MlEvaluationBasisValues, scores: Mapping[str, float]
+) -> list[NamedPoint]:
+    return [
+        NamedPoint(
+            names.METRIC_ML_EVALUATION_SCORE,
+            Point(
+                (*where, (keys.ML_EVALUATION_NAME, name), (keys.ML_EVALUATION_BASIS, basis.value)),
+                score,
+            ),
+        )
+        for name, score in scores.items()
+    ]
 
 
 def _target_attributes(target: Target) -> Attributes:

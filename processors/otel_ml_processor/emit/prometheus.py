@@ -7,7 +7,9 @@ So a query, a rule or a dashboard works whichever way the numbers came. The rena
 
 from __future__ import annotations
 
+import math
 import re
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
@@ -61,6 +63,8 @@ class _Collector(Collector):
 
 def _family(metric: Metric) -> Family:
     name = prometheus_name(metric.definition)
+    if metric.definition.instrument == "histogram":
+        return _histogram_family(name, metric)
     is_counter = metric.definition.instrument == "counter"
     family = Family(
         name.removesuffix("_total") if is_counter else name,
@@ -70,6 +74,20 @@ def _family(metric: Metric) -> Family:
     for point in metric.points:
         labels = {_underscored(key): _label(value) for key, value in point.attributes}
         family.samples.append(Sample(name, labels, float(point.value)))
+    return family
+
+
+def _histogram_family(name: str, metric: Metric) -> Family:
+    family = Family(name, metric.definition.description, "histogram")
+    ends = [*map(float, metric.definition.boundaries), math.inf]
+    for point in metric.points:
+        labels = {_underscored(key): _label(value) for key, value in point.attributes}
+        cumulative = list(accumulate(point.buckets or ()))
+        for end, count in zip(ends, cumulative, strict=True):
+            at = {**labels, "le": _label(end) if math.isfinite(end) else "+Inf"}
+            family.samples.append(Sample(f"{name}_bucket", at, float(count)))
+        family.samples.append(Sample(f"{name}_count", labels, float(cumulative[-1])))
+        family.samples.append(Sample(f"{name}_sum", labels, point.value))
     return family
 
 

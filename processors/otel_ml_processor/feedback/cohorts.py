@@ -99,9 +99,13 @@ class Cohorts:
         A window of time takes those that were carried into it.
         """
         if self._of_rows:
-            parts = [n for n, c in self._open.items() if (c.start_ns, c.end_ns) == (start_ns, end_ns)]
+            parts = [
+                n for n, c in self._open.items() if (c.start_ns, c.end_ns) == (start_ns, end_ns)
+            ]
         else:
-            parts = [n for n, c in self._open.items() if start_ns <= c.start_ns and c.end_ns <= end_ns]
+            parts = [
+                n for n, c in self._open.items() if start_ns <= c.start_ns and c.end_ns <= end_ns
+            ]
         if not parts:
             return False
         whole = self._open.pop(parts[0])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.streams import Increment
 
-__all__ = ["MAX_HEARD_BYTES", "CountedRows", "Heard", "Inbox"]
+__all__ = ["MAX_HEARD_BYTES", "CountedRows", "Heard", "Inbox", "Taken"]
 
 MAX_HEARD_BYTES: Final = 64 << 20
 """Bytes of requests with feedback that wait for the next tick; further ones are dropped and counted."""
@@ -53,10 +53,18 @@ class Heard(NamedTuple):
     request: bytes
 
 
+class Taken(NamedTuple):
+    """What came between two ticks; for `dropped` rows and requests with feedback there was no room."""
+
+    rows: list[CountedRows]
+    heard: list[Heard]
+    dropped: int
+
+
 class Inbox:
     """Holds at most *max_rows* rows and `MAX_HEARD_BYTES` of requests between two ticks; safe to use from any thread."""
 
-    __slots__ = ("_bytes", "_heard", "_lock", "_max_rows", "_rows", "_rows_held", "dropped")
+    __slots__ = ("_bytes", "_dropped", "_heard", "_lock", "_max_rows", "_rows", "_rows_held")
 
     def __init__(self, max_rows: int) -> None:
         self._max_rows = max_rows
@@ -65,8 +73,7 @@ class Inbox:
         self._rows_held = 0
         self._heard: list[Heard] = []
         self._bytes = 0
-        self.dropped = 0
-        """Requests and rows for which there was no room."""
+        self._dropped = 0
 
     def hear(self, signal: Signal, request: bytes) -> None:
         """Hold *request* where there may be feedback in it."""
@@ -74,7 +81,7 @@ class Inbox:
             return
         with self._lock:
             if self._bytes + len(request) > MAX_HEARD_BYTES:
-                self.dropped += 1
+                self._dropped += 1
                 return
             self._heard.append(Heard(signal, request))
             self._bytes += len(request)
@@ -106,18 +113,18 @@ class Inbox:
             )
             self._hold(held)
 
-    def taken(self) -> tuple[list[CountedRows], list[Heard]]:
+    def taken(self) -> Taken:
         """Return what is held, each in the order in which it came, and hold it no more."""
         with self._lock:
-            rows, heard = self._rows, self._heard
+            taken = Taken(self._rows, self._heard, self._dropped)
             self._rows, self._heard = [], []
-            self._rows_held = self._bytes = 0
-        return rows, heard
+            self._rows_held = self._bytes = self._dropped = 0
+        return taken
 
     def _hold(self, rows: CountedRows) -> None:
         with self._lock:
             if self._rows_held + len(rows.spans) > self._max_rows:
-                self.dropped += len(rows.spans)
+                self._dropped += len(rows.spans)
                 return
             self._rows.append(rows)
             self._rows_held += len(rows.spans)

@@ -28,7 +28,7 @@ from otel_ml_processor.feedback.inbox import Inbox
 from otel_ml_processor.feedback.keys import sample_key
 from otel_ml_processor.feedback.predictions import names_of
 from otel_ml_processor.feedback.reading import feedback_in_logs, feedback_in_traces
-from otel_ml_processor.feedback.ring import JoinRing, Predictions
+from otel_ml_processor.feedback.ring import JoinRing, empty_predictions
 from otel_ml_processor.signals import Signal
 
 if TYPE_CHECKING:
@@ -44,8 +44,10 @@ if TYPE_CHECKING:
     from otel_ml_processor.feedback.ring import Prediction
     from otel_ml_processor.windows.reference import Reference
 
-__all__ = ["FeedbackTotals", "Joined", "Joining", "Tell"]
+__all__ = ["DROPPED_FEEDBACK", "FeedbackTotals", "Joined", "Joining", "Tell"]
 
+DROPPED_FEEDBACK: Final = "feedback"
+"""Cause under which `ml.processor.overflow` counts rows and requests for which the inbox had no room."""
 _TRUTH: Final = 1
 _OPINION: Final = 2
 """Flags of a prediction: its truth is known; somebody rated it or acted on it."""
@@ -144,9 +146,9 @@ class Joining:
         self._joined: defaultdict[StreamKey | None, Counter[Joined]] = defaultdict(Counter)
 
     def seal(self, reading: Reading) -> None:
-        """Note that a window has closed; one that was carried into the next is noted with that."""
+        """Note that a window has closed, with what was expected of it; one that was carried into the next is noted with that."""
         stream = self._stream(reading.stream)
-        if stream is not None and reading.is_sufficient:
+        if stream is not None:
             span = reading.window
             estimated = reading.estimated
             stream.seals.append(_Seal(span.name, span.start_ns, span.end_ns, estimated, 0))
@@ -157,7 +159,8 @@ class Joining:
 
         Feedback that finds nothing is tried again for `feedback.early`, for labels may overtake predictions; not where this *is_last*.
         """
-        rows, heard = self.inbox.taken()
+        rows, heard, dropped = self.inbox.taken()
+        self._dropped(dropped)
         for part in rows:
             self._keep(part)
         for stream in self._streams:
@@ -165,7 +168,6 @@ class Joining:
         arrived = [(now_ns, one) for item in heard for one in _read(item.signal, item.request)]
         waiting, self._waiting = self._waiting + arrived, []
         self._count(list(self._matched(waiting, now_ns, is_last=is_last)))
-        self._dropped(self.inbox.dropped)
         self._tell_all()
 
     def _keep(self, rows: CountedRows) -> None:
@@ -173,20 +175,15 @@ class Joining:
         if stream is None:
             return
         n_rows = len(rows.spans)
-        placed = [c.place(rows.steps.get(w, ()), n_rows) for w, c in stream.cohorts.items()]
-        names = names_of(rows)
-        self._ring.add(
-            Predictions(
-                keys=names.keys,
-                names=names.names,
-                times_ns=rows.end_times_ns,
-                labels=self._label_numbers(rows.labels),
-                confidences=rows.confidences,
-                values=rows.values,
-                streams=np.full(n_rows, self._number_of[rows.stream]),
-                windows=np.stack(placed, axis=1),
-            )
-        )
+        kept = empty_predictions(n_rows, len(stream.cohorts))
+        for column, (window, cohorts) in enumerate(stream.cohorts.items()):
+            kept["windows"][:, column] = cohorts.place(rows.steps.get(window, ()), n_rows)
+        kept["key"], kept["name"] = names_of(rows)
+        kept["time_ns"] = rows.end_times_ns
+        kept["confidence"], kept["value"] = rows.confidences, rows.values
+        kept["label"] = self._label_numbers(rows.labels)
+        kept["stream"] = self._number_of[rows.stream]
+        self._ring.add(kept)
         stream.newest_ns = max(stream.newest_ns, int(rows.end_times_ns.max()))
         stream.is_changed = True
 
@@ -199,7 +196,9 @@ class Joining:
         reference = self._reference_of(key)
         scores = reference.scores if reference is not None else None
         n_bins = scores.n_bins if scores is not None and scores.positive is not None else 0
-        cohorts = {w.name: Cohorts(n_bins, of_rows=w.rows is not None) for w in self._config.windows}
+        cohorts = {
+            w.name: Cohorts(n_bins, of_rows=w.rows is not None) for w in self._config.windows
+        }
         self._number_of[key] = len(self._streams)
         self._streams.append(_Stream(key, reference, cohorts))
         return self._streams[-1]
@@ -240,7 +239,7 @@ class Joining:
 
     def _find(self, feedback: Feedback) -> Prediction | None:
         for key in feedback.keys:
-            for way in _ways(key, feedback.index):
+            for way in _ways(key, feedback.position):
                 prediction = self._ring.find(way)
                 if prediction is not None and self._can_be_of(feedback, prediction):
                     return prediction
@@ -283,9 +282,7 @@ class Joining:
     def _count_lost(self, feedback: Feedback) -> None:
         is_left_out = bool(feedback.keys) and not self._ring.keeps(feedback.keys[0])
         # What a full ring did not keep was there, although nobody can look it up.
-        outcome = (
-            MlFeedbackOutcomeValues.LATE if is_left_out else MlFeedbackOutcomeValues.UNMATCHED
-        )
+        outcome = MlFeedbackOutcomeValues.LATE if is_left_out else MlFeedbackOutcomeValues.UNMATCHED
         key = feedback.stream if self._has_room_for(feedback.stream) else None
         self._joined[key][Joined(outcome, None, feedback.source)] += 1
 
@@ -344,9 +341,7 @@ class Joining:
         for key, joined in self._joined.items():
             number = self._number_of.get(key) if key is not None else None
             delays = self._streams[number].delays if number is not None else Delays()
-            self._tell.feedback(
-                FeedbackTotals(key, joined, tuple(delays.counts), delays.total_s)
-            )
+            self._tell.feedback(FeedbackTotals(key, joined, tuple(delays.counts), delays.total_s))
 
     def _reading(self, stream: _Stream, name: str, cohorts: Cohorts) -> PerformanceReading | None:
         """Return what the newest cohort with enough labels says; None while there is none."""
@@ -372,9 +367,9 @@ def _read(signal: Signal, request: bytes) -> list[Feedback]:
     return feedback_in_logs(request) if signal is Signal.LOGS else feedback_in_traces(request)
 
 
-def _ways(key: int, index: int | None) -> Iterator[int]:
-    """Yield the keys of the sample at *index* of the prediction with *key*; a call with one sample needs no index."""
-    if index is not None:
-        yield sample_key(key, index)
-    if not index:
+def _ways(key: int, position: int | None) -> Iterator[int]:
+    """Yield the keys of the sample at *position* of the prediction with *key*; a call with one sample needs none."""
+    if position is not None:
+        yield sample_key(key, position)
+    if not position:
         yield key

@@ -59,7 +59,9 @@ def id_key(prediction_id: str) -> int:
 
 def sample_keys(keys: Keys, positions: NDArray[np.int64]) -> Keys:
     """Return the keys of single samples of batches: *positions* from 0, of batches with those *keys*."""
-    mixed = np.maximum(_mixed(keys ^ _mixed(positions.astype(np.uint64) + np.uint64(1))), np.uint64(1))
+    mixed = np.maximum(
+        _mixed(keys ^ _mixed(positions.astype(np.uint64) + np.uint64(1))), np.uint64(1)
+    )
     return np.asarray(np.where(keys != NO_KEY, mixed, np.uint64(NO_KEY)))
 
 

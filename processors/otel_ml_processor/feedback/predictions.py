@@ -12,7 +12,7 @@ from otel_ml_processor.decode.attributes import text
 from otel_ml_processor.feedback.keys import NO_KEY, id_key, sample_keys, span_keys
 
 if TYPE_CHECKING:
-    from otel_ml_processor.columns import IntArray
+    from otel_ml_processor.columns import BoolArray, IntArray
     from otel_ml_processor.feedback.inbox import CountedRows
     from otel_ml_processor.feedback.keys import Keys
 
@@ -65,8 +65,8 @@ def _positions(spans: IntArray) -> IntArray:
     """Return the position of each row among those of its span, which are neighbours."""
     begins = np.concatenate([[True], spans[1:] != spans[:-1]])
     first = np.flatnonzero(begins)
-    return np.arange(len(spans)) - first[np.cumsum(begins) - 1]
+    return np.asarray(np.arange(len(spans)) - first[np.cumsum(begins) - 1])
 
 
-def _of_rows(keys: Keys, is_batch: np.ndarray, positions: IntArray) -> Keys:
+def _of_rows(keys: Keys, is_batch: BoolArray, positions: IntArray) -> Keys:
     return np.asarray(np.where(is_batch, sample_keys(keys, positions), keys))

@@ -48,12 +48,12 @@ class Feedback(NamedTuple):
     """
     What is said of one prediction.
 
-    `keys` lead to it, the likeliest first; `index` is the position in its batch. `stream` is whose prediction it is, as far as the
+    `keys` lead to it, the likeliest first; `position` is that in its batch. `stream` is whose prediction it is, as far as the
     feedback says so. `label` and `correct` are None and `value` is NaN where not said; `time_ns` is 0 where it is not.
     """
 
     keys: tuple[int, ...]
-    index: int | None
+    position: int | None
     time_ns: int
     stream: StreamKey
     label: str | None
@@ -158,7 +158,7 @@ def _read(
     ways = (id_key(name) if name else NO_KEY, context)
     yield Feedback(
         keys=tuple(dict.fromkeys(key for key in ways if key != NO_KEY)),
-        index=_integer(said.get(keys.ML_PREDICTION_INDEX)),
+        position=_integer(said.get(keys.ML_PREDICTION_INDEX)),
         time_ns=time_ns,
         stream=StreamKey(*service, model, version),
         label=text(said.get(keys.ML_FEEDBACK_LABEL), causes),

@@ -88,9 +88,7 @@ class Outcomes:
         self._squares += weight * brier_score(right, sure) * len(sure)
         self._log_losses += weight * log_loss(right, sure) * len(sure)
 
-    def add_cells(
-        self, said: BoolArray, true: BoolArray, bins: IntArray, weight: int = 1
-    ) -> None:
+    def add_cells(self, said: BoolArray, true: BoolArray, bins: IntArray, weight: int = 1) -> None:
         """Count rows by whether the positive class was *said* and *true*, in the *bins* of its score, *weight* times each."""
         n_bins = self.cells.shape[2]
         flat = (said.astype(np.int64) * 2 + true) * n_bins + bins

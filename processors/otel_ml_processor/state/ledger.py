@@ -6,7 +6,7 @@ import logging
 import secrets
 import threading
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.streams import Increment, StreamCopy, Streams
 
-__all__ = ["JOURNAL", "SECRET_BYTES", "Delivered", "Held", "Ledger"]
+__all__ = ["JOURNAL", "SECRET_BYTES", "Delivered", "Held", "Ledger", "Then"]
+
+Then: TypeAlias = "Callable[[Sequence[PlacedRows], Sequence[Increment]], None]"
+"""Whoever is told which rows were counted, and what that changed."""
 
 JOURNAL: Final = "journal"
 """The cause under which `ml.processor.failures` counts requests that could not be written down."""
@@ -93,8 +96,12 @@ class Ledger:
         """What is being written to; None without one, or after it failed."""
         return self._journal
 
-    def commit(self, delivered: Delivered) -> int:
-        """Count what is new of *delivered*, remember all of it, and return how many of its spans had been counted before."""
+    def commit(self, delivered: Delivered, then: Then | None = None) -> int:
+        """
+        Count what is new of *delivered*, remember all of it, and return how many of its spans had been counted before.
+
+        *then* is told what was counted before anything of another request is.
+        """
         hashes = span_hashes(delivered.ids, self._secret)
         with self._lock:
             is_new = self.spans.add(hashes)
@@ -109,6 +116,8 @@ class Ledger:
                 known = hashes[is_new & (hashes != NO_HASH)]
                 record = partial(_record, delivered, now_ns, n_new, known, increments)
                 number = journal.append(record)
+            if then is not None:
+                then(new, increments)
         if journal is not None:
             self._wait(journal, number)
         self._note(counted)

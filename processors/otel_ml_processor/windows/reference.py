@@ -121,7 +121,8 @@ class Reference:
     @property
     def n_counts(self) -> int:
         """Integers that one window keeps."""
-        return self.score_place.stop
+        n_counts: int = self.score_place.stop
+        return n_counts
 
     @property
     def score_place(self) -> slice:

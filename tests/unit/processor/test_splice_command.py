@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from otel_ml_processor.commands.splice.command import main
 from tests.data.collector_configs.cases import APPEND, CASES, FOLDER, Case
@@ -179,6 +181,27 @@ def test_results_go_where_metrics_and_logs_go_already(shell: Shell) -> None:
     assert pipelines["traces/otel_ml_verdicts"]["exporters"] == ["otlp/store"]
 
 
+def test_verdicts_go_to_stores_and_not_into_span_metrics(shell: Shell) -> None:
+    """A connector would count a verdict as if it were a call."""
+    spliced = shell.splice(str(FOLDER / "span_metrics.yaml")).overlay["service"]["pipelines"]
+    assert spliced["traces/otel_ml_verdicts"]["exporters"] == ["otlp/jaeger"]
+
+
+def test_in_line_no_list_is_replaced_that_stays_as_it_is(shell: Shell) -> None:
+    """Where all processors stay before the hop, the overlay names the new end and nothing else of the pipeline."""
+    pipelines = shell.splice(shell.file(EXISTING), "--mode", "inline").overlay["service"][
+        "pipelines"
+    ]
+    assert pipelines["traces"] == {"exporters": ["otlp/otel_ml"]}
+
+
+def test_a_port_that_is_not_listened_on_is_free(shell: Shell) -> None:
+    """4318 is the usual port of OTLP over HTTP, but not of this receiver; nor does one listen that no pipeline has."""
+    path = shell.file(EXISTING)
+    assert shell.splice(path, "--return", "127.0.0.1:4318").status == 0
+    assert shell.splice(path, "--return", "127.0.0.1:14319").status == 0
+
+
 def test_variables_are_kept_as_they_are_written(shell: Shell) -> None:
     """The overlay means on every stage what the user's file means there."""
     overlay = shell.splice(str(FOLDER / "environment.yaml"), "--mode", "inline").overlay
@@ -245,6 +268,16 @@ def test_the_way_of_the_processor_is_told_with_its_addresses(shell: Shell) -> No
     assert answer.overlay["exporters"]["otlp/otel_ml"]["endpoint"] == "127.0.0.1:7001"
 
 
+def test_on_another_machine_the_processor_is_told_what_holds_there(shell: Shell) -> None:
+    """It listens on its own addresses, and sends to a name of the collector that only the operator knows."""
+    options = ("--processor", "ml.example.org:7001", "--return", "0.0.0.0:7002", "--insecure")
+    text = shell.splice(shell.file(EXISTING), *options, "--mode", "inline").text
+    assert (
+        "#   otel-ml processor --set receive.endpoint=0.0.0.0:7001 --set mode=inline"
+        " --set forward.endpoint=COLLECTOR:7002 --set emit.endpoint=COLLECTOR:7002 --set insecure_bind=true\n"
+    ) in text
+
+
 @pytest.mark.parametrize(
     ("options", "tls"),
     [
@@ -264,7 +297,7 @@ def test_without_tls_only_where_that_is_closed(
 
 TAKEN = EXISTING.replace("otlp/unused:", "otlp/otel_ml_return:")
 LOOP = EXISTING.replace("0.0.0.0:5318", "0.0.0.0:14317")
-BUSY = EXISTING.replace("0.0.0.0:5318", "${env:POD_IP}:14319")
+BUSY = EXISTING.replace("${env:POD_IP}:8889", "${env:POD_IP}:14319")
 NO_TRACES = EXISTING.replace("    traces:\n", "    logs:\n")
 ROUTED = """\
 receivers: {otlp: {protocols: {grpc: }}}
@@ -281,13 +314,22 @@ service:
     ("text", "options", "told"),
     [
         (NO_TRACES, (), "gateway.yaml:1: no pipeline of traces; the pipelines are: logs, metrics"),
+        (
+            f"config:\n  {EXISTING.replace(chr(10), chr(10) + '  ')}",
+            (),
+            "gateway.yaml:1: no pipeline of traces; the pipelines are: none at all",
+        ),
         (TAKEN, (), "gateway.yaml:3: `otlp/otel_ml_return` exists already among the receivers"),
         (LOOP, (), "gateway.yaml:2: `otlp` listens on port 14317, where the processor is to be"),
-        (BUSY, (), "gateway.yaml:2: `otlp` listens on port 14319, where the way back is to be"),
+        (
+            BUSY,
+            (),
+            "gateway.yaml:7: `prometheus` listens on port 14319, where the way back is to be",
+        ),
         (
             EXISTING,
             ("--return", "127.0.0.1:4317"),
-            "gateway.yaml:2: `otlp` listens on port 4317, where the way back is to be",
+            "gateway.yaml:11: pipeline `traces` takes in what comes back from the processor (`otlp`)",
         ),
         (
             EXISTING,
@@ -357,6 +399,24 @@ def test_spans_that_are_redacted_further_on_are_not_taken_before(shell: Shell) -
         assert shell.splice(joined, "--pipeline", "traces/store", "--mode", mode).status == 0
     allowed = shell.splice(joined, "--pipeline", "traces/public", "--behind", "redaction")
     assert allowed.status == 0
+
+
+def test_redaction_two_connectors_further_on_is_found(shell: Shell) -> None:
+    """However long the way, the processor does not see what is taken off at its end."""
+    text = """\
+receivers: {otlp: {protocols: {grpc: }}}
+processors: {redaction: }
+connectors: {forward/one: , forward/two: }
+exporters: {nop: }
+service:
+  pipelines:
+    traces/in: {receivers: [otlp], exporters: [forward/one]}
+    traces/on: {receivers: [forward/one], exporters: [forward/two]}
+    traces/out: {receivers: [forward/two], processors: [redaction], exporters: [nop]}
+"""
+    answer = shell.splice(shell.file(text))
+    assert answer.status == 1
+    assert "gateway.yaml:9: `redaction` redacts in pipeline `traces/out`" in answer.errors
 
 
 @pytest.mark.parametrize(
@@ -444,6 +504,30 @@ def test_two_pipelines_can_have_a_copy_each(shell: Shell) -> None:
     }
 
 
+def test_one_processor_is_in_line_in_one_pipeline(shell: Shell) -> None:
+    """What comes back could not be told apart, whatever the parts are called."""
+    text = EXISTING + "    traces/two: {receivers: [otlp/unused], exporters: [otlp/store]}\n"
+    path = shell.file(text.replace("127.0.0.1:14319", "127.0.0.1:14330"))
+    options = ("--mode", "inline", "--pipeline")
+    first = shell.file(shell.splice(path, *options, "traces").text, "first.yaml")
+    second = shell.splice(path, first, *options, "traces/two", "--name", "two")
+    assert (second.status, second.text) == (1, "")
+    assert "pipeline `traces` goes to the processor already (`otlp/otel_ml`, mode inline)" in (
+        second.errors
+    )
+
+
+@pytest.mark.parametrize("mode", ["tee", "inline", "failover"])
+def test_what_comes_back_is_not_sent_again(shell: Shell, mode: str) -> None:
+    """A loop is refused, whatever the pipelines are called."""
+    path = shell.file(EXISTING)
+    first = shell.file(shell.splice(path, "--mode", "inline").text, "first.yaml")
+    options = ("--pipeline", "traces/otel_ml_return", "--name", "again", "--mode", mode)
+    answer = shell.splice(path, first, *options)
+    assert (answer.status, answer.text) == (1, "")
+    assert "takes in what comes back from the processor (`otlp/otel_ml_return`)" in answer.errors
+
+
 def test_a_name_in_a_file_cannot_leave_its_comment(shell: Shell) -> None:
     """A file's name with a line break stays within the line of the comment."""
     answer = shell.splice(shell.file(EXISTING, "a\nservice: {}\n#.yaml"))
@@ -460,3 +544,61 @@ def test_help_names_every_mode_and_exit_code(capsys: pytest.CaptureFixture[str])
     for word in ("tee ", "inline ", "failover ", "exit code: 0", "example: "):
         assert word in said
     assert APPEND.partition("=")[0] in said
+
+
+WORDS = st.sampled_from(
+    [
+        "receivers",
+        "processors",
+        "exporters",
+        "connectors",
+        "extensions",
+        "service",
+        "pipelines",
+        "traces",
+        "traces/b",
+        "metrics",
+        "otlp",
+        "batch",
+        "redaction",
+        "forward",
+        "debug",
+        "nop",
+        "protocols",
+        "grpc",
+        "endpoint",
+        "127.0.0.1:14319",
+        "otlp/otel_ml",
+        "${env:A:-b}",
+    ]
+)
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | WORDS | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=12,
+)
+PIPELINE = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("receivers", "processors", "exporters"), VALUES)
+)
+
+
+@given(
+    parts=st.fixed_dictionaries(
+        {},
+        optional=dict.fromkeys(("receivers", "processors", "exporters", "connectors"), VALUES),
+    ),
+    pipelines=st.dictionaries(
+        st.sampled_from(["traces", "traces/b", "metrics"]), PIPELINE | VALUES
+    ),
+    mode=st.sampled_from(["tee", "inline", "failover"]),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_whatever_a_file_says_there_is_an_answer(
+    shell: Shell, parts: dict[str, Any], pipelines: dict[str, Any], mode: str
+) -> None:
+    """An overlay, a refusal or a mistake, each with its exit code; never a traceback."""
+    text = yaml.safe_dump({**parts, "service": {"pipelines": pipelines}})
+    answer = shell.splice(shell.file(text), "--mode", mode)
+    assert answer.status in {0, 1, 2}
+    assert bool(answer.text) == (answer.status == 0)
+    assert bool(answer.errors) == (answer.status != 0)

@@ -112,10 +112,11 @@ def _commands(arguments: argparse.Namespace, planned: Plan) -> list[str]:
 
 
 def _settings(planned: Plan) -> list[str]:
-    hop, back = planned.hop, resolved(planned.hop.back)
+    """Return what the processor has to be told: the other ends of the collector's addresses."""
+    hop, back = planned.hop, _reached(planned.hop)
     told = []
     if hop.to != DEFAULT_HOP:
-        told.append(f"receive.endpoint={resolved(hop.to)}")
+        told.append(f"receive.endpoint={_listened_on(hop)}")
     if planned.mode != "tee":
         told += ["mode=inline", f"forward.endpoint={back}"]
     if hop.back != DEFAULT_RETURN:
@@ -123,6 +124,20 @@ def _settings(planned: Plan) -> list[str]:
     if hop.is_insecure:
         told.append("insecure_bind=true")
     return told
+
+
+def _listened_on(hop: Hop) -> str:
+    """Return where the processor listens: a name by which others reach it is none of its own addresses."""
+    port = resolved(hop.to).rpartition(":")[2]
+    return resolved(hop.to) if hop.is_here else f"0.0.0.0:{port}"
+
+
+def _reached(hop: Hop) -> str:
+    """Return where the processor sends to: on another machine, to a name of the collector that is for the operator to fill in."""
+    host, _, port = resolved(hop.back).rpartition(":")
+    if host not in {"0.0.0.0", "[::]"}:  # noqa: S104 - compared with, not listened on
+        return resolved(hop.back)
+    return f"{'127.0.0.1' if hop.is_here else 'COLLECTOR'}:{port}"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -148,7 +163,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="CONFIG",
         help="the files of the collector, in the order of its --config",
     )
-    add("--mode", type=_mode, default="tee", help="tee, inline or failover; see below", metavar="M")
+    add(
+        "--mode",
+        type=_mode,
+        default="tee",
+        help="tee, inline or failover; see below",
+        metavar="MODE",
+    )
     add("--pipeline", metavar="NAME", help="the pipeline of traces, where there are several")
     add(
         "--before",

@@ -7,80 +7,24 @@ from typing import TYPE_CHECKING, Final
 from otel_ml_processor.commands.splice.collector import type_of
 from otel_ml_processor.commands.splice.layers import resolved
 from otel_ml_processor.commands.splice.refusal import RefusedError
+from otel_ml_processor.commands.splice.wishes import THIS_MACHINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from otel_ml_processor.commands.splice.collector import Collector, Named, Pipeline
-    from otel_ml_processor.commands.splice.wishes import Hop, Mode, Names, Wishes
+    from otel_ml_processor.commands.splice.wishes import Hop, Wishes
 
 __all__ = [
     "check_addresses",
     "check_lists_are_replaced",
     "check_names_are_free",
+    "check_no_loop",
     "check_parts_exist",
     "check_receivers_can_be_shared",
-    "exporter_in_use",
-    "is_spliced",
 ]
 
 _EVERYWHERE: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, not listened on
-_HERE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-
-
-def is_spliced(collector: Collector, pipeline: Pipeline, wishes: Wishes, names: Names) -> bool:
-    """
-    Return whether *pipeline* has the way to the processor that *wishes* ask for.
-
-    Raises:
-        RefusedError: If it has another one: every span would reach the processor twice.
-    """
-    near = (pipeline, *collector.behind(pipeline))
-    inputs = {one.name for one in pipeline.receivers}
-    for other in collector.of_signal("traces"):
-        exporter = _exporter_to(collector, other, wishes.hop, names)
-        if exporter is None:
-            continue
-        mode = _mode_of(collector, other, names)
-        is_ours = other in near or not inputs.isdisjoint(one.name for one in other.receivers)
-        if is_ours and mode == wishes.mode:
-            return True
-        if is_ours or not mode == wishes.mode == "tee":
-            raise _twice(exporter, other, mode)
-    return False
-
-
-def exporter_in_use(collector: Collector, hop: Hop, names: Names) -> str | None:
-    """Return the exporter by which some pipeline of traces goes to the processor already; None where none does."""
-    found = (_exporter_to(collector, one, hop, names) for one in collector.of_signal("traces"))
-    return next((exporter.name for exporter in found if exporter is not None), None)
-
-
-def _exporter_to(collector: Collector, pipeline: Pipeline, hop: Hop, names: Names) -> Named | None:
-    for one in pipeline.exporters:
-        if one.name == names.exporter or collector.endpoint(one.name) == resolved(hop.to):
-            return one
-    return None
-
-
-def _mode_of(collector: Collector, pipeline: Pipeline, names: Names) -> Mode:
-    """Return the mode in which *pipeline* ends at the processor, by what stands around it."""
-    if any(type_of(one.name) == "failover" for one in pipeline.receivers):
-        return "failover"
-    others = [one for one in collector.of_signal("traces") if one != pipeline]
-    inputs = {one.name for other in others for one in other.receivers}
-    is_beside = not inputs.isdisjoint(one.name for one in pipeline.receivers)
-    comes_back = any(one.name == names.onward for one in others)
-    return "tee" if is_beside and not comes_back else "inline"
-
-
-def _twice(exporter: Named, pipeline: Pipeline, mode: Mode) -> RefusedError:
-    return RefusedError(
-        exporter.place,
-        f"pipeline `{pipeline.name}` goes to the processor already (`{exporter.name}`, mode {mode})",
-        why="every span would reach the processor twice, and be counted or stored twice.",
-        way_out=f"leave {exporter.place.file} out of the files to change the mode, or name another processor: --processor, --return and --name.",
-    )
 
 
 def check_lists_are_replaced(wishes: Wishes, pipeline: Pipeline) -> None:
@@ -161,6 +105,19 @@ def check_addresses(collector: Collector, wishes: Wishes) -> None:
                 )
 
 
+def check_no_loop(collector: Collector, pipeline: Pipeline, hop: Hop) -> None:
+    """Raise RefusedError where *pipeline* takes in what comes back from the processor."""
+    inputs = {one.name: one for one in pipeline.receivers}
+    for listener in collector.listeners():
+        if listener.owner.name in inputs and _are_one(listener.host, listener.port, hop.back):
+            raise RefusedError(
+                inputs[listener.owner.name].place,
+                f"pipeline `{pipeline.name}` takes in what comes back from the processor (`{listener.owner.name}`)",
+                why="spans would go round for ever.",
+                way_out="--pipeline with one that your services send to; or --return, if that receiver is yours.",
+            )
+
+
 def _check_reach(hop: Hop) -> None:
     if resolved(hop.to) == resolved(hop.back):
         raise RefusedError(
@@ -191,7 +148,9 @@ def _are_one(host: str, port: int, endpoint: str) -> bool:
         return False
     one, other = host.strip("[]"), other.strip("[]")
     unsure = "${" in one or "${" in other
-    return unsure or one == other or bool({one, other} & _EVERYWHERE) or {one, other} <= _HERE
+    return (
+        unsure or one == other or bool({one, other} & _EVERYWHERE) or {one, other} <= THIS_MACHINE
+    )
 
 
 def check_names_are_free(collector: Collector, added: Iterable[tuple[str, str]]) -> None:

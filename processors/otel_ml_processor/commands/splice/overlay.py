@@ -175,7 +175,7 @@ def _failover(plan: Plan) -> Overlay:
     exporter = Part(
         names.exporter,
         {
-            **_address(plan.hop),
+            **_spoken_to(plan.hop),
             "timeout": "5s",
             "sending_queue": {"enabled": False},
             "retry_on_failure": {"enabled": False},
@@ -260,8 +260,7 @@ def _return_receiver(plan: Plan, what: str) -> Part:
 
 def _queued_exporter(plan: Plan, gives_up: str, comment: str) -> Part:
     settings = {
-        **_address(plan.hop),
-        "compression": "none",
+        **_spoken_to(plan.hop),
         "timeout": "5s" if plan.mode == "tee" else "10s",
         "sending_queue": _QUEUE,
         "retry_on_failure": {**_RETRY, "max_elapsed_time": gives_up},
@@ -269,10 +268,10 @@ def _queued_exporter(plan: Plan, gives_up: str, comment: str) -> Part:
     return Part(plan.names.exporter, settings, comment)
 
 
-def _address(hop: Hop) -> dict[str, Any]:
-    """Return endpoint and TLS: none within this machine or a closed network, else verified by the system's certificates."""
+def _spoken_to(hop: Hop) -> dict[str, Any]:
+    """Return endpoint, no compression, and TLS: none within this machine or a closed network, else verified by the system's certificates."""
     tls = {"tls": {"insecure": True}} if hop.is_here or hop.is_insecure else {}
-    return {"endpoint": hop.to, **tls}
+    return {"endpoint": hop.to, **tls, "compression": "none"}
 
 
 def _log(plan: Plan) -> tuple[Part, ...]:

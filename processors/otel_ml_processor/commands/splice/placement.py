@@ -110,7 +110,8 @@ def placed_in_line(pipeline: Pipeline, said: Said) -> Placement:
         RefusedError: If the place of a processor is not known, or one that may take content off would come only after the hop.
     """
     _check_known(pipeline, said)
-    before, behind = list[str](), list[str]()
+    before: list[str] = []
+    behind: list[str] = []
     sampler = ""
     for one in pipeline.processors:
         kind = type_of(one.name)

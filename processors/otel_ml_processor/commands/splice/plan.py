@@ -9,16 +9,16 @@ from otel_ml_processor.commands.splice.collector import type_of
 from otel_ml_processor.commands.splice.conflicts import (
     check_addresses,
     check_lists_are_replaced,
+    check_no_loop,
     check_parts_exist,
     check_receivers_can_be_shared,
-    exporter_in_use,
-    is_spliced,
 )
 from otel_ml_processor.commands.splice.placement import (
     check_redaction_comes_first,
     placed_for_copy,
     placed_in_line,
 )
+from otel_ml_processor.commands.splice.presence import exporter_in_use, is_spliced
 from otel_ml_processor.commands.splice.refusal import RefusedError
 from otel_ml_processor.commands.splice.wishes import Names
 from otel_ml_processor.errors import ConfigError
@@ -63,6 +63,7 @@ def plan(collector: Collector, wishes: Wishes) -> Plan | None:
     names = Names(wishes.word, _otlp_type(collector))
     pipeline = _chosen(collector, wishes, names)
     check_parts_exist(collector, pipeline)
+    check_no_loop(collector, pipeline, wishes.hop)
     if is_spliced(collector, pipeline, wishes, names):
         return None
     check_lists_are_replaced(wishes, pipeline)
@@ -99,22 +100,21 @@ def _otlp_type(collector: Collector) -> str:
 
 
 def _chosen(collector: Collector, wishes: Wishes, names: Names) -> Pipeline:
-    ours = {names.to_hop, names.onward, names.verdicts}
-    theirs = {one.name: one for one in collector.of_signal("traces") if one.name not in ours}
-    if not theirs:
+    every = {one.name: one for one in collector.of_signal("traces")}
+    if not every:
         raise _no_traces(collector)
     if wishes.pipeline is not None:
-        if wishes.pipeline not in theirs:
+        if wishes.pipeline not in every:
             raise ConfigError(
-                f"--pipeline {wishes.pipeline}: expected a pipeline of traces, there are: {', '.join(theirs)}"
+                f"--pipeline {wishes.pipeline}: expected a pipeline of traces, there are: {', '.join(every)}"
             )
-        return theirs[wishes.pipeline]
-    entries = [one for one in theirs.values() if _takes_in(collector, one)]
+        return every[wishes.pipeline]
+    ours = {names.to_hop, names.onward, names.verdicts}
+    theirs = [one for one in every.values() if one.name not in ours] or list(every.values())
+    entries = [one for one in theirs if _takes_in(collector, one)]
     if len(entries) == 1:
         return entries[0]
-    listed = "".join(
-        f"\n  --pipeline {one.name}  ({one.place})" for one in entries or theirs.values()
-    )
+    listed = "".join(f"\n  --pipeline {one.name}  ({one.place})" for one in entries or theirs)
     raise ConfigError(f"--pipeline is needed: the processor can go into any of these:{listed}")
 
 
@@ -126,12 +126,16 @@ def _takes_in(collector: Collector, pipeline: Pipeline) -> bool:
 
 
 def _no_traces(collector: Collector) -> RefusedError:
-    has = ", ".join(one.name for one in collector.pipelines) or "none at all"
+    has = ", ".join(one.name for one in collector.pipelines)
+    if not has:
+        way_out = "give the collector's own configuration; of Helm values or a Kubernetes resource that is what stands under `config`."
+    else:
+        way_out = "splice the collector that your services send spans to, or add a pipeline of traces with a receiver and an exporter first."
     return RefusedError(
         collector.place,
-        f"no pipeline of traces; the pipelines are: {has}",
+        f"no pipeline of traces; the pipelines are: {has or 'none at all'}",
         why="the processor reads spans, and this collector has none to give.",
-        way_out="splice the collector that your services send spans to, or add a pipeline of traces with a receiver and an exporter first.",
+        way_out=way_out,
     )
 
 

@@ -13,7 +13,16 @@ from otel_ml_processor.errors import ConfigError
 if TYPE_CHECKING:
     from otel_ml_processor.commands.splice.placement import Said
 
-__all__ = ["DEFAULT_HOP", "DEFAULT_NAME", "DEFAULT_RETURN", "Hop", "Mode", "Names", "Wishes"]
+__all__ = [
+    "DEFAULT_HOP",
+    "DEFAULT_NAME",
+    "DEFAULT_RETURN",
+    "THIS_MACHINE",
+    "Hop",
+    "Mode",
+    "Names",
+    "Wishes",
+]
 
 Mode = Literal["tee", "inline", "failover"]
 
@@ -22,7 +31,8 @@ DEFAULT_HOP: Final = "${env:OTEL_ML_ENDPOINT:-127.0.0.1:14317}"
 DEFAULT_RETURN: Final = "${env:OTEL_ML_RETURN_ENDPOINT:-127.0.0.1:14319}"
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_HERE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+THIS_MACHINE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+"""Hosts by which a machine speaks to itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +123,7 @@ class Hop:
 
 
 def _is_here(endpoint: str) -> bool:
-    return resolved(endpoint).rpartition(":")[0].strip("[]") in _HERE
+    return resolved(endpoint).rpartition(":")[0].strip("[]") in THIS_MACHINE
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,122 @@
+"""What a table's truth says: what scores mean, and how good the predictions are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+import numpy as np
+
+from otel_ml_processor.assess.performance import realized_scores
+from otel_ml_processor.columns import Kind, TextColumn
+from otel_ml_processor.errors import TableError
+from otel_ml_processor.sketches.categories import category_of
+from otel_ml_processor.sketches.outcomes import Outcomes
+from otel_ml_processor.windows.score_reference import ScoreReference, calibration_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from otel_ml_processor.columns import BoolArray, FloatArray, ValueColumn
+    from otel_ml_processor.commands.table_roles import Roles
+    from otel_ml_processor.profile import Calibration
+
+__all__ = ["Truth", "truth_of"]
+
+
+class Truth(TypedDict, total=False):
+    """The parts of a profile that need the truth."""
+
+    calibration: Calibration
+    performance: dict[str, float]
+
+
+def truth_of(
+    roles: Roles,
+    table: pa.Table,
+    predictions: ValueColumn | None,
+    confidences: FloatArray | None,
+    *,
+    are_classes: bool,
+) -> Truth:
+    """
+    Return what the target column of *table* says of its predictions, classes or numbers; nothing without one.
+
+    Rows without a truth or a prediction are passed over.
+
+    Raises:
+        TableError: If no row has both a prediction and a truth.
+    """
+    truths = roles.truths(table)
+    if truths is None or predictions is None:
+        return {}
+    is_known = _is_said(truths) & _is_said(predictions)
+    if not is_known.any():
+        raise TableError(f"column {roles.target!r}: expected rows with a truth and a prediction")
+    said, true = predictions[is_known], truths[is_known]
+    if not are_classes:
+        outcomes = Outcomes()
+        outcomes.add_numbers(said.numbers, true.numbers)
+        return {"performance": realized_scores(outcomes)}
+    sure = np.full(len(said), np.nan) if confidences is None else confidences[is_known]
+    return _of_classes(_texts(said), _texts(true), sure, roles.positive)
+
+
+def _of_classes(
+    said: list[str], true: list[str], confidences: FloatArray, positive: str | None
+) -> Truth:
+    right = np.array([a == b for a, b in zip(said, true, strict=True)], dtype=bool)
+    calibration = _calibration(said, right, confidences, positive)
+    outcomes = Outcomes(
+        len(calibration.rows) if calibration is not None and positive is not None else 0
+    )
+    outcomes.add_pairs(true, said)
+    outcomes.add_right(right, confidences)
+    if calibration is None:
+        return {"performance": realized_scores(outcomes)}
+    if positive is not None:
+        scores = ScoreReference.of(calibration)
+        is_said = _is_positive(said, scores)
+        bins = scores.bins(is_said, confidences)
+        known = bins >= 0
+        outcomes.add_cells(is_said[known], (is_said == right)[known], bins[known])
+    return {"calibration": calibration, "performance": realized_scores(outcomes)}
+
+
+def _calibration(
+    said: list[str], right: BoolArray, confidences: FloatArray, positive: str | None
+) -> Calibration | None:
+    known = ~np.isnan(confidences)
+    if not known.any():
+        return None
+    if positive is None:
+        return calibration_of(confidences[known], right[known], None)
+    is_said = np.array([label == positive for label in said], dtype=bool)
+    scores = np.where(is_said, confidences, 1 - confidences)
+    return calibration_of(scores[known], (is_said == right)[known], positive)
+
+
+def _is_positive(said: list[str], scores: ScoreReference) -> BoolArray:
+    names = tuple(dict.fromkeys(said))
+    at = {name: code for code, name in enumerate(names)}
+    codes = np.array([at[name] for name in said], dtype=np.int64)
+    return scores.is_said_positive(TextColumn(codes, names))
+
+
+def _is_said(column: ValueColumn) -> BoolArray:
+    is_nan = (column.kinds == Kind.NUMBER) & ~np.isfinite(column.numbers)
+    is_said = np.isin(column.kinds, (Kind.NUMBER, Kind.BOOLEAN, Kind.TEXT))
+    return np.asarray(is_said & ~is_nan)
+
+
+def _texts(column: ValueColumn) -> list[str]:
+    """Return the rows as classes are written: texts as they are, integral numbers without a fraction."""
+    return [
+        column.dictionary[text]
+        if kind == Kind.TEXT
+        else str(bool(number))
+        if kind == Kind.BOOLEAN
+        else category_of(number)
+        for kind, number, text in zip(
+            column.kinds.tolist(), column.numbers.tolist(), column.texts.tolist(), strict=True
+        )
+    ]

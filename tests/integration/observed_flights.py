@@ -1,0 +1,267 @@
+"""
+The whole stack with rules and exemplars, after flights of two versions and two environments have gone through it.
+
+Three portions of spans go through the real collector, the processor in line, the collector again, into the real Jaeger; each waits
+until a window has closed over the one before, so that what a span is told does not depend on time. Then the unchanged service answers.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import httpx
+import numpy as np
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from tests.integration.flights import FOLDER, ROOT, span_of
+from tests.integration.real_servers import eventually, find_tool
+from tests.unit.processor.otlp_requests import attribute, request_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["EXPORT", "REQUESTS", "ROWS", "SERVICE", "Observed", "Sent", "observed_flights"]
+
+SERVICE = "late-arrivals"
+EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+ROWS = 250
+"""Of a window, of a portion, and of what staging and version 2 get."""
+PORTIONS = 3
+REQUESTS = 20
+"""What the service is asked, twice."""
+NS = 1_000_000_000
+PER_REQUEST = 50
+RULES = ROOT / "collector-config" / "prometheus"
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One inference that was sent: its place in the stream, its environment, and the span."""
+
+    portion: int
+    environment: str
+    span: Span
+
+    @property
+    def trace_id(self) -> str:
+        """The id of its trace, as Jaeger writes it; every span has a trace of its own."""
+        return self.span.trace_id.hex()
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What its attributes say."""
+        return {
+            one.key: getattr(one.value, one.value.WhichOneof("value") or "string_value")
+            for one in self.span.attributes
+        }
+
+
+@dataclass
+class Observed:
+    """The running servers, the reference, and what was sent."""
+
+    at: Any
+    profile: dict[str, Any]
+    begin_ns: int
+    sent: list[Sent] = field(default_factory=list)
+
+    def query(self, promql: str) -> list[dict[str, Any]]:
+        """Return what Prometheus answers; its complaint is shown where it cannot."""
+        url = f"http://{self.at.prometheus}/api/v1/query"
+        answer = httpx.get(url, params={"query": promql}, timeout=20, trust_env=False)
+        assert answer.status_code == 200, f"{promql}: {answer.text}"
+        found: list[dict[str, Any]] = answer.json()["data"]["result"]
+        return found
+
+    def value(self, promql: str) -> float:
+        """Return the one number that *promql* gives, 0 where it gives nothing."""
+        found = self.query(promql)
+        return float(found[0]["value"][1]) if found else 0.0
+
+    def search(self, **asked: str | int) -> list[dict[str, Any]]:
+        """Return the traces that Jaeger finds; by default of the service, in the hour around the test."""
+        params = {
+            "service": SERVICE,
+            "limit": 5000,
+            "start": self.begin_ns // 1000 - 3_600_000_000,
+            "end": time.time_ns() // 1000 + 60_000_000,
+            **asked,
+        }
+        url = f"http://{self.at.jaeger_query}/api/traces"
+        answer = httpx.get(url, params=params, timeout=30, trust_env=False)
+        assert answer.status_code == 200, f"{asked}: {answer.text}"
+        return answer.json()["data"] or []
+
+
+@contextmanager
+def observed_flights(folder: Path) -> Iterator[Observed]:
+    """Start everything, send what is described above, and hold it until the block is left."""
+    servers = {name: find_tool(name) for name in ("otelcol", "jaeger", "prometheus")}
+    import prepare
+    import processes
+    import stack
+
+    prepare.prepare(FOLDER, print)
+    files = stack.Files(FOLDER / "model.joblib", FOLDER / "profile.json", folder)
+    at = stack.free_addresses()
+    parts = stack.parts_with_servers(at, files, ROWS, servers)
+    _quicken(folder / "prometheus.yaml")
+    with processes.Processes(folder / "logs") as started:
+        started.start(*(_extended(part, folder) for part in parts))
+        observed = Observed(at, json.loads(files.profile.read_text()), time.time_ns())
+        for portion in range(PORTIONS):
+            _send_portion(observed, portion)
+        _send_remarkable(observed)
+        for _ in range(2):
+            _ask_the_service(observed)
+        yield observed
+
+
+def _quicken(configuration: Path) -> None:
+    """Let Prometheus scrape and evaluate every second, with the rules."""
+    rules = json.dumps([str(RULES / "rules.yaml"), str(RULES / "alerts.yaml")])
+    text = configuration.read_text()
+    quick = "scrape_interval: 1s\n  evaluation_interval: 1s\n"
+    assert "scrape_interval: 5s\n" in text
+    text = text.replace("scrape_interval: 5s\n", quick)
+    configuration.write_text(f"{text}\nrule_files: {rules}\n")
+
+
+def _extended(part: Any, folder: Path) -> Any:
+    """Return *part* of the demo with what the dashboards show beyond it: exemplars, a state, numbers every second."""
+    more = {
+        "prometheus": ("--enable-feature=exemplar-storage",),
+        "processor": ("--set", f"state.directory={folder / 'state'}", "--set", "state.interval=1s"),
+    }
+    quick = {"service": {"OTEL_METRIC_EXPORT_INTERVAL": "1000"}}
+    return replace(
+        part,
+        command=(*part.command, *more.get(part.name, ())),
+        environment={**part.environment, **quick.get(part.name, {})},
+    )
+
+
+def _send_portion(observed: Observed, portion: int) -> None:
+    """Send a window of each stream, and wait until Prometheus has recorded that it has closed."""
+    for position, (environment, version) in enumerate(
+        [("production", "1"), ("staging", "1"), ("production", "2")]
+    ):
+        late = np.random.default_rng([portion, position]).uniform(size=ROWS).round(6)
+        if environment == "staging":
+            late **= 2  # so it predicts "on time" in 71 of 100 cases, and production in 50
+        first = (portion * 3 + position) * ROWS
+        _send(observed, portion, environment, version, first, late)
+    counted = (portion + 1) * ROWS * 3
+    wanted = {
+        'sum(max by (__name__, deployment_environment_name, ml_model_version, ml_prediction_label) (ml_prediction_samples_total{job="otel-ml"}))': counted,
+        f'count(ml_drift_window_samples{{job="otel-ml"}} == {ROWS})': 3,
+        'sum(ml_drift_detections_total{job="otel-ml",ml_drift_target="feature"}) > bool 0': 1,
+    }
+    for promql, value in wanted.items():
+        found = eventually(
+            lambda promql=promql: observed.value(promql),
+            lambda found, value=value: found == value,
+            60,
+        )
+        assert found == value, f"{promql}: {found}"
+
+
+def _send(
+    observed: Observed, portion: int, environment: str, version: str, first: int, late: Any
+) -> None:
+    import departures
+    import plan
+    import play
+
+    flights = plan.rest_of_the_year(departures.departures()).iloc[first :: 275_000 // ROWS][:ROWS]
+    now_ns = time.time_ns()
+    sent = []
+    for i, (body, probability) in enumerate(zip(play.requests_for(flights), late, strict=True)):
+        span = span_of(first + i, body, float(probability), now_ns - (ROWS - i) * 1_000_000)
+        sent.append(Sent(portion, environment, _of_version(span, version)))
+    _export(observed, sent)
+
+
+def _of_version(span: Span, version: str) -> Span:
+    """Return *span* in a trace of its own, of *version*, with what the service would say of its certainty."""
+    span.trace_id = b"\1" + span.span_id.rjust(15, b"\0")
+    said = {one.key: one.value for one in span.attributes}
+    said["ml.model.version"].string_value = version
+    confidence = said["ml.prediction.confidence"].double_value
+    both = np.array([confidence, 1 - confidence])
+    entropy = float(-(both * np.log2(both.clip(1e-12))).sum())
+    span.attributes.append(attribute("ml.prediction.entropy", entropy))
+    span.attributes.append(attribute("ml.prediction.margin", 2 * confidence - 1))
+    return span
+
+
+def _send_remarkable(observed: Observed) -> None:
+    """Send what people search for: one that failed, one that was slow, one with an id and its feedback, a category never seen."""
+    known = {feature["name"]: None for feature in observed.profile["features"]}
+    seen = json.loads(observed.sent[0].said["ml.input.features"])
+
+    def remarkable(number: int, body: dict[str, Any] | None = None, **said: Any) -> Span:
+        span = span_of(1_000_000 + number, body or {**known, **seen}, 0.1, time.time_ns())
+        named = {key.replace("__", "."): value for key, value in said.items()}
+        span.attributes.extend(attribute(key, value) for key, value in named.items())
+        return _of_version(span, "1")
+
+    failed = Status(code=Status.STATUS_CODE_ERROR)
+    raised = remarkable(1, error__type="ValueError")
+    raised.status.CopyFrom(failed)
+    rejected = remarkable(2, error__type="validation_failed")
+    rejected.status.CopyFrom(failed)
+    slow = remarkable(3)
+    slow.start_time_unix_nano -= 900_000_000
+    told = remarkable(4, ml__prediction__id="UA-1545-2013-03-01")
+    unseen = remarkable(5, {**seen, "carrier": "ZZ"})
+    feedback = Span(
+        trace_id=b"\2" + told.trace_id[1:],
+        span_id=(2_000_000).to_bytes(8, "big"),
+        name="feedback late-arrival",
+        start_time_unix_nano=time.time_ns() - 1000,
+        end_time_unix_nano=time.time_ns(),
+        attributes=[
+            attribute("ml.model.name", "late-arrival"),
+            attribute("ml.prediction.id", "UA-1545-2013-03-01"),
+            attribute("ml.feedback.label", "late"),
+            attribute("ml.feedback.correct", False),  # noqa: FBT003 - the value of an attribute
+        ],
+    )
+    spans = [raised, rejected, slow, told, unseen, feedback]
+    _export(observed, [Sent(PORTIONS, "production", span) for span in spans])
+
+
+def _export(observed: Observed, sent: list[Sent]) -> None:
+    """Send the spans of one environment to the collector's front door."""
+    environment = sent[0].environment
+    with grpc.insecure_channel(observed.at.collector) as channel:
+        export = channel.unary_unary(EXPORT)
+        for begin in range(0, len(sent), PER_REQUEST):
+            spans = [one.span for one in sent[begin : begin + PER_REQUEST]]
+            export(request_of(spans, SERVICE, environment).SerializeToString(), timeout=10)
+    observed.sent += sent
+
+
+def _ask_the_service(observed: Observed) -> None:
+    """Ask the real service about a few flights, and wait until Prometheus has heard of it from the service itself."""
+    import departures
+    import plan
+    import play
+
+    flights = plan.rest_of_the_year(departures.departures()).iloc[:REQUESTS]
+    counted = "sum(ml_inference_duration_seconds_count)"
+    wanted = observed.value(counted) + REQUESTS
+    with httpx.Client(
+        base_url=f"http://{observed.at.service}", timeout=30, trust_env=False
+    ) as client:
+        for body in play.requests_for(flights):
+            client.post("/predict", json=body).raise_for_status()
+    found = eventually(lambda: observed.value(counted), lambda found: found == wanted, 30)
+    assert found == wanted
