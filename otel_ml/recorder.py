@@ -27,7 +27,12 @@ from otel_ml.record.validation import BrokenRules
 from otel_ml.settings import Settings
 from otel_ml.validation import Validator
 from otel_ml_conventions import attributes as keys
-from otel_ml_conventions.attributes import ML_BATCH_SIZE, ML_CALL_SEQUENCE, ML_CALL_STREAM
+from otel_ml_conventions.attributes import (
+    ML_BATCH_SIZE,
+    ML_CALL_SEQUENCE,
+    ML_CALL_STREAM,
+    ML_CONTENT_TRUNCATED,
+)
 from otel_ml_conventions.events import (
     EVENT_ML_INFERENCE_EXCEPTION,
     EVENT_ML_PREDICTION_DETAILS,
@@ -213,6 +218,8 @@ class InferenceRecorder:
                 recording.span.get_span_context()  # type: ignore[union-attr]  # it records
                 if recording.is_recording
                 else None,
+                ML_CONTENT_TRUNCATED in inference.inputs
+                or ML_CONTENT_TRUNCATED in inference.outputs,
             )
             if not self._put(measurement):
                 self._measurements.keep_the_count(measurement)

@@ -27,6 +27,7 @@ from otel_ml_conventions.metrics import (
     create_ml_inference_predictions,
     create_ml_input_missing_values,
     create_ml_prediction_confidence,
+    create_ml_sdk_truncated,
 )
 
 __all__ = ["Measurement", "Measurements", "confidences_of"]
@@ -39,7 +40,8 @@ class Measurement(NamedTuple):
     """
     What the metrics need of one call, small enough to wait in a queue.
 
-    `error_type` and `fallback_reason` are None where the model answered as it should.
+    `error_type` and `fallback_reason` are None where the model answered as it should; `is_cut` says
+    that what was told of its content is not all of it.
     """
 
     channel: Channel
@@ -50,6 +52,7 @@ class Measurement(NamedTuple):
     error_type: str | None
     fallback_reason: str | None
     span_context: trace.SpanContext | None
+    is_cut: bool
 
     @property
     def kind(self) -> "_Kind":
@@ -91,6 +94,7 @@ class Measurements:
         self._predictions = create_ml_inference_predictions(meter)
         self._confidences = create_ml_prediction_confidence(meter)
         self._missing_values = create_ml_input_missing_values(meter)
+        self._truncated = create_ml_sdk_truncated(meter)
         self._begin()
         self.ring: Ring[Measurement] = Ring(_CAPACITY, self._consume, self._restart)
         _live.add(self)
@@ -133,7 +137,7 @@ class Measurements:
         except Exception as error:  # noqa: BLE001 - a metrics SDK may raise anything
             self._failures.failed("record_metrics", error)
 
-    def _record(self, measurements: Iterable[Measurement]) -> None:
+    def _record(self, measurements: Sequence[Measurement]) -> None:
         predictions: Counter[_Kind] = Counter()
         missing: Counter[Channel] = Counter()
         for measurement in measurements:
@@ -142,6 +146,9 @@ class Measurements:
                 predictions[measurement.kind] += measurement.batch_size
             if measurement.missing_count:
                 missing[measurement.channel] += measurement.missing_count
+        cut = sum(measurement.is_cut for measurement in measurements)
+        if cut:
+            self._truncated.add(cut)
         for kind, number in predictions.items():
             self._predictions.add(number, _attributes(kind))
         for channel, number in missing.items():

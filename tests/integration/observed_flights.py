@@ -71,6 +71,19 @@ class Observed:
     begin_ns: int
     sent: list[Sent] = field(default_factory=list)
 
+    @property
+    def now_s(self) -> float:
+        """The time, in seconds since 1970."""
+        return time.time()
+
+    def sent_to(self, environment: str, version: str) -> list[Sent]:
+        """Return the inferences of one stream."""
+        return [
+            one
+            for one in self.sent
+            if one.environment == environment and one.said.get("ml.model.version") == version
+        ]
+
     def query(self, promql: str) -> list[dict[str, Any]]:
         """Return what Prometheus answers; its complaint is shown where it cannot."""
         url = f"http://{self.at.prometheus}/api/v1/query"
@@ -164,12 +177,12 @@ def _send_portion(observed: Observed, portion: int) -> None:
         'sum(ml_drift_detections_total{job="otel-ml",ml_drift_target="feature"}) > bool 0': 1,
     }
     for promql, value in wanted.items():
-        found = eventually(
-            lambda promql=promql: observed.value(promql),
-            lambda found, value=value: found == value,
-            60,
-        )
-        assert found == value, f"{promql}: {found}"
+        _await_value(observed, promql, value)
+
+
+def _await_value(observed: Observed, promql: str, wanted: float) -> None:
+    found = eventually(lambda: observed.value(promql), lambda value: value == wanted, 60)
+    assert found == wanted, f"{promql}: {found}"
 
 
 def _send(
@@ -263,5 +276,4 @@ def _ask_the_service(observed: Observed) -> None:
     ) as client:
         for body in play.requests_for(flights):
             client.post("/predict", json=body).raise_for_status()
-    found = eventually(lambda: observed.value(counted), lambda found: found == wanted, 30)
-    assert found == wanted
+    _await_value(observed, counted, wanted)

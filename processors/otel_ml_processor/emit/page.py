@@ -24,6 +24,7 @@ from otel_ml_processor.emit.readings import iso_time
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from otel_ml_processor.assess.performance import PerformanceReading
     from otel_ml_processor.assess.reading import Reading, TargetReading
     from otel_ml_processor.emit.metrics import StreamView
 
@@ -138,6 +139,24 @@ def _classes(reading: Reading) -> list[tuple[str, int, float]]:
     return [*top, (f"{len(ranked) - 5} others", rest, rest / total)] if rest else top
 
 
+def _performance(view: StreamView, window: str) -> PerformanceReading | None:
+    """Return what labels say of *window*; None where there are not enough of them."""
+    return next((p for p in view.performance if p.window.name == window), None)
+
+
+def _scores(view: StreamView, reading: Reading) -> list[tuple[str, list[float]]]:
+    """Return by name of the score: of the reference, expected of this window, come true, and by how much that had been overestimated."""
+    labelled = _performance(view, reading.window.name)
+    columns = (
+        view.reference.performance if view.reference else {},
+        reading.estimated,
+        labelled.realized if labelled else {},
+        labelled.gaps if labelled else {},
+    )
+    names = dict.fromkeys(name for column in columns[1:3] for name in column)
+    return [(name, [column.get(name, math.nan) for column in columns]) for name in names]
+
+
 def _share(value: float) -> str:
     if not math.isfinite(value):
         return _UNKNOWN
@@ -168,7 +187,7 @@ def _moment(time_ns: int) -> str:
     return iso_time(time_ns).replace("T", " ").removesuffix("Z")
 
 
-def _span(reading: Reading) -> str:
+def _span(reading: Reading | PerformanceReading) -> str:
     """Return the event time of a window, the day once where it is the same."""
     start, end = _moment(reading.window.start_ns), _moment(reading.window.end_ns)
     return f"{start} \N{EN DASH} {end[11:] if start[:10] == end[:10] else end} UTC"
@@ -192,7 +211,9 @@ _ENVIRONMENT.filters.update(
     full_bar=_full_bar,
     moment=_moment,
     number=_number,
+    scores=_scores,
     p_value=_p_value,
+    performance=_performance,
     psi=_psi,
     share=_share,
     short=_short,

@@ -12,6 +12,7 @@ from otel_ml_processor.emit.points import valid_text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from otel_ml_processor.assess.performance import PerformanceReading
     from otel_ml_processor.assess.reading import ConfidenceReading, Reading, TargetReading
     from otel_ml_processor.columns import StreamKey
     from otel_ml_processor.emit.metrics import ReferenceFacts, StreamView
@@ -46,6 +47,7 @@ def _stream(view: StreamView) -> dict[str, Any]:
         **_named(view.stream),
         "reference": view.reference and _reference(view.reference),
         "readings": [_reading(reading) for reading in view.readings],
+        "performance": [_performance(reading) for reading in view.performance],
     }
 
 
@@ -63,6 +65,7 @@ def _reference(reference: ReferenceFacts) -> dict[str, Any]:
         "id": reference.id,
         "created": reference.created_ns and iso_time(reference.created_ns),
         "samples": reference.samples,
+        "performance": dict(reference.performance),
     }
 
 
@@ -80,7 +83,22 @@ def _reading(reading: Reading) -> dict[str, Any]:
         "reference_id": reading.reference_id,
         "targets": [_target(target) for target in reading.targets],
         "confidence": reading.confidence and _confidence(reading.confidence),
+        "estimated": dict(reading.estimated),
         "labels": {valid_text(label): count for label, count in reading.labels.items()},
+    }
+
+
+def _performance(reading: PerformanceReading) -> dict[str, Any]:
+    return {
+        "window": reading.window.name,
+        "start": iso_time(reading.window.start_ns),
+        "end": iso_time(reading.window.end_ns),
+        "predictions": reading.predictions,
+        "coverage": reading.coverage,
+        "realized": dict(reading.realized),
+        "calibration": dict(reading.calibration),
+        "estimated": dict(reading.estimated),
+        "gaps": reading.gaps,
     }
 
 
