@@ -113,8 +113,8 @@ class RungReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     The reference's own windows of `rows` consecutive rows, each against the rest of the reference.
 
     `columns` are in the order of the features, the prediction, the confidence, as far as the profile has them. `extremes` has, per family, one number
-    per window, ascending: the largest -ln p of a column, each divided by the column's scale. `alarms` has, per family, what a self-test in mode
-    `scaled` gives: the smallest adjusted p-value of a column whose effect reaches `effect_floor`.
+    per window, ascending: the largest -ln p of a column, each divided by the column's scale. `alarms` has, per family, what a self-test of some
+    200 of them in mode `scaled` gives: the smallest adjusted p-value of a column whose effect reaches `effect_floor`.
     """
 
     rows: int
@@ -232,11 +232,14 @@ def _check_rung(rung: RungReference, n_columns: int, place: str) -> None:
         raise ProfileError(
             f"{place}.columns: expected {n_columns}, one per column, got {len(rung.columns)}"
         )
-    lengths = {len(values) for values in [*rung.extremes.values(), *rung.alarms.values()]}
-    if len(lengths) != 1 or lengths == {0} or rung.extremes.keys() != rung.alarms.keys():
-        raise ProfileError(
-            f"{place}: expected one number per family and window, got {sorted(lengths)}"
-        )
+    for what in (rung.extremes, rung.alarms):
+        lengths = {len(values) for values in what.values()}
+        if len(lengths) != 1 or lengths == {0} or what.keys() != rung.extremes.keys():
+            raise ProfileError(
+                f"{place}: expected 'extremes' and 'alarms' of the same families, a number per window, got {sorted(lengths)}"
+            )
+    if any(values != sorted(values) for values in rung.extremes.values()):
+        raise ProfileError(f"{place}.extremes: expected ascending numbers")
     inflations = [i for column in rung.columns for i in column.inflation.values()]
     sizes = [i.factor for i in inflations] + [i.shape for i in inflations]
     sizes += [column.scale for column in rung.columns]

@@ -33,6 +33,8 @@ __all__ = ["rung_of"]
 
 _SCALE_LEVEL: Final = 0.95
 _SMALLEST_SHAPE: Final = 0.01
+_SELF_TESTED: Final = 200
+"""Windows that are tested in mode `scaled`, of however many."""
 _DIGITS: Final = 4
 """Significant digits of stored numbers: far more than so many windows can tell."""
 
@@ -67,7 +69,8 @@ def rung_of(
     scaled = Calibrated(
         MlDriftCalibrationModeValues.SCALED, Rung.of(bare, [(c.target, c.name) for c in columns])
     )
-    smallest = [family_p_values(window, effect_floor, scaled) for window in windows]
+    tested = windows[:: -(-len(windows) // _SELF_TESTED)]
+    smallest = [family_p_values(window, effect_floor, scaled) for window in tested]
     alarms = {family: _rounded(found[family] for found in smallest) for family in extremes}
     return RungReference(
         rows=rows, effect_floor=effect_floor, columns=calibrations, extremes=extremes, alarms=alarms
