@@ -82,7 +82,6 @@ def variable(name: str, label: str, query: str, *, takes_many: bool = True) -> d
         "label": label,
         "datasource": PROMETHEUS,
         "query": {"query": query, "refId": name},
-        "definition": query,
         "refresh": 2,  # whenever the time range changes
         "sort": 1,
         "multi": takes_many,

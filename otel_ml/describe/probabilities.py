@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from otel_ml.describe.arrays import read_table
 from otel_ml.describe.tensors import type_name
-from otel_ml.describe.values import Facts, row_texts
+from otel_ml.describe.values import Facts, row_texts, valid_text
 from otel_ml_conventions import attributes as keys
 
 __all__ = [
@@ -54,7 +54,7 @@ def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     # A member of an enumeration of strings is its value, as everywhere else on the wire.
-    return str.__str__(value) if isinstance(value, str) else str(value)
+    return valid_text(str.__str__(value) if isinstance(value, str) else str(value))
 
 
 def entropy(probabilities: Sequence[float]) -> float:

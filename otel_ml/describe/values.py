@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-__all__ = ["Facts", "is_infinite", "is_missing", "json_text", "row_texts"]
+__all__ = ["Facts", "is_infinite", "is_missing", "json_text", "row_texts", "valid_text"]
 
 # What is said of a call: names of attributes, and values that an attribute can have. What is not
 # known is not there.
@@ -82,6 +82,13 @@ def _object_text(value: Any) -> str:
     if isinstance(value, bytes):
         return json.dumps(value.decode("utf-8", "replace"))
     return json.dumps(value.isoformat() if hasattr(value, "isoformat") else str(value))
+
+
+def valid_text(text: str) -> str:
+    """Return *text* as it can go on the wire: half of a surrogate pair, which UTF-8 has no bytes for, is `?`."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def is_missing(value: Any) -> bool:

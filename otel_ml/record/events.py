@@ -1,12 +1,14 @@
 """The events of the conventions: as log records, and on the span in whose context they happen."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from opentelemetry import trace
 from opentelemetry._logs import Logger, LoggerProvider, SeverityNumber
 from opentelemetry.context import Context
 
+from otel_ml.describe.values import valid_text
 from otel_ml.record.log_records import emit, logger_of, plain
 from otel_ml_conventions import events as names
 from otel_ml_conventions.schema import SCHEMA_URL
@@ -27,6 +29,10 @@ SEVERITIES: Final[Mapping[str, SeverityNumber]] = {
 
 WITH_CONTENT: Final = frozenset({names.EVENT_ML_EXPLANATION, names.EVENT_ML_PREDICTION_DETAILS})
 """Events that go onto spans only where the settings say that content does; they are not mirrored."""
+
+
+_LEAST: Final = -(1 << 63)
+_MOST: Final = (1 << 63) - 1
 
 
 class Events:
@@ -71,11 +77,31 @@ class Events:
             write_on_span(trace.get_current_span(context), name, attributes)
         logger = (self._logger or self._resolve()) if to_log else None
         if logger is not None:
-            emit(logger, name, SEVERITIES[name], attributes, context)
+            emit(logger, name, SEVERITIES[name], _sendable(attributes), context)
 
     def _resolve(self) -> Logger | None:
         self._logger = logger_of(self._provider, *self._scope, SCHEMA_URL)
         return self._logger
+
+
+def _sendable(value: Any) -> Any:
+    """
+    Return *value* as the wire can hold it, or the SDK would leave the whole attribute out.
+
+    Texts that UTF-8 has bytes for, whole numbers of 64 bits (a larger one is the nearest double, one
+    that no double holds a text), maps without empty keys.
+    """
+    if isinstance(value, str):
+        return valid_text(value)
+    if type(value) is int and not _LEAST <= value <= _MOST:
+        with suppress(OverflowError):
+            return float(value)
+        return str(value)
+    if isinstance(value, Mapping):
+        return {valid_text(str(key)): _sendable(item) for key, item in value.items() if key != ""}
+    if isinstance(value, (list, tuple)):
+        return [_sendable(item) for item in value]
+    return value
 
 
 def write_on_span(span: trace.Span, name: str, attributes: Mapping[str, Any]) -> None:

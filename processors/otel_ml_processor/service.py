@@ -276,10 +276,12 @@ class Service:
         self._book.register(stream, profile, self._promises.measured_rates(profile.id))
 
     def _say_what_is_promised(self) -> None:
-        floor = self._config.drift.effect_floor
+        drift = self._config.drift
         for profile in self._references.profiles.values():
             for window, alpha in self._promises.alphas.items():
-                for is_broken, text in told(profile, window, alpha, floor):
+                for is_broken, text in told(
+                    profile, window, alpha, drift.effect_floor, drift.calibration
+                ):
                     _LOGGER.log(logging.WARNING if is_broken else logging.INFO, "%s", text)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +12,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
+from conventions.scenarios.receiver import Receiver
 from otel_ml_processor.config import load_config
 from otel_ml_processor.service import Service
 from tests.integration.real_servers import free_port
@@ -92,21 +92,22 @@ class Running:
 @contextmanager
 def processor(folder: Path, *options: str) -> Iterator[Running]:
     """Run a processor in mode `tee` with *options* until the block ends; profiles are relative to *folder*."""
+    receiver = Receiver()
     receive, http = free_port(), free_port()
-    with socket.create_server(("127.0.0.1", 0)) as nobody:  # takes connections, answers nothing
-        own = [
-            f"receive.endpoint=127.0.0.1:{receive}",
-            f"http.endpoint=127.0.0.1:{http}",
-            f"emit.endpoint=127.0.0.1:{nobody.getsockname()[1]}",
-            "receive.http=null",
-            "emit.interval=1h",
-        ]
-        service = Service(load_config(None, [*own, *options]), folder)
-        service.start()
-        try:
-            yield Running(service, receive, http)
-        finally:
-            service.stop()
+    own = [
+        f"receive.endpoint=127.0.0.1:{receive}",
+        f"http.endpoint=127.0.0.1:{http}",
+        f"emit.endpoint={receiver.endpoint}",
+        "receive.http=null",
+        "emit.interval=1h",
+    ]
+    service = Service(load_config(None, [*own, *options]), folder)
+    service.start()
+    try:
+        yield Running(service, receive, http)
+    finally:
+        service.stop()
+        receiver.close()
 
 
 def prediction(number: int, end_ns: int, **said: Any) -> Span:

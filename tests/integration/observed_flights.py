@@ -69,7 +69,7 @@ class Observed:
     at: Any
     profile: dict[str, Any]
     begin_ns: int
-    sent: list[Sent] = field(default_factory=list)
+    sent: list[Sent] = field(default_factory=list, repr=False)
 
     @property
     def now_s(self) -> float:

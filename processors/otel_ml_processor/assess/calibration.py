@@ -30,6 +30,7 @@ __all__ = [
     "Calibration",
     "Rung",
     "Statistic",
+    "Wanted",
     "minus_log",
 ]
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from otel_ml_processor.assess.calibration import Calibration
+from otel_ml_processor.assess.drift import family_alphas
 from otel_ml_processor.assess.self_test import measured_false_alarm_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from otel_ml_processor.assess.calibration import Wanted
     from otel_ml_processor.config import DriftConfig, WindowConfig
     from otel_ml_processor.profile import Profile, SelfTest
 
@@ -81,12 +83,18 @@ def is_broken(measured: float | None, promised: float) -> bool:
 
 
 def told(
-    profile: Profile, window: str, alpha: float, effect_floor: float
+    profile: Profile, window: str, alpha: float, effect_floor: float, wanted: Wanted = "iid"
 ) -> Iterator[tuple[bool, str]]:
-    """Yield for each self-test of *profile* whether it breaks the promise of *window*, and what to tell the operator."""
+    """
+    Yield what tells the operator whether the promise of *window* holds: for each text, whether the promise is broken there.
+
+    Of each self-test of *profile*, which is in mode `iid`; where another mode is *wanted*, of each size of windows in that mode, and then only
+    these can break the promise.
+    """
+    calibration = Calibration.of(profile) if wanted != "iid" else Calibration()
     for test in profile.self_tests:
         measured = measured_false_alarm_rate(test, alpha)
-        broken = is_broken(measured, alpha)
+        broken = is_broken(measured, alpha) and not calibration.rungs
         text = (
             f"self-test of {profile.model} {profile.version}, window {window}: promised {_percent(alpha)}, mode iid; "
             f"{_percent(measured)} of the reference's own {_windows(test)} alarm"
@@ -94,11 +102,30 @@ def told(
         if test.effect_floor != effect_floor:
             text += f" (with an effect floor of {test.effect_floor:g}, not {effect_floor:g})"
         yield broken, text + (_CONSEQUENCE if broken else "")
+    who = f"{profile.model} {profile.version}, window {window}"
+    for rung in calibration.rungs:
+        alphas = family_alphas(rung.extremes, alpha)
+        how = calibration.calibrated(rung.rows, alphas, wanted)
+        measured_in_mode = how.measured(alphas) or 0.0
+        broken = is_broken(measured_in_mode, alpha)
+        yield (
+            broken,
+            f"calibration of {who}: up to {rung.rows} rows, mode {how.mode.value} on {rung.windows} windows of the reference, "
+            f"of which {_percent(measured_in_mode)} alarm" + (_CONSEQUENCE if broken else ""),
+        )
+    if wanted != "iid":
+        beyond = (
+            f"more than {calibration.rungs[-1].rows} rows" if calibration.rungs else "all windows"
+        )
+        yield (
+            False,
+            f"calibration of {who}: {beyond}, mode iid: the profile has no windows for more",
+        )
 
 
 _CONSEQUENCE: Final = (
     ": the promise does not hold there. Rows of one such window are alike, so windows differ by more than chance, "
-    "and alarms will be more frequent than promised"
+    "and alarms will be more frequent than promised; `drift.calibration: auto` calibrates on such windows"
 )
 
 

@@ -98,7 +98,7 @@ BAD = {
     "receive: {http: {threads: 3}}": "$.receive.http: unknown key 'threads'; known: basic_auth_file, bearer_token_file, endpoint, tls",
     "privacy: none": "$.privacy: expected one of aggregate_only, as_received, got 'none'",
     "recieve: {}": "$: unknown key 'recieve'; known: drift, emit, feedback, forward, http, insecure_bind, logs, mode",
-    "drift: {metod: psi}": "$.drift: unknown key 'metod'; known: effect_floor,",
+    "drift: {metod: psi}": "$.drift: unknown key 'metod'; known: calibration, effect_floor,",
     "drift: {scores: [pis]}": "$.drift.scores[0]: expected one of chi_squared, hellinger, jensen_shannon,",
     "drift: {false_alarm_rate: 0.7}": "$.drift.false_alarm_rate: expected float < 0.5, got 0.7",
     "windows: []": "$.windows: expected array of length >= 1, got []",

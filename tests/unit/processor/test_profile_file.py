@@ -14,7 +14,10 @@ from otel_ml_processor import profile as profile_module
 from otel_ml_processor.errors import ProfileError
 from otel_ml_processor.profile import (
     CellReference,
+    ColumnCalibration,
+    Inflation,
     Profile,
+    RungReference,
     SelfTest,
     Source,
     read_profile,
@@ -47,6 +50,18 @@ PROFILE = Profile(
             window="900 rows",
             effect_floor=0.01,
             p_values={"features": [1.0, 0.002]},
+        )
+    ],
+    own_windows=[
+        RungReference(
+            rows=200,
+            effect_floor=0.01,
+            columns=[
+                ColumnCalibration(scale=3.5, inflation={"chi_squared": Inflation(factor=2.0)})
+                for _ in range(3)
+            ],
+            extremes={"features": [0.5, 1.25]},
+            alarms={"features": [1.0]},
         )
     ],
 )
@@ -142,6 +157,20 @@ def _with(value: object, *places: str | int) -> Callable[[dict[str, Any]], objec
         (_with([1, -2, 3], "features", 0, "counts"), "expected counts >= 0, got -2"),
         (_with([3, 3], "features", 0, "edges"), r"\.edges: expected strictly ascending edges"),
         (_with([4, 3], "features", 0, "edges"), r"\.edges: expected strictly ascending edges"),
+        (
+            _with([], "own_windows", 0, "columns"),
+            r"\$\.own_windows\[0\]\.columns: expected 3, one per column, got 0",
+        ),
+        (
+            _with(0.0, "own_windows", 0, "columns", 2, "scale"),
+            r"\$\.own_windows\[0\]\.columns: expected numbers > 0, got 0.0",
+        ),
+        (_with([], "own_windows", 0, "alarms", "features"), "a number per window, got .0."),
+        (_with({}, "own_windows", 0, "alarms"), "'alarms' of the same families"),
+        (
+            _with([2.0, 1.0], "own_windows", 0, "extremes", "features"),
+            r"\$\.own_windows\[0\]\.extremes: expected ascending numbers",
+        ),
     ],
 )
 def test_a_profile_that_makes_no_sense_is_refused_by_place(
@@ -211,7 +240,7 @@ def test_numbers_are_stored_in_full(tmp_path: Path) -> None:
     column = CellReference(
         name="x", type="numeric", counts=[1, 1, 1, 1], edges=[-1.7976931348623157e308, 5e-324, 0.1]
     )
-    profile = msgspec.structs.replace(PROFILE, features=[column])
+    profile = msgspec.structs.replace(PROFILE, features=[column], own_windows=[])
     write_profile(profile, tmp_path / "p.json")
 
     assert read_profile(tmp_path / "p.json").features[0].edges == column.edges

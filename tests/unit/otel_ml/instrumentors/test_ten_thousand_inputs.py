@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 CASES = 10_000
 DTYPES = ("f4", "f8", "f2", "i1", "i8", "u2", "?", "O", "U3", "S2", "M8[s]", "c8", "V4")
-ODD_VALUES = (
+ODD_VALUES: tuple[Any, ...] = (
     *(None, float("nan"), float("inf"), -0.0, 5e-324, 1e308, 10**40, "text", b"\xff", ""),
     *(True, 1 + 2j, pd.NaT, pd.NA, np.float32("nan"), [], [1, [2]], {"a": 1}, {1: 2}, object()),
     *(range(3), "\ud800", np.datetime64("NaT"), np.ma.masked, (), frozenset({1})),
 )
 
 
-class Refuses(Exception):
+class RefusedError(Exception):
     """What a model of these tests raises."""
 
 
@@ -33,19 +33,19 @@ class Hostile:
     """An object that fails whatever it is asked."""
 
     def __getattr__(self, name: str) -> Any:
-        raise Refuses(name)
+        raise RefusedError(name)
 
     def __len__(self) -> int:
-        raise Refuses
+        raise RefusedError
 
     def __iter__(self) -> Any:
-        raise Refuses
+        raise RefusedError
 
     def __bool__(self) -> bool:
-        raise Refuses
+        raise RefusedError
 
     def __repr__(self) -> str:
-        raise Refuses
+        raise RefusedError
 
 
 class Echo(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -85,13 +85,13 @@ def frame(rng: np.random.Generator) -> Any:
     names = ["a", "b", 3, "", ("x", "y"), "\ud800"]
     columns = [names[i] for i in rng.integers(0, len(names), rng.integers(0, 4))]
     rows = [[odd(rng) for _ in columns] for _ in range(rng.integers(0, 3))]
-    return pd.DataFrame(rows, columns=pd.Index(columns, dtype=object))
+    return pd.DataFrame(rows, columns=pd.Index(columns, dtype=object), dtype=object)
 
 
 def matrix(rng: np.random.Generator) -> Any:
     """Return a sparse matrix of any format."""
-    made = sparse.random(rng.integers(1, 4), rng.integers(1, 4), density=0.5, random_state=1)
-    return made.asformat(str(rng.choice(["csr", "csc", "coo", "lil"])))
+    dense = np.where(rng.random((2, 3)) < 0.5, 0.0, 1.5)
+    return (sparse.csr_matrix, sparse.csc_array, sparse.coo_matrix)[rng.integers(3)](dense)
 
 
 def odd(rng: np.random.Generator) -> Any:
@@ -117,7 +117,9 @@ MAKERS: tuple[Callable[[np.random.Generator], Any], ...] = (
 
 @pytest.mark.parametrize("content", ["no_content", "span_and_event"])
 @pytest.mark.filterwarnings("ignore")
-def test_no_input_and_no_output_is_changed_or_makes_us_fail(content: Any) -> None:
+def test_no_input_and_no_output_is_changed_or_makes_us_fail(
+    content: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     """The very object comes back, or the very exception; each call is one span; what cannot be read is counted, never raised."""
     rng = np.random.default_rng(2026)
     model = Echo()
@@ -128,10 +130,10 @@ def test_no_input_and_no_output_is_changed_or_makes_us_fail(content: Any) -> Non
             samples = MAKERS[rng.integers(len(MAKERS))](rng)
             model.answer = MAKERS[rng.integers(len(MAKERS))](rng)
             if number % 17 == 0:
-                model.answer = Refuses(str(number))
+                model.answer = RefusedError(str(number))
             ask = model.predict if number % 2 else model.predict_proba
-            if isinstance(model.answer, Refuses):
-                with pytest.raises(Refuses) as raised:
+            if isinstance(model.answer, RefusedError):
+                with pytest.raises(RefusedError) as raised:
                     ask(samples)
                 assert raised.value is model.answer
             else:
@@ -142,6 +144,10 @@ def test_no_input_and_no_output_is_changed_or_makes_us_fail(content: Any) -> Non
         spans += len(seen.spans)
         causes = {dict(p.attributes)["ml.sdk.error.cause"] for p in seen.metric("ml.sdk.errors")}
 
+        seen.conformance.check()
+
     assert spans == CASES // 2
+    # What the SDK cannot send it says for every attribute: there is none.
+    assert [r.getMessage() for r in caplog.records if r.name.startswith("opentelemetry")] == []
     # A hostile object fails whoever asks it; that is told as what it is.
     assert causes <= {"describe_input", "describe_output", "validate_output", "capture_content"}

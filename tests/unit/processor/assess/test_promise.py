@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from otel_ml_processor.assess.promise import Promises, alphas, is_broken, shortest_window, told
 from otel_ml_processor.config import Config, DriftConfig, Duration, WindowConfig
-from otel_ml_processor.profile import Profile, SelfTest, Source
+from otel_ml_processor.profile import Profile, RungReference, SelfTest, Source
 
 HOURLY = WindowConfig(name="1h", length=Duration(3600))
 DAILY = WindowConfig(name="24h", length=Duration(86400))
@@ -97,3 +98,41 @@ def test_a_self_test_with_another_effect_floor_says_so() -> None:
     """A rate measured under other rules is not passed off as this one's."""
     ((_, text),) = told(profile(self_test("time", [0.5], floor=0.05)), "rows", 0.01, 0.01)
     assert "with an effect floor of 0.05, not 0.01" in text
+
+
+def test_the_operator_is_told_what_windows_are_calibrated_on() -> None:
+    """In a mode that knows that rows are alike, not the self-test of mode iid decides whether the promise is broken."""
+    days = profile(self_test("time", [0.001] * 4 + [0.5] * 6))
+    own = [
+        RungReference(
+            rows=rows,
+            effect_floor=0.01,
+            columns=[],
+            extremes={"features": [1.0] * windows},
+            alarms={"features": alarms},
+        )
+        for rows, windows, alarms in ((200, 400, [0.5]), (400, 100, [0.001, 0.5]))
+    ]
+    known = msgspec.structs.replace(days, own_windows=own)
+
+    lines = list(told(known, "rows", 0.01, 0.01, "auto"))
+
+    assert [broken for broken, _ in lines] == [False, False, True, False]
+    assert "mode iid; 40 %" in lines[0][1]
+    assert (
+        "up to 200 rows, mode empirical on 400 windows of the reference, of which 1 % alarm"
+        in lines[1][1]
+    )
+    assert (
+        "up to 400 rows, mode scaled on 100 windows of the reference, of which 50 % alarm"
+        in (lines[2][1])
+    )
+    assert "more than 400 rows, mode iid: the profile has no windows for more" in lines[3][1]
+
+
+def test_a_mode_that_cannot_be_had_is_said() -> None:
+    """Wanted, but the profile was built without times: rows are taken to be independent, and that is broken on its own days."""
+    lines = list(told(profile(self_test("time", [0.001])), "rows", 0.01, 0.01, "scaled"))
+
+    assert [broken for broken, _ in lines] == [True, False]
+    assert "all windows, mode iid" in lines[1][1]
