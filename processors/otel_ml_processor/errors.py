@@ -6,6 +6,7 @@ What can go wrong at start-up, and how it is said.
     ├── ProfileError    a profile that is missing, unreadable or not ours: one line, exit code 2
     ├── TableError      a table that a profile cannot be built from: one line, exit code 2
     ├── OtlpFileError   a file that holds no telemetry (commands/otlp_files.py): one line, exit code 2
+    ├── RefusedError    a collector's configuration that splicing would break (commands/splice/refusal.py): why, what to do, exit code 1
     └── UnusableFileError  a file of the state that cannot be used (state/sealed_file.py): set aside, counted, never fatal
 
 Once the processor serves, nothing is raised at a caller: a request is answered with a gRPC status and a refusal is counted.
