@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import subprocess
@@ -123,6 +124,11 @@ profiles: [fraud.json]
         """Return its resident memory."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * resource.getpagesize()
+
+    def cpu_s(self) -> float:
+        """Return the seconds of CPU that it has used."""
+        after_name = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, after_name[11:13])) / os.sysconf("SC_CLK_TCK")
 
     def series(self) -> dict[str, float]:
         """Return all series of `/metrics` by name and labels."""

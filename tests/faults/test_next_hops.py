@@ -69,6 +69,7 @@ def _house(one: House) -> Iterator[House]:
     assert one.hop.is_alive()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", ["refuses", "hangs", "trickles", "resets", "closes"])
 def test_while_the_line_is_broken_senders_keep_their_spans(house: House, fault: Fault) -> None:
     """

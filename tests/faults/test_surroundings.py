@@ -111,6 +111,7 @@ def test_when_the_clock_jumps_nothing_is_counted_twice_or_left_out(jump_ns: int)
     assert house.counted("ml.processor.duplicates")[0][0] == 90
 
 
+@pytest.mark.long
 def test_certificates_are_exchanged_under_load_and_no_call_fails(tmp_path: Path) -> None:
     """Five new ones, from an authority that senders trust too: every request is acknowledged at the first go, each is counted once."""
     authority = trustme.CA()
@@ -147,6 +148,7 @@ def test_certificates_are_exchanged_under_load_and_no_call_fails(tmp_path: Path)
         assert hop.samples(5 * len(sent)) == 5 * len(sent)
 
 
+@pytest.mark.long
 def test_who_speaks_in_the_clear_to_a_door_with_tls_disturbs_nobody(tmp_path: Path) -> None:
     """A hundred plain calls and a hundred lines of nonsense are refused; those who speak TLS are served beside."""
     folder = tmp_path / "hop"
@@ -168,6 +170,7 @@ def test_who_speaks_in_the_clear_to_a_door_with_tls_disturbs_nobody(tmp_path: Pa
         assert hop.samples(20) == 20
 
 
+@pytest.mark.long
 def test_a_next_hop_that_moves_is_found_again(tmp_path: Path) -> None:
     """It goes away and comes back elsewhere, behind the same address: what came meanwhile arrives, each once."""
     at_ns = time.time_ns()
@@ -190,6 +193,7 @@ def test_a_next_hop_that_moves_is_found_again(tmp_path: Path) -> None:
         assert sorted({*old.span_ids(), *new.span_ids()}) == span_ids(acknowledged)
 
 
+@pytest.mark.long
 def test_on_a_machine_with_ipv6_alone(tmp_path: Path) -> None:
     """Both doors, the page and the next hop at `[::1]`: requests come, go on and are counted."""
     with Peer(host="[::1]").serving() as peer:
@@ -203,6 +207,7 @@ def test_on_a_machine_with_ipv6_alone(tmp_path: Path) -> None:
         assert peer.span_ids() == span_ids(request([n]) for n in range(10))
 
 
+@pytest.mark.long
 def test_a_new_profile_takes_its_place_and_an_unusable_one_does_not(tmp_path: Path) -> None:
     """Missing, empty, cut off, of 100 MB, with numbers that are none: the one before stays in force, said in a line; spans go on throughout."""
     good = (Hop(tmp_path, None).folder / "fraud.json").read_bytes()

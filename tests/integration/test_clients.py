@@ -49,6 +49,8 @@ SECURITY = {
     "client certificates": f"tls: {{{SERVER}, client_ca_file: ca.pem}}",
 }
 
+HOUSES = ["plain", *(pytest.param(name, marks=pytest.mark.long) for name in list(SECURITY)[1:])]
+
 
 class House(NamedTuple):
     """The processor, its next hop, and how it wants to be spoken to."""
@@ -90,7 +92,7 @@ class Asked(NamedTuple):
         return self.house.hop.grpc if self.protocol == "grpc" else self.house.hop.http
 
 
-@pytest.fixture(scope="module", name="house", params=SECURITY)
+@pytest.fixture(scope="module", name="house", params=HOUSES)
 def _house(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[House]:

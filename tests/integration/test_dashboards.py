@@ -30,6 +30,8 @@ DASHBOARDS = {
     path.stem: json.loads(path.read_text()) for path in sorted((GRAFANA / "dashboards").glob("*"))
 }
 SERIES_PAGE = ROOT / "docs" / "reference" / "series.md"
+OF_MARKS = re.compile(r"\$\.annotations\.list\[\d\]\.(step|titleFormat|textFormat)")
+"""What the Prometheus data source adds to an annotation; the types know what all data sources have."""
 CHOSEN = {"model": "late-arrival", "window": "rows"}
 """What a person chooses where there is no "All"."""
 
@@ -82,7 +84,8 @@ def test_the_json_is_a_dashboard_by_grafanas_own_types(name: str) -> None:
     encoder = pytest.importorskip("grafana_foundation_sdk.cog.encoder").JSONEncoder
     read = json.loads(encoder().encode(types.Dashboard.from_json(DASHBOARDS[name])))
 
-    assert lost(DASHBOARDS[name], read) == []
+    found = [place for place in lost(DASHBOARDS[name], read) if not OF_MARKS.fullmatch(place)]
+    assert found == []
 
 
 def lost(ours: Any, read: Any, place: str = "$") -> list[str]:

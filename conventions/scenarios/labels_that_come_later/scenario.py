@@ -6,7 +6,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import otel_ml
 from conventions.scenarios.models import (
     AGES,
     CHURN,
@@ -19,13 +18,14 @@ from conventions.scenarios.models import (
 )
 from conventions.scenarios.shown import show
 from conventions.scenarios.telemetry import Telemetry
+from otel_ml import current_prediction_id, record_feedback
 
 OPTIONS = ("mode=tee", "windows=[{name: quarter, rows: 250}]")
 SETTINGS: dict[str, Any] = {**CHURN, **EVERY_VALUE, "events_on_spans": True}
 
 
 def run(telemetry: Telemetry) -> None:
-    """Predict a window and hear what came true; then, of a processor that keeps no prediction, hear of one too late."""
+    """Predict a window, and hear what came true."""
     with TemporaryDirectory() as folder:
         profiles = f"profiles=[{_profile(Path(folder))}]"
         with (
@@ -33,22 +33,16 @@ def run(telemetry: Telemetry) -> None:
             telemetry.sdk(traces_to=processor.endpoint, **SETTINGS),
         ):
             churn_model().predict_proba(named(*usual_samples()))
-            _hear(otel_ml.current_prediction_id())
-    with (
-        telemetry.processor(*OPTIONS, "feedback.horizon=0s") as processor,
-        telemetry.sdk(traces_to=processor.endpoint, **SETTINGS),
-    ):
-        churn_model().predict_proba(named((1, 0)))
-        otel_ml.record_feedback(otel_ml.current_prediction_id(), label="stays")
+            _hear(current_prediction_id())
 
 
 def _hear(prediction: str | None) -> None:
     """Say that those of ages 1, 2, 6 and 7 stayed and all others left; of the first twice, and of a prediction that nobody knows."""
     for index in range(250):
         label = "stays" if index % 5 in {0, 1} else "leaves"
-        otel_ml.record_feedback(prediction, label=label, index=index, source="delayed_label")
-    otel_ml.record_feedback(prediction, correct=False, index=0, source="human")
-    otel_ml.record_feedback("another", label="stays", model="churn", version="3")
+        record_feedback(prediction, label=label, index=index, source="delayed_label")
+    record_feedback(prediction, correct=False, index=0, source="human")
+    record_feedback("another", label="stays", model="churn", version="3")
 
 
 def _profile(folder: Path) -> str:
