@@ -41,6 +41,7 @@ check: $(INSTALLED)  ## Static checks: format, lint, types, layers, spelling, do
 	$(BIN)/interrogate -q tests
 	$(BIN)/python -m conventions.generate check
 	$(BIN)/python docs/generate.py check
+	$(BIN)/python collector-config/grafana/generate.py check
 
 fuzz: $(INSTALLED)  ## Compare both decoders on a million damaged requests (some ten minutes).
 	PYTHONPATH=. $(BIN)/python tests/fuzz/decoder.py
@@ -52,6 +53,7 @@ format: $(INSTALLED)  ## Format the code and mend what can be mended.
 generate: $(INSTALLED)  ## Write the generated files: constants, registry.json, reference pages.
 	$(BIN)/python -m conventions.generate write
 	$(BIN)/python docs/generate.py write
+	$(BIN)/python collector-config/grafana/generate.py write
 
 tools:  ## Build the real servers into .tools/bin (Go; once, some 10 minutes).
 	tools/build.sh

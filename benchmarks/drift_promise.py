@@ -4,6 +4,8 @@ Is the promised false-alarm rate kept, and what does it leave of the power?
 Simulates a model with twenty numeric features whose rows are independent (calibration mode `iid`, default settings) and counts
 windows that alarm: without drift any alarm is false; with drift of one feature the alarm of that feature is wanted. Beside it, on
 raw rows of the same distributions, what a tool's default does: scipy's two-sample Kolmogorov-Smirnov test of every column at 5 %.
+
+Then the same where rows are alike, in every calibration mode: ten rows per user, correlated by .8, and windows whose means swing with the season.
 """
 
 from __future__ import annotations
@@ -20,10 +22,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from scipy import stats
 
-from otel_ml_conventions.attributes import MlDriftStateValues, MlDriftTargetValues
-from otel_ml_processor.assess.drift import (
-    assess_drift,
+from otel_ml_conventions.attributes import (
+    MlDriftCalibrationModeValues,
+    MlDriftStateValues,
+    MlDriftTargetValues,
 )
+from otel_ml_processor.assess.calibrate import rung_of
+from otel_ml_processor.assess.calibration import Calibrated, Rung
+from otel_ml_processor.assess.drift import FEATURES, assess_drift, family_p_values
 from otel_ml_processor.assess.self_test import TargetWindows, measured_false_alarm_rate, self_test
 from otel_ml_processor.config import DriftConfig
 from otel_ml_processor.sketches.slots import N_SLOTS
@@ -227,6 +233,94 @@ def print_self_test(console: Console, ours: Ours) -> None:
     )
 
 
+ALIKE_ROWS: Final = 1000
+ROWS_PER_USER: Final = 10
+SEASON: Final = 24
+"""Windows after which the season begins again."""
+KEYS: Final = [(MlDriftTargetValues.FEATURE, str(i)) for i in range(N_FEATURES)]
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """How rows of a window resemble each other: those of a user by *correlation*, all of them by the season's *swing*."""
+
+    name: str
+    correlation: float = 0.0
+    swing: float = 0.0
+
+    def counts(self, rng: np.random.Generator, windows: int, shift: float = 0.0) -> IntArray:
+        """Return counts of one normal feature of variance 1 within the season, shape (windows, N_CELLS + N_SLOTS)."""
+        users = ALIKE_ROWS // ROWS_PER_USER
+        of_user = rng.normal(size=(windows, users, 1)) * np.sqrt(self.correlation)
+        of_row = rng.normal(size=(windows, users, ROWS_PER_USER)) * np.sqrt(1 - self.correlation)
+        season = self.swing * np.sin(
+            2 * np.pi * (np.arange(windows) + rng.integers(SEASON)) / SEASON
+        )
+        values = of_user + of_row + season[:, np.newaxis, np.newaxis] + shift
+        cells = np.searchsorted(EDGES, values.reshape(windows, -1))
+        width = N_CELLS + N_SLOTS
+        places = cells + width * np.arange(windows)[:, np.newaxis]
+        return np.bincount(places.ravel(), minlength=windows * width).reshape(windows, width)
+
+
+TRAFFIC: Final = (
+    Traffic("independent"),
+    Traffic("ten rows per user, correlated by .8", correlation=0.8),
+    Traffic("season that swings by .5 sigma", swing=0.5),
+)
+
+
+def print_modes(
+    console: Console, progress: Progress, rng: np.random.Generator, arguments: argparse.Namespace
+) -> None:
+    """Print what each calibration mode promises and keeps, on each kind of traffic."""
+    table = Table(
+        title=f"{N_FEATURES} features, windows of {ALIKE_ROWS} rows, reference of {arguments.own_windows} such windows",
+        caption=f"promised false alarms: {SETTINGS.false_alarm_rate:.0%} of windows; effect floor {SETTINGS.effect_floor}",
+    )
+    for column in (
+        "rows",
+        "mode",
+        "windows without drift that alarm",
+        "found: .5 sigma of one feature",
+    ):
+        table.add_column(column)
+    for traffic in progress.track(TRAFFIC, description="calibration"):
+        of_features = [traffic.counts(rng, arguments.own_windows) for _ in KEYS]
+        totals = [counts.sum(axis=0) for counts in of_features]
+        windows = [
+            TargetWindows(target, name, ordered=True, counts=counts)
+            for (target, name), counts in zip(KEYS, of_features, strict=True)
+        ]
+        told = rung_of(windows, totals, rows=ALIKE_ROWS, effect_floor=SETTINGS.effect_floor)
+        live = {
+            shift: [
+                traffic.counts(rng, arguments.live_windows, shift if i == 0 else 0.0)
+                for i in range(N_FEATURES)
+            ]
+            for shift in (0.0, 0.5)
+        }
+        for mode in MlDriftCalibrationModeValues:
+            how = Calibrated(mode, Rung.of(told, KEYS))
+            rates = [alarm_rate(totals, counts, how) for counts in live.values()]
+            table.add_row(traffic.name, mode.value, *(f"{rate:.1%}" for rate in rates))
+        table.add_section()
+    console.print(table)
+
+
+def alarm_rate(totals: Sequence[IntArray], live: Sequence[IntArray], how: Calibrated) -> float:
+    """Return the share of the *live* windows that alarm."""
+    alarms = 0
+    for k in range(len(live[0])):
+        window = [
+            Comparison(target, name, ordered=True, reference=total, current=counts[k])
+            for (target, name), total, counts in zip(KEYS, totals, live, strict=True)
+        ]
+        p_value = family_p_values(window, SETTINGS.effect_floor, how)[FEATURES]
+        alarms += p_value <= SETTINGS.false_alarm_rate
+    return alarms / len(live[0])
+
+
 def main() -> None:
     """Simulate and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -235,6 +329,8 @@ def main() -> None:
         ("--twin-windows", 30, "the same for the twin, which takes longer"),
         ("--drifting-windows", 100, "windows with drift, per size and drift"),
         ("--reference-rows", 50_000, "rows of the reference"),
+        ("--own-windows", 1000, "windows of the reference that modes are calibrated on"),
+        ("--live-windows", 500, "windows per kind of traffic and mode, with and without drift"),
         ("--seed", 1, "of the random numbers"),
     ):
         parser.add_argument(name, type=int, default=default, help=f"{meaning} (%(default)s)")
@@ -254,6 +350,7 @@ def main() -> None:
         windows = list(plan(results, ours, twin, arguments))
         for tally, detector, rows, drift in progress.track(windows, description="windows"):
             tally.add(detector, rows, drift)
+        print_modes(console, progress, rng, arguments)
     print_table(console, results, arguments.reference_rows)
     print_self_test(console, ours)
 

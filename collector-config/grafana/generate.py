@@ -147,6 +147,7 @@ STATES: Final = (
     {
         "type": "value",
         "options": {
+            "-1": {"text": "insufficient", "color": "gray"},
             "0": {"text": "steady", "color": "green"},
             "1": {"text": "warning", "color": "yellow"},
             "2": {"text": "drifting", "color": "red"},
@@ -160,10 +161,18 @@ SHARE: Final = "percentunit"
 
 
 def state(matchers: str, by: str) -> str:
-    """Return the expression of a state as a number: 0 steady, 1 warning, 2 drifting."""
-    drifting = f'max by ({by}) (ml_drift_status{{{matchers}, ml_drift_state="drifting"}})'
-    warning = f'max by ({by}) (ml_drift_status{{{matchers}, ml_drift_state="warning"}})'
-    return f"2 * {drifting} + {warning} * (1 - {drifting})"
+    """Return the expression of the worst state as a number: -1 insufficient, 0 steady, 1 warning, 2 drifting."""
+
+    def holds(name: str) -> str:
+        return f'max by ({by}) (ml_drift_status{{{matchers}, ml_drift_state="{name}"}})'
+
+    # The first that holds for anything; `== 1` drops what does not, `* 0 +` makes a number of it.
+    return (
+        f"({holds('drifting')} == 1) * 0 + 2"
+        f" or ({holds('warning')} == 1) * 0 + 1"
+        f" or ({holds('steady')} == 1) * 0"
+        f" or ({holds('insufficient')} == 1) * 0 - 1"
+    )
 
 
 def worst(metric: str, matchers: str, by: str) -> str:
@@ -236,12 +245,12 @@ def fleet() -> Dashboard:
                 (
                     MODELS,
                     Panel(
-                        "Alerts that fire",
-                        "Of collector-config/prometheus/alerts.yaml, by name.",
+                        "Alerts",
+                        "Of collector-config/prometheus/alerts.yaml. A pending one holds, but not yet for long enough to be told.",
                         (
                             Query(
-                                'count by (alertname) (ALERTS{alertname=~"Ml.+", alertstate="firing"}) or vector(0)',
-                                "{{alertname}}",
+                                'count by (alertname, alertstate) (ALERTS{alertname=~"Ml.+"})',
+                                "{{alertname}} {{alertstate}}",
                             ),
                         ),
                     ),
@@ -304,6 +313,7 @@ def model() -> Dashboard:
             ("Now", _now()),
             ("Drift", _drift()),
             ("Predictions and confidence", _predictions()),
+            ("Labels", _labels()),
             ("Quality of the inputs", _quality()),
             ("Calls", _calls()),
             ("Environments", _environments()),
@@ -402,6 +412,22 @@ def _drift() -> tuple[Panel, ...]:
             custom=(*STEPS, *LOGARITHMIC),
         ),
         Panel(
+            "Evidence of slow drift",
+            "Logarithm of the evidence that gathers from window to window; 6.9 is reached once in a thousand windows without drift.",
+            (
+                Query(
+                    worst(
+                        "ml_drift_evidence",
+                        WINDOW,
+                        f"ml_drift_target, {EACH_FEATURE}",
+                    ),
+                    "{{ml_drift_target}} {{ml_feature_name}} " + WHICH,
+                ),
+            ),
+            width=8,
+            custom=STEPS,
+        ),
+        Panel(
             "Size of the drift of the outputs (PSI)",
             "Of the predicted classes or values, and of the confidence.",
             (
@@ -414,6 +440,7 @@ def _drift() -> tuple[Panel, ...]:
                     "{{ml_drift_target}} " + WHICH,
                 ),
             ),
+            width=8,
             custom=STEPS,
         ),
         Panel(
@@ -425,6 +452,7 @@ def _drift() -> tuple[Panel, ...]:
                     "{{ml_drift_target}} " + WHICH,
                 ),
             ),
+            width=8,
         ),
     )
 
@@ -481,6 +509,57 @@ def _predictions() -> tuple[Panel, ...]:
             width=16,
             limits=(None, None),
             options=(("calculate", False), ("yAxis", {"unit": "short"})),
+        ),
+    )
+
+
+def _labels() -> tuple[Panel, ...]:
+    return (
+        Panel(
+            "Scores",
+            "Realised, where labels have come; estimated from the confidence, where the profile has a calibration; of the reference.",
+            (
+                Query(
+                    worst(
+                        "ml_evaluation_score",
+                        f'{MODEL}, ml_window_name=~"$window|"',  # the reference is of no window
+                        f"ml_evaluation_name, ml_evaluation_basis, {STREAM}",
+                    ),
+                    "{{ml_evaluation_name}} {{ml_evaluation_basis}} " + WHICH,
+                ),
+            ),
+            limits=(None, None),
+            custom=STEPS,
+        ),
+        Panel(
+            "Error of the confidence",
+            "Between what was promised and what came true: expected calibration error, Brier score, log loss.",
+            (
+                Query(
+                    worst("ml_calibration_error", WINDOW, f"ml_calibration_measure, {STREAM}"),
+                    "{{ml_calibration_measure}} " + WHICH,
+                ),
+            ),
+            custom=STEPS,
+        ),
+        Panel(
+            "Predictions with a label",
+            "Share of the window's.",
+            (Query(worst("ml_feedback_coverage_ratio", WINDOW, STREAM), WHICH),),
+            SHARE,
+            limits=(0, 1),
+            custom=STEPS,
+        ),
+        Panel(
+            "Feedback",
+            "By what came of looking for its prediction, in the last hour.",
+            (
+                Query(
+                    f"max by (ml_feedback_outcome, {STREAM}) (sum by (ml_feedback_outcome, job, {STREAM})"
+                    f" (increase(ml_feedback_joined_total{{{MODEL}}}[1h])))",
+                    "{{ml_feedback_outcome}} " + WHICH,
+                ),
+            ),
         ),
     )
 

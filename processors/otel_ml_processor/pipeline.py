@@ -11,6 +11,7 @@ import logging
 import threading
 from collections import Counter
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -22,6 +23,7 @@ from otel_ml_conventions.metrics import (
     METRIC_ML_PROCESSOR_OVERFLOW,
     METRIC_ML_PROCESSOR_UNDECODED,
 )
+from otel_ml_processor.assess.examples import Examples
 from otel_ml_processor.assess.promise import shortest_window
 from otel_ml_processor.assess.rows import ConfidenceBands, judge
 from otel_ml_processor.assess.states import DriftStates
@@ -118,6 +120,7 @@ class Pipeline:
         self._joining = joining
         self.states = DriftStates(config.drift.windows_between_alarms)
         """What every stream was in its last windows; the freshest of them is what a span is told."""
+        self._examples = Examples(config.windows, config.streams.max)
         self._shortest = shortest_window(config.windows).name
         self._counted: Counter[str] = Counter()
         self._said: set[tuple[str, str]] = set()
@@ -228,6 +231,7 @@ class Pipeline:
                 partial(self._joining.inbox.remember, decoded.spans) if self._joining else None,
             )
             self._self_metrics.add(METRIC_ML_PROCESSOR_DUPLICATES, again)
+            self._examples.note(placed, decoded.spans.ids)
         return answer
 
     @contextmanager
@@ -260,7 +264,10 @@ class Pipeline:
             drift=self._config.drift,
         )
         reading = self.states.gather(window, reading)
-        self._emit.reading(reading, self.states.observe(reading))
+        change = self.states.observe(reading)
+        if change is not None:
+            change = replace(change, trace_ids=self._examples.of(window, change))
+        self._emit.reading(reading, change)
         if self._joining is not None and window.closed.is_sufficient:
             self._joining.seal(reading)
 

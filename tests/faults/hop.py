@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,16 +20,24 @@ from otel_ml_processor.config import Duration, WindowConfig
 from otel_ml_processor.profile import write_profile
 from otel_ml_processor.state.snapshot import read_snapshot
 from tests.data.state_house import House, profile
-from tests.integration.real_servers import answers, eventually, free_port, running
+from tests.integration.real_servers import answers, eventually, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["ACCEPTED", "DUPLICATES", "SAMPLES", "Hop", "recomputed", "refused"]
+__all__ = [
+    "DUPLICATES",
+    "JOURNAL",
+    "OTEL_ML",
+    "SAMPLES",
+    "Hop",
+    "addresses",
+    "recomputed",
+    "refused",
+]
 
 OTEL_ML = Path(sys.executable).with_name("otel-ml")
 SAMPLES = "ml_prediction_samples_total"
-ACCEPTED = "otelcol_receiver_accepted_spans_total"
 DUPLICATES = "ml_processor_duplicates_total"
 JOURNAL = "state: {directory: state, interval: 1s, journal: on}"
 DAY = "24h"
@@ -61,7 +70,7 @@ class Hop:
         folder.mkdir(exist_ok=True)
         write_profile(profile(), folder / "fraud.json")
         self.folder, self.starts = folder, 0
-        self.grpc, self.http, self.page, self.emit = (f"{host}:{free_port()}" for _ in range(4))
+        self.grpc, self.http, self.page, self.emit = addresses(4, host)
         self.config = folder / "processor.yaml"
         self.process: subprocess.Popen[bytes] | None = None
         self.write(forward, more, receive=receive, http=http, also=also)
@@ -158,6 +167,16 @@ profiles: [fraud.json]
         """Return the windows of its last snapshot, byte for byte; it has ended."""
         streams = read_snapshot(self.folder / "state" / "snapshot").snapshot.streams
         return sorted(msgspec.msgpack.encode((s.key, s.newest_ns, s.windows)) for s in streams)
+
+
+def addresses(n: int, host: str = "127.0.0.1") -> list[str]:
+    """Return *n* different addresses of *host* that nothing listens on at this moment."""
+    with ExitStack() as stack:
+        taken = [
+            stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
+            for _ in range(n)
+        ]
+    return [f"{host}:{port}" for port in taken]
 
 
 def recomputed(requests: Sequence[bytes], at_ns: int) -> list[bytes]:

@@ -60,6 +60,7 @@ class Line:
 
     @fault.setter
     def fault(self, fault: Fault) -> None:
+        """Have it do that from now on."""
         before, self._fault = self._fault, fault
         if fault == "refuses":
             self._stop_listening()

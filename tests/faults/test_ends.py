@@ -12,10 +12,10 @@ import grpc
 import pytest
 
 from tests.data.state_house import request, singly
-from tests.faults.hop import DUPLICATES, JOURNAL, Hop, recomputed
+from tests.faults.hop import DUPLICATES, JOURNAL, Hop, addresses, recomputed
 from tests.faults.peers import Peer, aborting, taking
 from tests.faults.senders import Load, Sender, span_ids
-from tests.integration.real_servers import answers, eventually, find_tool, free_port, running
+from tests.integration.real_servers import answers, eventually, find_tool, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,7 +136,7 @@ class Collector:
     """A real collector before *forward* that can be killed and started again, with a queue on the disk or in memory."""
 
     def __init__(self, folder: Path, forward: str, *, is_stored: bool) -> None:
-        self.listen, self._health = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+        self.listen, self._health = addresses(2)
         self._folder = folder
         self._starts = 0
         self._config = folder / "collector.yaml"

@@ -18,15 +18,17 @@ import pytest
 
 from otel_ml_processor.state.snapshot import read_snapshot
 from tests.data.state_house import request
-from tests.faults.hop import OTEL_ML, Hop, recomputed
-from tests.faults.peers import Behaviour, Peer, aborting
+from tests.faults.hop import OTEL_ML, Hop, addresses, recomputed
+from tests.faults.lines import Fault, Line
+from tests.faults.peers import Behaviour, Peer, aborting, taking
 from tests.faults.senders import Sender, span_ids
 from tests.faults.test_next_hops import mixed
-from tests.integration.real_servers import answers, eventually, find_tool, free_port, running
+from tests.integration.real_servers import answers, eventually, find_tool, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+FRAGMENT = Path(__file__).parents[2] / "collector-config" / "otel-ml.yaml"
 pytestmark = [pytest.mark.real_servers, pytest.mark.long, pytest.mark.timeout(150)]
 
 COLLECTOR = """
@@ -44,7 +46,7 @@ RETRY = {"initial_interval": "100ms", "max_interval": "300ms", "max_elapsed_time
 @contextmanager
 def collecting(folder: Path, name: str, exporter: str, said: dict[str, Any]) -> Iterator[str]:
     """Run a real collector with one *exporter* until the block ends; give its address."""
-    listen, health = (f"127.0.0.1:{free_port()}" for _ in range(2))
+    listen, health = addresses(2)
     config = folder / f"{name}.yaml"
     exporters = json.dumps({exporter: said})
     config.write_text(
@@ -182,6 +184,55 @@ def test_behind_a_collector_that_repeats_nothing_is_lost_and_nothing_doubled(
         assert hop.total("ml_processor_duplicates_total") == 0
 
 
+def hung(_: bytes, __: grpc.ServicerContext) -> bytes:
+    """Answer after every sender has left."""
+    time.sleep(5)
+    return b""
+
+
+OURS: dict[str, tuple[Behaviour, Fault]] = {
+    "hangs": (hung, "none"),
+    "fails": (aborting(grpc.StatusCode.INTERNAL), "none"),
+    "refuses for now": (aborting(grpc.StatusCode.UNAVAILABLE, 0.1), "none"),
+    "is away": (taking, "refuses"),
+    "takes bytes and says nothing": (taking, "hangs"),
+    "resets": (taking, "resets"),
+}
+
+
+@pytest.mark.parametrize("trouble", OURS)
+def test_beside_a_collector_of_somebody_else_our_trouble_is_ours(
+    tmp_path: Path, trouble: str
+) -> None:
+    """Our fragment is in it and whoever listens for us does nothing right: no sender is refused, the team's back end has each span once."""
+    behaviour, fault = OURS[trouble]
+    listen, health, back = addresses(3)
+    requests = [request(range(5 * n, 5 * n + 5)) for n in range(200)]
+    with ExitStack() as stack:
+        theirs = stack.enter_context(Peer().serving())
+        ours = stack.enter_context(Peer(behaviour).serving())
+        line = stack.enter_context(Line(ours.endpoint).serving())
+        line.fault = fault
+        said = json.dumps({"otlp_grpc": {"endpoint": theirs.endpoint, "tls": {"insecure": True}}})
+        config = tmp_path / "existing.yaml"
+        config.write_text(
+            COLLECTOR.format(listen=listen, health=health, exporters=said, exporter="otlp_grpc")
+        )
+        environment = f"OTEL_ML_ENDPOINT={line.endpoint}", f"OTEL_ML_RETURN_ENDPOINT={back}"
+        files = [part for file in (config, FRAGMENT) for part in ("--config", file)]
+        command: list[str | Path] = ["env", *environment, find_tool("otelcol"), *files]
+        ready = partial(answers, f"http://{health}/")
+        stack.enter_context(running(command, ready=ready, log=tmp_path / "log"))
+        sender = Sender(listen)
+        for one in requests:
+            assert sender.once(one) is None
+        sender.close()
+        whole = len(span_ids(requests))
+        assert eventually(lambda: len(theirs.span_ids()), whole.__le__, 30) == whole
+        assert theirs.span_ids() == span_ids(requests)
+        assert eventually(lambda: ours.refused or ours.waiting or fault != "none", bool, 10)
+
+
 def test_two_processors_that_lead_to_each_other_end_what_goes_in_circles(tmp_path: Path) -> None:
     """
     A request goes in once; nobody takes it.
@@ -218,7 +269,7 @@ def busy_share(hops: list[Hop]) -> float:
 
 def test_prometheus_comes_late_goes_and_comes_back(tmp_path: Path) -> None:
     """Whenever it asks it is told what was counted; when we are killed and begin to count anew, its `increase` does not run backwards."""
-    config, listen = tmp_path / "prometheus.yml", f"127.0.0.1:{free_port()}"
+    config, listen = tmp_path / "prometheus.yml", addresses(1)[0]
     with Peer().serving() as peer:
         hop = Hop(tmp_path, peer.endpoint)
         target = [{"targets": [hop.page]}]

@@ -130,6 +130,7 @@ def observed_flights(folder: Path) -> Iterator[Observed]:
         observed = Observed(at, json.loads(files.profile.read_text()), time.time_ns())
         for portion in range(PORTIONS):
             _send_portion(observed, portion)
+        _send_labels(observed)
         _send_remarkable(observed)
         for _ in range(2):
             _ask_the_service(observed)
@@ -206,12 +207,43 @@ def _of_version(span: Span, version: str) -> Span:
     span.trace_id = b"\1" + span.span_id.rjust(15, b"\0")
     said = {one.key: one.value for one in span.attributes}
     said["ml.model.version"].string_value = version
+    if "ml.prediction.id" not in said:
+        span.attributes.append(attribute("ml.prediction.id", f"flight-{span.span_id.hex()}"))
     confidence = said["ml.prediction.confidence"].double_value
     both = np.array([confidence, 1 - confidence])
     entropy = float(-(both * np.log2(both.clip(1e-12))).sum())
     span.attributes.append(attribute("ml.prediction.entropy", entropy))
     span.attributes.append(attribute("ml.prediction.margin", 2 * confidence - 1))
     return span
+
+
+def _send_labels(observed: Observed) -> None:
+    """Send what became of the first window of production: every fifth prediction was wrong."""
+    other = {"late": "on_time", "on_time": "late"}
+    labels = []
+    for number, one in enumerate(observed.sent_to("production", "1")[:ROWS]):
+        predicted = one.said["ml.prediction.label"]
+        truth = other[predicted] if number % 5 == 0 else predicted
+        labels.append(_feedback(3_000_000 + number, one.said["ml.prediction.id"], label=truth))
+    _export(observed, [Sent(0, "production", span) for span in labels])
+
+
+def _feedback(number: int, prediction_id: str, **said: Any) -> Span:
+    """Return feedback on a prediction, in a trace of its own."""
+    attributes = {f"ml.feedback.{key}": value for key, value in said.items()}
+    now_ns = time.time_ns()
+    return Span(
+        trace_id=b"\2" + number.to_bytes(15, "big"),
+        span_id=number.to_bytes(8, "big"),
+        name="feedback late-arrival",
+        start_time_unix_nano=now_ns - 1000,
+        end_time_unix_nano=now_ns,
+        attributes=[
+            attribute("ml.model.name", "late-arrival"),
+            attribute("ml.prediction.id", prediction_id),
+            *(attribute(key, value) for key, value in attributes.items()),
+        ],
+    )
 
 
 def _send_remarkable(observed: Observed) -> None:
@@ -234,19 +266,7 @@ def _send_remarkable(observed: Observed) -> None:
     slow.start_time_unix_nano -= 900_000_000
     told = remarkable(4, ml__prediction__id="UA-1545-2013-03-01")
     unseen = remarkable(5, {**seen, "carrier": "ZZ"})
-    feedback = Span(
-        trace_id=b"\2" + told.trace_id[1:],
-        span_id=(2_000_000).to_bytes(8, "big"),
-        name="feedback late-arrival",
-        start_time_unix_nano=time.time_ns() - 1000,
-        end_time_unix_nano=time.time_ns(),
-        attributes=[
-            attribute("ml.model.name", "late-arrival"),
-            attribute("ml.prediction.id", "UA-1545-2013-03-01"),
-            attribute("ml.feedback.label", "late"),
-            attribute("ml.feedback.correct", False),  # noqa: FBT003 - the value of an attribute
-        ],
-    )
+    feedback = _feedback(2_000_000, "UA-1545-2013-03-01", label="late", correct=False)
     spans = [raised, rejected, slow, told, unseen, feedback]
     _export(observed, [Sent(PORTIONS, "production", span) for span in spans])
 

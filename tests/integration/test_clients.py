@@ -21,9 +21,9 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
-from tests.faults.hop import Hop
+from tests.faults.hop import Hop, addresses
 from tests.faults.peers import Peer
-from tests.integration.real_servers import answers, eventually, find_tool, free_port, running
+from tests.integration.real_servers import answers, eventually, find_tool, running
 from tests.unit.processor.receive.test_tls import write_identity
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ service:
 
 def collector(asked: Asked) -> None:
     """Send through a real collector."""
-    files, listen, health = asked.house.files, *(f"127.0.0.1:{free_port()}" for _ in range(2))
+    files, (listen, health) = asked.house.files, addresses(2)
     tls: dict[str, str | bool] = {f"{name}_file": path for name, path in files.items()}
     scheme = f"{asked.house.scheme}://" if asked.protocol == "http" else ""
     config = asked.folder / "collector.yaml"

@@ -240,6 +240,25 @@ def test_rules_that_sum_count_what_was_sent(observed: Observed) -> None:
 
 @pytest.mark.real_servers
 @pytest.mark.timeout(300)
+def test_the_panel_of_scores_shows_what_the_labels_say(observed: Observed) -> None:
+    """Every fifth prediction turned out wrong, so accuracy is .8."""
+    (expr,) = [
+        target["expr"]
+        for panel in panels(DASHBOARDS["model"])
+        for target in panel["targets"]
+        if panel["title"] == "Scores"
+    ]
+    asked = chosen(expr, DASHBOARDS["model"])
+    found = eventually(lambda: observed.query(asked), bool, 20)
+    values = {
+        (one["metric"]["ml_evaluation_name"], one["metric"]["ml_evaluation_basis"]): one["value"][1]
+        for one in found
+    }
+    assert float(values["accuracy", "realized"]) == pytest.approx(0.8)
+
+
+@pytest.mark.real_servers
+@pytest.mark.timeout(300)
 def test_an_alert_of_the_drift_is_on_its_way(observed: Observed) -> None:
     """Flights of half a year later drift: Prometheus counts the minutes until it tells."""
     pending = 'ALERTS{alertname="MlFeatureDrift", alertstate="pending"}'

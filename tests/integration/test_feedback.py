@@ -135,7 +135,7 @@ def naive_calibration_error(confidences: NDArray[np.float64], is_right: NDArray[
     bins = np.ceil(confidences.round(6) * 10).clip(1) - 1
     parts = [bins == b for b in range(10)]
     return sum(
-        abs(confidences[part].mean() - is_right[part].mean()) * part.mean()
+        float(abs(confidences[part].mean() - is_right[part].mean()) * part.mean())
         for part in parts
         if part.any()
     )
@@ -328,3 +328,27 @@ def test_odd_feedback_costs_nothing_but_itself(tmp_path: Path, content: bytes) -
         failures = running.scraped("ml_processor_failures_total")
     assert list(joined.values()) == [1]
     assert sum(failures.values()) == 0
+
+
+def test_when_too_many_wait_a_sample_says_the_same(tmp_path: Path) -> None:
+    """Of 6000 predictions a thousand may be kept: what is left out is late, and shares stay within four standard deviations."""
+    n = 6_000
+    random = np.random.default_rng(6)
+    true = random.random(n) < 0.7
+    spans = [prediction(i, START_NS + i, prediction_label="True") for i in range(n)]
+    labels = [label_of(i, START_NS + DAY_NS, label=str(bool(t))) for i, t in enumerate(true)]
+    window = f"windows=[{{name: rows, rows: {n}}}]"
+    with processor(tmp_path, window, "feedback.max=1000", "feedback.early=0s") as running:
+        for begin in range(0, n, 1_000):  # more than `max` do not wait for one tick
+            running.traces(spans[begin : begin + 1_000])
+            running.tick()
+        running.logs(labels)
+        running.tick()
+        found = running.performance()
+        joined = running.scraped("ml_feedback_joined_total")
+    kept = sum(count for key, count in joined.items() if '"joined"' in key)
+    late = sum(count for key, count in joined.items() if '"late"' in key)
+    assert kept + late == n
+    assert 250 < kept <= 1_000
+    assert found["realized"]["accuracy"] == pytest.approx(true.mean(), abs=4 * np.sqrt(0.21 / kept))
+    assert found["coverage"] == pytest.approx(1.0, abs=4 / np.sqrt(kept))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from conventions.scenarios.models import (
     AGES,
@@ -17,8 +17,10 @@ from conventions.scenarios.models import (
     usual_samples,
 )
 from conventions.scenarios.shown import show
-from conventions.scenarios.telemetry import Telemetry
 from otel_ml import current_prediction_id, record_feedback
+
+if TYPE_CHECKING:
+    from conventions.scenarios.telemetry import Telemetry
 
 OPTIONS = ("mode=tee", "windows=[{name: quarter, rows: 250}]")
 SETTINGS: dict[str, Any] = {**CHURN, **EVERY_VALUE, "events_on_spans": True}

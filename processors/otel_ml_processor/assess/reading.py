@@ -146,3 +146,5 @@ class Change:
     """Those of which no window is remarkable enough, but all together are since now; the most evidence first."""
     moment: ChangeMoment | None = None
     """When the first of them changed; None where that cannot be told."""
+    trace_ids: tuple[str, ...] = ()
+    """Traces of the window that show it, in hexadecimal; at most five."""

@@ -26,7 +26,7 @@ _LONGEST_NAME: Final = 24
 
 def profile_text(profile: Profile, promise: float, reasons: Mapping[str, str] | None = None) -> str:
     """
-    Return *profile* as lines: whose it is, one row per column, confidence, self-tests.
+    Return *profile* as lines: whose it is, one row per column, confidence, performance, self-tests.
 
     *promise* is the rate of false alarms to compare the self-tests with. *reasons* says by column why it has its type.
     """
@@ -43,6 +43,9 @@ def profile_text(profile: Profile, promise: float, reasons: Mapping[str, str] | 
     if profile.low_confidence is not None and profile.median_confidence is not None:
         low, median = profile.low_confidence, profile.median_confidence
         lines.append(f"confidence  5 % of the reference below {low:.4g}, median {median:.4g}")
+    if profile.performance:
+        scores = ", ".join(f"{name} {score:.4g}" for name, score in profile.performance.items())
+        lines.append(f"performance {scores}")
     lines.append(promise_text(profile.self_tests, promise))
     return "\n".join(lines) + "\n"
 

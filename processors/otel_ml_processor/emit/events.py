@@ -63,7 +63,7 @@ def drift_event(
                 **_whole(change),
                 **about,
                 **_features(change.targets, effect_floor),
-                **_moment(change),
+                **_where_to_look(change),
                 keys.ML_DRIFT_DESCRIPTION: valid_text(description),
             }.items()
         ],
@@ -122,8 +122,14 @@ def _about(target: TargetReading, method: MlDriftMethodValues) -> _Attributes:
     return about
 
 
-def _moment(change: Change) -> _Attributes:
-    return {keys.ML_DRIFT_CHANGE_TIME: iso_time(change.moment.at_ns)} if change.moment else {}
+def _where_to_look(change: Change) -> _Attributes:
+    """Return since when, and traces that show it, as far as that is known."""
+    said: _Attributes = {}
+    if change.moment is not None:
+        said[keys.ML_DRIFT_CHANGE_TIME] = iso_time(change.moment.at_ns)
+    if change.trace_ids:
+        said[keys.ML_DRIFT_EXAMPLE_TRACE_IDS] = list(change.trace_ids)
+    return said
 
 
 def _features(targets: Sequence[TargetReading], effect_floor: float) -> _Attributes:

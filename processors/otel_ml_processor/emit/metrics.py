@@ -72,10 +72,13 @@ MAX_POINTS: Final = 5000
 """Points per stream; features beyond it, in the order of the profile, are left out and counted."""
 SERIES_BUDGET: Final = "series_budget"
 """Cause under which `ml.processor.overflow` counts the samples of features that are not exported."""
-_WINDOW_ALLOWANCE: Final = 64
-"""Points of one window that belong to no feature: at most 26, two more per score and one per quantile."""
-_STREAM_ALLOWANCE: Final = MAX_LABELS + 4
-"""Points of a stream that belong to no window: its labels and their overflow, violations, age and size of the reference."""
+_WINDOW_ALLOWANCE: Final = 70
+"""Points of one window that belong to no feature: at most 46, two more per score and one per quantile."""
+_STREAM_ALLOWANCE: Final = MAX_LABELS + 10
+"""
+Points of a stream that belong to no window: its labels and their overflow, violations; age, size and at most six scores of the reference.
+Feedback, which may be of no stream, comes on top: at most 61 points by outcome, correctness and source.
+"""
 _POINTS_PER_FEATURE: Final = 2 + len(MlDriftStateValues) + 5
 """p-value, evidence, states and shares; each exported score is one more."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions import metrics as names
 from otel_ml_conventions.attributes import (
+    MlDriftCalibrationModeValues,
     MlDriftStateValues,
     MlDriftTargetValues,
     MlEvaluationBasisValues,
@@ -20,7 +21,6 @@ from otel_ml_conventions.attributes import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from otel_ml_conventions.attributes import MlDriftCalibrationModeValues
     from otel_ml_processor.assess.performance import PerformanceReading
     from otel_ml_processor.assess.reading import ConfidenceReading, Reading, TargetReading
     from otel_ml_processor.columns import StreamKey
@@ -119,6 +119,16 @@ def window_points(reading: Reading) -> list[NamedPoint]:
         ),
         NamedPoint(names.METRIC_ML_DRIFT_FEATURES, Point(where, drifting)),
         NamedPoint(names.METRIC_ML_DRIFT_FALSE_ALARM_PROMISED, Point(promised, reading.alpha)),
+        *_measured(reading, promised),
+    ]
+
+
+def _measured(reading: Reading, promised: Attributes) -> list[NamedPoint]:
+    """Return what was measured in the window's mode; in mode `iid` it is a fact of the reference, told before a window closes."""
+    if reading.measured is None or reading.mode is MlDriftCalibrationModeValues.IID:
+        return []
+    return [
+        NamedPoint(names.METRIC_ML_DRIFT_FALSE_ALARM_MEASURED, Point(promised, reading.measured))
     ]
 
 

@@ -110,7 +110,8 @@ class Repeats:
 
     def known(self) -> Iterator[KnownRequest]:
         """Yield all requests that are answered now, the oldest first, however late they are asked for."""
-        with self._lock:  # two lists and no pairs: so many new objects would have all others looked at
+        # Two lists and no pairs: so many new objects would have all others looked at.
+        with self._lock:
             keys, known = list(self._known), list(self._known.values())
         now_s = self._clock()
         return (

@@ -96,7 +96,7 @@ def test_a_gzipped_profile_is_the_same_profile(tmp_path: Path) -> None:
 
     assert read_profile(first) == sealed(PROFILE)
     assert first.read_bytes() == second.read_bytes()
-    assert gzip.decompress(first.read_bytes()).startswith(b'{"confidence":null,')
+    assert gzip.decompress(first.read_bytes()).startswith(b'{"calibration":null,')
 
 
 def test_the_id_is_the_hash_of_the_canonical_content() -> None:

@@ -189,6 +189,17 @@ def test_the_inflation_is_the_mean_of_the_tests_over_the_windows() -> None:
     )
 
 
+def test_a_share_that_swings_has_the_inflation_of_its_variance() -> None:
+    """A share of .1 that is now .05, now .15: over chance, 1 + 1000 * .1 * .25 / .9 = 28.8, though only the upper half is seen."""
+    rng = np.random.default_rng(6)
+    missing = rng.binomial(1000, np.tile([0.05, 0.15], 100))
+    counts = [counted([1000 - gaps], {Slot.MISSING: int(gaps)}) for gaps in missing]
+
+    (found,) = told(TargetWindows(FEATURE, "x", ordered=True, counts=np.stack(counts))).columns
+
+    assert found.inflation["missing"].factor == pytest.approx(28.8, rel=0.15)
+
+
 def test_the_self_test_in_mode_scaled_is_that_of_at_most_two_hundred_windows() -> None:
     """Evenly spread over all of them; what it measures is near the promise, where mode iid alarms in half of them."""
     found = told(tilted(450, wobble=0.15))

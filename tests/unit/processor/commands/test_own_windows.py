@@ -32,12 +32,13 @@ def test_sizes_double_while_there_are_twenty_windows(rows: int, sizes: list[int]
 
 
 def rungs(values: FloatArray, has_time: NDArray[np.bool_] | None = None) -> list[RungReference]:
-    """Return the windows of one feature whose rows come in reverse order of time, one a second."""
+    """Return the windows of one feature with *values* in the order of time, one a second; the table has them in any order."""
+    order = np.random.default_rng(7).permutation(len(values))
+    values, times = values[order], order * SECOND
     source = Source(kind="test", uri="none", rows=len(values))
     profile = build_profile({"x": values}, model="m", source=source, created="2026-01-01")
     target = Reference.of(profile).targets[0]
     cells = target.cells.assign(value_column(values.tolist())).astype(np.int16)
-    times = np.arange(len(values))[::-1] * SECOND
     timed = np.ones(len(values), dtype=bool) if has_time is None else has_time
     said: list[str] = []
     found = own_windows(

@@ -10,6 +10,7 @@ from otel_ml_processor.assess.reading import (
     Change,
     ConfidenceReading,
     DriftKind,
+    Evidence,
     Reading,
     TargetReading,
     WindowSpan,
@@ -115,6 +116,20 @@ def reading(
 def drifting_reading() -> Reading:
     """Return a window of flights in spring against winter."""
     return reading(TEMP, DEWP, WIND, CARRIER, PREDICTION, CONFIDENCE)
+
+
+def with_evidence(found: Reading) -> Reading:
+    """Return *found* with evidence of `temp`, an alarm, and of the confidence; of nothing else."""
+    evidence = {
+        "temp": Evidence(7.25, rises=True),
+        "": Evidence(-1.5, rises=False),
+    }
+    prediction = MlDriftTargetValues.PREDICTION
+    targets = (
+        t if t.target is prediction else replace(t, evidence=evidence.get(t.name))
+        for t in found.targets
+    )
+    return replace(found, targets=tuple(targets), windows_between_alarms=1000.0)
 
 
 def insufficient(before: Reading, rows: int = 17) -> Reading:

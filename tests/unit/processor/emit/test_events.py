@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from otel_ml_conventions.attributes import MlDriftTargetValues
 from otel_ml_conventions.schema import SCHEMA_URL
 from otel_ml_processor.assess.reading import Change, DriftKind
+from otel_ml_processor.assess.recent_windows import ChangeMoment
 from otel_ml_processor.emit.events import MAX_FEATURES, drift_event
 from otel_ml_processor.emit.otlp import Identity
 from tests.unit.processor.emit import sample_readings as samples
@@ -71,6 +72,38 @@ def test_the_record_is_the_event_of_the_conventions() -> None:
     assert found.time_unix_nano == samples.START_NS + samples.HOUR_NS
     assert found.observed_time_unix_nano == samples.NOW_NS
     assert not found.HasField("body")
+
+
+def test_slow_drift_is_told_by_its_evidence() -> None:
+    """Where no window drifts by itself: logarithms of the evidence and of what is an alarm, and no p-value, which there is none of."""
+    reading = samples.with_evidence(samples.drifting_reading())
+    slow = (reading.targets[0], reading.targets[-1])
+
+    found = said(Change(reading, DriftKind.DRIFT, (), slow))
+
+    assert found["ml.drift.method"] == "e_cusum"
+    assert (found["ml.drift.target"], found["ml.feature.name"]) == ("feature", "temp")
+    assert (found["ml.drift.score"], found["ml.drift.threshold"]) == (7.25, math.log(1000))
+    assert (found["ml.drift.features"], found["ml.drift.scores"]) == (["temp"], [7.25])
+    assert not {"ml.drift.p_value", "ml.drift.p_values", "ml.drift.change_time"} & found.keys()
+
+
+def test_slow_drift_of_the_confidence_names_no_feature() -> None:
+    """There is none to name."""
+    reading = samples.with_evidence(samples.drifting_reading())
+
+    found = said(Change(reading, DriftKind.DRIFT, (), (reading.targets[-1],)))
+
+    assert found["ml.drift.target"] == "confidence"
+    assert not {"ml.feature.name", "ml.drift.features", "ml.drift.scores"} & found.keys()
+
+
+def test_the_time_of_change_is_told() -> None:
+    """In ISO 8601, in UTC; not the interval, which is in the words."""
+    change = samples.change_of(samples.drifting_reading(), samples.TEMP)
+    moment = ChangeMoment(samples.START_NS, 0, samples.NOW_NS)
+
+    assert said(replace(change, moment=moment))["ml.drift.change_time"] == "2013-03-20T13:00:00Z"
 
 
 def test_resource_and_scope_are_the_processors() -> None:

@@ -28,6 +28,7 @@ from otel_ml_processor.emit.points import Point
 from otel_ml_processor.self_metrics import SelfMetrics
 from otel_ml_processor.sketches.label_counts import MAX_LABELS
 from tests.data.awaited import awaited_names
+from tests.unit.processor.emit import sample_feedback as feedback
 from tests.unit.processor.emit import sample_readings as samples
 
 STREAM_ATTRIBUTES = {
@@ -106,7 +107,10 @@ def test_every_metric_of_the_processor_is_written(book: MetricBook) -> None:
     """Whatever the registry promises of the processor, a stream with a reference has, and nothing that it does not know."""
     book.register(samples.STREAM, samples.profile(), {"1h": 0.2})
     with_margin = replace(samples.CONFIDENCE_READING, margin=0.4)
-    book.update(replace(samples.drifting_reading(), confidence=with_margin), None)
+    reading = samples.with_evidence(samples.drifting_reading())
+    book.update(replace(reading, confidence=with_margin), None)
+    book.set_performance(feedback.PERFORMANCE)
+    book.set_feedback(feedback.TOTALS)
     book.set_totals(samples.STREAM, {"late": 1}, 1)
     book.set_window_lag(1.0)
     book.set_dedupe_horizon(600.0)
@@ -117,6 +121,29 @@ def test_every_metric_of_the_processor_is_written(book: MetricBook) -> None:
 
     of_the_sdk = {name for name, item in REGISTRY["metrics"].items() if item["emitted_by"] == "sdk"}
     assert found == DEFINITIONS.keys() - of_the_sdk - awaited_names("metric")
+
+
+def test_evidence_is_told_of_every_target_that_has_some(book: MetricBook) -> None:
+    """The logarithm, with target and feature; a category has none, and no point."""
+    book.update(samples.with_evidence(samples.drifting_reading()), None)
+
+    assert values(book, "ml.drift.evidence", "ml.drift.target", "ml.feature.name") == {
+        ("feature", "temp"): 7.25,
+        ("confidence", None): -1.5,
+    }
+
+
+def test_the_rate_that_was_measured_is_told_per_mode(book: MetricBook) -> None:
+    """Of mode `iid` by the reference, of another one by its windows; never two points of one mode."""
+    book.register(samples.STREAM, samples.profile(), {"1h": 0.2})
+    measured = replace(samples.drifting_reading(), measured=0.05)
+    book.update(measured, None)
+    key = "ml.drift.calibration.mode"
+    assert values(book, "ml.drift.false_alarm.measured", key) == {"iid": 0.2}
+
+    book.update(replace(measured, mode=MlDriftCalibrationModeValues.SCALED), None)
+
+    assert values(book, "ml.drift.false_alarm.measured", key) == {"iid": 0.2, "scaled": 0.05}
 
 
 def test_every_point_says_whose_it_is(book: MetricBook) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from otel_ml_processor.assess.reading import Evidence
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.emit.metrics import MetricBook
 from otel_ml_processor.emit.page import ProcessorFacts, page_html
@@ -117,6 +118,24 @@ def test_health_and_readiness_differ(site: Site) -> None:
     assert site.get("/readyz").status_code == 200
 
 
+def test_slow_drift_is_told_in_words(book: MetricBook) -> None:
+    """Which feature, to which side, and how seldom that happens by chance; nothing below the promise, and nothing of hostile names."""
+    book.update(samples.with_evidence(samples.drifting_reading()), None)
+    text = page(book).text
+    assert "Slow drift: temp (rising) ." in text
+    assert "at most once in 1000 windows" in text
+
+    book.update(samples.drifting_reading(), None)
+    assert "Slow drift" not in page(book).text
+
+    hostile = replace(
+        samples.TEMP, name=samples.HOSTILE_FEATURE, evidence=Evidence(9.0, rises=False)
+    )
+    book.update(replace(samples.reading(hostile), windows_between_alarms=1000.0), None)
+    assert "<script>" in page(book).text
+    assert page(book).count("script") == 0
+
+
 def test_an_unknown_page_and_a_wrong_method_are_refused(site: Site) -> None:
     """There is nothing to write to."""
     assert site.get("/../etc/passwd").status_code == 404
@@ -174,6 +193,7 @@ def test_readings_are_json_with_null_for_what_is_not_a_number(site: Site) -> Non
         "id": profile.id,
         "created": "2013-03-20T12:00:00Z",
         "samples": 54_321,
+        "performance": {},
     }
     assert (read["start"], read["end"]) == ("2013-03-20T13:00:00Z", "2013-03-20T14:00:00Z")
     assert (read["state"], read["rows"], read["mode"]) == ("drifting", 900, "iid")

@@ -1,0 +1,120 @@
+"""What is kept of predictions, and how a full ring stays fair."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from otel_ml_processor.feedback.ring import JoinRing, Predictions, empty_predictions
+
+HORIZON_NS = 1_000
+
+
+def predictions(keys: list[int], time_ns: int = 0, names: list[int] | None = None) -> Predictions:
+    """Return predictions with those *keys*, all of one time; the confidence of the i-th is i."""
+    new = empty_predictions(len(keys), n_windows=2)
+    new["key"] = np.array(keys, dtype=np.uint64)
+    new["name"] = np.array(names or [0] * len(keys), dtype=np.uint64)
+    new["time_ns"] = time_ns
+    new["confidence"] = np.arange(len(keys))
+    new["windows"] = [(i, -1) for i in range(len(keys))]
+    return new
+
+
+def random_keys(seed: int, n: int) -> list[int]:
+    """Return *n* keys such as a hash gives."""
+    bits = np.random.default_rng(seed).integers(1, 1 << 64, n, dtype=np.uint64)
+    keys: list[int] = bits.tolist()
+    return keys
+
+
+def test_a_prediction_is_found_by_its_key_and_by_its_name() -> None:
+    """With everything that was kept of it; the key of nothing finds nothing."""
+    ring = JoinRing(1_000, 2, HORIZON_NS)
+    ring.add(predictions([7, 8, 0], time_ns=5, names=[0, 9, 0]))
+    found = ring.find(8)
+    assert found is not None
+    assert found == ring.find(9)
+    assert (found.time_ns, found.confidence, found.windows) == (5, 1.0, (1, -1))
+    assert ring.find(0) is None
+    assert ring.find(10) is None
+
+
+def test_of_two_predictions_with_one_key_the_first_is_kept() -> None:
+    """A second one, sent by mistake or by somebody else, does not take its label away."""
+    ring = JoinRing(1_000, 2, HORIZON_NS)
+    ring.add(predictions([7], time_ns=1))
+    ring.add(predictions([7], time_ns=2))
+    found = ring.find(7)
+    assert found is not None
+    assert found.time_ns == 1
+
+
+def test_a_flag_is_set_once() -> None:
+    """Each flag by itself: a truth after an opinion is still the first truth."""
+    ring = JoinRing(1_000, 2, HORIZON_NS)
+    ring.add(predictions([7]))
+    found = ring.find(7)
+    assert found is not None
+    assert [ring.mark(found, flag) for flag in (2, 1, 1, 2)] == [False, False, True, True]
+
+
+def test_what_has_expired_makes_room_before_anything_else() -> None:
+    """A full ring forgets the old ones, keeps the others whole, and each still stands for itself alone."""
+    ring = JoinRing(1_000, 2, HORIZON_NS)
+    old, new = random_keys(1, 700), random_keys(2, 600)
+    ring.add(predictions(old, time_ns=0))
+    ring.add(predictions(new, time_ns=HORIZON_NS + 1))
+    assert not any(map(ring.find, old))
+    assert all(map(ring.find, new))
+    assert ring.weight == 1
+    assert len(ring) == 600
+
+
+@pytest.mark.parametrize("n", [1_001, 5_000, 40_000])
+def test_a_full_ring_keeps_a_fair_sample(n: int) -> None:
+    """Never more than its capacity; early and late predictions alike; kept ones times their weight estimate how many there were."""
+    ring = JoinRing(1_000, 2, HORIZON_NS)
+    keys = random_keys(3, n)
+    for begin in range(0, n, 97):
+        ring.add(predictions(keys[begin : begin + 97]))
+        assert len(ring) <= 1_000
+    kept = np.array([ring.find(key) is not None for key in keys])
+    assert kept.tolist() == [ring.keeps(key) for key in keys]
+    # Of n keys each is kept with probability 1 / weight: four standard deviations.
+    deviation = np.sqrt(n * (1 / ring.weight) * (1 - 1 / ring.weight))
+    assert abs(kept.sum() - n / ring.weight) < 4 * deviation
+    halves = kept[: n // 2].sum(), kept[n // 2 :].sum()
+    assert abs(halves[0] - halves[1]) < 5 * deviation
+    assert kept.sum() > 250
+
+
+def test_a_named_prediction_is_kept_by_its_name() -> None:
+    """Feedback that knows only the name can tell whether it was left out."""
+    ring = JoinRing(1_000, 2, HORIZON_NS)
+    keys, names = random_keys(4, 3_000), random_keys(5, 3_000)
+    ring.add(predictions(keys, names=names))
+    assert [ring.find(name) is not None for name in names] == [ring.keeps(name) for name in names]
+    assert ring.weight > 1
+
+
+def test_one_request_may_hold_more_than_there_is_room_for() -> None:
+    """It is kept in parts, and sampled like all else."""
+    ring = JoinRing(1_000, 2, HORIZON_NS)
+    ring.add(predictions(random_keys(6, 10_000)))
+    assert 250 < len(ring) <= 1_000
+
+
+def test_flags_survive_when_room_is_made() -> None:
+    """A label that came before is still known as a duplicate after it."""
+    ring = JoinRing(1_000, 2, HORIZON_NS)
+    keys = random_keys(7, 900)
+    ring.add(predictions(keys))
+    for key in keys:
+        found = ring.find(key)
+        assert found is not None
+        ring.mark(found, 1)
+    ring.add(predictions(random_keys(8, 900)))
+    left = [found for key in keys if (found := ring.find(key)) is not None]
+    assert 100 < len(left) < 900
+    assert all(ring.mark(found, 1) for found in left)
