@@ -7,16 +7,19 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo stack test test-oldest test-frameworks test-all check format fuzz generate tools bench clean
+.PHONY: help install demo stack test test-faults test-oldest test-frameworks test-all check format fuzz generate tools bench clean
 
 help:  ## Show this list.
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 demo: $(INSTALLED) tools-if-go  ## Run the main job on a year of real flights (DEMO_SECONDS=60: short, exits by itself).
 	$(BIN)/python examples/flights/demo.py
 
 test: $(INSTALLED) tools-if-go  ## Run all tests; those that need the real servers are skipped without Go.
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
+
+test-faults: $(INSTALLED) tools-if-go  ## Run the whole fault suite and all clients (about ten minutes).
+	$(BIN)/pytest -m "" tests/faults tests/integration/test_clients.py
 
 test-frameworks: $(INSTALLED)  ## Run the tests of the frameworks that are gigabytes (PyTorch, Keras, transformers, MLflow).
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python build/frameworks
@@ -30,7 +33,7 @@ test-oldest: $(INSTALLED)  ## Run the instrumentors' tests with the oldest versi
 		--ignore tests/unit/otel_ml/instrumentors/test_every_estimator.py \
 		--ignore tests/unit/otel_ml/instrumentors/test_onnxruntime.py
 
-test-all: test test-oldest test-frameworks  ## Run everything.
+test-all: test test-faults test-oldest test-frameworks  ## Run everything.
 
 check: $(INSTALLED)  ## Static checks: format, lint, types, layers, spelling, docstrings, generated files.
 	$(BIN)/ruff format --check .

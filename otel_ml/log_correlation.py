@@ -20,10 +20,6 @@ class LogCorrelation(logging.Filter):
     `"filters": {"otel_ml": {"()": "otel_ml.LogCorrelation"}}`.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        recent.is_wanted = True
-
     def filter(self, record: logging.LogRecord) -> bool:
         """Return True, with *record* told."""
         _tell(record)
@@ -39,7 +35,6 @@ def correlate_logs() -> None:
     """
     make = logging.getLogRecordFactory()
     if not isinstance(make, _Factory):
-        recent.is_wanted = True
         logging.setLogRecordFactory(_Factory(make))
 
 

@@ -163,7 +163,7 @@ class InferenceRecorder:
         if self._ring.process_id != getpid():  # a fork that Python was not told of
             self._ring.restart()
         recording = Recording(channel, batch_size is not None, perf_counter())
-        if recent.is_wanted and is_current:
+        if is_current:
             recent.remember(recording)
         self._calls.add(recording)
         number = channel.numbers.next()

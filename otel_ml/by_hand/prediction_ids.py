@@ -21,9 +21,6 @@ __all__ = ["context_of", "current_prediction_id", "id_of", "plain_id"]
 _TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _MAX_LENGTH: Final = 256
 
-# Whoever imports this may ask for the call that began last.
-recent.is_wanted = True
-
 
 def current_prediction_id() -> str | None:
     """
@@ -32,8 +29,6 @@ def current_prediction_id() -> str | None:
     It is that of the call under way, else of the one that ended last here: a handler that has
     called its model can put it into the response. Inside a span of another trace than that call's
     the answer is None, so that a thread that serves one request after another gives no old id.
-
-    From the first import on, each call is remembered until the next one in its context.
     """
     recording = recent.here()
     return None if recording is None else id_of(recording)

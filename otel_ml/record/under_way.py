@@ -65,15 +65,9 @@ class Recording:
 
 
 class Recent:
-    """
-    The call that began last in each context, be it over or not, once somebody may ask for it.
-
-    Attributes:
-        is_wanted: Whether calls are remembered; a process in which nobody asks pays nothing.
-    """
+    """The call that began last in each context, be it over or not: somebody may ask what it was."""
 
     def __init__(self) -> None:
-        self.is_wanted = False
         self._last: ContextVar[Recording | None] = ContextVar("otel_ml_recent", default=None)
 
     def remember(self, recording: Recording) -> None:

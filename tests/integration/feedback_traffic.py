@@ -60,7 +60,7 @@ class Running:
 
     def _send(self, service: str, request: bytes) -> None:
         export = self._channel.unary_unary(_METHOD.format(service))
-        export(request, timeout=30)
+        export(request, timeout=10)
 
     def tick(self) -> None:
         """Let the processor join and assess what it has got."""

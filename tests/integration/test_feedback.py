@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import grpc
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +15,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from sklearn import metrics
 from sklearn.isotonic import IsotonicRegression
 
+from conventions.scenarios.receiver import Receiver
 from otel_ml_processor.commands.profile import build_profile_from_table
 from otel_ml_processor.profile import write_profile
 from tests.integration.feedback_traffic import (
@@ -352,3 +354,18 @@ def test_when_too_many_wait_a_sample_says_the_same(tmp_path: Path) -> None:
     assert 250 < kept <= 1_000
     assert found["realized"]["accuracy"] == pytest.approx(true.mean(), abs=4 * np.sqrt(0.21 / kept))
     assert found["coverage"] == pytest.approx(1.0, abs=4 / np.sqrt(kept))
+
+
+def test_feedback_that_was_not_delivered_is_not_counted(tmp_path: Path) -> None:
+    """In line the next hop comes first: what it refuses its sender keeps and sends again, so it is not counted yet."""
+    receiver = Receiver()
+    endpoint = receiver.endpoint
+    label = label_of(0, START_NS, label="1")
+    with processor(tmp_path, "mode=inline", f"forward.endpoint={endpoint}") as running:
+        running.traces([prediction(0, START_NS, prediction_label="1")])
+        receiver.close()
+        with pytest.raises(grpc.RpcError):
+            running.logs([label])
+        running.tick()
+        refused = running.scraped("ml_feedback_joined_total")
+    assert refused == {}

@@ -31,6 +31,7 @@ def watched(loop: Clock, advances: list[float]) -> None:
     """Watch *loop*, and let it have a turn after each of *advances* in seconds."""
 
     async def serve() -> None:
+        """Be a service with a loop."""
         otel_ml.watch_event_loop()
         for seconds in advances:
             loop.now += seconds
@@ -57,6 +58,7 @@ def test_a_loop_is_watched_once(captured: Capture) -> None:
     """However often it is asked for."""
 
     async def serve(loop: Clock) -> None:
+        """Be a service with a loop."""
         for _ in range(3):
             otel_ml.watch_event_loop()
         loop.now += 0.1
@@ -74,6 +76,7 @@ def test_a_model_in_the_loop_makes_it_late(captured: Capture) -> None:
     """A real loop, blocked for half a second; it ends as if nobody watched it."""
 
     async def serve() -> None:
+        """Be a service with a loop."""
         otel_ml.watch_event_loop()
         await asyncio.sleep(0)
         time.sleep(0.5)  # noqa: ASYNC251 - which is what a model does that is called in the loop
