@@ -29,7 +29,7 @@ def reading_progress(
     """
     console = Console(stderr=True)
     with Progress(console=console, transient=console.is_terminal, disable=not is_shown) as bar:
-        tasks = {path: bar.add_task(str(path), total=_size_bytes(path)) for path in paths}
+        tasks = {path: bar.add_task(path.name, total=_size_bytes(path)) for path in paths}
         yield lambda path, read_bytes: bar.update(tasks[path], completed=read_bytes)
 
 

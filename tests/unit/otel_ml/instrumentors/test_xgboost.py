@@ -335,7 +335,7 @@ def test_what_a_file_says_of_the_model_is_its_identity(captured: Capture, tmp_pa
     estimator.predict(SAMPLES[:1])
     named = [
         ((s.attributes or {})["ml.model.name"], (s.attributes or {}).get("ml.model.version"))
-        for s in captured.spans
+        for s in captured.calls
     ]
     assert named == [("Booster", None), ("Booster", None), ("fraud", "7"), ("fraud", "7")]
 
