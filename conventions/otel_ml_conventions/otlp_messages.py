@@ -69,7 +69,8 @@ def _judge_span(registry: Registry, span: Any, schema_url: str) -> Iterator[Judg
 
 def _judge_log_record(registry: Registry, record: Any, schema_url: str) -> Judgement:
     attributes = attributes_of(record.attributes)
-    name = record.event_name or attributes.get(_EVENT_NAME)
+    # Messages of older versions have no field for it.
+    name = getattr(record, "event_name", "") or attributes.get(_EVENT_NAME)
     if not isinstance(name, str):
         return registry.judge_log_record(attributes)
     return registry.judge_event(name, record.severity_number, attributes, schema_url)
