@@ -19,7 +19,8 @@ from otel_ml_processor.decode.compiled import IS_COMPILED
 from otel_ml_processor.decode.fast import FastDecoder
 from otel_ml_processor.decode.fast_number import read_number
 from otel_ml_processor.decode.fast_splice import spliced
-from otel_ml_processor.decode.fast_text import find_text, is_text
+from otel_ml_processor.decode.fast_text import find_text, is_ascii, is_utf8, same_text
+from otel_ml_processor.decode.fast_words import padded
 from otel_ml_processor.decode.spans import PlainDecoder
 from otel_ml_processor.decode.wire import splice
 from tests.data.decodings import outcome
@@ -27,8 +28,9 @@ from tests.data.export_requests import export_request, inference_span
 from tests.properties.test_wire import damaged, encode, requests, values
 
 NAMES = ("age", "city", "größe", "a")
-PLAIN = PlainDecoder(lambda stream: NAMES if stream.model != "bare" else None)
-FAST = FastDecoder(lambda stream: NAMES if stream.model != "bare" else None)
+SEGMENTS = ("region", "größe", "ml.model.version", "service.name")
+PLAIN = PlainDecoder(lambda stream: NAMES if stream.model != "bare" else None, SEGMENTS)
+FAST = FastDecoder(lambda stream: NAMES if stream.model != "bare" else None, SEGMENTS)
 ROOT = Path(__file__).parents[2]
 
 
@@ -107,6 +109,8 @@ def inference_values(draw: st.DrawFn) -> dict[str, object]:
         "ml.verdict": st.just("no verdict"),
         "ml.call.sequence": st.integers(-(2**63), 2**63 - 1),
         "other.key": values(),
+        "region": st.sampled_from(["emea", "", "r" * 300, 7, None, ["emea"], "größe"]),
+        "größe": st.sampled_from(["emea", "klein"]) | values(),
     }
     chosen = draw(st.lists(st.sampled_from(sorted(choices)), unique=True, max_size=6))
     return {key: draw(choices[key]) for key in chosen}
@@ -126,10 +130,20 @@ def inference_requests(draw: st.DrawFn) -> bytes:
                 )
             if draw(st.integers(0, 9)) == 0:
                 span.events.add(name="exception")
+            if draw(st.booleans()):
+                span.status.code = draw(st.sampled_from([0, 1, 2]))
+                span.status.message = draw(st.sampled_from(["", "größe"]))
             spans.append(span)
         origin = draw(
             st.sampled_from(
-                [{"service.name": "shop"}, {"service.name": 7}, {"service.name": []}, {}]
+                [
+                    {"service.name": "shop"},
+                    {"service.name": 7},
+                    {"service.name": []},
+                    {},
+                    {"region": "apac", "größe": "klein"},
+                    {"region": ["apac"], "größe": ""},
+                ]
             )
         )
         parts.append(export_request(spans, origin))
@@ -226,8 +240,8 @@ def test_what_json_calls_no_number_is_none(text: str) -> None:
 
 @settings(deadline=None, max_examples=1000)
 @given(
-    st.binary(max_size=12)
-    | st.text(max_size=6).map(lambda text: text.encode("utf-8", "surrogatepass"))
+    st.binary(max_size=70)
+    | st.text(max_size=40).map(lambda text: text.encode("utf-8", "surrogatepass"))
 )
 def test_text_is_what_python_takes_for_utf_8(content: bytes) -> None:
     """Surrogates, overlong forms and values beyond Unicode are no text."""
@@ -236,15 +250,30 @@ def test_text_is_what_python_takes_for_utf_8(content: bytes) -> None:
         is_utf_8 = True
     except UnicodeDecodeError:
         is_utf_8 = False
-    data = np.frombuffer(content + bytes(16), np.uint8)
-    assert bool(is_text(data, 0, len(content))) is is_utf_8
+    data = padded(content)
+    assert bool(is_utf8(data, 0, len(content))) is is_utf_8
+    assert bool(is_ascii(data, 0, len(content))) is content.isascii()
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=100), st.binary(max_size=3), st.integers(0, 99), st.integers(0, 255))
+def test_texts_are_the_same_where_every_byte_is(
+    text: bytes, before: bytes, at: int, byte: int
+) -> None:
+    """Of any length, wherever they lie, and whatever comes behind them."""
+    changed = bytearray(text)
+    changed[at : at + 1] = bytes([byte]) if at < len(text) else b""
+    data = padded(before + text + b"behind" + changed + b"and behind")
+    start = len(before) + len(text) + len(b"behind")
+    found = same_text(data, len(before), len(before) + len(text), data, start, start + len(changed))
+    assert bool(found) is (changed == text)
 
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from([b"", b"a", b"b", b"ab", b"ba", b"aaaa"]), max_size=30))
 def test_equal_texts_have_equal_numbers(texts: list[bytes]) -> None:
     """Numbered as they first come; when the table is full a new one has none, and known ones keep theirs."""
-    data = np.frombuffer(b"".join(texts) + bytes(16), np.uint8)
+    data = padded(b"".join(texts))
     table, seen, n_seen = np.full(8, -1), np.empty((4, 2), np.int64), 0
     known: dict[bytes, int] = {}
     start = 0
@@ -283,12 +312,12 @@ def test_a_span_without_end_is_read() -> None:
 
 
 @pytest.mark.skipif(not IS_COMPILED, reason="needs numba")
-def test_no_access_lies_outside_of_an_array() -> None:
+def test_no_access_lies_outside_of_an_array(tmp_path: Path) -> None:
     """The same functions with every access checked, on generated, mutated and cut requests."""
     environment = {
         **os.environ,
         "NUMBA_BOUNDSCHECK": "1",
-        "NUMBA_CACHE_DIR": "",
+        "NUMBA_CACHE_DIR": str(tmp_path),  # what is kept elsewhere was compiled without checks
         "PYTHONPATH": str(ROOT),
     }
     command = [sys.executable, str(ROOT / "tests" / "fuzz" / "decoder.py"), "--inputs", "3000"]

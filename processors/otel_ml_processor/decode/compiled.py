@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["IS_COMPILED", "compiled"]
+__all__ = ["IS_COMPILED", "compiled", "folded"]
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
@@ -31,3 +31,16 @@ def compiled(function: _Function) -> _Function:
     except RuntimeError:  # neither beside the code nor at home may anything be written
         dispatcher = numba.njit(nogil=True)(function)
     return cast("_Function", dispatcher)
+
+
+def folded(function: _Function) -> _Function:
+    """
+    Return *function* compiled as a part of every compiled function that calls it.
+
+    A call that is not folded into its caller counts the references to every array it is given, which takes longer than reading a few words.
+    """
+    if not IS_COMPILED:
+        return function
+    import numba
+
+    return cast("_Function", numba.njit(nogil=True, inline="always")(function))

@@ -18,16 +18,25 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 from otel_ml_conventions.attributes import ML_INPUT_FEATURES, ML_MODEL_NAME, ML_OPERATION_NAME
 from otel_ml_processor.columns import InferenceColumns, Kind, StreamKey, TextColumn, ValueColumn
 from otel_ml_processor.decode.attributes import MAX_ROWS
-from otel_ml_processor.decode.decoder import Decoded
+from otel_ml_processor.decode.decoder import Cause, Decoded
 from otel_ml_processor.decode.fast_json import read_objects
 from otel_ml_processor.decode.fast_scan import TAIL, State, scan_framing, scan_spans
+from otel_ml_processor.decode.fast_segments import scan_failures, scan_segments
+from otel_ml_processor.decode.fast_words import padded
 from otel_ml_processor.decode.inference_spans import InferenceSpans
 from otel_ml_processor.decode.joined import joined
-from otel_ml_processor.decode.spans import PlainDecoder, Reading, read_origin
+from otel_ml_processor.decode.spans import (
+    PlainDecoder,
+    Reading,
+    read_origin,
+    read_segments,
+)
 from otel_ml_processor.decode.wire import MAX_FIELDS, MAX_SPANS, Place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from otel_ml_processor.columns import FloatArray, IntArray
     from otel_ml_processor.decode.decoder import FeaturesOf
@@ -37,6 +46,8 @@ _MAX_MESSAGES: Final = 1 << 16
 _MAX_TEXTS: Final = 1 << 12
 _LATEST_NS: Final = np.uint64((1 << 63) - 1)
 _ROUNDING: Final = 1e-6
+_UNSAID: Final = -2
+"""Instead of the number of a text where a span does not have the attribute."""
 
 
 class _Names(NamedTuple):
@@ -49,7 +60,7 @@ class _Names(NamedTuple):
     def of(cls, names: Sequence[str]) -> _Names:
         encoded = [name.encode() for name in names]
         ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
-        return cls(np.frombuffer(b"".join(encoded) or b"\0", np.uint8), ends)
+        return cls(padded(b"".join(encoded)), ends)
 
 
 _names_of: Final = lru_cache(maxsize=1024)(_Names.of)
@@ -92,13 +103,14 @@ class _Scanned(NamedTuple):
 
 
 class FastDecoder:
-    """A `Decoder` that says of every request what `PlainDecoder` says; *features_of* is as there."""
+    """A `Decoder` that says of every request what `PlainDecoder` says; *features_of* and *segments* are as there."""
 
-    __slots__ = ("_features_of", "_plain")
+    __slots__ = ("_features_of", "_plain", "_segments")
 
-    def __init__(self, features_of: FeaturesOf) -> None:
+    def __init__(self, features_of: FeaturesOf, segments: Sequence[str] = ()) -> None:
         self._features_of = features_of
-        self._plain = PlainDecoder(features_of)
+        self._segments = tuple(segments)
+        self._plain = PlainDecoder(features_of, segments)
 
     def decode(self, request: bytes) -> Decoded:
         """
@@ -107,14 +119,15 @@ class FastDecoder:
         Raises:
             MalformedRequest: If the framing around the spans is broken.
         """
-        data = np.zeros(len(request) + TAIL, np.uint8)
+        data = np.empty(len(request) + TAIL, np.uint8)
         data[: len(request)] = np.frombuffer(request, np.uint8)
+        data[len(request) :] = 0
         messages = np.empty((min(_MAX_MESSAGES, len(request) // 2 + 1), 6), np.int64)
         spans = np.empty((min(MAX_SPANS, len(request) // 2 + 1), 4), np.int64)
         n_messages, n_spans = scan_framing(data, len(request), messages, spans, MAX_FIELDS)
         if n_messages >= 0:
             read = _Request.of(request, data, messages[:n_messages], spans[:n_spans])
-            decoded = _decoded(read, self._features_of)
+            decoded = _decoded(read, self._features_of, self._segments)
             if decoded is not None:
                 return decoded
         return self._plain.decode(request)
@@ -138,7 +151,7 @@ def warm() -> None:
     request = ExportTraceServiceRequest(
         resource_spans=[ResourceSpans(scope_spans=[ScopeSpans(spans=spans)])]
     )
-    decoder = FastDecoder(lambda _: ("a", "b"))
+    decoder = FastDecoder(lambda _: ("a", "b"), ["warm"])
     decoded = decoder.decode(request.SerializeToString())
     decoded.spans.with_additions(np.zeros(len(decoded.spans), dtype=np.int64), [b""])
 
@@ -155,6 +168,7 @@ class _Request(NamedTuple):
     """Which messages are a `resource_spans` that has spans."""
     group_of: IntArray
     """Shape (n_spans,), positions in `groups`."""
+    is_failed: NDArray[np.bool_]
 
     @classmethod
     def of(cls, content: bytes, data: np.ndarray, messages: IntArray, spans: IntArray) -> _Request:
@@ -164,7 +178,9 @@ class _Request(NamedTuple):
         is_odd = ((proportions < -_ROUNDING) | (proportions > 1 + _ROUNDING)).any(axis=1)
         scanned.states[is_odd & (scanned.states == State.PLAIN)] = State.ODD
         groups, group_of = np.unique(messages[spans[:, 3], 3], return_inverse=True)
-        return cls(content, data, messages, spans, scanned, groups, group_of)
+        is_failed = np.empty(len(spans), np.bool_)
+        scan_failures(data, spans, scanned.states, is_failed)
+        return cls(content, data, messages, spans, scanned, groups, group_of, is_failed)
 
     def resources(self) -> tuple[bytes, ...]:
         """Return the resource of each group."""
@@ -183,19 +199,57 @@ def _origin(resource: bytes) -> tuple[str, str] | None:
     return None if origin is None else (origin.service, origin.environment)
 
 
-def _decoded(request: _Request, features_of: FeaturesOf) -> Decoded | None:
+class _Segments(NamedTuple):
+    """What spans say under the *names* that divide a stream: numbers of texts, shape (n_names, n_spans), and what each group inherits."""
+
+    names: tuple[str, ...]
+    numbers: IntArray
+    ranges: IntArray
+    inherited: Sequence[tuple[str | None, ...]]
+
+
+@lru_cache(maxsize=1024)
+def _inherited(resource: bytes, names: tuple[str, ...]) -> tuple[str | None, ...] | None:
+    """Return what *resource*, which `_origin` could read, says under each of *names*; None where something is wrong with that."""
+    causes: set[Cause] = set()
+    said = read_segments(resource, names, causes)
+    return None if causes else tuple(said[name] for name in names)
+
+
+def _segments(
+    request: _Request, resources: Sequence[bytes], names: tuple[str, ...]
+) -> _Segments | None:
+    """Return what divides the rows of *request*; None where only the plain decoder can tell. A span that does not say a text becomes an odd one."""
+    inherited = [_inherited(resource, names) for resource in resources]
+    told = [said for said in inherited if said is not None]
+    if len(told) < len(inherited):
+        return None
+    numbers = np.full((len(names), len(request.spans)), _UNSAID, dtype=np.int64)
+    ranges = np.empty((_MAX_TEXTS if names else 0, 2), np.int64)
+    if names:
+        table = np.full(2 * _MAX_TEXTS, -1, np.int64)
+        states = request.scanned.states
+        packed = _names_of(names)
+        scan_segments(request.data, request.spans, states, *packed, table, ranges, numbers)
+    return _Segments(names, numbers, ranges, told)
+
+
+def _decoded(request: _Request, features_of: FeaturesOf, names: tuple[str, ...]) -> Decoded | None:
     """Return what *request* says; None where only the plain decoder can tell."""
     resources = request.resources()
     origins = [_origin(resource) for resource in resources]
     if None in origins:
         return None
+    segments = _segments(request, resources, names)
+    if segments is None:
+        return None
     streams, stream_of = _streams(request, origins)
     contents = _contents(request, streams, stream_of, features_of)
-    odd = _odd(request, resources, features_of)
+    odd = _odd(request, resources, features_of, names)
     n_fast = int(np.count_nonzero(request.scanned.states == State.PLAIN))
     if odd.rows_left < n_fast + MAX_ROWS:
         return None  # so many rows that the budget must be spent in their order
-    return _assembled(request, resources, streams, stream_of, contents, odd)
+    return _assembled(request, resources, streams, stream_of, contents, segments, odd)
 
 
 def _streams(
@@ -265,9 +319,14 @@ def _content(
     return content, is_read
 
 
-def _odd(request: _Request, resources: Sequence[bytes], features_of: FeaturesOf) -> Reading:
+def _odd(
+    request: _Request,
+    resources: Sequence[bytes],
+    features_of: FeaturesOf,
+    names: tuple[str, ...],
+) -> Reading:
     """Return what the plain decoder reads of the odd spans."""
-    reading = Reading(request.content, features_of)
+    reading = Reading(request.content, features_of, names)
     odd = np.flatnonzero(request.scanned.states == State.ODD)
     for group, resource in enumerate(resources):
         rows = odd[request.group_of[odd] == group]
@@ -284,6 +343,7 @@ def _assembled(
     streams: list[StreamKey],
     stream_of: IntArray,
     contents: Sequence[_Content],
+    segments: _Segments,
     odd: Reading,
 ) -> Decoded:
     """Return the plain and the odd spans as one request."""
@@ -299,7 +359,7 @@ def _assembled(
     rows = np.flatnonzero(stream_of >= 0)
     ordinals = np.cumsum(stream_of >= 0) - 1
     columns = [
-        _columns(request, stream, content, ordinals)
+        _columns(request, stream, content, segments, ordinals)
         for stream, content in zip(streams, contents, strict=False)
     ]
     for stream_rows in odd.streams.values():
@@ -335,9 +395,14 @@ def _by_stream(columns: Sequence[InferenceColumns]) -> tuple[InferenceColumns, .
 
 
 def _columns(
-    request: _Request, stream: StreamKey, content: _Content, ordinals: IntArray
+    request: _Request,
+    stream: StreamKey,
+    content: _Content,
+    segments: _Segments,
+    ordinals: IntArray,
 ) -> InferenceColumns:
     scanned, rows = request.scanned, content.rows
+    is_failed = request.is_failed[rows]
     confidences, entropies, margins, values = scanned.numbers[rows].view(np.float64).T
     return InferenceColumns(
         stream=stream,
@@ -352,7 +417,28 @@ def _columns(
             name: _value_column(request.content, content, feature)
             for feature, name in enumerate(content.names)
         },
+        segments={
+            name: _segment_column(request, segments, index, rows)
+            for index, name in enumerate(segments.names)
+        },
+        is_failed=is_failed if is_failed.any() else None,
     )
+
+
+def _segment_column(
+    request: _Request, segments: _Segments, index: int, rows: IntArray
+) -> TextColumn:
+    """Return what *rows* say under a name, or their resources where they say nothing there."""
+    numbers = segments.numbers[index, rows]
+    said = _text_column(request.content, np.maximum(numbers, -1), segments.ranges)
+    texts = {text: code for code, text in enumerate(said.dictionary)}
+    codes = said.codes.copy()
+    for group, inherited in enumerate(segments.inherited):
+        text = inherited[index]
+        if text is not None:
+            is_unsaid = (numbers == _UNSAID) & (request.group_of[rows] == group)
+            codes[is_unsaid] = texts.setdefault(text, len(texts)) if is_unsaid.any() else -1
+    return TextColumn(codes, tuple(texts))
 
 
 def _value_column(request: bytes, content: _Content, feature: int) -> ValueColumn:

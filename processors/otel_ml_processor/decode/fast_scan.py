@@ -31,7 +31,8 @@ from otel_ml_conventions.attributes import (
     ML_PREDICTION_VALUES,
 )
 from otel_ml_processor.decode.compiled import compiled
-from otel_ml_processor.decode.fast_text import begins_with, find_text, is_text, same_text
+from otel_ml_processor.decode.fast_text import begins_with, find_text, is_ascii, is_utf8, same_text
+from otel_ml_processor.decode.fast_words import BLOCK, padded, word_at
 from otel_ml_processor.decode.spans import INFERENCES, VERDICT_PREFIX
 
 if TYPE_CHECKING:
@@ -39,10 +40,18 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.columns import ByteArray, IntArray
 
-__all__ = ["TAIL", "State", "scan_framing", "scan_spans"]
+__all__ = [
+    "TAIL",
+    "State",
+    "after_field",
+    "length_at",
+    "scan_framing",
+    "scan_spans",
+    "varint_at",
+]
 
-TAIL = 16
-"""Zero bytes behind the request: more than the longest number."""
+TAIL = BLOCK
+"""Zero bytes behind the request: more than the longest number, and as many as are read at once."""
 
 
 class State(IntEnum):
@@ -92,17 +101,29 @@ _MAX_JSON = 1 << 20
 def _bytes_of(texts: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Return the texts one after the other, and where each begins and the last ends."""
     encoded = [text.encode() for text in texts]
-    return np.frombuffer(b"".join(encoded), np.uint8), np.cumsum([0, *map(len, encoded)])
+    return padded(b"".join(encoded)), np.cumsum([0, *map(len, encoded)])
+
+
+def _by_length(ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first text of each length, up to one more than the longest has, and the next of the same length after each text; -1 for none."""
+    lengths = np.diff(ends).tolist()
+    first = np.full(max(lengths) + 2, -1)
+    following = np.full(len(lengths), -1)
+    for text, length in reversed(list(enumerate(lengths))):
+        first[length], following[text] = text, first[length]
+    return first, following
 
 
 # Constants of this module are part of the machine code; as arguments they would be counted at every call, which takes longer than the call.
 _KEYS, _KEY_ENDS = _bytes_of(_READ)
+_FIRST_KEY, _NEXT_KEY = _by_length(_KEY_ENDS)
+_LONGEST_KEY = len(_FIRST_KEY) - 2
 _OPERATIONS, _OPERATION_ENDS = _bytes_of(tuple(sorted(INFERENCES)))
 _VERDICT = np.frombuffer(VERDICT_PREFIX.encode(), np.uint8)
 
 
 @compiled
-def _varint(data: ByteArray, at: int, end: int) -> tuple[int, int]:
+def varint_at(data: ByteArray, at: int, end: int) -> tuple[int, int]:
     """Return the number at *at* and the offset behind it; -1 for the offset where it does not end before *end*, or is no number of 64 bits."""
     if (
         at < end and data[at] < 0x80
@@ -126,25 +147,25 @@ def _long_varint(data: ByteArray, at: int, end: int) -> tuple[int, int]:
 
 
 @compiled
-def _length(data: ByteArray, at: int, end: int) -> tuple[int, int]:
+def length_at(data: ByteArray, at: int, end: int) -> tuple[int, int]:
     """Return where the message with its length at *at* begins and ends; -1 for both where that goes beyond *end*."""
-    size, start = _varint(data, at, end)
+    size, start = varint_at(data, at, end)
     if start < 0 or size > np.uint64(end - start):
         return -1, -1
     return start, start + np.int64(size)
 
 
 @compiled
-def _after_field(data: ByteArray, at: int, end: int, wire_type: int) -> int:
+def after_field(data: ByteArray, at: int, end: int, wire_type: int) -> int:
     """Return the offset behind the value at *at*, of a field that is skipped; -1 for one that goes too far or is a group."""
     if wire_type == 0:
-        return _varint(data, at, end)[1]
+        return varint_at(data, at, end)[1]
     if wire_type == 1:
         return at + 8 if at + 8 <= end else -1
     if wire_type == 5:
         return at + 4 if at + 4 <= end else -1
     if wire_type == 2:
-        return _length(data, at, end)[1]
+        return length_at(data, at, end)[1]
     return -1
 
 
@@ -162,7 +183,7 @@ def scan_framing(
     fields_left = max_fields
     while at < end:
         fields_left -= 1
-        tag, after = _varint(data, at, end)
+        tag, after = varint_at(data, at, end)
         if after < 0 or fields_left < 0:
             return -1, -1
         if tag != 0x0A:
@@ -170,7 +191,7 @@ def scan_framing(
             if at < 0:
                 return -1, -1
             continue
-        start, stop = _length(data, after, end)
+        start, stop = length_at(data, after, end)
         if start < 0 or n_messages >= len(messages):
             return -1, -1
         place = n_messages
@@ -202,7 +223,7 @@ def _after_unknown(data: ByteArray, tag: int, at: int, end: int) -> int:
     number = tag >> np.uint64(3)
     if number == 0 or number > np.uint64(0x1FFFFFFF):
         return -1
-    return _after_field(data, at, end, np.int64(tag & np.uint64(7)))
+    return after_field(data, at, end, np.int64(tag & np.uint64(7)))
 
 
 @compiled
@@ -219,18 +240,18 @@ def _scan_resource(
     has_resource = False
     while at < end:
         fields_left -= 1
-        tag, after = _varint(data, at, end)
+        tag, after = varint_at(data, at, end)
         if after < 0 or fields_left < 0:
             return -1, -1, -1
         if tag == 0x0A:
-            start, stop = _length(data, after, end)
+            start, stop = length_at(data, after, end)
             if start < 0 or has_resource:  # one in several parts is for the plain decoder
                 return -1, -1, -1
             has_resource = True
             messages[place, 4], messages[place, 5] = start, stop
             at = stop
         elif tag == 0x12:
-            start, stop = _length(data, after, end)
+            start, stop = length_at(data, after, end)
             if start < 0 or n_messages >= len(messages):
                 return -1, -1, -1
             scope = n_messages
@@ -253,7 +274,7 @@ def _scan_scope(
     at, end = messages[scope, 1], messages[scope, 2]
     while at < end:
         fields_left -= 1
-        tag, after = _varint(data, at, end)
+        tag, after = varint_at(data, at, end)
         if after < 0 or fields_left < 0:
             return -1, -1
         if tag != 0x12:
@@ -261,7 +282,7 @@ def _scan_scope(
             if at < 0:
                 return -1, -1
             continue
-        start, stop = _length(data, after, end)
+        start, stop = length_at(data, after, end)
         if start < 0 or n_spans >= len(spans):
             return -1, -1
         spans[n_spans, 0], spans[n_spans, 1], spans[n_spans, 2] = after, start, stop
@@ -312,9 +333,9 @@ def scan_spans(
         end_times[row] = end_time
         ids[row, :] = 0
         if trace_at >= 0:
-            ids[row, 0], ids[row, 1] = _fixed64(data, trace_at), _fixed64(data, trace_at + 8)
+            ids[row, 0], ids[row, 1] = word_at(data, trace_at), word_at(data, trace_at + 8)
         if span_at >= 0:
-            ids[row, 2] = _fixed64(data, span_at)
+            ids[row, 2] = word_at(data, span_at)
         states[row], n_texts = _read_inference(
             data,
             row,
@@ -348,16 +369,16 @@ def _read_span(
     has_verdict = False
     trace_at, span_at = -1, -1
     while at < end:
-        tag, after = _varint(data, at, end)
+        tag, after = varint_at(data, at, end)
         if after < 0:
             return False, False, end_time, -1, -1
         if tag != 0x4A:  # no attribute
             if tag == 0x41 and after + 8 <= end:
-                end_time = _fixed64(data, after)
+                end_time = word_at(data, after)
                 at = after + 8
                 continue
             if tag == 0x0A or tag == 0x12:  # trace_id, span_id
-                start, stop = _length(data, after, end)
+                start, stop = length_at(data, after, end)
                 if tag == 0x0A:
                     trace_at = start if stop - start == 16 else -1
                 else:
@@ -368,33 +389,38 @@ def _read_span(
             if at < 0:
                 return False, False, end_time, -1, -1
             continue
-        start, stop = _length(data, after, end)
+        start, stop = length_at(data, after, end)
         n_attributes += 1
         if start < 0 or n_attributes > _MAX_ATTRIBUTES or start >= stop or data[start] != 0x0A:
             return False, False, end_time, -1, -1
-        key_start, key_end = _length(data, start + 1, stop)
-        if key_start < 0 or not is_text(data, key_start, key_end):
+        key_start, key_end = length_at(data, start + 1, stop)
+        if key_start < 0 or not (
+            is_ascii(data, key_start, key_end) or is_utf8(data, key_start, key_end)
+        ):
             return False, False, end_time, -1, -1
         kind, first, second = _EMPTY, key_end, key_end
         if key_end < stop:
-            first, second = _length(data, key_end + 1, stop)
+            first, second = length_at(data, key_end + 1, stop)
             if data[key_end] != 0x12 or first < 0 or second != stop:
                 return False, False, end_time, -1, -1
             if first < stop and data[first] == 0x0A:  # most values are texts
                 kind = _STRING
-                first, second = _length(data, first + 1, stop)
-                if first < 0 or second != stop or not is_text(data, first, second):
+                first, second = length_at(data, first + 1, stop)
+                if (
+                    first < 0
+                    or second != stop
+                    or not (is_ascii(data, first, second) or is_utf8(data, first, second))
+                ):
                     return False, False, end_time, -1, -1
             else:
                 kind, first, second = _read_value(data, first, stop)
                 if kind == _IRREGULAR:
                     return False, False, end_time, -1, -1
-        key = -1
-        for known in range(_N_KEYS):
-            if key_end - key_start == _KEY_ENDS[known + 1] - _KEY_ENDS[known] and same_text(
-                data, key_start, key_end, _KEYS, _KEY_ENDS[known], _KEY_ENDS[known + 1]
-            ):
-                key = known
+        key = _FIRST_KEY[min(key_end - key_start, _LONGEST_KEY + 1)]
+        while key >= 0 and not same_text(
+            data, key_start, key_end, _KEYS, _KEY_ENDS[key], _KEY_ENDS[key + 1]
+        ):
+            key = _NEXT_KEY[key]
         if key >= 0:
             found[key, 0], found[key, 1], found[key, 2] = kind, first, second
         elif begins_with(data, key_start, key_end, _VERDICT, 0, len(_VERDICT)):
@@ -410,13 +436,13 @@ def _read_value(data: ByteArray, at: int, end: int) -> tuple[int, int, int]:
         return _EMPTY, at, end
     tag = data[at]
     if tag == 0x21 and at + 9 == end:
-        return _DOUBLE, np.int64(_fixed64(data, at + 1)), end
+        return _DOUBLE, np.int64(word_at(data, at + 1)), end
     if tag == 0x10 or tag == 0x18:
-        value, stop = _varint(data, at + 1, end)
+        value, stop = varint_at(data, at + 1, end)
         if stop == end:
             return (_BOOL if tag == 0x10 else _INT), np.int64(value), end
     elif tag == 0x2A or tag == 0x3A:
-        start, stop = _length(data, at + 1, end)
+        start, stop = length_at(data, at + 1, end)
         if start >= 0 and stop == end and (tag == 0x3A or _is_flat_array(data, start, stop)):
             return (_ARRAY if tag == 0x2A else _BYTES), start, stop
     return _IRREGULAR, at, end
@@ -426,18 +452,22 @@ def _read_value(data: ByteArray, at: int, end: int) -> tuple[int, int, int]:
 def _after_other(data: ByteArray, tag: int, at: int, end: int) -> int:
     """Return the offset behind a field of a span that says nothing here; -1 where the plain decoder must look at it."""
     if tag == 0x1A or tag == 0x2A:  # trace_state, name
-        start, stop = _length(data, at, end)
-        return stop if start >= 0 and is_text(data, start, stop) else -1
+        start, stop = length_at(data, at, end)
+        return (
+            stop
+            if start >= 0 and (is_ascii(data, start, stop) or is_utf8(data, start, stop))
+            else -1
+        )
     if tag == 0x22:  # parent_span_id
-        return _length(data, at, end)[1]
+        return length_at(data, at, end)[1]
     if tag == 0x39:  # start_time_unix_nano
         return at + 8 if at + 8 <= end else -1
     if (
         tag == 0x30 or tag == 0x50 or tag == 0x60 or tag == 0x70
     ):  # kind and the counts of what was dropped
-        return _varint(data, at, end)[1]
+        return varint_at(data, at, end)[1]
     if tag == 0x7A:  # status
-        start, stop = _length(data, at, end)
+        start, stop = length_at(data, at, end)
         return stop if start >= 0 and _is_status(data, start, stop) else -1
     if tag == 0x85:  # flags, field 16
         return at + 4 if at + 4 <= end else -1
@@ -447,16 +477,16 @@ def _after_other(data: ByteArray, tag: int, at: int, end: int) -> int:
 @compiled
 def _is_status(data: ByteArray, at: int, end: int) -> bool:
     while at < end:
-        tag, after = _varint(data, at, end)
+        tag, after = varint_at(data, at, end)
         if after < 0:
             return False
         if tag == 0x12:
-            start, stop = _length(data, after, end)
-            if start < 0 or not is_text(data, start, stop):
+            start, stop = length_at(data, after, end)
+            if start < 0 or not (is_ascii(data, start, stop) or is_utf8(data, start, stop)):
                 return False
             at = stop
         elif tag == 0x18:
-            at = _varint(data, after, end)[1]
+            at = varint_at(data, after, end)[1]
             if at < 0:
                 return False
         else:
@@ -465,19 +495,11 @@ def _is_status(data: ByteArray, at: int, end: int) -> bool:
 
 
 @compiled
-def _fixed64(data: ByteArray, at: int) -> np.uint64:
-    value: np.uint64 = np.uint64(0)
-    for byte in range(8):
-        value |= np.uint64(data[at + byte]) << np.uint64(8 * byte)
-    return value
-
-
-@compiled
 def _is_flat_array(data: ByteArray, at: int, end: int) -> bool:
     while at < end:
         if data[at] != 0x0A:
             return False
-        start, stop = _length(data, at + 1, end)
+        start, stop = length_at(data, at + 1, end)
         if start < 0 or not _is_scalar(data, start, stop):
             return False
         at = stop
@@ -491,10 +513,14 @@ def _is_scalar(data: ByteArray, at: int, end: int) -> bool:
     tag = data[at]
     at += 1
     if tag == 0x0A or tag == 0x3A:
-        start, stop = _length(data, at, end)
-        return start >= 0 and stop == end and (tag == 0x3A or is_text(data, start, stop))
+        start, stop = length_at(data, at, end)
+        return (
+            start >= 0
+            and stop == end
+            and (tag == 0x3A or (is_ascii(data, start, stop) or is_utf8(data, start, stop)))
+        )
     if tag == 0x10 or tag == 0x18:
-        return _varint(data, at, end)[1] == end
+        return varint_at(data, at, end)[1] == end
     return tag == 0x21 and at + 8 == end
 
 

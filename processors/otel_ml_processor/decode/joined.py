@@ -11,7 +11,7 @@ from otel_ml_processor.columns import InferenceColumns, TextColumn, ValueColumn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_ml_processor.columns import IntArray
+    from otel_ml_processor.columns import BoolArray, IntArray
 
 __all__ = ["joined"]
 
@@ -35,6 +35,11 @@ def joined(parts: Sequence[InferenceColumns]) -> InferenceColumns:
             name: _values([part.features[name] for part in parts], order)
             for name in parts[0].features
         },
+        segments={
+            name: _texts([part.segments[name] for part in parts], order)
+            for name in parts[0].segments
+        },
+        is_failed=_flags(parts, order),
     )
 
 
@@ -45,6 +50,13 @@ def _texts(columns: Sequence[TextColumn], order: IntArray) -> TextColumn:
         renumbered = [numbers.setdefault(text, len(numbers)) for text in column.dictionary]
         codes.append(np.array([*renumbered, -1], dtype=np.int64)[column.codes])
     return TextColumn(np.concatenate(codes)[order], tuple(numbers))
+
+
+def _flags(parts: Sequence[InferenceColumns], order: IntArray) -> BoolArray | None:
+    if all(part.is_failed is None for part in parts):
+        return None
+    said = [np.zeros(len(p), bool) if p.is_failed is None else p.is_failed for p in parts]
+    return np.concatenate(said)[order]
 
 
 def _values(columns: Sequence[ValueColumn], order: IntArray) -> ValueColumn:

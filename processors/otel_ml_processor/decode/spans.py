@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from otel_ml_conventions.attributes import (
     DEPLOYMENT_ENVIRONMENT_NAME,
@@ -48,6 +48,7 @@ __all__ = [
     "PlainDecoder",
     "Reading",
     "read_origin",
+    "read_segments",
 ]
 
 MAX_SPAN_BYTES: Final = 2 << 20
@@ -76,12 +77,17 @@ _SPAN_ID_BYTES: Final = 8
 
 
 class PlainDecoder:
-    """A `Decoder`; *features_of* gives the names of the features to keep of a stream, None to keep none."""
+    """
+    A `Decoder`; *features_of* gives the names of the features to keep of a stream, None to keep none.
 
-    __slots__ = ("_features_of",)
+    *segments* are names of attributes, of spans or of their resource, whose texts are kept; a span's own value comes before its resource's.
+    """
 
-    def __init__(self, features_of: FeaturesOf) -> None:
+    __slots__ = ("_features_of", "_segments")
+
+    def __init__(self, features_of: FeaturesOf, segments: Sequence[str] = ()) -> None:
         self._features_of = features_of
+        self._segments = tuple(segments)
 
     def decode(self, request: bytes) -> Decoded:
         """
@@ -90,7 +96,7 @@ class PlainDecoder:
         Raises:
             MalformedRequest: If the framing around the spans is broken.
         """
-        reading = Reading(request, self._features_of)
+        reading = Reading(request, self._features_of, self._segments)
         groups = scan(request)
         for group in groups:
             reading.read_group(group.resource, group.spans)
@@ -123,16 +129,36 @@ class FoundSpan(NamedTuple):
 class StreamRows:
     """The rows of one stream, as they arrive."""
 
-    __slots__ = ("end_times_ns", "names", "samples", "spans", "stream")
+    __slots__ = (
+        "end_times_ns",
+        "is_failed",
+        "names",
+        "samples",
+        "segments",
+        "spans",
+        "stream",
+    )
 
-    def __init__(self, stream: StreamKey, names: Sequence[str]) -> None:
+    def __init__(self, stream: StreamKey, names: Sequence[str], segments: Sequence[str]) -> None:
         self.stream = stream
         self.names = names
+        self.segments: dict[str, list[str | None]] = {name: [] for name in segments}
+        self.is_failed: list[bool] = []
         self.spans: list[int] = []
         self.end_times_ns: list[int] = []
         self.samples: list[Sample] = []
 
-    def add(self, span: int, end_time_ns: int, samples: Sequence[Sample]) -> None:
+    def add(
+        self,
+        span: int,
+        end_time_ns: int,
+        samples: Sequence[Sample],
+        segments: Mapping[str, str | None],
+        is_failed: bool,
+    ) -> None:
+        for name, column in self.segments.items():
+            column.extend([segments[name]] * len(samples))
+        self.is_failed += [is_failed] * len(samples)
         self.spans += [span] * len(samples)
         self.end_times_ns += [min(end_time_ns, _LATEST_NS)] * len(samples)
         self.samples += samples
@@ -152,17 +178,32 @@ class StreamRows:
                 name: value_column([row.values.get(name, row.default) for row in contents])
                 for name in self.names
             },
+            segments={name: text_column(column) for name, column in self.segments.items()},
+            is_failed=np.array(self.is_failed, dtype=bool) if any(self.is_failed) else None,
         )
 
 
 class Reading:
     """What has been read of one request so far."""
 
-    __slots__ = ("_features_of", "_request", "found", "rows_left", "streams", "undecoded")
+    __slots__ = (
+        "_features_of",
+        "_read",
+        "_request",
+        "_segments",
+        "found",
+        "rows_left",
+        "streams",
+        "undecoded",
+    )
 
-    def __init__(self, request: bytes, features_of: FeaturesOf) -> None:
+    def __init__(
+        self, request: bytes, features_of: FeaturesOf, segments: Sequence[str] = ()
+    ) -> None:
         self._request = request
         self._features_of = features_of
+        self._segments = segments
+        self._read = _READ | set(segments)
         self.rows_left = MAX_REQUEST_ROWS
         self.found: list[FoundSpan] = []
         self.streams: dict[StreamKey, StreamRows] = {}
@@ -177,30 +218,45 @@ class Reading:
             return
         common: set[Cause] = set()
         origin = read_origin(resource, common)
+        odd: set[Cause] = set()
+        inherited = read_segments(resource, self._segments, odd) if origin is not None else {}
         for place in candidates:
             causes = set(common)
-            if origin is not None:
-                self._read_span(place, origin, causes)
+            if origin is not None and self._read_span(place, origin, inherited, causes):
+                causes |= odd
             if causes:
                 self.undecoded.update(cause.value for cause in causes)
 
-    def _read_span(self, place: Place, origin: Origin, causes: set[Cause]) -> None:
+    def _read_span(
+        self,
+        place: Place,
+        origin: Origin,
+        inherited: Mapping[str, str | None],
+        causes: set[Cause],
+    ) -> bool:
+        """Read the span at *place*; return whether it is an inference that could be read."""
         span = _parsed_span(self._request, place, causes)
         if span is None:
-            return
-        attributes = _by_key(span.attributes, _READ)
+            return False
+        attributes = _by_key(span.attributes, self._read)
         stream = _stream(attributes, origin, causes)
         if stream is None:
-            return
+            return False
         rows = self._rows_of(stream)
         samples = read_samples(attributes, rows.names, causes)
         if len(samples) > self.rows_left:
             causes.add(Cause.OVERSIZED)
             samples = []
         self.rows_left -= len(samples)
-        rows.add(len(self.found), span.end_time_unix_nano, samples)
+        segments = {
+            name: text(attributes[name], causes) if name in attributes else inherited[name]
+            for name in self._segments
+        }
+        is_failed = span.status.code == Status.STATUS_CODE_ERROR
+        rows.add(len(self.found), span.end_time_unix_nano, samples, segments, is_failed)
         has_verdict = self._has_verdict(span, place)
         self.found.append(FoundSpan(place, origin.resource, stream, has_verdict, _ids(span)))
+        return True
 
     def _has_verdict(self, span: Span, place: Place) -> bool:
         if self._request.find(VERDICT_PREFIX.encode(), place.start, place.end) < 0:
@@ -210,7 +266,7 @@ class Reading:
     def _rows_of(self, stream: StreamKey) -> StreamRows:
         rows = self.streams.get(stream)
         if rows is None:
-            rows = StreamRows(stream, self._features_of(stream) or ())
+            rows = StreamRows(stream, self._features_of(stream) or (), self._segments)
             self.streams[stream] = rows
         return rows
 
@@ -296,6 +352,16 @@ def read_origin(resource: bytes, causes: set[Cause]) -> Origin | None:
     environment = text(attributes.get(DEPLOYMENT_ENVIRONMENT_NAME), causes)
     # Whose inferences these are must be certain: two services never share a stream.
     return None if causes else Origin(resource, service or "", environment or "")
+
+
+def read_segments(
+    resource: bytes, names: Sequence[str], causes: set[Cause]
+) -> dict[str, str | None]:
+    """Return what *resource*, which `read_origin` could read, says under each of *names*; None where it says nothing that can be read."""
+    if not names:
+        return {}
+    attributes = _by_key(Resource.FromString(resource).attributes, frozenset(names))
+    return {name: text(attributes.get(name), causes) for name in names}
 
 
 def _by_key(attributes: Iterable[KeyValue], keys: frozenset[str]) -> dict[str, AnyValue]:
