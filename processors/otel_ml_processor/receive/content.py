@@ -11,14 +11,17 @@ import zstandard
 from otel_ml_processor.refusal import Refusal, RefusalCause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 __all__ = ["ENCODINGS", "expanded", "too_large"]
 
 _MAX_WINDOW: Final = 8 << 20
 """Bytes of memory that a zstd frame may ask for: what its format recommends everybody to support."""
 _PIECE: Final = 128
-"""Bytes that are decompressed at once: four bytes can become 128 KiB, so the limit is passed by 4 MiB at most."""
+"""Bytes of zstd that are decompressed at once: four bytes can become 128 KiB, so a piece is 4 MiB at most."""
+_GZIP_PIECE: Final = 1 << 20
+_USUAL: Final = 16
+"""What becomes more than so many times as large is measured before it is made: telemetry becomes five to fifteen times as large, a bomb a thousand times."""
 _WITH_GZIP_HEADER: Final = 31
 
 
@@ -27,18 +30,30 @@ def expanded(body: bytes, encoding: str, limit_bytes: int) -> bytes:
     Return what *body* was before it was compressed as *encoding*, one of `ENCODINGS`, says.
 
     Raises:
-        Refusal: RESOURCE_EXHAUSTED if that is more than *limit_bytes*, of which no more is ever made; INVALID_ARGUMENT if *body* is cut
+        Refusal: RESOURCE_EXHAUSTED if that is more than *limit_bytes*, without any more than that being made; INVALID_ARGUMENT if *body* is cut
             off or something else.
     """
     try:
-        content = ENCODINGS[encoding](body, limit_bytes)
+        return _joined(lambda: ENCODINGS[encoding](body), _USUAL * len(body), limit_bytes)
     except (zlib.error, zstandard.ZstdError, EOFError) as error:
         reason = str(error).partition("\n")[0]
         message = f"expected a body in {encoding}, found one that is broken: {reason}"
         raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, message, RefusalCause.UNREADABLE) from None
-    if len(content) > limit_bytes:
-        raise too_large(limit_bytes)
-    return content
+
+
+def _joined(pieces: Callable[[], Iterator[bytes]], usual_bytes: int, limit_bytes: int) -> bytes:
+    """Return the *pieces* as one; beyond *usual_bytes* they are only counted, and made again once it is known that they may be."""
+    kept: list[bytes] = []
+    size = 0
+    for piece in pieces():
+        size += len(piece)
+        if size > limit_bytes:
+            raise too_large(limit_bytes)
+        if size <= usual_bytes:
+            kept.append(piece)
+        else:
+            kept.clear()
+    return b"".join(kept if size <= usual_bytes else pieces())
 
 
 def too_large(limit_bytes: int) -> Refusal:
@@ -47,41 +62,37 @@ def too_large(limit_bytes: int) -> Refusal:
     return Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, message, RefusalCause.UNREADABLE)
 
 
-def _identity(body: bytes, _: int) -> bytes:
-    return body
+def _identity(body: bytes) -> Iterator[bytes]:
+    yield body
 
 
-def _gunzipped(body: bytes, limit_bytes: int) -> bytes:
-    """Return the content of all members of *body*, which may be several, one behind the other."""
-    parts: list[bytes] = []
-    left = limit_bytes + 1
-    while body and left > 0:
+def _gunzipped(body: bytes) -> Iterator[bytes]:
+    """Yield the content of all members of *body*, which may be several, one behind the other."""
+    while body:
         member = zlib.decompressobj(_WITH_GZIP_HEADER)
-        parts.append(member.decompress(body, left))
-        left -= len(parts[-1])
-        if left > 0 and not member.eof:
-            raise EOFError("it is cut off")
+        while not member.eof:
+            piece = member.decompress(body, _GZIP_PIECE)
+            body = member.unconsumed_tail
+            if not (piece or body or member.eof):
+                raise EOFError("it is cut off")
+            yield piece
         body = member.unused_data
-    return b"".join(parts)
 
 
-def _unzstd(body: bytes, limit_bytes: int) -> bytes:
-    """Return the content of all frames of *body*, or more than *limit_bytes* of it."""
-    parts: list[bytes] = []
-    size = at = 0
-    while at < len(body) and size <= limit_bytes:
+def _unzstd(body: bytes) -> Iterator[bytes]:
+    """Yield the content of all frames of *body*."""
+    at = 0
+    while at < len(body):
         frame = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).decompressobj()
-        while not frame.eof and size <= limit_bytes:
+        while not frame.eof:
             piece = body[at : at + _PIECE]
             if not piece:
                 raise EOFError("it is cut off")
-            parts.append(frame.decompress(piece))
-            size += len(parts[-1])
+            yield frame.decompress(piece)
             at += len(piece) - len(frame.unused_data)
-    return b"".join(parts)
 
 
-ENCODINGS: Final[Mapping[str, Callable[[bytes, int], bytes]]] = {
+ENCODINGS: Final[Mapping[str, Callable[[bytes], Iterator[bytes]]]] = {
     "identity": _identity,
     "gzip": _gunzipped,
     "zstd": _unzstd,
