@@ -2,13 +2,15 @@
 What observing a model call costs the thread that makes it, beside a bare OpenTelemetry span.
 
 Every way to call runs in this process, in turn, several times over; told is the median of the
-processor time that it adds to a call with one sample of 30 features. The models do next to nothing,
-so that nothing else is measured. The ratios are what counts: microseconds are one machine's.
+processor time that it adds to a call, as a ratio to a bare recorded span with 12 attributes. The
+models do next to nothing, so that nothing else is measured. The ratios are what counts:
+microseconds are one machine's.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import time
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -32,7 +34,7 @@ import otel_ml
 from otel_ml.instrumentors._observing import within
 from otel_ml.settings import Settings
 from otel_ml.testing import capture
-from otel_ml_conventions.attributes import ML_BATCH_SIZE
+from otel_ml_conventions.attributes import ML_BATCH_SIZE, ML_INPUT_FEATURES
 
 with suppress(ModuleNotFoundError):  # it is large, and not needed for the others
     import torch
@@ -43,9 +45,14 @@ if TYPE_CHECKING:
     Call = Callable[[], object]
 
 N_FEATURES: Final = 30
-SAMPLE: Final = np.random.default_rng(0).normal(size=(1, N_FEATURES))
-ANSWER: Final = np.array([[0.3, 0.7]])
+N_SAMPLES: Final = 100
+BATCH: Final = np.random.default_rng(0).normal(size=(N_SAMPLES, N_FEATURES))
+SAMPLE: Final = BATCH[:1]
+ANSWERS: Final = {1: np.array([[0.3, 0.7]]), N_SAMPLES: np.array([[0.3, 0.7]] * N_SAMPLES)}
+NAMES: Final = [f"feature_{i}" for i in range(N_FEATURES)]
+N_ATTRIBUTES: Final = 12  # of the bare span that is the unit of the ratios
 TRACER: Final = TracerProvider().get_tracer("by hand")
+SILENT: Final = TracerProvider(sampler=ALWAYS_OFF).get_tracer("by hand")
 UNSAMPLED: Final = trace.NonRecordingSpan(
     trace.SpanContext(1, 2, is_remote=True, trace_flags=trace.TraceFlags(0))
 )
@@ -56,11 +63,11 @@ class Instant(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-l
 
     def __init__(self) -> None:
         self.classes_ = np.array(["no", "yes"])
-        self.feature_names_in_ = np.array([f"feature_{i}" for i in range(N_FEATURES)])
+        self.feature_names_in_ = np.array(NAMES)
 
-    def predict_proba(self, _samples: Any) -> Any:
+    def predict_proba(self, samples: Any) -> Any:
         """Return the same probabilities for every sample."""
-        return ANSWER
+        return ANSWERS[len(samples)]
 
 
 class Subject(NamedTuple):
@@ -82,12 +89,12 @@ def subject(framework: str, model: Any, method: str, *args: Any) -> Subject:
     return Subject(framework, model, method, args, partial(getattr(model, method), *args))
 
 
-def sklearn_subject() -> Subject:
+def sklearn_subject(samples: Any) -> Subject:
     """Return a classifier."""
-    return subject("sklearn", Instant(), "predict_proba", SAMPLE)
+    return subject("sklearn", Instant(), "predict_proba", samples)
 
 
-def onnxruntime_subject() -> Subject:
+def onnxruntime_subject(samples: Any) -> Subject:
     """Return a session that gives back what it is fed."""
     ends = [
         helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["N", N_FEATURES]) for name in "xy"
@@ -97,41 +104,66 @@ def onnxruntime_subject() -> Subject:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     session = onnxruntime.InferenceSession(model.SerializeToString())
-    return subject("onnxruntime", session, "run", None, {"x": SAMPLE})
+    return subject("onnxruntime", session, "run", None, {"x": samples})
 
 
-def torch_subject() -> Subject:
+def torch_subject(samples: Any) -> Subject:
     """Return a module that gives back what it is called with."""
     module = torch.nn.Sequential(torch.nn.Identity()).eval()
-    return subject("torch", module, "__call__", torch.from_numpy(SAMPLE))
+    return subject("torch", module, "__call__", torch.from_numpy(samples))
 
 
-SUBJECTS: Final[dict[str, Callable[[], Subject]]] = {
+SUBJECTS: Final[dict[str, Callable[[Any], Subject]]] = {
     "sklearn": sklearn_subject,
     "onnxruntime": onnxruntime_subject,
     **({"torch": torch_subject} if "torch" in globals() else {}),
 }
+# What a call that is not sampled may add, on the scale of the table.
+UNSAMPLED_GOAL: Final = {"sklearn": 8 / 15, "onnxruntime": 5 / 15, "torch": 5 / 15}
 
 
 class Way(NamedTuple):
-    """A way to call the model, and how it is set up."""
+    """A way to call the model, how it is set up, and what it is measured against: the call alone."""
+
+    set_up: Callable[[], AbstractContextManager[Call]]
+    alone: Call
+
+
+class Row(NamedTuple):
+    """One line of the table: our way, the same by the naive twin, and the goal for ours."""
 
     name: str
-    set_up: Callable[[], AbstractContextManager[Call]]
+    ours: Way
+    twin: Way | None = None
+    goal: float | None = None
 
 
-def bare_span(plain: Call) -> Call:
-    """Return the call in a current span without attributes."""
+def bare_span(plain: Call, facts: dict[str, Any]) -> Call:
+    """Return the call beside a span with the first 12 of *facts*, which is never the current one."""
+    attributes = dict(list(facts.items())[:N_ATTRIBUTES])
 
     def call() -> object:
-        with TRACER.start_as_current_span("predict Instant"):
+        span = TRACER.start_span("predict Instant", attributes=attributes)
+        answer = plain()
+        span.end()
+        return answer
+
+    return call
+
+
+def current_span(plain: Call, facts: dict[str, Any]) -> Call:
+    """Return the call in a current span with the first 12 of *facts*."""
+    attributes = dict(list(facts.items())[:N_ATTRIBUTES])
+
+    def call() -> object:
+        with TRACER.start_as_current_span("predict Instant", attributes=attributes):
             return plain()
 
     return call
 
 
 def same_facts(plain: Call, facts: dict[str, Any]) -> Call:
-    """Return the call in a span with constants for *facts*, written by hand for speed."""
+    """Return the call in a current span with constants for *facts*, written by hand for speed."""
     split = list(facts).index(ML_BATCH_SIZE) + 1
     at_start, at_end = dict(list(facts.items())[:split]), dict(list(facts.items())[split:])
 
@@ -147,14 +179,20 @@ def same_facts(plain: Call, facts: dict[str, Any]) -> Call:
     return call
 
 
-def naive_twin(plain: Call, facts: dict[str, Any]) -> Call:
-    """Return the call wrapped with wrapt, setting each of *facts* for itself."""
+def naive_twin(
+    plain: Call, facts: dict[str, Any], tracer: trace.Tracer = TRACER, features: Any = None
+) -> Call:
+    """Return the call wrapped with wrapt, setting each of *facts* for itself, and *features* as JSON."""
 
     def observe(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> object:
-        with TRACER.start_as_current_span("predict Instant") as span:
+        with tracer.start_as_current_span("predict Instant") as span:
             answer = wrapped(*args, **kwargs)
             for key, fact in facts.items():
                 span.set_attribute(key, fact)
+            if features is not None:
+                row = features[0].tolist()
+                text = json.dumps(dict(zip(NAMES, row, strict=True)), separators=(",", ":"))
+                span.set_attribute(ML_INPUT_FEATURES, text)
             return answer
 
     wrapped: Call = wrapt.FunctionWrapper(plain, observe)
@@ -184,58 +222,88 @@ def instrumented(
     meters.shutdown()
 
 
-def ways(asked: Subject) -> list[Way]:
-    """Return what is compared; the first is the call alone, the second the unit of the ratios."""
+def facts_of(asked: Subject) -> dict[str, Any]:
+    """Return the attributes that our span of this call has."""
     with capture() as seen:
         asked.call()()
-        facts = seen.attributes
+        return seen.attributes
+
+
+def rows(framework: str) -> list[Row]:
+    """Return what is compared; the first is the unit of the ratios."""
+    asked, several = SUBJECTS[framework](SAMPLE), SUBJECTS[framework](BATCH)
+    facts, facts_of_several = facts_of(asked), facts_of(several)
     plain = asked.plain
-    by_hand = f"by hand, the same {len(facts)} attributes"
-    ours = partial(instrumented, asked)
+
+    def by_hand(call: Call, alone: Call = plain) -> Way:
+        return Way(lambda: nullcontext(call), alone)
+
+    def ours(asked: Subject = asked, **options: Any) -> Way:
+        return Way(partial(instrumented, asked, **options), asked.plain)
+
+    twin, silent_twin = (by_hand(naive_twin(plain, facts, tracer)) for tracer in (TRACER, SILENT))
     content = Settings(capture_content="span_only")
-    unsampled = partial(trace.use_span, UNSAMPLED)
+    parent = partial(trace.use_span, UNSAMPLED)
+    goal = UNSAMPLED_GOAL[framework]
     return [
-        Way("the call alone", lambda: nullcontext(plain)),
-        Way("a bare recorded span, no attributes", lambda: nullcontext(bare_span(plain))),
-        Way(by_hand, lambda: nullcontext(same_facts(plain, facts))),
-        Way("wrapt and set_attribute, the same", lambda: nullcontext(naive_twin(plain, facts))),
-        Way("otel-ml, recorded", ours),
-        Way("otel-ml, recorded with 30 features", partial(ours, content)),
-        Way("otel-ml, not sampled (root)", partial(ours, sampler=ALWAYS_OFF)),
-        Way(
-            "otel-ml, not sampled (parent)",
-            partial(ours, sampler=ParentBased(ALWAYS_ON), around=unsampled),
+        Row(f"a bare recorded span, {N_ATTRIBUTES} attributes", by_hand(bare_span(plain, facts))),
+        Row("the same, current during the call", by_hand(current_span(plain, facts))),
+        Row(f"by hand, current, our {len(facts)} attributes", by_hand(same_facts(plain, facts))),
+        Row("recorded", ours(), twin, 1.3),
+        Row(
+            f"recorded with {N_FEATURES} features",
+            ours(settings=content),
+            by_hand(naive_twin(plain, facts, features=SAMPLE)),
+            1.3,
         ),
-        Way("otel-ml, inside another call", partial(ours, around=partial(within, asked))),
+        Row(
+            f"recorded, {N_SAMPLES} x {N_FEATURES}",
+            ours(several),
+            by_hand(naive_twin(several.plain, facts_of_several), several.plain),
+            4,
+        ),
+        Row(f"the same with {N_FEATURES} features", ours(several, settings=content), None, 4),
+        Row("not sampled, a root", ours(sampler=ALWAYS_OFF), silent_twin, goal),
+        Row(
+            "not sampled, as its parent",
+            ours(sampler=ParentBased(ALWAYS_ON), around=parent),
+            silent_twin,
+            goal,
+        ),
+        Row("inside another call", ours(around=partial(within, asked)), None, 0.3 / 15),
     ]
 
 
-def seconds_per_call(way: Way, calls: int) -> float:
-    """Return the processor time of this thread for one call, over *calls* of them."""
+def added(way: Way, calls: int) -> float:
+    """Return the microseconds of this thread that *way* adds to a call, over *calls* of them."""
     with way.set_up() as call:
+        return 1e6 * (seconds_per_call(call, calls) - seconds_per_call(way.alone, calls))
+
+
+def seconds_per_call(call: Call, calls: int) -> float:
+    """Return the processor time of this thread for one *call*."""
+    call()
+    start = time.thread_time()
+    for _ in range(calls):
         call()
-        start = time.thread_time()
-        for _ in range(calls):
-            call()
-        return (time.thread_time() - start) / calls
+    return (time.thread_time() - start) / calls
 
 
-def measure(compared: Sequence[Way], repetitions: int, calls: int) -> list[float]:
-    """Return the median of the microseconds that each way adds to the first one, taken in turns."""
-    rounds = [[seconds_per_call(way, calls) for way in compared] for _ in range(repetitions)]
-    return [
-        statistics.median((each[way] - each[0]) * 1e6 for each in rounds)
-        for way in range(len(compared))
-    ]
+def measure(ways: Sequence[Way], repetitions: int, calls: int) -> dict[Way, float]:
+    """Return the median of what each way adds, in microseconds, taken in turns."""
+    turns = [[added(way, calls) for way in ways] for _ in range(repetitions)]
+    return dict(zip(ways, map(statistics.median, zip(*turns, strict=True)), strict=True))
 
 
-def show(framework: str, compared: Sequence[Way], added: Sequence[float]) -> None:
-    """Print one line per way, with its ratios to the two spans written by hand."""
-    bare, same = added[1], added[2]
-    table = Table("way to call", "added us", "/ bare span", "/ same span by hand", title=framework)
-    for way, microseconds in zip(compared[1:], added[1:], strict=True):
-        ratios = (f"{microseconds / bare:.2f}", f"{microseconds / same:.2f}")
-        table.add_row(way.name, f"{microseconds:.2f}", *ratios)
+def show(framework: str, compared: Sequence[Row], found: dict[Way, float]) -> None:
+    """Print one line per row, as ratios to the first."""
+    unit = found[compared[0].ours]
+    table = Table("call", "added us", "ratio", "naive twin", "goal", title=framework)
+    for row in compared:
+        twin = "" if row.twin is None else f"{found[row.twin] / unit:.2f}"
+        goal = "" if row.goal is None else f"{row.goal:.2f}"
+        microseconds = found[row.ours]
+        table.add_row(row.name, f"{microseconds:.1f}", f"{microseconds / unit:.2f}", twin, goal)
     Console().print(table)
 
 
@@ -249,8 +317,9 @@ def main() -> None:
     for framework in arguments.frameworks:
         if framework not in SUBJECTS:
             parser.error(f"unknown framework {framework!r}; known here: {', '.join(SUBJECTS)}")
-        compared = ways(SUBJECTS[framework]())
-        show(framework, compared, measure(compared, arguments.repetitions, arguments.calls))
+        compared = rows(framework)
+        ways = [way for row in compared for way in (row.ours, row.twin) if way is not None]
+        show(framework, compared, measure(ways, arguments.repetitions, arguments.calls))
 
 
 if __name__ == "__main__":

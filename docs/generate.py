@@ -5,17 +5,21 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import math
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
+from msgspec import Meta
 
 from otel_ml.settings import Settings, options
-from otel_ml_processor import config
+from otel_ml_processor import config, profile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from otel_ml.extension import SupportedFramework
 
 FOLDER = Path(__file__).parent / "reference"
@@ -41,6 +45,24 @@ INTRODUCTION = """\
 
 {units}
 """
+PROFILE_INTRODUCTION = """\
+# The profile file
+
+What a model's inputs and outputs looked like when it was right, as counts: `otel-ml profile build` writes it, the processor and the
+[validation of inputs](../how-to/validate-inputs.md) read it. It is JSON in UTF-8, in a file `.json` or gzipped in a file `.json.gz`; at most 3 kB per
+feature, at most {limit} MiB in all. A field that has its default is not written; one that is not known is an error. `format` changes when a reader of
+before would misunderstand a file; a field more does not change it. How to make one: [build a profile](../how-to/build-a-profile.md). This
+page is written from the code by `make generate`.
+
+```json
+{{"format": "otel-ml-profile/1", "model": "fraud", "version": "3", "created": "2026-01-31T09:00:00+00:00",
+ "source": {{"kind": "Parquet", "uri": "train.parquet", "rows": 6}},
+ "features": [{{"name": "amount", "type": "numeric", "edges": [12.5, 40.0], "counts": [1, 2, 3], "min": 1.0, "max": 99.0}},
+              {{"name": "city", "type": "categorical", "categories": ["Oslo", "Bergen"], "counts": [3, 2, 1], "other_known": ["Moss"]}}],
+ "id": "sha256:..."}}
+```
+
+"""
 SETTINGS_INTRODUCTION = """\
 # Settings of the instrumentation
 
@@ -63,6 +85,8 @@ def rooms() -> list[tuple[str, Any]]:
 
 def _visit(path: str, room: Any, found: list[tuple[str, Any]]) -> None:
     found.append((path, room))
+    if room is config.ModelConfig:
+        return  # its rooms are those that have been told
     for field in msgspec.structs.fields(room):
         inner = config.room_in(field.type)
         if inner is not None:
@@ -72,7 +96,8 @@ def _visit(path: str, room: Any, found: list[tuple[str, Any]]) -> None:
 
 def told(room: Any) -> dict[str, str]:
     """Return the text under each field of *room*, in one line; also of those that it inherits."""
-    texts: dict[str, str] = told(room.__base__) if issubclass(room.__base__, config.Room) else {}
+    is_ours = issubclass(room.__base__, config.Room | profile.Part)
+    texts: dict[str, str] = told(room.__base__) if is_ours else {}
     body = ast.parse(inspect.getsource(room)).body[0].body  # type: ignore[attr-defined] # a class has a body
     for statement, following in zip(body, [*body[1:], None], strict=True):
         if isinstance(statement, ast.AnnAssign) and isinstance(following, ast.Expr):
@@ -99,14 +124,105 @@ def section(path: str, room: Any) -> str:
     """Return the table of one struct."""
     texts = told(room)
     rows = [
-        f"| `{field.name}` | {_default(field)} | {texts.get(field.name, '')} |"
+        f"| `{field.name}` | {_default(field)} | {takes(field.type)} | {texts.get(field.name, '')} |"
         for field in msgspec.structs.fields(room)
     ]
     title = f"`{path}`" if path else "Top level"
     about = " ".join((room.__doc__ or "").split())
     return "\n".join(
-        [f"## {title}", "", about, "", "| key | default | meaning |", "|---|---|---|", *rows, ""]
+        [
+            f"## {title}",
+            "",
+            about,
+            "",
+            "| key | default | takes | meaning |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
     )
+
+
+_WORDS: dict[Any, str] = {
+    bool: "`true` or `false`",
+    int: "whole number",
+    float: "number",
+    str: "text",
+    config.Duration: "duration",
+    config.Size: "size",
+    config.Secret: "text, never shown",
+}
+
+
+def takes(kind: Any) -> str:
+    """Return which values an option of that type takes, with their range."""
+    if kind in _WORDS:
+        return _WORDS[kind]
+    parts = get_args(kind)
+    of_origin: dict[Any, Callable[[], str]] = {
+        Annotated: lambda: " ".join([takes(parts[0]), *map(_range, parts[1:])]),
+        Literal: lambda: ", ".join(f"`{choice}`" for choice in parts),
+        tuple: lambda: f"list of: {takes(parts[0])}",
+        list: lambda: f"list of: {takes(parts[0])}",
+        dict: lambda: f"names, each with: {takes(parts[1])}",
+    }
+    if get_origin(kind) in of_origin:
+        return of_origin[get_origin(kind)]()
+    if config.room_in(kind) is kind:
+        return "mapping" if issubclass(kind, config.Room) else f"`{kind.__name__}`"
+    others = [part for part in parts if part is not type(None)]
+    nothing = ["`null`"] if len(others) < len(parts) else []
+    return " or ".join([*map(takes, others), *nothing])
+
+
+def _range(meta: Meta) -> str:
+    """Return what is said of a value besides its type: where it lies, or how many there are."""
+    bounds = (
+        ("> ", meta.gt),
+        (">= ", meta.ge),
+        ("< ", meta.lt),
+        ("<= ", meta.le),
+        ("with at least ", meta.min_length),
+        ("with at most ", meta.max_length),
+    )
+    return " and ".join(f"{word}{bound}" for word, bound in bounds if bound is not None)
+
+
+def profile_page() -> str:
+    """Return the page of the fields of a profile, part by part."""
+    parts: dict[Any, None] = {profile.Profile: None}
+    for part in list(parts):
+        _add_parts(part, parts)
+    tables = [_part_section(part) for part in parts]
+    limit = profile.MAX_PROFILE_BYTES >> 20
+    return "\n".join([PROFILE_INTRODUCTION.format(limit=limit), *tables])
+
+
+def _add_parts(part: Any, parts: dict[Any, None]) -> None:
+    for field in msgspec.structs.fields(part):
+        inner = config.room_in(field.type)
+        if inner is not None and inner not in parts:
+            parts[inner] = None
+            _add_parts(inner, parts)
+
+
+def _part_section(part: Any) -> str:
+    texts = told(part)
+    about = "\n".join(line.strip() for line in (part.__doc__ or "").strip().splitlines())
+    rows = [
+        f"| `{field.name}` | {takes(field.type)} | {_part_default(field)} | {texts.get(field.name, '')} |"
+        for field in msgspec.structs.fields(part)
+    ]
+    heading = ["| field | type | default | meaning |", "|---|---|---|---|"]
+    return "\n".join([f"## `{part.__name__}`", "", about, "", *heading, *rows, ""])
+
+
+def _part_default(field: Any) -> str:
+    if field.default is msgspec.NODEFAULT and field.default_factory is msgspec.NODEFAULT:
+        return "required"
+    if field.default is msgspec.NODEFAULT:
+        return "empty"
+    return "none" if field.default in (None, "", ()) else f"`{written(field.default)}`"
 
 
 def configuration_page() -> str:
@@ -176,6 +292,7 @@ def pages() -> dict[Path, str]:
         README: readme(),
         FOLDER / "frameworks.md": frameworks_page(),
         FOLDER / "configuration.md": configuration_page(),
+        FOLDER / "profile.md": profile_page(),
         FOLDER / "instrumentation-settings.md": settings_page(),
     }
 

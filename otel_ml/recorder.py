@@ -1,11 +1,10 @@
 """Inference -> span, metrics and events: what of otel-ml speaks OpenTelemetry, with `record`."""
 
-import secrets
 import traceback
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from json import loads
-from os import getpid
+from os import getpid, urandom
 from time import perf_counter
 from typing import Any, Final
 
@@ -108,7 +107,7 @@ class InferenceRecorder:
         self._content_on_events = self.settings.capture_content in {"event_only", "span_and_event"}
         self.meter = meter
         self.validator = Validator(self.settings)
-        self._broken_rules = BrokenRules(meter)
+        self._broken_rules = BrokenRules(meter, tells_features=self.validator.uses_profile)
         self._failures = Failures(meter)
         self._calls = CallsUnderWay(meter)
         self._measurements = Measurements(meter, self._failures, self._restart)
@@ -119,7 +118,7 @@ class InferenceRecorder:
         self._loads = create_ml_model_load_duration(meter)
         self._loaded = create_ml_model_loaded(meter)
         self._numbers: dict[tuple[str, str | None], Numbers] = {}
-        self._stream = secrets.token_hex(8)
+        self._stream = urandom(8).hex()
         self.failed = self._failures.failed
         self.refused = self._failures.refused
         self.withheld = self._failures.withheld
@@ -128,7 +127,7 @@ class InferenceRecorder:
 
     def _restart(self) -> None:
         """Begin anew in a process that was forked off: what was counted is still with its parent."""
-        self._stream = secrets.token_hex(8)
+        self._stream = urandom(8).hex()
         self._failures.restart()
         self._calls.clear()
         for numbers in self._numbers.values():
@@ -168,8 +167,12 @@ class InferenceRecorder:
         self._calls.add(recording)
         number = channel.numbers.next()
         try:
-            span = self._start_span(channel, batch_size, number, links)
-            if span is not None:
+            tracer = self._tracer()
+            if tracer is not None:
+                facts = {**channel.attributes, ML_CALL_SEQUENCE: number, ML_CALL_STREAM: self._stream}
+                if batch_size is not None:
+                    facts[ML_BATCH_SIZE] = batch_size
+                span = tracer.start_span(channel.span_name, attributes=facts, links=links)
                 recording.span = span
                 recording.is_recording = span.is_recording()
                 if is_current:
@@ -178,30 +181,12 @@ class InferenceRecorder:
             self.failed("start_span", error)
         return recording
 
-    def _start_span(
-        self,
-        channel: Channel,
-        batch_size: int | None,
-        number: int,
-        links: Sequence[trace.Link] | None,
-    ) -> trace.Span | None:
-        tracer = self._tracer()
-        if tracer is None:
-            return None
-        attributes: dict[str, Any] = {
-            **channel.attributes,
-            ML_CALL_SEQUENCE: number,
-            ML_CALL_STREAM: self._stream,
-        }
-        if batch_size is not None:
-            attributes[ML_BATCH_SIZE] = batch_size
-        return tracer.start_span(channel.span_name, attributes=attributes, links=links)
-
     def end(self, recording: Recording, inference: Inference) -> None:
         """Complete the span of *recording*, and hand what the metrics need to their thread."""
         recording.has_ended = True
         self._calls.discard(recording)
-        error_type = _error_type(inference.error)
+        error_type = None if inference.error is None else _error_type(inference.error)
+        inputs, outputs, span = inference.inputs, inference.outputs, recording.span
         try:
             self._end_span(recording, inference, error_type)
         except Exception as error:  # noqa: BLE001 - a span processor of the user's may raise anything
@@ -211,15 +196,12 @@ class InferenceRecorder:
                 recording.channel,
                 inference.duration,
                 inference.batch_size,
-                confidences_of(inference.outputs),
+                confidences_of(outputs),
                 inference.missing_count,
                 error_type,
                 recording.fallback_reason,
-                recording.span.get_span_context()  # type: ignore[union-attr]  # it records
-                if recording.is_recording
-                else None,
-                ML_CONTENT_TRUNCATED in inference.inputs
-                or ML_CONTENT_TRUNCATED in inference.outputs,
+                span.get_span_context() if span is not None and recording.is_recording else None,
+                ML_CONTENT_TRUNCATED in inputs or ML_CONTENT_TRUNCATED in outputs,
             )
             if not self._put(measurement):
                 self._measurements.keep_the_count(measurement)
@@ -232,7 +214,7 @@ class InferenceRecorder:
             context_api.detach(recording.token)
         try:
             if span is not None and recording.is_recording:
-                attributes = {**inference.inputs, **inference.outputs}
+                attributes: dict[str, Any] = {**inference.inputs, **inference.outputs}
                 if not self._content_on_spans:
                     attributes = _without_feature_values(attributes)
                 if not recording.knows_size and inference.batch_size is not None:
@@ -392,10 +374,8 @@ class InferenceRecorder:
             self.failed("record_metrics", error)
 
 
-def _error_type(error: BaseException | None) -> str | None:
-    if isinstance(error, ValidationError):
-        return _REJECTED
-    return None if error is None else qualified(type(error))
+def _error_type(error: BaseException) -> str:
+    return _REJECTED if isinstance(error, ValidationError) else qualified(type(error))
 
 
 def _without_feature_values(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,11 +2,10 @@
 
 from functools import cached_property
 from logging import getLogger
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_ml.describe.arrays import Table
 from otel_ml.describe.models import Model
-from otel_ml.describe.reference import ProfileError, Reference, read_reference
 from otel_ml.describe.validation import (
     Expectation,
     Failure,
@@ -14,6 +13,9 @@ from otel_ml.describe.validation import (
     failures_of_output,
 )
 from otel_ml.settings import Settings
+
+if TYPE_CHECKING:
+    from otel_ml.describe.reference import Reference
 
 __all__ = ["Validator"]
 
@@ -32,12 +34,13 @@ class Validator:
     Attributes:
         is_on: Whether anything is checked.
         rejects: Whether a call whose input breaks a rule is not to reach its model.
+        uses_profile: Whether inputs are also compared with a profile.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.is_on = settings.validation != "off"
         self.rejects = self.is_on and settings.validation_blocks
-        self._uses_profile = settings.validation == "profile"
+        self.uses_profile = settings.validation == "profile"
         self._path = settings.profile
         self._told: set[tuple[str, str | None]] = set()
 
@@ -47,14 +50,14 @@ class Validator:
         """Return what is wrong with *table*, given to *model*, of which *expectation* is known."""
         if not self.is_on:
             return _NONE
-        reference = self._reference_of(model) if self._uses_profile else None
+        reference = self._reference_of(model) if self.uses_profile else None
         return failures_of_input(table, expectation, reference)
 
     def check_output(self, output: Any, samples: int | None) -> tuple[Failure, ...]:
         """Return what is wrong with *output*, the answer to so many *samples*."""
         return failures_of_output(output, samples) if self.is_on else _NONE
 
-    def _reference_of(self, model: Model) -> Reference | None:
+    def _reference_of(self, model: Model) -> "Reference | None":
         reference = self._reference
         if reference is None:
             return None
@@ -65,7 +68,9 @@ class Validator:
         return None
 
     @cached_property
-    def _reference(self) -> Reference | None:
+    def _reference(self) -> "Reference | None":
+        from otel_ml.describe.reference import ProfileError, read_reference  # only who has one
+
         if self._path is None:
             _logger.warning(
                 "validation asks for a profile and OTEL_ML_PROFILE names none: inputs are checked "
@@ -78,7 +83,7 @@ class Validator:
             _logger.warning("inputs are checked without a profile: %s", error)
             return None
 
-    def _tell_of_mismatch(self, reference: Reference, model: Model) -> None:
+    def _tell_of_mismatch(self, reference: "Reference", model: Model) -> None:
         if (model.name, model.version) in self._told:
             return
         self._told.add((model.name, model.version))

@@ -9,14 +9,15 @@ Usage: tools/build.sh [--if-go] [--only NAME...] [--help]
 Builds what is missing or out of date into .tools/bin, and nothing else.
 
   --if-go          without Go, say what is left out and succeed (otherwise exit code 2)
-  --only NAME...   build these alone: otelcol jaeger prometheus promtool telemetrygen
+  --only NAME...   build these alone: otelcol jaeger prometheus promtool alertmanager amtool
+                   telemetrygen
   --help           print this
 
 Exit code: 0 all built or current, 1 a build failed, 2 wrong arguments or no Go.
 TEXT
 }
 
-all_tools=(otelcol jaeger prometheus promtool telemetrygen)
+all_tools=(otelcol jaeger prometheus promtool alertmanager amtool telemetrygen)
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$here")
 bin=$root/.tools/bin
@@ -35,6 +36,10 @@ describe() {
       what='Prometheus, where metrics are stored and alerted on' ;;
     promtool) folder=prometheus package=github.com/prometheus/prometheus/cmd/promtool about='half a minute'
       what='promtool, which checks and tests Prometheus rules' ;;
+    alertmanager) folder=alertmanager package=github.com/prometheus/alertmanager/cmd/alertmanager about='a minute'
+      what='Alertmanager, which groups alerts and tells people' ;;
+    amtool) folder=alertmanager package=github.com/prometheus/alertmanager/cmd/amtool about='half a minute'
+      what='amtool, which checks its configuration' ;;
     telemetrygen) folder=telemetrygen about='a minute'
       package=github.com/open-telemetry/opentelemetry-collector-contrib/cmd/telemetrygen
       what='telemetrygen, which sends OTLP load' ;;

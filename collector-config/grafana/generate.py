@@ -22,10 +22,14 @@ HEIGHT: Final = 8
 STREAM: Final = "service_name, deployment_environment_name, ml_model_name, ml_model_version"
 FLEET: Final = 'service_name=~"$service", deployment_environment_name=~"$environment"'
 MODEL: Final = f'{FLEET}, ml_model_name="$model", ml_model_version=~"$version"'
-WINDOW: Final = f'{MODEL}, ml_window_name="$window"'
+CALLS: Final = f'{FLEET}, ml_model_name="$model"'
+# Of a model as a whole: its segments and classes have series of their own.
+WINDOW: Final = f'{MODEL}, ml_window_name="$window", ml_segment_name="", ml_prediction_label=""'
 FEATURE: Final = f'{WINDOW}, ml_feature_name=~"$feature"'
 WHO: Final = "{{ml_model_name}} {{ml_model_version}} {{deployment_environment_name}}"
 WHICH: Final = "{{ml_model_version}} {{deployment_environment_name}}"
+ANY_FEATURE: Final = f'{MODEL}, ml_feature_name=~"$feature"'
+BINS: Final = f"{STREAM}, ml_feature_name, ml_feature_bin"
 EACH_FEATURE: Final = "ml_feature_name, ml_model_version, deployment_environment_name"
 
 
@@ -326,6 +330,13 @@ def model() -> Dashboard:
                 "{{ml_model_version}} in {{deployment_environment_name}}",
             ),
             annotation(
+                "A process begins",
+                "purple",
+                f"count by (service_name, deployment_environment_name) (max by (service_name, deployment_environment_name, instance) (ml_inference_duration_seconds_count{{{CALLS}}})"
+                f" unless max by (service_name, deployment_environment_name, instance) (ml_inference_duration_seconds_count{{{CALLS}}} offset 1m))",
+                "a deploy or a restart of {{service_name}} in {{deployment_environment_name}}",
+            ),
+            annotation(
                 "Drift begins",
                 "red",
                 f"max by ({STREAM}, ml_drift_target) (increase(ml_drift_detections_total{{{WINDOW}}}[2m])) > 0",
@@ -412,6 +423,25 @@ def _drift() -> tuple[Panel, ...]:
             custom=(*STEPS, *LOGARITHMIC),
         ),
         Panel(
+            "Bins that moved most",
+            "Share of the last hour's samples that lie in a bin, less that of the reference, over all replicas: where the difference comes "
+            "from. Needs emit.feature_bins.",
+            (
+                Query(
+                    f"topk(10, abs(ml:bin:share1h{{{ANY_FEATURE}}} - on ({BINS}) ml:bin:reference)) * 0"
+                    f" + on ({BINS}) group_left () (ml:bin:share1h{{{ANY_FEATURE}}} - on ({BINS}) ml:bin:reference)",
+                    "{{ml_feature_name}} bin {{ml_feature_bin}} " + WHICH,
+                ),
+            ),
+            SHARE,
+            limits=(None, None),
+        ),
+        Panel(
+            "PSI over all replicas",
+            "Of the last hour, from the counts of every processor that sees the model. Needs emit.feature_bins.",
+            (Query(f"ml:feature:psi1h{{{ANY_FEATURE}}}", "{{ml_feature_name}} " + WHICH),),
+        ),
+        Panel(
             "Evidence of slow drift",
             "Logarithm of the evidence that gathers from window to window; 6.9 is reached once in a thousand windows without drift.",
             (
@@ -496,6 +526,29 @@ def _predictions() -> tuple[Panel, ...]:
             SHARE,
         ),
         Panel(
+            "Low confidence and its budget",
+            "Share of the last six hours, and what the model may have: twice the share of its reference.",
+            (
+                Query(f"ml:confidence:low_share6h{{{MODEL}}}", WHICH),
+                Query(f"ml:confidence:budget{{{MODEL}}}", f"budget {WHICH}"),
+            ),
+            SHARE,
+        ),
+        Panel(
+            "Confidence, as the processor counts it",
+            "Every prediction that arrived; a point leads to its trace.",
+            (
+                Query(
+                    f"sum by (le) (increase(ml_confidence_samples_bucket{{{MODEL}}}[$__rate_interval]))",
+                    "{{le}}",
+                    has_exemplars=True,
+                ),
+            ),
+            kind="heatmap",
+            limits=(None, None),
+            options=(("calculate", False), ("yAxis", {"unit": "short"})),
+        ),
+        Panel(
             "Confidence, as the service measures it",
             "Every prediction, unsampled; a point leads to its trace.",
             (
@@ -506,7 +559,7 @@ def _predictions() -> tuple[Panel, ...]:
                 ),
             ),
             kind="heatmap",
-            width=16,
+            width=WIDTH,
             limits=(None, None),
             options=(("calculate", False), ("yAxis", {"unit": "short"})),
         ),
@@ -647,13 +700,23 @@ def _environments() -> tuple[Panel, ...]:
             limits=(0, 1),
         ),
         Panel(
+            "Features less like production (PSI)",
+            "Of the last hour, of the same version; 0 is no difference. Needs emit.feature_bins.",
+            (
+                Query(
+                    f"ml:environments:psi1h{{{ANY_FEATURE}}}",
+                    "{{ml_feature_name}} " + WHICH,
+                ),
+            ),
+        ),
+        Panel(
             "Confidence less that of production",
             "Difference of the means of the last windows, of the same version.",
             (
                 Query(
                     f"{worst('ml_confidence_mean', WINDOW, STREAM)} - on (service_name, ml_model_name, ml_model_version) group_left ()"
                     f' max by (service_name, ml_model_name, ml_model_version) (ml_confidence_mean{{service_name=~"$service", deployment_environment_name="production",'
-                    ' ml_model_name="$model", ml_model_version=~"$version", ml_window_name="$window"})',
+                    ' ml_model_name="$model", ml_model_version=~"$version", ml_window_name="$window", ml_segment_name="", ml_prediction_label=""})',
                     WHICH,
                 ),
             ),
@@ -768,6 +831,7 @@ def processor() -> Dashboard:
                         "Of a step, or of telling our own metrics and events; no trace was stopped.",
                         ("ml_processor_failures_total", cause),
                         ("ml_processor_export_failed_total", place),
+                        ("ml_processor_webhooks_dropped_total", place),
                     ),
                 ),
             ),

@@ -101,6 +101,29 @@ Example: `sha256:9f2c1a7be0d4c355`.
 """
 
 
+ML_DRIFT_REFERENCE_VERSION: Final = "ml.drift.reference.version"
+"""
+Version of the model that the reference was made of.
+
+Conditionally required on `ml.reference.age` and `ml.reference.samples` if it is another one
+than that of the stream.
+
+Example: `2`.
+"""
+
+
+ML_DRIFT_REFERENCE_PROVISIONAL: Final = "ml.drift.reference.provisional"
+"""
+Whether rows are still being added to the reference.
+
+Nothing raises an alarm until it is complete.
+
+Conditionally required on `ml.reference.age` and `ml.reference.samples` if it is provisional.
+
+Example: `true`.
+"""
+
+
 ML_DRIFT_FEATURES: Final = "ml.drift.features"
 """
 Names of the features that drift most, the most drifted first.
@@ -257,16 +280,6 @@ versions of all packages: equal where the same software runs.
 Required on `ml.environment`.
 
 Example: `5d0c81f2a64b97e3`.
-"""
-
-
-ML_ENVIRONMENT_PACKAGES: Final = "ml.environment.packages"
-"""
-Packages that matter to models, with their versions.
-
-Opt-in on `ml.model.load`.
-
-Example: `["numpy==2.3.1", "scikit-learn==1.9.1"]`.
 """
 
 
@@ -570,7 +583,7 @@ Names of the features, in their order.
 A column that stands for one category carries that category in its name, so names are written
 only when asked for.
 
-Opt-in on `ml.inference` and `ml.model.load`.
+Opt-in on `ml.model.load`.
 
 Example: `["age", "amount"]`.
 """
@@ -582,7 +595,7 @@ Hash of the names and types of the features, in their order.
 
 64 bits in hexadecimal.
 
-Recommended on `ml.inference` and `ml.model.load`.
+Recommended on `ml.inference`.
 
 Example: `9f2c1a7be0d4c355`.
 """
@@ -703,11 +716,11 @@ ML_FEATURE_NAME: Final = "ml.feature.name"
 """
 Name of the feature.
 
-Conditionally required on 4 metrics if the target is a feature. Opt-in on
-`ml.input.missing_values`, `ml.feature.staleness` and `ml.validation.failures`. Required on 7
-metrics. Conditionally required on `ml.drift.detected` if `ml.drift.target` is `feature` or the
-alarm names a single feature. Conditionally required on `ml.validation.failure` if the rule is
-about one feature whose name is known.
+Conditionally required on 4 metrics if the target is a feature. Required on 7 metrics. Opt-in on
+`ml.feature.staleness`. Opt-in on `ml.validation.failures` only for rules of a profile, and at
+most 256 features of a process. Conditionally required on `ml.drift.detected` if
+`ml.drift.target` is `feature` or the alarm names a single feature. Conditionally required on
+`ml.validation.failure` if the rule is about one feature whose name is known.
 
 Example: `amount`.
 """
@@ -824,8 +837,7 @@ Movable name under which a registry served the model.
 An alias or a stage. It says what was asked for, `ml.model.version` what was answered with; low
 cardinality.
 
-Opt-in on `ml.inference`, `ml.model.load`, `ml.inference.duration` and
-`ml.inference.predictions`.
+Opt-in on `ml.inference` and `ml.model.load`.
 
 Example: `champion`.
 """
@@ -851,16 +863,6 @@ As the framework names the type, without its own prefix.
 Recommended on `ml.inference`, `ml.model.load` and `ml.model`.
 
 Example: `float32`.
-"""
-
-
-ML_MODEL_PARAMETER_COUNT: Final = "ml.model.parameter.count"
-"""
-Number of weights of the model.
-
-Opt-in on `ml.inference`, `ml.model.load` and `ml.model`.
-
-Example: `66955010`.
 """
 
 
@@ -925,8 +927,7 @@ Device that the model runs on.
 
 As the framework names it. The physical device is told by `hw.*`.
 
-Recommended on `ml.inference`, `ml.model.load` and `ml.training`. Opt-in on
-`ml.inference.duration` and `ml.inference.predictions`.
+Recommended on `ml.inference`, `ml.model.load` and `ml.training`.
 
 Example: `cpu`.
 """
@@ -989,9 +990,9 @@ Predicted class of the sample.
 Classes are text; integral numbers have no fraction (`1`, never `1.0`).
 
 Opt-in on `ml.feedback` and `ml.feedback` only if the feedback repeats what was predicted, so
-that nobody has to look it up. Recommended on `ml.inference` and `ml.prediction.details`. Opt-in
-on 7 metrics only for models of at most 50 classes. Conditionally required on
-`ml.prediction.samples` unless the point counts the rest, which carries `otel.metric.overflow`.
+that nobody has to look it up. Recommended on `ml.inference` and `ml.prediction.details`.
+Conditionally required on `ml.prediction.samples` unless the point counts the rest, which
+carries `otel.metric.overflow`. Opt-in on 5 metrics only for models of at most 50 classes.
 
 Example: `fraud`.
 """
@@ -1410,18 +1411,6 @@ Example: `[0, 120]`.
 """
 
 
-ML_VALIDATION_OBSERVED: Final = "ml.validation.observed"
-"""
-What was there instead.
-
-It may be personal data.
-
-Opt-in on `ml.validation.failure`.
-
-Example: `-3`.
-"""
-
-
 ARTIFACT_FILENAME: Final = "artifact.filename"
 """
 Name of the file that the model was read from.
@@ -1462,8 +1451,7 @@ CODE_FUNCTION_NAME: Final = "code.function.name"
 """
 Qualified name of the function or method that was called.
 
-Recommended on `ml.evaluation`, `ml.explain`, `ml.inference`, `ml.model.load`,
-`ml.pipeline.step` and `ml.training`.
+Recommended on `ml.inference`, `ml.model.load`, `ml.pipeline.step` and `ml.training`.
 
 Example: `sklearn.linear_model.LogisticRegression.predict_proba`.
 
@@ -1627,7 +1615,10 @@ class MlDriftMethodValues(str, Enum):
     """Largest difference of two shares."""
 
     PCA_RECONSTRUCTION = "pca_reconstruction"
-    """Error of reconstruction from principal components."""
+    """Mean error of reconstruction from principal components."""
+
+    RANK_CORRELATION = "rank_correlation"
+    """Largest change of a correlation of two features by rank."""
 
     ADWIN = "adwin"
     """Adaptive windowing."""
@@ -2003,6 +1994,3 @@ class MlValidationRuleValues(str, Enum):
 
     IMPROBABLE = "improbable"
     """Probabilities lie between 0 and 1 and add up to 1."""
-
-    CUSTOM = "custom"
-    """A rule of the user's own."""

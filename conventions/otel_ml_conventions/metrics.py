@@ -524,6 +524,17 @@ Counter, int, unit `{span}`. In Prometheus `ml_processor_verdicts_dropped_total`
 """
 
 
+METRIC_ML_PROCESSOR_WEBHOOKS_DROPPED: Final = "ml.processor.webhooks_dropped"
+"""
+Number of events that the webhook could not deliver.
+
+Because too many waited, nobody took them for a day, or the processor ended. An event that is
+tried again is not among them.
+
+Counter, int, unit `{event}`. In Prometheus `ml_processor_webhooks_dropped_total`.
+"""
+
+
 METRIC_ML_PROCESSOR_STRIPPED: Final = "ml.processor.stripped"
 """
 Number of attributes with content that were taken off before spans were passed on.
@@ -1113,6 +1124,14 @@ DEFINITIONS: Final[Mapping[str, MetricDefinition]] = {
         "counter",
         "{span}",
         "Number of verdict spans left out by the rate limit.",
+        "int",
+        (),
+    ),
+    METRIC_ML_PROCESSOR_WEBHOOKS_DROPPED: MetricDefinition(
+        METRIC_ML_PROCESSOR_WEBHOOKS_DROPPED,
+        "counter",
+        "{event}",
+        "Number of events that the webhook could not deliver.",
         "int",
         (),
     ),

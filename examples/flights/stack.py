@@ -97,6 +97,7 @@ def parts_with_servers(
         "JAEGER_QUERY_ENDPOINT": at.jaeger_query,
         "JAEGER_QUERY_GRPC_ENDPOINT": at.jaeger_query_grpc,
         "JAEGER_HEALTH_ENDPOINT": at.jaeger_health,
+        "JAEGER_UI_CONFIG": str(_CONFIG / "jaeger-ui.json"),
         "PROMETHEUS_ENDPOINT": f"http://{at.prometheus}/api/v1/otlp",
     }
     environment = _environment(where)
@@ -137,14 +138,16 @@ def _environment(ours: Mapping[str, str]) -> dict[str, str]:
 
 
 def _prometheus(at: Addresses, files: Files, program: str) -> Part:
-    # Prometheus takes no environment variables in targets, so the address is put into a copy of the file.
+    # Prometheus takes no environment variables, so the address is put into a copy of the file, whose rules stay where they are.
     config = files.scratch / "prometheus.yaml"
     text = (_CONFIG / "prometheus.yaml").read_text()
-    config.write_text(text.replace("127.0.0.1:19464", at.processor_page))
+    text = text.replace("127.0.0.1:19464", at.processor_page)
+    config.write_text(text.replace("  - prometheus/", f"  - {_CONFIG}/prometheus/"))
     command = (
         program,
         f"--config.file={config}",
         "--web.enable-otlp-receiver",
+        "--enable-feature=exemplar-storage",
         f"--web.listen-address={at.prometheus}",
         f"--storage.tsdb.path={files.scratch / 'prometheus'}",
     )

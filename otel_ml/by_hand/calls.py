@@ -11,6 +11,7 @@ from opentelemetry import context as context_api
 from opentelemetry import trace
 
 from otel_ml.by_hand.capture import Capture, capture_of, table_of
+from otel_ml.by_hand.checks import Checks
 from otel_ml.by_hand.operations import version_of
 from otel_ml.by_hand.outputs import (
     UnreadableError,
@@ -31,6 +32,7 @@ from otel_ml.describe.inputs import describe_form
 from otel_ml.describe.models import Model
 from otel_ml.describe.probabilities import class_label
 from otel_ml.describe.samples import draw_rows
+from otel_ml.describe.validation import ValidationError
 from otel_ml.describe.values import Facts
 from otel_ml.in_force import in_force
 from otel_ml.record.channel import Channel
@@ -62,12 +64,15 @@ class Identity(NamedTuple):
         if channel is None:
             if len(channels) >= _MAX_CHANNELS:  # somebody puts what varies into a name
                 channels.clear()
-            model = Model(
-                self.name, self.version, "", self.framework, version_of(self.framework), self.task
-            )
-            channel = recorder.channel(model, self.operation, self.function_name)
+            channel = recorder.channel(self.model(), self.operation, self.function_name)
             channels[self] = channel
         return channel
+
+    def model(self) -> Model:
+        """Return the model, as far as it is told."""
+        return Model(
+            self.name, self.version, "", self.framework, version_of(self.framework), self.task
+        )
 
 
 class Call:
@@ -81,6 +86,7 @@ class Call:
     __slots__ = (
         "_batch_size",
         "_capture",
+        "_checks",
         "_facts",
         "_feature_names",
         "_features",
@@ -100,6 +106,7 @@ class Call:
 
     _recorder: InferenceRecorder
     _capture: Capture
+    _checks: Checks
     _table: Table
 
     def __init__(
@@ -171,7 +178,22 @@ class Call:
             score: An uncalibrated score.
             embedding: The vector, of which dimension and length are told.
         """
-        if self._recording is None or not self._capture.tells_outputs:
+        if self._recording is None:
+            return
+        answers = {
+            "label": label,
+            "labels": labels,
+            "probabilities": probabilities,
+            "confidence": confidence,
+            "value": value,
+            "interval": interval,
+            "score": score,
+            "embedding": embedding,
+        }
+        for name, answer in answers.items():
+            if answer is not None:
+                self._checks.look_at_output(name, answer, self._table.rows)
+        if not self._capture.tells_outputs:
             return
         if probabilities is not None:
             self._tell(self._probabilities, probabilities, classes)
@@ -250,12 +272,15 @@ class Call:
                 self._begin(recorder, is_current=is_current)
             else:
                 self._outer = recent.under_way()
+        except ValidationError:  # of which the settings say that it is the caller's
+            raise
         except Exception as error:  # noqa: BLE001 - what a user gives may raise anything
             recorder.failed("begin_inference", error)
 
     def _begin(self, recorder: InferenceRecorder, *, is_current: bool) -> None:
         self._recorder = recorder
         self._capture = capture_of(recorder)
+        self._checks = Checks(recorder)
         self._table = self._read_features()
         links = _links(self._links) if self._links else None
         channel = self._identity.channel(recorder)
@@ -267,6 +292,19 @@ class Call:
             self._describe_input(self._recording)
         except Exception as error:  # noqa: BLE001 - an input of the user's may raise anything
             recorder.failed("describe_input", error)
+        if self._features is not None:
+            self._validate_input()
+
+    def _validate_input(self) -> None:
+        try:
+            self._checks.look_at_input(self._table, self._names(), self._identity.model())
+        except ValidationError as rejection:
+            self.close(rejection)
+            raise
+
+    def _names(self) -> tuple[str, ...] | None:
+        """Return the names of the columns that the caller gave."""
+        return None if self._feature_names is None else tuple(map(str, self._feature_names))
 
     def _read_features(self) -> Table:
         try:
@@ -282,13 +320,16 @@ class Call:
             return
         facts = {**self._facts, keys.ML_PREDICTION_ID: recording.prediction_id}
         self._inputs = {key: fact for key, fact in facts.items() if fact is not None}
-        names = None if self._feature_names is None else tuple(map(str, self._feature_names))
+        names = self._names()
         self._inputs.update(describe_form(table, names, self._missing_count))
         # Before the call, for a model may work in place on what it is given.
         content = self._capture.content(table, names)
         if content is not None:
             self._inputs.update(content.facts)
             self._rows = content.rows
+        told = self._capture.input_hash(table, names)
+        if told is not None:
+            self._inputs[keys.ML_INPUT_HASH] = told
 
     def _positions(self, length: int) -> Sequence[int]:
         """Return the positions of the samples whose inputs are captured, or else might have been."""
@@ -324,8 +365,9 @@ class Call:
         duration, now = perf_counter() - recording.started, time_ns()
         size = self._table.rows if self._batch_size is None else self._batch_size
         facts: Facts = self._outputs if error is None else {}
+        judged = self._checks.told_of(recording, error)
         if recording.is_recording:
-            facts = self._capture.filtered({**self._inputs, **facts}, recording.span)
+            facts = self._capture.filtered({**self._inputs, **facts, **judged}, recording.span)
         self._recorder.end(
             recording, Inference(size, duration, now, self._missing_count, {}, facts, error)
         )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_ml.describe.arrays import Table, read_table
+from otel_ml.describe.input_hash import InputHash
 from otel_ml.describe.samples import Content, ContentPolicy
 from otel_ml.describe.values import Facts
 from otel_ml.hooks import ContentHook
@@ -44,6 +45,14 @@ class Capture:
             settings.feature_allowlist,
             settings.feature_denylist,
         )
+        self._input_hash: InputHash | None = None
+        if settings.capture_input_hash:
+            self._input_hash = InputHash(
+                settings.input_hash_key,
+                settings.capture_max_rows,
+                settings.feature_allowlist,
+                settings.feature_denylist,
+            )
         self._hook: ContentHook | None = None
         if settings.content_hook is not None:
             self._hook = ContentHook(settings.content_hook, recorder.failed)
@@ -51,6 +60,10 @@ class Capture:
     def content(self, table: Table, names: tuple[str, ...] | None) -> Content | None:
         """Return the feature values of *table* that may leave, None where none may."""
         return None if self._is_off else self._policy.capture(table, names)
+
+    def input_hash(self, table: Table, names: tuple[str, ...] | None) -> str | None:
+        """Return the keyed hash of *table*, None where none is asked for or it has none."""
+        return None if self._input_hash is None else self._input_hash.of(table, names)
 
     def permits(self, feature: str | None) -> bool:
         """Whether something of *feature* may leave; of one without a name where there is no list."""

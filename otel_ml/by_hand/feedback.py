@@ -1,5 +1,6 @@
 """What is learned of a prediction later: the true answer, or whether it was right."""
 
+from datetime import datetime
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -34,6 +35,9 @@ def record_feedback(
     index: int | None = None,
     model: str | None = None,
     version: str | None = None,
+    predicted_label: object = None,
+    predicted_confidence: float | None = None,
+    predicted_at: datetime | None = None,
 ) -> None:
     """
     Say what was learned of *prediction*; at least one of label, value, score and correct.
@@ -43,7 +47,8 @@ def record_feedback(
     the inference is over, it is a span `ml.feedback` that links to it instead.
 
     What is given here leaves the process: giving it is asking for that. Nothing is raised; feedback
-    that says nothing, or names an unknown source, is counted and logged once.
+    that says nothing, or cannot be read, is counted and logged once. Who tells what was predicted
+    too, and when, spares a receiver the search for the prediction: it may be months old.
 
     Args:
         prediction: The id of the prediction, or the span context (or span) of the inference.
@@ -55,6 +60,9 @@ def record_feedback(
         index: Position of the sample in its batch, from 0.
         model: Name of the model, where the inference was made elsewhere.
         version: Version of the model, likewise.
+        predicted_label: The class that was predicted.
+        predicted_confidence: The probability that the model gave it, from 0 to 1.
+        predicted_at: When it was predicted, with the offset from UTC.
     """
     recorder = in_force()
     if not recorder.is_enabled():
@@ -66,7 +74,10 @@ def record_feedback(
             return
         if source is not None:
             told[keys.ML_FEEDBACK_SOURCE] = str(source)
+        told |= _predicted(predicted_label, predicted_confidence, predicted_at)
         _record(recorder, find(prediction, model, version, index), told)
+    except _UnreadableError as error:
+        recorder.refused("record_feedback", str(error))
     except Exception as error:  # noqa: BLE001 - what a user gives may raise anything
         recorder.failed("record_feedback", error)
 
@@ -83,6 +94,25 @@ def _told(
         told[keys.ML_FEEDBACK_SCORE] = float(score)
     if correct is not None:
         told[keys.ML_FEEDBACK_CORRECT] = bool(correct)
+    return told
+
+
+class _UnreadableError(ValueError):
+    """What was told of the prediction cannot be meant so."""
+
+
+def _predicted(label: object, confidence: float | None, moment: datetime | None) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    if label is not None:
+        told[keys.ML_PREDICTION_LABEL] = class_label(label)
+    if confidence is not None:
+        if not 0.0 <= float(confidence) <= 1.0:
+            raise _UnreadableError("expected a predicted_confidence between 0 and 1")
+        told[keys.ML_PREDICTION_CONFIDENCE] = float(confidence)
+    if moment is not None:
+        if moment.tzinfo is None:
+            raise _UnreadableError("expected a predicted_at with its offset from UTC, found none")
+        told[keys.ML_PREDICTION_TIME] = moment.isoformat()
     return told
 
 

@@ -8,7 +8,7 @@ is left alone. Nothing is converted as a whole, no iterator is consumed.
 
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from hashlib import blake2b
@@ -51,6 +51,14 @@ class Table:
             self.columns = shape[1]
         elif axes > _TABLE_AXES:
             self.tensor_shape = shape
+
+    def layout(self) -> Hashable | None:
+        """
+        Return what is another one where number, names or types of the columns are others.
+
+        None where names and types are had as quickly, or the input is a tensor.
+        """
+        return None
 
     def names(self) -> tuple[str, ...] | None:
         """Return the names of the columns where the input carries them."""
@@ -162,22 +170,25 @@ class _Array(Table):
         self._array = array
         self._is_finite: bool | None = None  # looked at once: that is a pass over the array
 
+    def layout(self) -> Hashable | None:
+        return None if self.columns is None else (self._array.dtype, self.columns)
+
     def types(self) -> _Types:
         return (_type_name(self._array.dtype),)
 
     def missing(self) -> int | None:
         array = self._array
         kind, cells = array.dtype.kind, array.size
+        if kind == "f" and cells <= _MAX_COUNTED_CELLS:
+            self._is_finite = _is_finite(array)
+            if self._is_finite:
+                return 0
         if kind in _NEVER_MISSING:
             return 0
         if kind == "O":
             return _count_missing(array.ravel()) if cells <= _MAX_COUNTED_OBJECTS else None
         if cells > _MAX_COUNTED_CELLS or kind == "V":
             return None
-        if kind == "f":
-            self._is_finite = _is_finite(array)
-            if self._is_finite:
-                return 0
         return int((array != array).sum())  # noqa: PLR0124 - NaN and NaT differ from themselves
 
     def is_sound(self) -> bool | None:

@@ -1,6 +1,6 @@
 """A keyed hash of an input: the same input is known again by it, and nothing else is."""
 
-import secrets
+import os
 import sys
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -16,7 +16,7 @@ _HASH_BYTES: Final = 8
 _UNBOUNDED: Final = sys.maxsize
 
 # For who gives no key: equal inputs are known again in this process and its forks alone.
-_KEY_OF_THIS_PROCESS: Final = secrets.token_bytes(blake2b.MAX_KEY_SIZE)
+_KEY_OF_THIS_PROCESS: Final = os.urandom(blake2b.MAX_KEY_SIZE)
 
 
 class InputHash:

@@ -1,12 +1,59 @@
 """What is told of the form of an input, whatever its values."""
 
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from otel_ml.describe.arrays import Table, schema_hash
 from otel_ml.describe.samples import names_in_force
+from otel_ml.describe.validation import Expectation, has_expected_form
+from otel_ml.describe.values import Facts
 from otel_ml_conventions import attributes as keys
 
-__all__ = ["describe_form"]
+__all__ = ["Form", "Forms", "describe_form"]
+
+_MAX_FORMS: Final = 64
+
+
+class Form(NamedTuple):
+    """
+    What inputs that differ in nothing but their rows and values have in common.
+
+    Attributes:
+        facts: What `describe_form` tells of them, but missing values.
+        is_expected: Whether it is the form that the model takes.
+    """
+
+    facts: Facts
+    is_expected: bool
+
+
+class Forms:
+    """
+    The forms of the inputs of one model, each looked at once.
+
+    Args:
+        names: The model's names of the columns, for inputs that carry none.
+        expectation: What the model says of its inputs.
+    """
+
+    def __init__(self, names: tuple[str, ...] | None, expectation: Expectation) -> None:
+        self._names = names
+        self._expectation = expectation
+        self._forms: dict[object, Form] = {}
+
+    def of(self, table: Table) -> Form | None:
+        """Return the form of *table*; None where looking at it is as quick as knowing it again."""
+        layout = table.layout()
+        form = self._forms.get(layout)
+        if form is None and layout is not None:
+            form = self._look_at(table)
+            if len(self._forms) < _MAX_FORMS:
+                self._forms[layout] = form
+        return form
+
+    def _look_at(self, table: Table) -> Form:
+        return Form(
+            describe_form(table, self._names, None), has_expected_form(table, self._expectation)
+        )
 
 
 def describe_form(

@@ -3,7 +3,7 @@
 import sys
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from otel_ml.describe.values import Facts
@@ -51,8 +51,7 @@ class ByIdentity(Generic[_Fact]):
         self.changes += 1
 
 
-@dataclass(frozen=True, slots=True)
-class Registration:
+class Registration(NamedTuple):
     """What a user said of one model object; None where nothing was said."""
 
     name: str | None = None
@@ -62,8 +61,7 @@ class Registration:
     task: MlTaskTypeValues | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
+class Model(NamedTuple):
     """The identity of a model, as it goes on the wire; *facts* are what else spans tell of it."""
 
     name: str
@@ -72,7 +70,7 @@ class Model:
     framework: str
     framework_version: str | None
     task: str | None
-    facts: Facts = field(default_factory=dict)
+    facts: Facts = MappingProxyType({})
 
 
 class Framework(NamedTuple):

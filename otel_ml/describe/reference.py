@@ -153,7 +153,9 @@ def _is_finite(number: float) -> bool:
 def _categories(column: Mapping[str, Any], place: str) -> frozenset[str] | None:
     names = _texts(column, "categories", place)
     others = _texts(column, "other_known", place)
-    return None if len(others) >= _MAX_OTHER_KNOWN else frozenset(names + others)
+    # Where some were too rare to be named, any name may be one of those.
+    is_open = len(others) >= _MAX_OTHER_KNOWN or _get(column, "unseen", int, place, 0) > 0
+    return None if is_open else frozenset(names + others)
 
 
 def _texts(column: Mapping[str, Any], key: str, place: str) -> list[str]:

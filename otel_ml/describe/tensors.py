@@ -4,7 +4,7 @@ Tensors: their shape and type from wherever they are, their values only from the
 A device is never asked for a value: that would wait for everything it has yet to do.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final
@@ -55,6 +55,9 @@ class _Tensor(Table):
         super().__init__(shape if _INTEGERS.issuperset(map(type, shape)) else None)
         self._tensor = tensor
         self._values: Table | None = None
+
+    def layout(self) -> Hashable | None:
+        return None if self.columns is None else (self._tensor.dtype, self.columns)
 
     def types(self) -> tuple[str, ...]:
         return (type_name(self._tensor.dtype),)

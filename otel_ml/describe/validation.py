@@ -4,16 +4,18 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice, repeat
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_ml.describe.arrays import Table, read_table
 from otel_ml.describe.columns import Column, read_columns
 from otel_ml.describe.probabilities import class_label
-from otel_ml.describe.reference import Reference, ReferenceFeature
 from otel_ml.describe.samples import names_in_force
 from otel_ml.describe.values import Facts
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import MlValidationResultValues, MlValidationRuleValues
+
+if TYPE_CHECKING:  # only who has a profile needs what reads one
+    from otel_ml.describe.reference import Reference, ReferenceFeature
 
 __all__ = [
     "Expectation",
@@ -21,6 +23,7 @@ __all__ = [
     "ValidationError",
     "failures_of_input",
     "failures_of_output",
+    "has_expected_form",
     "validation_facts",
 ]
 
@@ -117,7 +120,7 @@ def validation_facts(failures: Sequence[Failure], *, is_rejected: bool) -> Facts
 
 
 def failures_of_input(
-    table: Table, expectation: Expectation, reference: Reference | None = None
+    table: Table, expectation: Expectation, reference: "Reference | None" = None
 ) -> tuple[Failure, ...]:
     """
     Return which rules *table* breaks, once per feature and rule, however many samples do.
@@ -153,9 +156,14 @@ def failures_of_input(
 
 def _is_usual(table: Table, expectation: Expectation) -> bool:
     """Whether nothing can be wrong: almost all calls, in the caller's time; what is odd is looked at rule by rule."""
-    known = expectation.feature_names
-    if not table.rows or not table.columns or not table.is_sound():
+    return bool(table.rows and table.is_sound()) and has_expected_form(table, expectation)
+
+
+def has_expected_form(table: Table, expectation: Expectation) -> bool:
+    """Whether number, names and types of the columns of *table* are what the model says; not where that is open."""
+    if not table.columns:
         return False
+    known = expectation.feature_names
     count = expectation.feature_count if known is None else len(known)
     if count not in {None, table.columns} or table.names() not in {None, known}:
         return False
@@ -237,7 +245,7 @@ def _of_unsound(columns: Sequence[Column], names: Iterable[str | None]) -> Itera
 
 
 def _against_reference(
-    table: Table, expectation: Expectation, reference: Reference
+    table: Table, expectation: Expectation, reference: "Reference"
 ) -> Iterator[Failure]:
     known = tuple(feature.name for feature in reference.features)
     names = names_in_force(table, expectation.feature_names)
@@ -253,7 +261,7 @@ def _against_reference(
             yield from _against_feature(column, feature)
 
 
-def _against_feature(column: Column, feature: ReferenceFeature) -> Iterator[Failure]:
+def _against_feature(column: Column, feature: "ReferenceFeature") -> Iterator[Failure]:
     name = class_label(feature.name)
     if column.has_missing and not feature.takes_missing:
         yield _MISSING_VALUE._replace(feature=name)
@@ -269,7 +277,7 @@ def _against_feature(column: Column, feature: ReferenceFeature) -> Iterator[Fail
         yield Failure(_CATEGORY, name, f"one of {len(known)} categories")
 
 
-def _is_out_of_range(column: Column, feature: ReferenceFeature) -> bool:
+def _is_out_of_range(column: Column, feature: "ReferenceFeature") -> bool:
     return (
         column.low < feature.low - abs(feature.low) * _SINGLE_PRECISION
         or column.high > feature.high + abs(feature.high) * _SINGLE_PRECISION
@@ -288,10 +296,9 @@ def failures_of_output(output: Any, samples: int | None = None) -> tuple[Failure
     passes: it is the logarithm of an impossible class. Of arrays in a list, a tuple or a map the
     first 16 are looked at.
     """
-    if _is_sound_array(output):
+    parts = output if type(output) is list else (output,)
+    if 0 < len(parts) <= _MAX_PARTS and all(map(_is_sound_array, parts)):
         return ()
-    if isinstance(output, list) and len(output) == 1 and getattr(output[0], "shape", None):
-        output = output[0]  # in the caller's time: one output of several that there might be
     if not isinstance(output, (dict, list, tuple)):
         return _of_part(output, samples)
     found = (failure for part in _parts(output) for failure in _of_part(part, samples))

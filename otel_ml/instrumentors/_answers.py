@@ -1,8 +1,8 @@
 """What an output holds, where that is known, and what may be told of it."""
 
-from collections.abc import Mapping, Sequence
-from enum import Enum, auto
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from enum import IntEnum, auto
+from typing import Any, ClassVar, Final
 
 from otel_ml.describe.probabilities import (
     describe_classes,
@@ -23,7 +23,7 @@ __all__ = ["Answer", "Answers"]
 _NOT_TOLD: Final[Facts] = {}
 
 
-class Answer(Enum):
+class Answer(IntEnum):  # of which a dictionary finds the hash without asking Python
     """What an output holds of each sample."""
 
     CLASSES = auto()
@@ -66,28 +66,27 @@ class Answers:
         rows = captured.positions(length) if length else None
         if not rows:
             return describe_shape(output)
-        described = self._describe(answer, output, rows, is_told=captured.is_told)
+        describe = self._describers.get(answer)
+        described = None if describe is None else describe(self, output, rows, captured.is_told)
         return describe_shape(output) if described is None else described
 
-    def _describe(
-        self, answer: Answer, output: Any, rows: Sequence[int], *, is_told: bool
-    ) -> Facts | None:
-        if answer is Answer.CLASSES:
-            return describe_classes(output, rows, self._names)
-        if answer is Answer.NUMBERS:
-            return self._if_told(describe_numbers(output, rows))
-        if answer is Answer.SCORES:
-            return self._if_told(describe_scores(output, rows))
-        if answer is Answer.UNKNOWN:
-            return None
-        are_logarithms = answer is Answer.LOGARITHMS
-        return self._probabilities(output, rows, are_logarithms=are_logarithms, is_told=is_told)
+    def _classes(self, output: Any, rows: Sequence[int], _is_told: bool) -> Facts | None:
+        return describe_classes(output, rows, self._names)
 
-    def _if_told(self, numbers: Facts | None) -> Facts | None:
+    def _numbers(self, output: Any, rows: Sequence[int], _is_told: bool) -> Facts | None:
+        return self._if_all_is_told(describe_numbers(output, rows))
+
+    def _scores(self, output: Any, rows: Sequence[int], _is_told: bool) -> Facts | None:
+        return self._if_all_is_told(describe_scores(output, rows))
+
+    def _if_all_is_told(self, numbers: Facts | None) -> Facts | None:
         return numbers if numbers is None or self._tells_all else _NOT_TOLD
 
+    def _logarithms(self, output: Any, rows: Sequence[int], is_told: bool) -> Facts | None:
+        return self._probabilities(output, rows, is_told, are_logarithms=True)
+
     def _probabilities(
-        self, output: Any, rows: Sequence[int], *, are_logarithms: bool, is_told: bool
+        self, output: Any, rows: Sequence[int], is_told: bool, *, are_logarithms: bool = False
     ) -> Facts | None:
         if not is_told:
             return describe_confidences(output, rows, are_logarithms=are_logarithms)
@@ -103,6 +102,15 @@ class Answers:
             output, rows, labels, self._max_bytes, are_logarithms=are_logarithms
         )
         return {**described, keys.ML_PREDICTION_PROBABILITIES: text}
+
+    # Of an output, the samples in it that are captured, and whether more than confidences is told.
+    _describers: ClassVar[Mapping[Answer, Callable[..., Facts | None]]] = {
+        Answer.CLASSES: _classes,
+        Answer.PROBABILITIES: _probabilities,
+        Answer.LOGARITHMS: _logarithms,
+        Answer.NUMBERS: _numbers,
+        Answer.SCORES: _scores,
+    }
 
 
 def _length(output: Any) -> int | None:

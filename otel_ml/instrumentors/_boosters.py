@@ -29,16 +29,16 @@ _MARGINS: Final = ("raw_score", "output_margin")
 
 def only_predictions(observer: Observer) -> Callable[..., Any]:
     """Return *observer*'s `observe` for calls that predict; others are called and nothing else."""
+    observe_call = observer.observe
 
     def observe(
         original: Callable[..., Any], method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        has_options = bool(kwargs) or len(args) > _MODEL_AND_INPUT
-        if has_options and any(
+        if (kwargs or len(args) > _MODEL_AND_INPUT) and any(
             _is_set(argument(original, args, kwargs, name)) for name in _NO_PREDICTION
         ):
             return original(*args, **kwargs)
-        return observer.observe(original, method, args, kwargs)
+        return observe_call(original, method, args, kwargs)
 
     return observe
 

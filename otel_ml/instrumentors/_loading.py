@@ -55,11 +55,13 @@ class Loaded(NamedTuple):
         model: The object whose methods will be called; None where loading failed.
         source: Path or address that it came from, None where that is not known.
         facts: What else is known of where it came from.
+        file: Path of the file that holds the model, where *source* is a folder or an address.
     """
 
     model: Any
     source: str | None
     facts: Facts = MappingProxyType({})
+    file: str | None = None
 
 
 def file_of(place: Any) -> str | None:
@@ -169,11 +171,12 @@ class Loading:
         span = self._recorder.start(f"{_LOAD} {name}" if name else _LOAD, facts, None, began)
         if span is None:
             return
-        if loaded.source is None or not span.is_recording():
+        file = loaded.file or loaded.source
+        if file is None or not span.is_recording():
             self._recorder.finish(span, {}, error, ended)
             return
         # Not a daemon: a program that ends at once waits for the hash, and the span is not lost.
-        arguments = span, loaded.source, error, ended
+        arguments = span, file, error, ended
         thread = Thread(target=self._finish, args=arguments, name="otel-ml-load")
         _hashing.add(thread)
         thread.start()
@@ -183,9 +186,9 @@ class Loading:
         return self._read(self._settings, model, is_part)
 
     def _finish(
-        self, span: "trace.Span", source: str, error: BaseException | None, ended_ns: int
+        self, span: "trace.Span", file: str, error: BaseException | None, ended_ns: int
     ) -> None:
-        self._recorder.finish(span, _artifact(source), error, ended_ns)
+        self._recorder.finish(span, _artifact(file), error, ended_ns)
 
     def _facts(
         self, subject: Subject | None, source: str | None, place: str
@@ -223,9 +226,9 @@ class Loading:
             self._recorder.count_loaded(1, of_metrics)
 
 
-def _artifact(source: str) -> dict[str, Any]:
-    """Return name and SHA-256 of the file *source*; nothing where it is no file of this machine."""
-    path = Path(source)
+def _artifact(file: str) -> dict[str, Any]:
+    """Return name and SHA-256 of *file*; nothing where it is no file of this machine."""
+    path = Path(file)
     with suppress(OSError):
         if path.is_file():
             facts = {keys.ARTIFACT_FILENAME: path.name}

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import lru_cache, partial
+from functools import lru_cache
 from time import perf_counter, time_ns
 from types import CodeType
 from typing import Any, Final, NamedTuple, Protocol
 
 from otel_ml.describe.arrays import Table, read_table
 from otel_ml.describe.input_hash import InputHash
-from otel_ml.describe.inputs import describe_form
+from otel_ml.describe.inputs import Forms, describe_form
 from otel_ml.describe.models import ByIdentity, Model, registrations
 from otel_ml.describe.samples import ContentPolicy, draw_rows
 from otel_ml.describe.validation import Expectation, Failure, ValidationError, validation_facts
@@ -21,6 +21,7 @@ from otel_ml.running import NO_INFERENCE, NOTHING, running
 from otel_ml.settings import Settings
 from otel_ml_conventions.attributes import (
     ML_INPUT_HASH,
+    ML_INPUT_MISSING_COUNT,
     ML_PREDICTION_CONFIDENCE,
     ML_PREDICTION_CONFIDENCES,
     MlOperationNameValues,
@@ -43,7 +44,6 @@ _Kwargs = dict[str, Any]
 _Function = Callable[..., Any]
 
 _UNKNOWN: Final[Facts] = {}
-_CONFIDENT: Final = frozenset({ML_PREDICTION_CONFIDENCE, ML_PREDICTION_CONFIDENCES})
 
 
 class _Known(NamedTuple):
@@ -51,6 +51,7 @@ class _Known(NamedTuple):
 
     subject: "Subject"
     expectation: Expectation
+    forms: Forms
     channels: dict[str, Channel]
 
 
@@ -100,60 +101,46 @@ class Captured(Protocol):
 class Call:
     """A call under way: what is known of it before its model has answered."""
 
-    __slots__ = (
-        "_asked",
-        "_max_rows",
-        "content_rows",
-        "expectation",
-        "failures",
-        "inputs",
-        "is_told",
-        "method",
-        "missing_count",
-        "model",
-        "permits_content",
-        "recording",
-        "started",
-        "subject",
-        "table",
-    )
+    # What most calls leave as it is, so that only the others set it.
+    content_rows: Sequence[int] | None = None
+    failures: tuple[Failure, ...] = ()
+    missing_count: int | None = None
+    permits_content = True
+    started = 0.0
 
     def __init__(
         self,
-        model: Any,
-        subject: Subject,
-        expectation: Expectation,
+        known: _Known,
         method: str,
-        asked: Callable[[str], Any],
+        asked: tuple[_Function | None, _Args, _Kwargs],
         table: Table,
         recording: Recording,
         max_rows: int,
     ) -> None:
-        self.model = model
+        self.known = known
         self.method = method
         self._asked = asked
-        self.started = 0.0
-        self.subject = subject
-        self.expectation = expectation
-        self.failures: tuple[Failure, ...] = ()
         self.table = table
         self.recording = recording
-        self.inputs: Facts = _UNKNOWN
-        self.missing_count: int | None = None
-        self.content_rows: Sequence[int] | None = None
-        self.permits_content = True
+        self.inputs: dict[str, Any] = {}
         self.is_told = recording.is_recording
         self._max_rows = max_rows
 
+    @property
+    def model(self) -> Any:
+        """The model that is called."""
+        return self._asked[1][0]
+
     def argument(self, name: str) -> Any:
         """Return what was given for the parameter *name* of the method, None where nothing was."""
-        return self._asked(name)
+        return argument(*self._asked, name)
 
     def positions(self, length: int) -> Sequence[int] | None:
         """Return the positions of the samples whose inputs are captured, or else might have been."""
-        if self.table.rows is None:
-            self.table.rows = length
-        if self.table.rows != length:
+        table = self.table
+        if table.rows is None:
+            table.rows = length
+        if table.rows != length:
             return None
         if self.content_rows is None:
             # Drawn once, or a label would stand beside the confidence of another sample.
@@ -200,12 +187,14 @@ class Observer:
                 settings.feature_allowlist,
                 settings.feature_denylist,
             )
+        self._captures_content = self._policy is not None or self._input_hash is not None
         self._content_hook = ContentHook.chosen(settings, recorder.failed)
         self._call_hooks = CallHooks.chosen(settings, recorder.failed)
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        self._seen = _changes()
+        # What grows with every reason to read the models anew.
+        self._seen = trainings.number + registrations.changes
         self._models: ByIdentity[_Known] = ByIdentity()
         self._parts: ByIdentity[_Known] = ByIdentity()
 
@@ -230,7 +219,15 @@ class Observer:
             return original(*args, **kwargs)
         token = running.set(id(args[0]))
         try:
-            return self._call(original, method, args, kwargs, current != NOTHING)
+            call = self._begin(original, method, args, kwargs, current != NOTHING)
+            started = perf_counter()
+            try:
+                output = original(*args, **kwargs)
+            except BaseException as error:
+                self._end(call, perf_counter() - started, None, error)
+                raise
+            self._end(call, perf_counter() - started, output, None)
+            return output
         finally:
             running.reset(token)
 
@@ -278,19 +275,6 @@ class Observer:
         if call is not None:
             self._end(call, perf_counter() - call.started, output, error)
 
-    def _call(
-        self, original: _Function, method: str, args: _Args, kwargs: _Kwargs, is_part: bool
-    ) -> Any:
-        call = self._begin(original, method, args, kwargs, is_part)
-        started = perf_counter()
-        try:
-            output = original(*args, **kwargs)
-        except BaseException as error:
-            self._end(call, perf_counter() - started, None, error)
-            raise
-        self._end(call, perf_counter() - started, output, None)
-        return output
-
     def _begin(
         self,
         original: _Function | None,
@@ -305,11 +289,14 @@ class Observer:
         except Exception as error:  # noqa: BLE001 - a model of the user's may raise anything
             self._recorder.failed("describe_model", error)
             return None
-        subject, expectation, _ = known
-        table = self._table(subject, method, args, kwargs)
+        subject = known.subject
+        try:
+            table = subject.table(method, args[1:], kwargs)
+        except Exception as error:  # noqa: BLE001 - an input of the user's may raise anything
+            self._recorder.failed("describe_input", error)
+            table = Table(None)
         recording = self._recorder.begin(channel, table.rows, is_current=is_current)
-        asked = partial(argument, original, args, kwargs)
-        call = Call(args[0], subject, expectation, method, asked, table, recording, self._max_rows)
+        call = Call(known, method, (original, args, kwargs), table, recording, self._max_rows)
         if self._call_hooks is not None and recording.is_recording:
             call.permits_content = self._call_hooks.permits(
                 recording.span, args[0], args[1:], kwargs
@@ -325,41 +312,39 @@ class Observer:
         return call
 
     def _identify(self, model: Any, method: str, is_part: bool) -> tuple[_Known, Channel]:
-        if self._seen != _changes():
+        if self._seen != trainings.number + registrations.changes:
             self._begin_anew()
         known = self._parts if is_part else self._models
         entry = known.get(model)
         if entry is None:
-            subject = self._read(model, is_part)
-            entry = _Known(subject, _expectation(subject), {})
+            entry = _known(self._read(model, is_part))
             with suppress(TypeError):  # a model that cannot be weakly referenced is read every time
                 known.remember(model, entry)
-        subject, _, channels = entry
-        channel = channels.get(method)
+        channel = entry.channels.get(method)
         if channel is None:
+            subject = entry.subject
             function_name = f"{subject.model.type}.{method}"
-            channel = channels[method] = self._recorder.channel(
+            channel = entry.channels[method] = self._recorder.channel(
                 subject.model, subject.operation(method), function_name
             )
         return entry, channel
 
-    def _table(self, subject: Subject, method: str, args: _Args, kwargs: _Kwargs) -> Table:
-        try:
-            return subject.table(method, args[1:], kwargs)
-        except Exception as error:  # noqa: BLE001 - an input of the user's may raise anything
-            self._recorder.failed("describe_input", error)
-            return Table(None)
-
     def _describe_input(self, call: Call) -> None:
-        table, names = call.table, call.subject.feature_names
+        table, known = call.table, call.known
         call.missing_count = table.missing()
-        call.failures = self._validator.check_input(table, call.subject.model, call.expectation)
-        if not call.recording.is_recording:
+        form = known.forms.of(table)
+        is_usual = form is not None and form.is_expected and table.rows and table.is_sound()
+        if not is_usual or self._validator.uses_profile:
+            model = known.subject.model
+            call.failures = self._validator.check_input(table, model, known.expectation)
+        if not call.is_told:
             return
-        inputs = describe_form(table, names, call.missing_count)
-        if call.permits_content:
-            inputs.update(self._content(call, table, names))
-        call.inputs = inputs
+        names = known.subject.feature_names
+        call.inputs = dict(describe_form(table, names, None) if form is None else form.facts)
+        if call.missing_count is not None:
+            call.inputs[ML_INPUT_MISSING_COUNT] = call.missing_count
+        if self._captures_content and call.permits_content:
+            call.inputs.update(self._content(call, table, names))
 
     def _content(self, call: Call, table: Table, names: tuple[str, ...] | None) -> Facts:
         """Return what is told of the values; before the call, for a model may work on them in place."""
@@ -386,15 +371,18 @@ class Observer:
         outputs = _UNKNOWN if error is not None else self._outputs(call, output)
         if self._validator.is_on:
             # One array whose rows were found to be distributions needs no second look.
-            is_sound = type(output).__name__ == "ndarray" and not _CONFIDENT.isdisjoint(outputs)
-            if error is not None or is_sound:
-                self._tell_failures(call)
-            else:
+            is_sound = type(output).__name__ == "ndarray" and (
+                ML_PREDICTION_CONFIDENCE in outputs or ML_PREDICTION_CONFIDENCES in outputs
+            )
+            if error is None and not is_sound:
                 self._validate_output(call, output)
-            if call.recording.is_recording:
-                outputs = {**outputs, **_verdict(call, error)}
-        inputs = call.inputs
-        if call.recording.is_recording and (self._content_hook or self._call_hooks):
+            if call.failures:
+                self._recorder.broken(call.recording, call.failures)
+            if call.is_told:
+                is_rejected = isinstance(error, ValidationError)
+                call.inputs.update(validation_facts(call.failures, is_rejected=is_rejected))
+        inputs: Facts = call.inputs
+        if call.is_told and (self._content_hook or self._call_hooks):
             inputs, outputs = _UNKNOWN, self._permitted(call, {**inputs, **outputs})
             if self._call_hooks is not None and error is None:
                 self._call_hooks.tell(call.recording.span, call.model, output)
@@ -418,24 +406,19 @@ class Observer:
         return self._content_hook.filtered(facts, call.recording.span)
 
     def _validate_output(self, call: Call, output: Any) -> None:
-        """Look at what the model answered, and tell of all that is wrong with the call."""
+        """Look at what the model answered, and add what is wrong with that."""
         try:
             call.failures += self._validator.check_output(output, call.table.rows)
         except Exception as failure:  # noqa: BLE001 - an output of the user's may raise anything
             self._recorder.failed("validate_output", failure)
-        self._tell_failures(call)
-
-    def _tell_failures(self, call: Call) -> None:
-        if call.failures:
-            self._recorder.broken(call.recording, call.failures)
 
     def _outputs(self, call: Call, output: Any) -> Facts:
-        subject, method = call.subject, call.method
-        if not self._captures_outputs or not (
-            call.recording.is_recording or subject.matters_unsampled(method)
-        ):
+        subject, method = call.known.subject, call.method
+        if not self._captures_outputs:
             return _UNKNOWN
         try:
+            if not call.is_told and not subject.matters_unsampled(method):
+                return _UNKNOWN
             return subject.outputs(method, output, call)
         except Exception as error:  # noqa: BLE001 - an output of the user's may raise anything
             self._recorder.failed("describe_output", error)
@@ -447,17 +430,14 @@ def given_first(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return args[0] if args else next(iter(kwargs.values()), None)
 
 
-def _verdict(call: Call, error: BaseException | None) -> Facts:
-    return validation_facts(call.failures, is_rejected=isinstance(error, ValidationError))
-
-
-def _expectation(subject: Subject) -> Expectation:
-    return getattr(subject, "expectation", None) or Expectation(subject.feature_names)
+def _known(subject: Subject) -> _Known:
+    expectation = getattr(subject, "expectation", None) or Expectation(subject.feature_names)
+    return _Known(subject, expectation, Forms(subject.feature_names, expectation), {})
 
 
 def first_argument(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:
     """Return the first argument after the model as a table, by position or else by name."""
-    return read_table(given_first(args, kwargs))
+    return read_table(args[0] if args else given_first(args, kwargs))
 
 
 def argument(function: _Function | None, args: _Args, kwargs: _Kwargs, name: str) -> Any:
@@ -542,11 +522,6 @@ class _Trainings:
 
 
 trainings: Final = _Trainings()
-
-
-def _changes() -> int:
-    """Return what grows with every reason to read the models anew."""
-    return trainings.number + registrations.changes
 
 
 def _is_part(current: int, args: _Args) -> bool:

@@ -207,9 +207,28 @@ def _holder(owner: Any, name: str) -> tuple[Any, str, Any] | None:
         return owner, name, value
     if isinstance(owner, ModuleType) and isinstance(value, BuiltinFunctionType):
         return owner, name, value
+    if isinstance(value, classmethod) and isinstance(value.__func__, FunctionType):
+        return _ClassMethod(owner, name), "function", value.__func__
     # scikit-learn's conditional methods: what `hasattr` answers is decided by the descriptor, so
     # the descriptor stays and only its function is wrapped.
     function = getattr(value, "fn", None)
     if hasattr(value, "check") and isinstance(function, FunctionType):
         return value, "fn", function
     return None
+
+
+class _ClassMethod:
+    """The class method *name* of *owner*, as what holds its function."""
+
+    def __init__(self, owner: Any, name: str) -> None:
+        self._owner = owner
+        self._name = name
+
+    @property
+    def function(self) -> _Function:
+        function: _Function = self._owner.__dict__[self._name].__func__
+        return function
+
+    @function.setter
+    def function(self, function: _Function) -> None:
+        setattr(self._owner, self._name, classmethod(function))

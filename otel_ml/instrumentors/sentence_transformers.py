@@ -1,6 +1,7 @@
 """Sentence Transformers: what embeds texts, and what scores pairs of them; neither text nor vector is told."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from types import ModuleType
 from typing import Any, Final
 
@@ -11,9 +12,10 @@ from otel_ml.describe.probabilities import describe_shape
 from otel_ml.describe.tensors import plain_array
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
-from otel_ml.instrumentors._hugging_face import class_names, hub_metadata
+from otel_ml.instrumentors._hugging_face import class_names, hub_metadata, loaded_from
 from otel_ml.instrumentors._identity import identify
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._loading import Loaded
 from otel_ml.instrumentors._observing import Captured, Subject
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.settings import Settings
@@ -31,6 +33,7 @@ _SCORES: Final = ("predict", "rank")
 _TRAINS: Final = ("fit", "old_fit")
 _EVALUATES: Final = ("evaluate",)
 _INPUTS: Final = ("inputs", "sentences", "documents")  # what versions call the texts
+_PLACES: Final = ("model_name_or_path", "model_name")  # what versions call where a model is
 _BINARY: Final = 2
 
 # Where the wrappers on the library's classes find us.
@@ -71,6 +74,19 @@ class SentenceTransformersInstrumentor(FrameworkInstrumentor):
         coverage.when_imported("sentence_transformers", cover_encoders)
         coverage.when_imported("transformers.trainer", cover_trainer)
 
+    def loaded(
+        self, _name: str, args: tuple[Any, ...], kwargs: dict[str, Any], _result: Any
+    ) -> Loaded | None:
+        """Return the encoder that was made of a folder or a repository; one of parts was not loaded."""
+        named = next((kwargs[name] for name in _PLACES if name in kwargs), None)
+        place = args[1] if len(args) > 1 else named
+        if place is None:
+            return None
+        config = None
+        with suppress(Exception):  # of one that could not be made nothing can be asked
+            config = _config(args[0])
+        return loaded_from(place, args[0], config)
+
 
 def _cover(coverage: Coverage, encoder: type | None, methods: Sequence[str]) -> None:
     for owner in () if encoder is None else encoder.__mro__:
@@ -78,6 +94,7 @@ def _cover(coverage: Coverage, encoder: type | None, methods: Sequence[str]) -> 
             coverage.observe(owner, *methods)
             coverage.guard(owner, *_TRAINS, trains=True)
             coverage.guard(owner, *_EVALUATES)
+            coverage.load(owner, "__init__")
 
 
 class _Encoder:

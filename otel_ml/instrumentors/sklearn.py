@@ -17,10 +17,12 @@ from otel_ml.instrumentors._identity import Metadata, identify
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
 from otel_ml.instrumentors._loading import Loaded, file_of
 from otel_ml.instrumentors._observing import Captured, Observer, Subject
+from otel_ml.instrumentors._steps import Step, Steps, is_outermost
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.settings import Settings
 from otel_ml_conventions.attributes import (
     MlFrameworkNameValues,
+    MlOperationNameValues,
     MlTaskTypeValues,
 )
 
@@ -35,6 +37,14 @@ _PREDICTS: Final = (
 )
 _TRAINS: Final = ("fit", "partial_fit", "fit_predict", "fit_transform")
 _EVALUATES: Final = ("score",)
+_TRANSFORM: Final = MlOperationNameValues.TRANSFORM.value
+# What a transformer does by itself: before a model is asked, and with its answers.
+_AROUND: Final = {
+    "transform": MlOperationNameValues.PREPROCESS.value,
+    "inverse_transform": MlOperationNameValues.POSTPROCESS.value,
+}
+# Where pipelines, unions and transformers of columns keep their parts, as (name, part, ...).
+_PARTS: Final = ("steps", "transformer_list", "transformers_")
 _ANSWER_OF_METHOD: Final = {
     "predict_proba": Answer.PROBABILITIES,
     "predict_log_proba": Answer.LOGARITHMS,
@@ -72,14 +82,42 @@ class SklearnInstrumentor(FrameworkInstrumentor):
         return Estimator(settings, model, is_part)
 
     def observing(self, observer: Observer) -> Callable[..., Any]:
-        """Return what makes inferences of predictions, also of boosters that give more than those."""
-        return only_predictions(observer)
+        """
+        Return what makes inferences of predictions, also of boosters that give more than those.
+
+        Where parts are asked for it makes steps of transformers too, which are wrapped only then.
+        """
+        predict = only_predictions(observer)
+        if self._recorder is None or not self._tells_parts():
+            return predict
+        steps = Steps(self._recorder, self.framework.name, _steps_of, take_samples=True)
+
+        def observe(
+            original: Callable[..., Any], method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+        ) -> Any:
+            if method in _AROUND:
+                if args and is_outermost():
+                    return steps.alone(original, _AROUND[method], args, kwargs)
+                return steps.inside(original, _TRANSFORM, args, kwargs)
+            with steps.known(args):
+                return predict(original, method, args, kwargs)
+
+        return observe
+
+    def _tells_parts(self) -> bool:
+        return self._recorder is not None and self._recorder.settings.capture_nested
 
     def cover(self, coverage: Coverage) -> None:
         """Wrap every estimator there is, and see to those that will be."""
+        tells_parts = self._tells_parts()
+
+        def wrap(coverage: Coverage, owner: type) -> None:
+            wrap_methods(coverage, owner)
+            if tells_parts:
+                coverage.observe(owner, *_AROUND)
 
         def cover_estimators(base: ModuleType) -> None:
-            coverage.adopt_family(base.BaseEstimator, wrap_methods)
+            coverage.adopt_family(base.BaseEstimator, wrap)
 
         def cover_workers(parallel: ModuleType) -> None:
             # The parts of parallel calls run in threads that do not know who called.
@@ -108,6 +146,19 @@ def wrap_methods(coverage: Coverage, owner: type) -> None:
     coverage.observe(owner, *_PREDICTS)
     coverage.guard(owner, *_TRAINS, trains=True)
     coverage.guard(owner, *_EVALUATES)
+
+
+def _steps_of(estimator: Any, depth: int = 0) -> dict[int, Step]:
+    """Return the steps of a pipeline, and those of pipelines, unions and column transformers in it."""
+    own = _own(estimator)
+    held = next((own[place] for place in _PARTS if isinstance(own.get(place), list)), None)
+    found: dict[int, Step] = {}
+    if held is None or depth > _DEEPEST:
+        return found
+    for position, (name, part, *_) in enumerate(held):
+        found[id(part)] = Step(str(name), position)
+        found |= _steps_of(part, depth + 1)
+    return found
 
 
 class _Kind(Enum):

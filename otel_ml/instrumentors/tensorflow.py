@@ -2,19 +2,19 @@
 
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from types import ModuleType
 from typing import Any, Final
 
 from otel_ml.describe.arrays import Table, read_table
-from otel_ml.describe.models import ByIdentity, Registration, framework_of, registrations
+from otel_ml.describe.models import Registration, framework_of, registrations, sources
 from otel_ml.describe.probabilities import describe_shape
 from otel_ml.describe.several import several
 from otel_ml.describe.tensors import plain_array
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
-from otel_ml.instrumentors._identity import identify, stored_at
+from otel_ml.instrumentors._identity import identify
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._loading import Loaded
 from otel_ml.instrumentors._observing import Captured, Observer, Subject, first_argument
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.settings import Settings
@@ -26,7 +26,6 @@ from otel_ml_conventions.attributes import (
 
 __all__ = ["TensorflowInstrumentor"]
 
-_LOADS: Final = "load"
 _ANSWERS: Final = {
     MlTaskTypeValues.BINARY_CLASSIFICATION: Answer.PROBABILITIES,
     MlTaskTypeValues.MULTICLASS_CLASSIFICATION: Answer.PROBABILITIES,
@@ -36,9 +35,6 @@ _ANSWERS: Final = {
 
 # Where the wrappers on TensorFlow's classes find us.
 hooks: Final = Hooks()
-
-# From where each function was loaded.
-_places: Final[ByIdentity[str]] = ByIdentity()
 
 
 class TensorflowInstrumentor(FrameworkInstrumentor):
@@ -76,7 +72,7 @@ class TensorflowInstrumentor(FrameworkInstrumentor):
             coverage.observe(module.Function, "__call__")
 
         def cover_loading(module: ModuleType) -> None:
-            coverage.observe(module, _LOADS)
+            coverage.load(module, "load")
 
         package = "tensorflow.python.eager.polymorphic_function"
         coverage.when_imported(f"{package}.concrete_function", cover_signatures)
@@ -84,15 +80,23 @@ class TensorflowInstrumentor(FrameworkInstrumentor):
         for place in ("tensorflow.python.saved_model.load", "tensorflow._api.v2.saved_model"):
             coverage.when_imported(place, cover_loading)
 
+    def loaded(
+        self, _name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
+    ) -> Loaded | None:
+        """Return the first signature, which stands for all that can be called; None without any."""
+        place = str(args[0] if args else kwargs["export_dir"])
+        functions = [] if result is None else _functions(result)
+        for function in functions:
+            sources.remember(function, place)
+        return Loaded(next(iter(functions), None), place)
+
     def observing(self, observer: Observer) -> Callable[..., Any]:
-        """Return what observes calls of loaded functions, and remembers which those are."""
+        """Return the observer's `observe` for calls of loaded functions."""
 
         def observe(
             original: Callable[..., Any], method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
         ) -> Any:
-            if method == _LOADS:
-                return _load(original, args, kwargs)
-            if not args or _places.get(args[0]) is None or not _is_eager():
+            if not args or sources.get(args[0]) is None or not _is_eager():
                 return original(*args, **kwargs)
             return observer.observe(original, method, args, kwargs)
 
@@ -104,15 +108,11 @@ def _is_eager() -> bool:
     return bool(sys.modules["tensorflow"].executing_eagerly())
 
 
-def _load(load: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    loaded = load(*args, **kwargs)
-    with suppress(Exception):  # what it holds is the user's
-        place = str(args[0] if args else kwargs["export_dir"])
-        signatures = getattr(loaded, "signatures", {})
-        for held in (*signatures.values(), *vars(loaded).values()):
-            if callable(held):
-                _places.remember(held, place)
-    return loaded
+def _functions(loaded: Any) -> list[Any]:
+    """Return what can be called of a SavedModel: its signatures, by name, then its other functions."""
+    signatures = getattr(loaded, "signatures", {})
+    held = (*signatures.values(), *vars(loaded).values())
+    return [function for function in held if callable(function)]
 
 
 class _Function:
@@ -132,7 +132,6 @@ class _Function:
             settings,
             framework_of(type(function), MlFrameworkNameValues.TENSORFLOW.value),
             None,
-            stored_at(_places.get(function) or ""),
             is_part=is_part,
         )
 

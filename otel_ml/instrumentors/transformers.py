@@ -1,5 +1,7 @@
 """Transformers: what pipelines answer, at once or step by step; what generates text is told as that."""
 
+import inspect
+import sys
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from types import GeneratorType, ModuleType
@@ -12,12 +14,21 @@ from otel_ml.describe.models import ByIdentity, framework_of
 from otel_ml.describe.probabilities import describe_shape
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._generation import Generation
-from otel_ml.instrumentors._hugging_face import hub_metadata
+from otel_ml.instrumentors._hugging_face import hub_metadata, loaded_from
 from otel_ml.instrumentors._identity import identify
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
-from otel_ml.instrumentors._observing import Captured, Observer, Subject, within
+from otel_ml.instrumentors._loading import Loaded
+from otel_ml.instrumentors._observing import (
+    Captured,
+    Observer,
+    Subject,
+    given_first,
+    within,
+)
 from otel_ml.instrumentors._passes import ANSWERED, Pass
+from otel_ml.instrumentors._steps import Step, Steps
 from otel_ml.instrumentors._wrapping import Hooks
+from otel_ml.instrumentors.torch import Module
 from otel_ml.record.generation import GenerationRecorder, is_opted_in
 from otel_ml.running import running
 from otel_ml.settings import Settings
@@ -34,6 +45,12 @@ _CALL: Final = "__call__"
 _BEGINS: Final = "__iter__"
 _STEPS: Final = "__next__"
 _GENERATES: Final = "generate"
+_MAKES: Final = "pipeline"
+_LOADS: Final = "from_pretrained"
+_AROUND: Final = {
+    "preprocess": MlOperationNameValues.PREPROCESS.value,
+    "postprocess": MlOperationNameValues.POSTPROCESS.value,
+}
 _BINARY: Final = 2
 _RAW: Final = "none"  # instead of what makes probabilities of scores
 _LABELS: Final = frozenset({keys.ML_PREDICTION_LABEL, keys.ML_PREDICTION_LABELS})
@@ -105,14 +122,29 @@ class TransformersInstrumentor(FrameworkInstrumentor):
         super()._begin(tracer_provider, *args, **kwargs)
 
     def read(self, settings: Settings, model: Any, is_part: bool) -> Subject:
-        """Return what *model*, a pipeline, tells of itself."""
+        """Return what *model*, a pipeline or a model that was loaded without one, tells of itself."""
+        if hasattr(model, "named_parameters"):
+            return Module(settings, model, is_part)
         return _Pipeline(settings, model, is_part)
+
+    def loaded(
+        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
+    ) -> Loaded | None:
+        """Return the pipeline or model that was made of a folder or a repository; None where it was not."""
+        model = getattr(result, "model", result)
+        config = getattr(model, "config", None)
+        place = given_first(args[1:], kwargs)
+        if name == _MAKES:
+            place = args[1] if len(args) > 1 else kwargs.get("model")
+            place = place or getattr(config, "_name_or_path", None)
+        return loaded_from(place, result, config)
 
     def cover(self, coverage: Coverage) -> None:
         """Wrap the call of every pipeline, the steps of those that are read lazily, and `generate`."""
+        wrap = _wrap_call_and_steps if self._tells_parts() else _wrap_call
 
         def cover_pipelines(module: ModuleType) -> None:
-            coverage.adopt_family(module.Pipeline, _wrap_call)
+            coverage.adopt_family(module.Pipeline, wrap)
 
         def cover_iterators(module: ModuleType) -> None:
             for owner in (module.PipelineIterator, module.PipelinePackIterator):
@@ -125,6 +157,19 @@ class TransformersInstrumentor(FrameworkInstrumentor):
             coverage.guard(module.Trainer, "train", trains=True)
             coverage.guard(module.Trainer, "evaluate")
 
+        def cover_making(module: ModuleType) -> None:
+            package = sys.modules["transformers"]
+            given = getattr(
+                package, _MAKES, None
+            )  # which the package then keeps under its own name
+            for place in (package, module) if given is not None else (module,):
+                coverage.load(place, _MAKES)
+
+        def cover_loading(module: ModuleType) -> None:
+            coverage.load(module.PreTrainedModel, _LOADS)
+
+        coverage.when_imported("transformers.pipelines", cover_making)
+        coverage.when_imported("transformers.modeling_utils", cover_loading)
         coverage.when_imported("transformers.pipelines.base", cover_pipelines)
         coverage.when_imported("transformers.pipelines.pt_utils", cover_iterators)
         coverage.when_imported("transformers.generation.utils", cover_generation)
@@ -134,27 +179,47 @@ class TransformersInstrumentor(FrameworkInstrumentor):
         """Return what tells calls of pipelines, steps of iterators and generation apart."""
         generation = Generation(observer, self._generation_recorder())
         passes: ByIdentity[Pass] = ByIdentity()
+        call = self._calling(observer)
 
         def observe(
             original: Callable[..., Any], method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
         ) -> Any:
             if method == _GENERATES:
                 return generation.observe(original, args, kwargs)
-            if method != _CALL:
-                known = passes.get(args[0]) if args else None
-                if known is None:
-                    return original(*args, **kwargs)
+            known = passes.get(args[0]) if args else None
+            if known is not None:
                 return known.turn(original, args, kwargs, begins=method == _BEGINS)
-            if running.get() or not args or _writes(args[0]):
+            if method in _AROUND:
+                return call(original, method, args, kwargs)
+            if method != _CALL or running.get() or not args or _writes(args[0]):
                 return original(*args, **kwargs)
             if not _is_lazy(args, kwargs):
-                return observer.observe(original, method, args, kwargs)
+                return call(original, method, args, kwargs)
             with within(args[0]):
                 result = original(*args, **kwargs)
             _remember(passes, result, Pass(observer, _CALL, args[0]))
             return result
 
         return observe
+
+    def _calling(self, observer: Observer) -> Callable[..., Any]:
+        """Return what makes inferences of calls, and steps of what is around a call, where asked for."""
+        if self._recorder is None or not self._tells_parts():
+            return observer.observe
+        steps = Steps(self._recorder, self.framework.name, _steps_of, take_samples=False)
+
+        def call(
+            original: Callable[..., Any], method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+        ) -> Any:
+            if method in _AROUND:
+                return steps.inside(original, _AROUND[method], args, kwargs)
+            with steps.known(args):
+                return observer.observe(original, method, args, kwargs)
+
+        return call
+
+    def _tells_parts(self) -> bool:
+        return self._recorder is not None and self._recorder.settings.capture_nested
 
     def _generation_recorder(self) -> GenerationRecorder | None:
         recorder = self._recorder
@@ -166,6 +231,19 @@ class TransformersInstrumentor(FrameworkInstrumentor):
 
 def _wrap_call(coverage: Coverage, owner: type) -> None:
     coverage.observe(owner, _CALL)
+
+
+def _wrap_call_and_steps(coverage: Coverage, owner: type) -> None:
+    _wrap_call(coverage, owner)
+    for name in _AROUND:
+        # Of one that is a generator the pieces go to the model in turn: it is no step before it.
+        if not inspect.isgeneratorfunction(owner.__dict__.get(name)):
+            coverage.observe(owner, name)
+
+
+def _steps_of(pipeline: Any) -> Mapping[int, Step]:
+    """Return what a pipeline does before and after its model is asked: called as its task is."""
+    return {id(pipeline): Step(_task_name(pipeline) or type(pipeline).__name__)}
 
 
 def _task_name(pipeline: Any) -> str:

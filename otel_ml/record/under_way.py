@@ -72,9 +72,10 @@ class Recent:
 
     def remember(self, recording: Recording) -> None:
         """Make *recording* the last one of this context."""
-        last = self._last.get()
-        if last is not None and not last.has_ended:
-            recording.outer = last
+        outer = self._last.get()
+        while outer is not None and outer.has_ended:  # a part that came before this one
+            outer = outer.outer
+        recording.outer = outer
         self._last.set(recording)
 
     @contextmanager

@@ -6,7 +6,7 @@ Bytes exist only at the two ends (receive, forward); everything in between is ha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -100,7 +100,7 @@ class InferenceColumns:
 
     Arrays have shape (n_rows,). `spans` is the index of the row's span among the inference spans of the request (several rows of
     a batch share one). NaN in `confidences`, `entropies`, `margins` and `values` means "not said". `features` holds only names that
-    the caller of the decoder asked for, each column as long as the others.
+    the caller of the decoder asked for, each column as long as the others; `segments` likewise, of the attributes that divide a stream.
     """
 
     stream: StreamKey
@@ -112,6 +112,9 @@ class InferenceColumns:
     margins: FloatArray
     values: FloatArray
     features: Mapping[str, ValueColumn]
+    segments: Mapping[str, TextColumn] = field(default_factory=dict)
+    is_failed: BoolArray | None = None
+    """Which rows are of calls that failed; None where none of them did."""
 
     def __len__(self) -> int:
         return len(self.spans)
@@ -127,4 +130,9 @@ class InferenceColumns:
             margins=self.margins[rows],
             values=self.values[rows],
             features={name: column[rows] for name, column in self.features.items()},
+            segments={
+                name: TextColumn(column.codes[rows], column.dictionary)
+                for name, column in self.segments.items()
+            },
+            is_failed=None if self.is_failed is None else self.is_failed[rows],
         )

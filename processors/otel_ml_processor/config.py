@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import msgspec
@@ -18,14 +19,16 @@ from msgspec import Meta
 from otel_ml_processor.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 __all__ = [
     "BYTES",
     "SECONDS",
+    "BootstrapConfig",
     "Client",
     "ClientTls",
+    "ConfidenceConfig",
     "Config",
     "CopyConfig",
     "Destination",
@@ -39,14 +42,17 @@ __all__ = [
     "HttpConfig",
     "HttpDoor",
     "LogsConfig",
+    "ModelConfig",
     "PerformanceConfig",
     "ReceiveConfig",
     "Secret",
+    "SegmentsConfig",
     "ServerTls",
     "Size",
     "StateConfig",
     "StreamsConfig",
     "VerdictConfig",
+    "WebhookConfig",
     "WindowConfig",
     "configuration_text",
     "load_config",
@@ -56,6 +62,7 @@ __all__ = [
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 BYTES = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_MAX_SEGMENTS = 8
 _ENVIRONMENT = re.compile(r"\$\{env:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
 
@@ -227,6 +234,9 @@ class WindowConfig(Room, frozen=True):
     """What `ml.window.name` says."""
     length: Duration | None = None
     """Of event time (span end), at least 1s; windows start at whole multiples since 1970."""
+    pane: Duration | None = None
+    """How often numbers of a window of time are fresh: at least 1s, a whole part of `length`; by default its twelfth part, of a day or more the 24th. What is
+    decided is decided once per window."""
     rows: int | None = None
     """Every so many samples, at least `min_rows`."""
 
@@ -241,7 +251,9 @@ class StreamsConfig(Room, frozen=True):
     idle: Duration = Duration(30)
     """After so long without a span, event time goes on with the clock, so that a quiet stream closes its windows."""
     max: Annotated[int, Meta(ge=1)] = 100
-    """Streams (service, environment, model, version) that are kept; samples of further ones are counted as overflow."""
+    """Streams (service, environment, model, version) that are kept; samples of further ones are counted together, in one stream named `(overflow)`."""
+    silent: Duration = Duration(86400)
+    """After so long without a span, at least 1m, a stream makes room where a new one needs it, the longest silent first."""
 
 
 DriftScore = Literal[
@@ -276,6 +288,25 @@ class DriftConfig(Room, frozen=True):
     """Which drift scores are exported per feature; each is one series per feature."""
 
 
+class SegmentsConfig(Room, frozen=True):
+    """Parts of a stream that are watched apart and compared with the rest: regions, kinds of customers, versions of a client."""
+
+    attributes: tuple[str, ...] = ()
+    """Names of attributes, of inference spans or of their resource, or of features that are texts; at most 8. Their values leave the processor
+    as attributes of metrics, so nothing personal belongs here."""
+    max_values: Annotated[int, Meta(ge=1, le=64)] = 16
+    """Values of each that are told apart: those of the profile first, then the shorter ones; the rest is `other`. Each is some 30 series
+    per window."""
+
+
+class ConfidenceConfig(Room, frozen=True):
+    """How sure the model is."""
+
+    classes: Annotated[int, Meta(ge=1, le=50)] | None = 10
+    """Confidence is told for each predicted class too, where there are at most so many; `null`: for all together only. Each class is
+    seven series per window."""
+
+
 class FeedbackConfig(Room, frozen=True):
     """Labels that come later, as events `ml.feedback`: which predictions they can still be of."""
 
@@ -306,6 +337,21 @@ class VerdictConfig(Room, frozen=True):
     """Mode `tee`: verdict spans per second and model, > 0; what is left out is counted."""
 
 
+class WebhookConfig(Room, frozen=True, kw_only=True):
+    """Who is told by HTTP when something begins to drift: the event as JSON, signed as Standard Webhooks says, and repeated until it is taken."""
+
+    url: str
+    """Where it is sent: `https://...`, or `http://...` in the clear."""
+    secret: Secret | None = None
+    """What it is signed with, `whsec_` and 24 to 64 bytes in base64, best as `${env:NAME}`. Never shown."""
+    secret_file: str | None = None
+    """A file with the secret; read for each event, so it can be changed at any time. Exactly one of the two."""
+    timeout: Duration = Duration(10)
+    """Longest wait for an answer, above 0s."""
+    tls: ClientTls | None = None
+    """Certificates of our own; without it those that the system trusts."""
+
+
 class EmitConfig(Client, frozen=True):
     """Where our own metrics, events and (tee) verdict spans go, by OTLP over gRPC."""
 
@@ -314,6 +360,24 @@ class EmitConfig(Client, frozen=True):
     traces when nobody listens there: it is counted and tried again."""
     interval: Duration = Duration(10)
     """Between two pushes, at least 1s."""
+    feature_bins: bool = False
+    """Tell how samples fall into the bins of each feature, and how the reference did: up to 66 series per feature and stream, as many as
+    everything else of it. For a model that is spread over several processors, whose counts are added up, and for pictures of a distribution."""
+    webhook: WebhookConfig | None = None
+    """Tell somebody by HTTP when something begins to drift, for example to train again."""
+
+
+class BootstrapConfig(Room, frozen=True):
+    """
+    How a profile is learned from the inferences of a model that has none.
+
+    Its first rows are taken to be as they should be. Until there are enough the profile is provisional, and nothing raises an alarm.
+    """
+
+    rows: Annotated[int, Meta(ge=1000)] = 50_000
+    """Rows that it is made of at least, >= 1000. Fewer: sooner complete; more: smaller drift is found."""
+    min_duration: Duration = Duration(86400)
+    """How much event time they cover at least, above 0s; a day, so that no hour is taken for drift."""
 
 
 class HttpConfig(Room, frozen=True):
@@ -345,6 +409,29 @@ class LogsConfig(Room, frozen=True):
     """Lines for people, or one JSON object per line."""
 
 
+class ModelConfig(Room, frozen=True):
+    """What is different for some models; what is not said here is as it is said for all. Of several that fit a model the first holds."""
+
+    name: str
+    """Which models: their `ml.model.name`; `*` stands for any characters, `?` for one."""
+    version: str = "*"
+    """Which versions of them: `ml.model.version`, written as `name`."""
+    min_rows: Annotated[int, Meta(ge=2)] | None = None
+    """As `streams.min_rows`, at least 2."""
+    windows: tuple[WindowConfig, ...] | None = None
+    """All of `windows` with other lengths or rows; their names stay."""
+    drift: DriftConfig | None = None
+    """As `drift`: a key that is left out is as there."""
+    performance: PerformanceConfig | None = None
+    """As `performance`: a key that is left out is as there."""
+    verdicts: VerdictConfig | None = None
+    """As `verdicts`: a key that is left out is as there, and `per_second` is for all models alike."""
+
+    def fits(self, model: str, version: str) -> bool:
+        """Whether this is for that version of that model."""
+        return fnmatchcase(model, self.name) and fnmatchcase(version, self.version)
+
+
 class Config(Room, frozen=True):
     """The whole configuration; every room has defaults that need no file."""
 
@@ -365,15 +452,42 @@ class Config(Room, frozen=True):
     """All of them run side by side; their names differ."""
     streams: StreamsConfig = StreamsConfig()
     drift: DriftConfig = DriftConfig()
+    segments: SegmentsConfig = SegmentsConfig()
+    confidence: ConfidenceConfig = ConfidenceConfig()
     feedback: FeedbackConfig = FeedbackConfig()
     performance: PerformanceConfig = PerformanceConfig()
     verdicts: VerdictConfig = VerdictConfig()
     emit: EmitConfig = EmitConfig()
     http: HttpConfig = HttpConfig()
     state: StateConfig = StateConfig()
+    bootstrap: BootstrapConfig | None = BootstrapConfig()
+    """`null`: models without a profile are not learned, and nothing is compared."""
     logs: LogsConfig = LogsConfig()
     profiles: tuple[str, ...] = ()
-    """Files made by `otel-ml profile build`; relative paths are relative to the configuration file."""
+    """Files made by `otel-ml profile build`; relative paths are relative to the configuration file. A file that changes is read again at once. Of
+    a model in MLflow's registry `models:/name/version` (or `models:/name@alias`) is the profile that was logged with it."""
+
+    models: tuple[ModelConfig, ...] = ()
+    """What is different for some models."""
+
+    def of_model(self, model: str, version: str) -> Config:
+        """Return the configuration that is in force for one version of a model."""
+        own = next((entry for entry in self.models if entry.fits(model, version)), None)
+        return self if own is None else self.with_own(own)
+
+    def with_own(self, own: ModelConfig) -> Config:
+        """Return the configuration of the models that *own* is for."""
+        streams = self.streams
+        if own.min_rows is not None:
+            streams = msgspec.structs.replace(streams, min_rows=own.min_rows)
+        return msgspec.structs.replace(
+            self,
+            streams=streams,
+            windows=own.windows or self.windows,
+            drift=own.drift or self.drift,
+            performance=own.performance or self.performance,
+            verdicts=own.verdicts or self.verdicts,
+        )
 
 
 def load_config(path: Path | None, settings: Sequence[str] = ()) -> Config:
@@ -390,15 +504,50 @@ def load_config(path: Path | None, settings: Sequence[str] = ()) -> Config:
     for setting in settings:
         document = _with(document, setting)
     file = str(path or "defaults")
-    config = _converted(_resolved(document, "$", file), file)
+    config = _converted(_inherited(_resolved(document, "$", file)), file)
     validate(config, file)
     return config
 
 
 def configuration_text(config: Config) -> str:
     """Return *config* as YAML that says every key, defaults too; it reads back as the same, except for secrets, which are not shown."""
-    text: str = yaml.safe_dump(_plain(config), sort_keys=False, width=100)
+    shown = msgspec.structs.replace(config, models=tuple(_effective(config)))
+    text: str = yaml.safe_dump(_plain(shown), sort_keys=False, width=100)
     return text
+
+
+def _effective(config: Config) -> Iterator[ModelConfig]:
+    """Yield what is in force for the models of each entry, all of it."""
+    for entry in config.models:
+        own = config.with_own(entry)
+        yield ModelConfig(
+            name=entry.name,
+            version=entry.version,
+            min_rows=own.streams.min_rows,
+            windows=own.windows,
+            drift=own.drift,
+            performance=own.performance,
+            verdicts=own.verdicts,
+        )
+
+
+def _inherited(document: object) -> object:
+    """Return *document* with what the rooms of its `models` leave out, as it is said for all."""
+    if not isinstance(document, dict) or not isinstance(document.get("models"), list):
+        return document
+    models = [_with_rooms(entry, document) for entry in document["models"]]
+    return {**document, "models": models}
+
+
+def _with_rooms(entry: object, document: Mapping[str, object]) -> object:
+    if not isinstance(entry, dict):
+        return entry
+    filled = dict(entry)
+    for room in ("drift", "performance", "verdicts"):
+        said, for_all = entry.get(room), document.get(room)
+        if isinstance(said, dict) and isinstance(for_all, dict):
+            filled[room] = {**for_all, **said}
+    return filled
 
 
 def _plain(value: Any) -> Any:
@@ -551,6 +700,11 @@ def validate(config: Config, file: str) -> None:
             raise ConfigError(f"{file}: $.{place}: expected {expected}, got {found}")
     for index, window in enumerate(config.windows):
         _validate_window(window, f"{file}: $.windows[{index}]", config.streams.min_rows)
+    for number, entry in enumerate(config.models):
+        own = config.with_own(entry)
+        for index, window in enumerate(own.windows):
+            place = f"{file}: $.models[{number}].windows[{index}]"
+            _validate_window(window, place, own.streams.min_rows)
 
 
 def _rules(config: Config) -> list[tuple[str, bool, str, object]]:
@@ -567,7 +721,14 @@ def _rules(config: Config) -> list[tuple[str, bool, str, object]]:
             "a duration above 0s",
             str(config.receive.repeats),
         ),
+        (
+            "streams.silent",
+            config.streams.silent >= SECONDS["m"],
+            "a duration >= 1m",
+            str(config.streams.silent),
+        ),
         ("windows", len(set(names)) == len(names), "names that differ", names),
+        *_segment_rules(config.segments.attributes),
         *_client_rules("forward", config.forward or Client()),
         *_client_rules("emit", config.emit),
         *(
@@ -576,7 +737,54 @@ def _rules(config: Config) -> list[tuple[str, bool, str, object]]:
             for rule in _client_rules(f"forward.also[{index}]", copy)
         ),
         ("emit.interval", config.emit.interval >= 1, "a duration >= 1s", pushed),
+        *_webhook_rules(config.emit.webhook),
+        *_bootstrap_rules(config.bootstrap),
+        *(
+            (
+                f"models[{index}].windows",
+                sorted(names) == sorted(own),
+                f"the names of `windows` ({', '.join(names)})",
+                own,
+            )
+            for index, entry in enumerate(config.models)
+            if (own := [window.name for window in entry.windows or config.windows])
+        ),
         *_state_rules(config.state),
+    ]
+
+
+def _bootstrap_rules(
+    bootstrap: BootstrapConfig | None,
+) -> list[tuple[str, bool, str, object]]:
+    duration = bootstrap.min_duration if bootstrap else Duration(1)
+    return [("bootstrap.min_duration", duration > 0, "a duration above 0s", str(duration))]
+
+
+def _segment_rules(names: tuple[str, ...]) -> list[tuple[str, bool, str, object]]:
+    fit = len(set(names)) == len(names) <= _MAX_SEGMENTS and all(names)
+    expected = f"at most {_MAX_SEGMENTS} names that differ"
+    is_class = "ml.prediction.label" in names
+    own = "no 'ml.prediction.label', for which there is `confidence.classes`"
+    return [
+        ("segments.attributes", fit, expected, list(names)),
+        ("segments.attributes", not is_class, own, "it"),
+    ]
+
+
+def _webhook_rules(webhook: WebhookConfig | None) -> list[tuple[str, bool, str, object]]:
+    if webhook is None:
+        return []
+    secrets = (webhook.secret is None) + (webhook.secret_file is None)
+    is_url = re.fullmatch(r"https?://[^/\s]+(/\S*)?", webhook.url) is not None
+    return [
+        ("emit.webhook.url", is_url, "http://... or https://...", webhook.url),
+        (
+            "emit.webhook.secret",
+            secrets == 1,
+            "exactly one of 'secret' and 'secret_file'",
+            "none" if secrets else "both",
+        ),
+        ("emit.webhook.timeout", webhook.timeout > 0, "a duration above 0s", str(webhook.timeout)),
     ]
 
 
@@ -642,7 +850,18 @@ def _validate_window(window: WindowConfig, place: str, min_rows: int) -> None:
         raise ConfigError(
             f"{place}.length: expected a duration >= 1s, got {window.length * 1000:g}ms"
         )
+    if window.pane is not None:
+        _validate_pane(window.pane, window.length, f"{place}.pane")
     if window.rows is not None and window.rows < min_rows:
         raise ConfigError(
             f"{place}.rows: expected a number >= min_rows ({min_rows}), got {window.rows}"
+        )
+
+
+def _validate_pane(pane: Duration, length: Duration | None, place: str) -> None:
+    if length is None:
+        raise ConfigError(f"{place}: expected nothing, because windows of rows have no panes")
+    if pane < 1 or round(length * 1e9) % round(pane * 1e9):
+        raise ConfigError(
+            f"{place}: expected a duration >= 1s that {length} is a multiple of, got {pane}"
         )

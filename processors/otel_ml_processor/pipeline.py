@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
+
+import grpc
+import numpy as np
 
 from otel_ml_conventions.metrics import (
     METRIC_ML_PROCESSOR_CLAMPED,
@@ -23,6 +27,7 @@ from otel_ml_conventions.metrics import (
     METRIC_ML_PROCESSOR_OVERFLOW,
     METRIC_ML_PROCESSOR_UNDECODED,
 )
+from otel_ml_processor.assess.error_patterns import ErrorPatterns
 from otel_ml_processor.assess.examples import Examples
 from otel_ml_processor.assess.promise import shortest_window
 from otel_ml_processor.assess.rows import ConfidenceBands, judge
@@ -31,10 +36,12 @@ from otel_ml_processor.assess.verdict import Verdicts
 from otel_ml_processor.assess.window import assess_window
 from otel_ml_processor.decode.decoder import Decoded
 from otel_ml_processor.decode.inference_spans import NO_SPANS
+from otel_ml_processor.decode.wire import is_whole
 from otel_ml_processor.pass_through import deliver
+from otel_ml_processor.receive.convoys import Convoys, Request
 from otel_ml_processor.receive.repeats import Answer
 from otel_ml_processor.receive.warning import with_warning
-from otel_ml_processor.refusal import Refusal
+from otel_ml_processor.refusal import Refusal, RefusalCause
 from otel_ml_processor.self_metrics import ACCEPTED_SPANS
 from otel_ml_processor.signals import Signal
 from otel_ml_processor.state.ledger import Delivered
@@ -48,13 +55,16 @@ if TYPE_CHECKING:
     from otel_ml_processor.columns import StreamKey
     from otel_ml_processor.config import Config
     from otel_ml_processor.decode.decoder import Decoder
+    from otel_ml_processor.emit.confidence_samples import ConfidenceSamples
+    from otel_ml_processor.emit.feature_bins import FeatureBins
     from otel_ml_processor.feedback.joining import Joining
+    from otel_ml_processor.learn.learner import Learner
     from otel_ml_processor.pass_through import NextHop
     from otel_ml_processor.self_metrics import SelfMetrics
     from otel_ml_processor.state.ledger import Ledger
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.reference import Reference
-    from otel_ml_processor.windows.streams import ClosedWindow, Totals
+    from otel_ml_processor.windows.streams import ClosedWindow, Increment, Totals
 
 __all__ = ["STEPS", "Emit", "Pipeline"]
 
@@ -71,8 +81,14 @@ class Emit(Protocol):
     def reading(self, reading: Reading, change: Change | None) -> None:
         """Publish a closed window's reading and, where something began to drift, the event."""
 
+    def refresh(self, reading: Reading) -> None:
+        """Publish the numbers of a window that slides; what was decided of the last closed one stays."""
+
     def totals(self, totals: Totals) -> None:
         """Publish what a stream has had so far."""
+
+    def forget(self, stream: StreamKey) -> None:
+        """Say nothing more of *stream*, which has been silent for long and made room for another."""
 
     def lag(self, lag_s: float) -> None:
         """Publish how far event time is behind the clock."""
@@ -91,7 +107,8 @@ class Pipeline:
     """
     What happens to a request, and what happens as time passes; safe to use from any thread.
 
-    *forward* is the next hop in mode `inline`, None in mode `tee`. *joining* is told what labels may come for.
+    *forward* is the next hop in mode `inline`, None in mode `tee`. *joining* is told what labels may come for,
+    *bins* and *confidences* what was counted, *learner* as well.
     """
 
     def __init__(
@@ -106,6 +123,9 @@ class Pipeline:
         emit: Emit,
         self_metrics: SelfMetrics,
         joining: Joining | None = None,
+        bins: FeatureBins | None = None,
+        confidences: ConfidenceSamples | None = None,
+        learner: Learner | None = None,
     ) -> None:
         self._config = config
         self._decoder = decoder
@@ -118,10 +138,20 @@ class Pipeline:
         self._emit = emit
         self._self_metrics = self_metrics
         self._joining = joining
-        self.states = DriftStates(config.drift.windows_between_alarms)
+        self._bins = bins
+        self._confidences = confidences
+        self._learner = learner
+        self.states = DriftStates(
+            lambda stream: self._config_of(stream).drift.windows_between_alarms
+        )
         """What every stream was in its last windows; the freshest of them is what a span is told."""
+        self.patterns = ErrorPatterns(config.streams.max, config.verdicts.low_confidence)
+        """Where each stream fails more than elsewhere."""
+        if joining is not None:
+            joining.patterns = self.patterns
         self._examples = Examples(config.windows, config.streams.max)
         self._shortest = shortest_window(config.windows).name
+        self._convoys = Convoys(self._take, is_whole)
         self._counted: Counter[str] = Counter()
         self._said: set[tuple[str, str]] = set()
         self._ticking = threading.Lock()
@@ -136,39 +166,65 @@ class Pipeline:
         Raises:
             Refusal: If the request is malformed or was not delivered. Nothing of it has been counted then.
         """
-        take = partial(self._take, request, remaining_s)
-        answer, is_repeat = self.ledger.repeats.once(request, remaining_s, take)
+        deadline_s = None if remaining_s is None else time.monotonic() + remaining_s
+        answer, is_repeat = self.ledger.repeats.once(
+            request,
+            remaining_s,
+            lambda key: self._convoys.send(Request(request, key, deadline_s)),
+        )
         if is_repeat:
             self._self_metrics.add(METRIC_ML_PROCESSOR_DUPLICATES, answer.n_inferences)
         return answer.response
 
-    def _take(self, request: bytes, remaining_s: float | None, key: bytes) -> Answer:
+    def _take(self, requests: Sequence[Request]) -> list[Answer]:
+        request = b"".join([each.content for each in requests])
         decoded = self._decoded(request)
+        if decoded.undecoded and len(requests) > 1:
+            raise _APART
         placed = self._placed(decoded)
         verdicts = self._verdicts(placed)
         if self._forward is None:
-            answer = self._apply(decoded, placed, key, b"")
+            answers = self._apply(decoded, placed, requests, b"")
             with self._contained("annotate"):
                 self._emit.verdict_spans(decoded, verdicts)
-            return answer
+            return answers
         annotated = self._annotated(request, decoded, verdicts)
         response = deliver(
             self._forward,
             annotated,
-            remaining_s,
+            _shortest(requests),
             decoded.n_spans,
             Signal.TRACES,
             self._self_metrics,
         )
-        return self._apply(decoded, placed, key, response)
+        return self._apply(decoded, placed, requests, response)
 
     def tick(self, now_ns: int) -> None:
         """Assess the windows that rows or time have closed, and emit what they say."""
         with self._ticking:
-            self._assess(self._streams.close(now_ns))
+            closed, slid = self._streams.close(now_ns), self._streams.slide(now_ns)
+            self._assess(closed)
+            self._refresh(slid)
+            for stream in self._streams.retired():
+                self.states.forget(stream)
+                self._emit.forget(stream)
             self._settle(now_ns)
             self._emit.lag(self._streams.lag_s(now_ns))
             self._emit.dedupe_horizon(self.ledger.spans.horizon_s())
+
+    def refer_anew(self, promises: Promises, now_ns: int) -> list[StreamKey]:
+        """
+        Compare streams whose reference is another one now with that, at these *promises*, and return them.
+
+        What was open is assessed against the reference that it was counted against; what the stream was then is forgotten.
+        """
+        with self._ticking:
+            changed = self._streams.refer_anew()
+            self._assess(self._streams.close(now_ns))
+            self._promises = promises
+            for stream in changed:
+                self.states.forget(stream)
+            return changed
 
     def finish(self) -> None:
         """Assess all windows, also those still open: nothing comes any more."""
@@ -205,7 +261,8 @@ class Pipeline:
 
     def _judged(self, placed: PlacedRows) -> Verdicts:
         drift = self.states.last(placed.rows.stream, self._shortest)
-        bands = ConfidenceBands.of(placed.reference, self._config.verdicts.low_confidence)
+        config = self._config_of(placed.rows.stream)
+        bands = ConfidenceBands.of(placed.reference, config.verdicts.low_confidence)
         return judge(placed, drift, bands)
 
     def _annotated(self, request: bytes, decoded: Decoded, verdicts: Verdicts) -> bytes:
@@ -216,23 +273,41 @@ class Pipeline:
         return annotated[-1]
 
     def _apply(
-        self, decoded: Decoded, placed: Sequence[PlacedRows], key: bytes, response: bytes
-    ) -> Answer:
+        self,
+        decoded: Decoded,
+        placed: Sequence[PlacedRows],
+        requests: Sequence[Request],
+        response: bytes,
+    ) -> list[Answer]:
         """Count what has been delivered; it has been acknowledged, so a mistake of ours must not make its sender repeat it."""
-        answer = Answer(with_warning(response, decoded.undecoded), len(decoded.spans))
+        answers = _answers(decoded, requests, response)
         if self._joining is not None:
             self._joining.inbox.hear(Signal.TRACES, decoded.spans.request)
         self._self_metrics.add(ACCEPTED_SPANS, decoded.n_spans)
         for cause, spans in decoded.undecoded.items():
             self._self_metrics.add(METRIC_ML_PROCESSOR_UNDECODED, spans, cause)
         with self._contained("count"):
+            keys = [request.key for request in requests]
             again = self.ledger.commit(
-                Delivered(key, decoded.spans.ids, placed, answer),
-                partial(self._joining.inbox.remember, decoded.spans) if self._joining else None,
+                Delivered(list(zip(keys, answers, strict=True)), decoded.spans.ids, placed),
+                partial(self._tell, decoded),
             )
             self._self_metrics.add(METRIC_ML_PROCESSOR_DUPLICATES, again)
             self._examples.note(placed, decoded.spans.ids)
-        return answer
+        return answers
+
+    def _tell(
+        self, decoded: Decoded, counted: Sequence[PlacedRows], increments: Sequence[Increment]
+    ) -> None:
+        if self._joining is not None:
+            self._joining.inbox.remember(decoded.spans, counted, increments)
+        if self._bins is not None:
+            self._bins.add(increments)
+        self.patterns.add(counted)
+        if self._confidences is not None:
+            self._confidences.add(counted, decoded.spans.ids)
+        if self._learner is not None:
+            self._learner.remember(decoded.spans, counted, increments)
 
     @contextmanager
     def _contained(self, step: str) -> Iterator[None]:
@@ -256,14 +331,28 @@ class Pipeline:
             with self._contained("assess"):
                 self._emit_reading(window)
 
-    def _emit_reading(self, window: ClosedWindow) -> None:
-        reading = assess_window(
+    def _refresh(self, windows: Sequence[ClosedWindow]) -> None:
+        for window in windows:
+            with self._contained("assess"):
+                self._emit.refresh(self._assessed(window))
+
+    def _assessed(self, window: ClosedWindow) -> Reading:
+        stream, config = window.stream, self._config_of(window.stream)
+        return assess_window(
             window,
-            promises=self._promises,
-            min_rows=self._config.streams.min_rows,
-            drift=self._config.drift,
+            promises=self._promises.of_model(stream.model, stream.version),
+            min_rows=config.streams.min_rows,
+            drift=config.drift,
         )
-        reading = self.states.gather(window, reading)
+
+    def _config_of(self, stream: StreamKey) -> Config:
+        return self._config.of_model(stream.model, stream.version)
+
+    def _emit_reading(self, window: ClosedWindow) -> None:
+        reading = self._assessed(window)
+        reading = replace(
+            self.states.gather(window, reading), patterns=self.patterns.of(window.stream)
+        )
         change = self.states.observe(reading)
         if change is not None:
             change = replace(change, trace_ids=self._examples.of(window, change))
@@ -282,3 +371,20 @@ class Pipeline:
             self._counted[name] = total
         for totals in all_totals:
             self._emit.totals(totals)
+
+
+_APART: Final = Refusal(grpc.StatusCode.INTERNAL, "each by itself", RefusalCause.INTERNAL)
+"""What is to be said to the sender of one of several requests is worked out for each alone."""
+
+
+def _shortest(requests: Sequence[Request]) -> float | None:
+    """Return how long the least patient sender still waits; None where all do for ever."""
+    return min((r for each in requests if (r := each.remaining_s) is not None), default=None)
+
+
+def _answers(decoded: Decoded, requests: Sequence[Request], response: bytes) -> list[Answer]:
+    """Return the answer to each of *requests*; what the next hop rejected of all of them is said to the first."""
+    ends = np.cumsum([len(request.content) for request in requests])
+    counts = np.diff(np.searchsorted(decoded.spans.places[:, 1], ends), prepend=0).tolist()
+    said = [with_warning(response, decoded.undecoded), *[b""] * (len(requests) - 1)]
+    return [Answer(*answer) for answer in zip(said, counts, strict=True)]

@@ -13,6 +13,7 @@ import msgspec
 from otel_ml_processor.errors import ProfileError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 __all__ = [
@@ -21,22 +22,39 @@ __all__ = [
     "Calibration",
     "CellReference",
     "ColumnCalibration",
+    "CorrelationReference",
+    "HourlyCounts",
     "Inflation",
+    "Part",
+    "PrincipalComponents",
     "Profile",
     "RungReference",
+    "Season",
+    "SegmentReference",
+    "SegmentsReference",
     "SelfTest",
     "Source",
+    "cells_id",
     "read_profile",
+    "reference_id",
     "sealed",
     "write_profile",
 ]
 
 FORMAT: Final = "otel-ml-profile/1"
+_N_SLOTS: Final = 6
+"""Of every counted column, behind its cells: see `sketches.slots`, which is on the same floor."""
 MAX_PROFILE_BYTES = 64 << 20
 """A larger file is refused unread: a profile has a few kilobytes per feature."""
 
 
-class CellReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Part(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
+):
+    """A part of a profile; what has its default is not written, so that a field more changes no profile without it."""
+
+
+class CellReference(Part, frozen=True, kw_only=True):
     """
     The reference of one column (a feature, the prediction or the confidence): how many rows lay in which cell.
 
@@ -45,23 +63,38 @@ class CellReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """
 
     name: str
+    """Of the feature; empty for the prediction and the confidence."""
     type: Literal["numeric", "categorical"]
+    """`numeric`: counted in bins. `categorical`: counted by name."""
     counts: list[int]
+    """Rows per cell."""
     edges: list[float] = []
+    """Inner edges of the bins, midway between neighbouring values of the reference."""
     bin_means: list[float] = []
     """Mean of the reference's values in each bin of a numeric column; the bin's middle where it has none, as long as `counts`."""
     categories: list[str] = []
+    """The most frequent categories, most frequent first."""
     other_known: list[str] = []
     """Known categories beyond the most frequent ones: seen, but without a cell of their own."""
     missing: int = 0
+    """Rows without a value."""
     non_finite: int = 0
+    """Rows with an infinite number."""
+    unseen: int = 0
+    """Rows whose category has no name here: too rare to be named in a profile that was learned from inferences."""
+    type_error: int = 0
+    """Rows with a value of another type, in a profile that was learned from inferences."""
     min: float | None = None
+    """Smallest value of a numeric column; what is below is out of range."""
     max: float | None = None
+    """Largest value of a numeric column; what is above is out of range."""
     mean: float | None = None
+    """Mean of a numeric column, in its own unit."""
     std: float | None = None
+    """Standard deviation of a numeric column, in its own unit."""
 
 
-class SelfTest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class SelfTest(Part, frozen=True, kw_only=True):
     """
     The reference's own windows against the rest of the reference, by the processor's own test.
 
@@ -70,13 +103,16 @@ class SelfTest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """
 
     order: Literal["time", "random"]
+    """How rows were put into windows."""
     window: str
     """What one window was: `1 day`, `900 rows`."""
     effect_floor: float
+    """Smallest debiased PSI that could alarm."""
     p_values: dict[str, list[float]]
+    """By family (`features`, `outputs`), one number per window."""
 
 
-class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Calibration(Part, frozen=True, kw_only=True):
     """
     What the model's scores meant in the reference, where the truth was known: how many rows per score bin, and how many came true.
 
@@ -87,12 +123,16 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     positive: str | None = None
     """The class whose probability the score is. Without one it is the confidence, and a row comes true where the prediction is right."""
     edges: list[float]
+    """Inner edges of the score bins, in [0, 1]."""
     rows: list[int]
+    """Rows per bin."""
     positives: list[int]
+    """Those that came true, per bin."""
     probabilities: list[float]
+    """Of coming true, per bin, in [0, 1]."""
 
 
-class Inflation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Inflation(Part, frozen=True, kw_only=True):
     """How a test's statistic varies over the reference's own windows, beside how it varies by chance."""
 
     factor: float
@@ -101,14 +141,16 @@ class Inflation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """Degrees of freedom per degree of the test, in (0, 1] (Satterthwaite): smaller where few directions vary most."""
 
 
-class ColumnCalibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ColumnCalibration(Part, frozen=True, kw_only=True):
     """One column over the reference's own windows: `scale` is the 95 % quantile of -ln p, `inflation` is by test."""
 
     scale: float
+    """95 % quantile of -ln p over the windows, > 0."""
     inflation: dict[str, Inflation]
+    """By test."""
 
 
-class RungReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class RungReference(Part, frozen=True, kw_only=True):
     """
     The reference's own windows of `rows` consecutive rows, each against the rest of the reference.
 
@@ -118,46 +160,192 @@ class RungReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """
 
     rows: int
+    """Of one window."""
     effect_floor: float
+    """Smallest debiased PSI that could alarm."""
     columns: list[ColumnCalibration]
+    """One per column."""
     extremes: dict[str, list[float]]
+    """By family, one number per window, ascending."""
     alarms: dict[str, list[float]]
+    """By family, one adjusted p-value per window."""
 
 
-class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+Season = Literal["hour_of_day", "hour_of_week"]
+"""What windows differ by without drift: the 24 hours of the day, or the 168 of the week, in UTC."""
+
+
+class HourlyCounts(Part, frozen=True, kw_only=True):
+    """
+    The rows of the reference that have a time, hour by hour of the season.
+
+    `counts` are per column (the features, the prediction, the confidence, as far as the profile has them), per hour: the value cells, then the
+    missing, the non-finite, the unseen and those of a wrong type. Hour 0 begins at midnight, of the week's on Monday.
+    """
+
+    season: Season
+    """`hour_of_day` or `hour_of_week`."""
+    counts: list[list[list[int]]]
+    """By column, by hour."""
+
+
+class PrincipalComponents(Part, frozen=True, kw_only=True):
+    """
+    All features together: the directions in which rows of the reference vary, and how far rows lie off them.
+
+    Every feature is a number: a category its share of the rows of the reference. Less its mean, in standard deviations, with 0 where it
+    is missing; what is left of such a row without its part along the components is its error.
+    """
+
+    mean: list[float]
+    """One per feature, in its own unit."""
+    std: list[float]
+    """One per feature; 0 where it does not take part, since it does not vary or has no finite variance."""
+    components: list[list[float]]
+    """Orthonormal directions, each with one number per feature."""
+    errors: CellReference
+    """How the rows' errors fall into bins; what lies in the last one is out of distribution, at most one row of the reference in a thousand."""
+
+
+class CorrelationReference(Part, frozen=True, kw_only=True):
+    """
+    How numeric features depend on each other: correlations of normal scores of their bins, over the rows that have all of them.
+
+    `sums` are those of whole numbers, so that they add up exactly: rows, sum and sum of squares by feature, products by pair.
+    """
+
+    features: list[int]
+    """Positions of the features that belong to a pair, ascending."""
+    pairs: list[tuple[int, int]]
+    """Positions within `features`."""
+    sums: list[int]
+    """As many as 1 + 2 x features + pairs."""
+    spreads: list[float]
+    """By pair, the standard deviation of Fisher's z times the root of the rows; 1 for normal ones."""
+
+
+class SegmentReference(Part, frozen=True, kw_only=True):
+    """The reference's rows with one value of an attribute: counts, from which shares and their differences follow."""
+
+    value: str
+    """Of the attribute, as text; empty: all rows with another value that is not among the most frequent ones."""
+    rows: int
+    """How many have it."""
+    outputs: list[int] = []
+    """Rows by cell and slot of the prediction, then of the confidence, as far as the profile has them."""
+    confident: int = 0
+    """Rows that have a confidence."""
+    low: int = 0
+    """Those below `low_confidence`."""
+    labelled: int = 0
+    """Rows whose truth is known."""
+    wrong: int = 0
+    """Those whose prediction was wrong."""
+
+
+class SegmentsReference(Part, frozen=True, kw_only=True):
+    """The reference apart by one attribute."""
+
+    name: str
+    """Of the attribute, as inferences say it."""
+    values: list[SegmentReference]
+    """The most frequent first, all others last."""
+
+
+class Source(Part, frozen=True, kw_only=True):
     """Where the rows came from."""
 
     kind: str
+    """`CSV`, `Parquet`, `OTLP`, `inferences` (learned by a processor), or the library of a data frame."""
     uri: str
+    """Files or whatever names the rows."""
     rows: int
+    """How many there were."""
     sha256: str = ""
+    """Of the files, in hexadecimal; empty where there is none."""
+    service: str = ""
+    """`service.name` of the inferences, where they are of one service."""
+    environment: str = ""
+    """`deployment.environment.name` of the inferences, where they are of one environment."""
 
 
-class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Profile(Part, frozen=True, kw_only=True):
     """Everything that a window of live inferences is compared with. Additive: equal edges merge by adding counts."""
 
     format: Literal["otel-ml-profile/1"] = FORMAT
+    """Name and version of this format; always written."""
     id: str = ""
+    """`sha256:` and the SHA-256 of the canonical JSON (keys sorted, no blanks) without this field."""
     model: str
+    """`ml.model.name` of its inferences."""
     version: str = ""
+    """`ml.model.version` of its inferences; empty: of every version that has no profile of its own."""
     created: str
+    """When it was built, in ISO 8601."""
     source: Source
+    """Where the rows came from."""
+    provisional: bool = False
+    """Whether rows are still being added to it: windows are counted against it and nothing raises an alarm."""
     features: list[CellReference]
+    """One per feature, in the order of unnamed values."""
     prediction: CellReference | None = None
+    """The predicted classes or numbers."""
     confidence: CellReference | None = None
+    """The probability of the predicted class."""
     low_confidence: float | None = None
     """The 5 % quantile of the reference's confidence."""
     median_confidence: float | None = None
+    """The 50 % quantile of the reference's confidence."""
     self_tests: list[SelfTest] = []
+    """The measured false-alarm rate, in random order and in the order of time."""
     own_windows: list[RungReference] = []
     """The fewest rows first; none where rows have no time, or there are too few of them."""
+    slots: HourlyCounts | None = None
+    """Hour by hour, where windows are compared with the reference of their own hours; without, with all of it."""
+    pca: PrincipalComponents | None = None
+    """All features together; None of fewer than three that vary, or of too many."""
+    correlation: CorrelationReference | None = None
+    """Pairs of numeric features; None where there is none."""
+    segments: list[SegmentsReference] = []
+    """Parts of the reference, by the attributes that were asked for."""
     calibration: Calibration | None = None
+    """What scores meant; where the truth was known."""
     performance: dict[str, float] = {}
     """By name of the score, how good the predictions of the reference were; empty where its truth is not known."""
 
 
 def _canonical(profile: Profile) -> bytes:
-    return msgspec.json.encode(profile, order="sorted")
+    # Which format it is stands in every file, defaults or not.
+    said = {"format": profile.format, **msgspec.to_builtins(profile)}
+    return msgspec.json.encode(said, order="sorted")
+
+
+def reference_id(profile: Profile) -> str:
+    """Return what windows that are counted against *profile* say of it: its id; of one that still grows, that of its cells, which stay."""
+    return cells_id(profile) if profile.provisional else profile.id
+
+
+def cells_id(profile: Profile) -> str:
+    """
+    Return the SHA-256 of what decides where a row is counted: the columns with their edges and categories.
+
+    Profiles with equal ones merge by adding counts; it stays the same while rows are added to a profile.
+    """
+    cells = [
+        (
+            place.split("[")[0],
+            column.name,
+            column.type,
+            column.edges,
+            column.categories,
+            column.other_known,
+        )
+        # Components are those of all rows together, and are not added up.
+        for place, column in _columns(msgspec.structs.replace(profile, pca=None))
+    ]
+    scores = profile.calibration and (profile.calibration.positive, profile.calibration.edges)
+    content = msgspec.json.encode([profile.model, profile.version, cells, scores])
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def sealed(profile: Profile) -> Profile:
@@ -188,7 +376,16 @@ def read_profile(path: Path) -> Profile:
     for place, column in _columns(profile):
         _check_column(column, f"{path}: {place}")
     for i, rung in enumerate(profile.own_windows):
-        _check_rung(rung, len(_columns(profile)), f"{path}: $.own_windows[{i}]")
+        n_columns = len(_columns(profile)) + (profile.correlation is not None)
+        _check_rung(rung, n_columns, f"{path}: $.own_windows[{i}]")
+    if profile.slots is not None:
+        _check_hours(profile.slots, _columns(profile), f"{path}: $.slots")
+    if profile.pca is not None:
+        _check_components(profile.pca, len(profile.features), f"{path}: $.pca")
+    if profile.correlation is not None:
+        _check_pairs(profile.correlation, profile.features, f"{path}: $.correlation")
+    for i, segments in enumerate(profile.segments):
+        _check_segments(segments, profile, f"{path}: $.segments[{i}]")
     if profile.calibration is not None:
         _check_calibration(profile.calibration, f"{path}: $.calibration")
     if profile.id != sealed(profile).id:
@@ -224,6 +421,8 @@ def _parsed(data: bytes, path: Path) -> Profile:
 def _columns(profile: Profile) -> list[tuple[str, CellReference]]:
     named = [(f"$.features[{i}]", feature) for i, feature in enumerate(profile.features)]
     outputs = [("$.prediction", profile.prediction), ("$.confidence", profile.confidence)]
+    if profile.pca is not None:
+        outputs.append(("$.pca.errors", profile.pca.errors))
     return named + [(place, column) for place, column in outputs if column is not None]
 
 
@@ -256,10 +455,81 @@ def _check_column(column: CellReference, place: str) -> None:
     if column.bin_means and len(column.bin_means) != len(column.counts):
         message = f"{place}.bin_means: expected {len(column.counts)} means, one per bin, got {len(column.bin_means)}"
         raise ProfileError(message)
-    if min(column.counts, default=0) < 0:
-        raise ProfileError(f"{place}.counts: expected counts >= 0, got {min(column.counts)}")
+    slots = {s: getattr(column, s) for s in ("missing", "non_finite", "unseen", "type_error")}
+    for name, least in {"counts": min(column.counts, default=0), **slots}.items():
+        if least < 0:
+            raise ProfileError(f"{place}.{name}: expected counts >= 0, got {least}")
     if any(left >= right for left, right in zip(column.edges, column.edges[1:], strict=False)):
         raise ProfileError(f"{place}.edges: expected strictly ascending edges")
+
+
+def _check_hours(
+    hours: HourlyCounts, columns: Sequence[tuple[str, CellReference]], place: str
+) -> None:
+    n_hours = {"hour_of_day": 24, "hour_of_week": 168}[hours.season]
+    expected = [(n_hours, len(column.counts) + 4) for _, column in columns]
+    found = [
+        (len(of_column), *sorted({len(counts) for counts in of_column}))
+        for of_column in hours.counts
+    ]
+    if found != expected:
+        raise ProfileError(
+            f"{place}.counts: expected per column {n_hours} hours with its cells and four more, {expected}, got {found}"
+        )
+    smallest = min((min(c) for of_column in hours.counts for c in of_column), default=0)
+    if smallest < 0:
+        raise ProfileError(f"{place}.counts: expected counts >= 0, got {smallest}")
+
+
+def _check_components(pca: PrincipalComponents, n_features: int, place: str) -> None:
+    lengths = {len(pca.mean), len(pca.std), *map(len, pca.components)}
+    if lengths != {n_features}:
+        raise ProfileError(
+            f"{place}: expected {n_features} numbers per row, one per feature, got {sorted(lengths)}"
+        )
+    if min(pca.std) < 0:
+        raise ProfileError(f"{place}.std: expected numbers >= 0, got {min(pca.std)}")
+    if pca.errors.type != "numeric" or not pca.errors.edges:
+        raise ProfileError(f"{place}.errors: expected a numeric column with an edge at least")
+
+
+def _check_pairs(
+    correlation: CorrelationReference, features: Sequence[CellReference], place: str
+) -> None:
+    used = correlation.features
+    if used != sorted(set(used)) or not all(0 <= i < len(features) for i in used):
+        raise ProfileError(
+            f"{place}.features: expected ascending positions of {len(features)} features"
+        )
+    if any(features[i].type != "numeric" for i in used):
+        raise ProfileError(f"{place}.features: expected positions of numeric features")
+    if not all(0 <= a < b < len(used) for a, b in correlation.pairs) or not correlation.pairs:
+        raise ProfileError(
+            f"{place}.pairs: expected pairs of ascending positions below {len(used)}, one at least"
+        )
+    expected = (1 + 2 * len(used) + len(correlation.pairs), len(correlation.pairs))
+    found = len(correlation.sums), len(correlation.spreads)
+    if found != expected:
+        raise ProfileError(f"{place}: expected {expected} sums and spreads, got {found}")
+    if min(correlation.sums) < 0 or min(correlation.spreads) <= 0:
+        raise ProfileError(f"{place}: expected sums >= 0 and spreads > 0")
+
+
+def _check_segments(segments: SegmentsReference, profile: Profile, place: str) -> None:
+    columns = [column for column in (profile.prediction, profile.confidence) if column]
+    n_outputs = sum(len(column.counts) + _N_SLOTS for column in columns)
+    for i, part in enumerate(segments.values):
+        where = f"{place}.values[{i}]"
+        if len(part.outputs) != n_outputs:
+            raise ProfileError(
+                f"{where}.outputs: expected {n_outputs} counts, those of the outputs, got {len(part.outputs)}"
+            )
+        pairs = [(part.low, part.confident), (part.wrong, part.labelled)]
+        within = all(0 <= some <= of <= part.rows for some, of in pairs)
+        if not within or min(part.outputs, default=0) < 0:
+            raise ProfileError(f"{where}: expected counts >= 0, parts not above their whole")
+    if len({part.value for part in segments.values}) < len(segments.values):
+        raise ProfileError(f"{place}.values: expected values that differ")
 
 
 def _check_calibration(calibration: Calibration, place: str) -> None:

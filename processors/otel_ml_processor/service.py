@@ -18,6 +18,7 @@ from otel_ml_conventions.metrics import (
     METRIC_ML_PROCESSOR_UNANNOTATED,
     METRIC_ML_PROCESSOR_UNDECODED,
 )
+from otel_ml_processor.assess.confidence import confidence_budget
 from otel_ml_processor.assess.promise import Promises, told
 from otel_ml_processor.decode.compiled import IS_COMPILED
 from otel_ml_processor.decode.decoder import Cause
@@ -26,6 +27,8 @@ from otel_ml_processor.decode.items import n_log_records, n_metric_points, n_spa
 from otel_ml_processor.decode.spans import PlainDecoder
 from otel_ml_processor.decode.strip import stripped, warm_strip
 from otel_ml_processor.emit.annotations import UnannotatedCause
+from otel_ml_processor.emit.confidence_samples import ConfidenceSamples
+from otel_ml_processor.emit.feature_bins import FeatureBins
 from otel_ml_processor.emit.metrics import SERIES_BUDGET, MetricBook
 from otel_ml_processor.emit.otlp import Identity, metrics_requests
 from otel_ml_processor.emit.outlet import Outlet
@@ -33,12 +36,15 @@ from otel_ml_processor.emit.page import ProcessorFacts
 from otel_ml_processor.emit.pages import pages
 from otel_ml_processor.emit.push import Pusher
 from otel_ml_processor.emit.server import HttpServer
-from otel_ml_processor.errors import ConfigError
+from otel_ml_processor.emit.webhook import Webhook
+from otel_ml_processor.errors import ConfigError, ProfileError
 from otel_ml_processor.feedback.joining import DROPPED_FEEDBACK, Joining
 from otel_ml_processor.forward.forwarding import Forwarding, grpc_client
+from otel_ml_processor.learn.learned_files import LearnedFiles
+from otel_ml_processor.learn.learner import Learner
 from otel_ml_processor.pass_through import PassThrough
 from otel_ml_processor.pipeline import STEPS, Emit, Pipeline
-from otel_ml_processor.profile import read_profile
+from otel_ml_processor.profile_sources import ProfileSources
 from otel_ml_processor.receive.doors import Doors
 from otel_ml_processor.receive.repeats import Repeats
 from otel_ml_processor.refusal import RefusalCause
@@ -47,6 +53,7 @@ from otel_ml_processor.signals import Signal
 from otel_ml_processor.state.keeper import STATE_STEPS, Keeper, Kept
 from otel_ml_processor.state.ledger import Ledger
 from otel_ml_processor.state.seen_spans import SeenSpans, warm_seen_spans
+from otel_ml_processor.windows.divided import Divisions
 from otel_ml_processor.windows.references import References
 from otel_ml_processor.windows.streams import Streams
 
@@ -86,14 +93,19 @@ class Service:
     def __init__(self, config: Config, folder: Path) -> None:
         self._config = config
         self._folder = folder
-        self._references = load_references(config, folder)
-        profiles = self._references.profiles.values()
-        self._promises = Promises.of(config.drift, config.windows, profiles)
+        self._sources = ProfileSources(config.profiles, folder)
+        self._references = References.of(self._sources.read())
+        self._learner = _learner(config, folder, self._references)
+        self._promises = self._tested_promises()
         self._self_metrics = new_self_metrics()
+        self._bins = FeatureBins() if config.emit.feature_bins else None
+        self._confidences = ConfidenceSamples(config.streams.max)
         self._book = MetricBook(
             windows=tuple(self._promises.alphas),
-            scores=config.drift.scores,
+            scores=_scores(config),
             self_metrics=self._self_metrics,
+            bins=self._bins,
+            confidences=self._confidences,
         )
         self._identity = Identity()
         self._pusher = self._make_pusher()
@@ -102,6 +114,8 @@ class Service:
             if config.forward
             else None
         )
+        webhook = config.emit.webhook
+        self._webhook = Webhook(webhook, folder, self._self_metrics) if webhook else None
         self._outlet = self._make_outlet()
         self._joining = Joining(
             config, self._references.reference, self._outlet, self._count_dropped_feedback
@@ -121,6 +135,8 @@ class Service:
         Raises:
             ConfigError: Naming the address, or the folder of the state, that is in use.
         """
+        if self._learner is not None:
+            self._learner.recall()
         if self._keeper is not None:
             self._keeper.restore()
             self.tick()  # what was brought back is told before anybody can ask
@@ -135,6 +151,8 @@ class Service:
         _prepare_decoder()
         self._doors.start()
         self._pusher.start()
+        if self._webhook is not None:
+            self._webhook.start()
         self._is_ready = True
         self._say_what_is_promised()
         http = self._config.receive.http
@@ -157,8 +175,40 @@ class Service:
     def tick(self) -> None:
         """Let time pass: close and assess windows."""
         self._pipeline.tick(time.time_ns())
+        self._look_at_profiles()
         if self._keeper is not None:
             self._keeper.save_if_due()
+
+    def _look_at_profiles(self) -> None:
+        """Read profiles that have changed again, and go on learning others; compare with what there is now."""
+        now_ns = time.time_ns()
+        is_changed = self._sources.have_changed() and self._have_reread()
+        grown = self._learner.settle(now_ns) if self._learner is not None else []
+        for stream in grown:
+            self._register(stream)
+        if is_changed or grown:
+            self._refer_anew(now_ns)
+
+    def _have_reread(self) -> bool:
+        try:
+            self._references.replace(self._sources.read())
+        except ProfileError as error:
+            _LOGGER.error("%s; the profiles before stay in force", error)  # noqa: TRY400 - one line, as at the start
+            return False
+        _LOGGER.info("profiles were read again")
+        return True
+
+    def _refer_anew(self, now_ns: int) -> None:
+        self._promises = self._tested_promises()
+        changed = self._pipeline.refer_anew(self._promises, now_ns)
+        for stream in changed:
+            self._introduce(stream)
+        if changed and self._keeper is not None:
+            self._keeper.save()  # windows that are kept belong to the reference that is in force
+
+    def _tested_promises(self) -> Promises:
+        profiles = self._references.profiles.values()
+        return Promises.of_config(self._config, profiles)
 
     def stop(self) -> None:
         """Refuse new requests, end those in flight, keep what is still open or assess it, push what is known, and let go of everything."""
@@ -170,8 +220,12 @@ class Service:
             self._pipeline.tick(time.time_ns())
             self._keeper.close()
         self._pipeline.join_last(time.time_ns())
+        if self._learner is not None:
+            self._learner.close()
         if not self._pusher.flush(_FLUSH_S):
             _LOGGER.warning("some metrics or events were not delivered before the end")
+        if self._webhook is not None:
+            self._webhook.close(_FLUSH_S)
         self._http.stop()
         if self._forwarding is not None:
             self._forwarding.close(_GRACE_S)
@@ -243,10 +297,11 @@ class Service:
             pusher=self._pusher,
             identity=self._identity,
             self_metrics=self._self_metrics,
-            effect_floor=config.drift.effect_floor,
+            effect_floor=lambda s: config.of_model(s.model, s.version).drift.effect_floor,
             max_annotated_bytes=config.forward.max_message if config.forward else 0,
             verdicts_per_second=config.verdicts.per_second,
             register=self._introduce,
+            webhook=self._webhook,
         )
 
     def _make_pipeline(self) -> Pipeline:
@@ -259,6 +314,9 @@ class Service:
             self_metrics=self._self_metrics,
             clock_ns=time.time_ns,
             joining=self._joining,
+            bins=self._bins,
+            confidences=self._confidences,
+            learner=self._learner,
         )
 
     def _count_dropped_feedback(self, dropped: int) -> None:
@@ -272,8 +330,25 @@ class Service:
                 stream,
             )
             return
-        _LOGGER.info("new stream %s: compared with profile %s", stream, profile.id[:19])
-        self._book.register(stream, profile, self._promises.measured_rates(profile.id))
+        _LOGGER.info(
+            "new stream %s: compared with %sprofile %s%s",
+            stream,
+            "provisional " if profile.provisional else "",
+            profile.id[:19],
+            f" of version {profile.version}" if profile.version != stream.version else "",
+        )
+        self._register(stream)
+
+    def _register(self, stream: StreamKey) -> None:
+        profile = self._references.profile(stream)
+        if profile is not None:
+            low_confidence = self._config.verdicts.low_confidence
+            self._book.register(
+                stream,
+                profile,
+                self._promises.measured_rates(profile.id),
+                budget=confidence_budget(self._references.reference(stream), low_confidence),
+            )
 
     def _say_what_is_promised(self) -> None:
         drift = self._config.drift
@@ -306,11 +381,21 @@ def make_pipeline(
     self_metrics: SelfMetrics,
     clock_ns: Callable[[], int],
     joining: Joining | None = None,
+    bins: FeatureBins | None = None,
+    confidences: ConfidenceSamples | None = None,
+    learner: Learner | None = None,
 ) -> Pipeline:
     """Return the spine with all that it is made of, as *config* says."""
     low_confidence = config.verdicts.low_confidence
     ledger = Ledger(
-        streams=Streams(config.streams, config.windows, references.reference, low_confidence),
+        streams=Streams(
+            config.streams,
+            config.windows,
+            references.reference,
+            low_confidence,
+            Divisions.of(config),
+            config if config.models else None,
+        ),
         spans=SeenSpans(config.receive.repeats),
         repeats=Repeats(config.receive.repeats),
         self_metrics=self_metrics,
@@ -318,7 +403,7 @@ def make_pipeline(
     )
     return Pipeline(
         config=config,
-        decoder=_DECODER(references.features),
+        decoder=_DECODER((learner or references).features, config.segments.attributes),
         ledger=ledger,
         reference_of=references.reference,
         promises=promises,
@@ -326,7 +411,24 @@ def make_pipeline(
         emit=emit,
         self_metrics=self_metrics,
         joining=joining,
+        bins=bins,
+        confidences=confidences,
+        learner=learner,
     )
+
+
+def _scores(config: Config) -> tuple[str, ...]:
+    """Return what any model is to have exported; each exports what is computed of it."""
+    own = [config.with_own(entry).drift.scores for entry in config.models]
+    return tuple(dict.fromkeys(score for scores in (config.drift.scores, *own) for score in scores))
+
+
+def _learner(config: Config, folder: Path, references: References) -> Learner | None:
+    if config.bootstrap is None:
+        return None
+    state = config.state.directory
+    files = LearnedFiles(None if state is None else folder / state / "learned")
+    return Learner(config.bootstrap, config.drift, references, files)
 
 
 def load_references(config: Config, folder: Path) -> References:
@@ -336,8 +438,7 @@ def load_references(config: Config, folder: Path) -> References:
     Raises:
         ProfileError: If one cannot be used.
     """
-    paths = [folder / name for name in config.profiles]
-    return References.of((str(path), read_profile(path)) for path in paths)
+    return References.of(ProfileSources(config.profiles, folder).read())
 
 
 def new_self_metrics() -> SelfMetrics:

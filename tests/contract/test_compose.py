@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,14 @@ ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "collector-config"
 sys.path.insert(0, str(ROOT / "examples" / "flights"))
 
-import stack  # noqa: E402 - the example is a folder of programs, found by the line above
+import prepare  # noqa: E402 - the example is a folder of programs, found by the line above
+import stack  # noqa: E402 - likewise
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 LONG_RUNNING = sorted(set(SERVICES) - {"train", "player"})
+NATIVE = sorted({*LONG_RUNNING} - {"grafana"})
+"""What runs natively, too: of Grafana there is only the image."""
 ONLY_ONE_OF_THEM = {
     "OTEL_ML_EMIT_INTERVAL",  # the demo pushes more often, since it lasts a minute
     "OTEL_ML_INSECURE_BIND",  # the container's page is reached from outside the container
@@ -28,7 +32,7 @@ ONLY_ONE_OF_THEM = {
     "no_proxy",
 }
 VARIABLE = re.compile(r"\$\{env:(?P<name>\w+):-(?P<default>[^}]*)\}")
-PINNED = re.compile(r"[\w./-]+:v?\d+\.\d+\.\d+[\w.-]*")
+PINNED = re.compile(r"[\w./-]+:v?\d+\.\d+(?:\.\d+|b\d+)[\w.-]*")
 
 
 def defaults_in(file: Path) -> dict[str, str]:
@@ -48,14 +52,14 @@ def environment_of(name: str) -> dict[str, str]:
 
 def config_of(name: str) -> Path | None:
     """Return the file of collector-config/ that a service's command names."""
-    named = re.findall(r"/etc/otel-ml/([\w.-]+)", " ".join(SERVICES[name]["command"]))
+    named = re.findall(r"/etc/otel-ml/([\w.-]+)", " ".join(SERVICES[name].get("command", [])))
     return CONFIG / named[0] if named else None
 
 
 def test_every_image_is_pinned_by_version() -> None:
     """What worked yesterday works tomorrow: no `latest`, no floating minor version, in the images built here either."""
     images = [service["image"] for service in SERVICES.values()]
-    for dockerfile in (CONFIG / "Dockerfile", ROOT / "examples" / "flights" / "Dockerfile"):
+    for dockerfile in (*CONFIG.glob("Dockerfile*"), ROOT / "examples" / "flights" / "Dockerfile"):
         images += re.findall(r"^FROM (\S+)", dockerfile.read_text(), re.MULTILINE)
     assert [image for image in images if not PINNED.fullmatch(image)] == []
 
@@ -102,8 +106,8 @@ def test_what_is_published_is_listened_on() -> None:
     """A published port reaches a server that listens beyond the loopback of its container."""
     inside = {port.rsplit(":", 1)[1] for port in SERVICES["collector"]["ports"]}
     said = [*(value for name in LONG_RUNNING for value in environment_of(name).values())]
-    said += [" ".join(SERVICES[name]["command"]) for name in LONG_RUNNING]
-    open_ports = re.findall(r"0\.0\.0\.0(?::| --port )(\d+)", " ".join(said))
+    said += [" ".join(SERVICES[name].get("command", [])) for name in LONG_RUNNING]
+    open_ports = re.findall(r"0\.0\.0\.0(?::| --port | )(\d+)", " ".join(said))
     assert sorted(open_ports) == sorted(inside)
 
 
@@ -133,7 +137,7 @@ def test_prometheus_scrapes_where_the_processor_serves() -> None:
     assert job["static_configs"] == [{"targets": [default]}]
 
 
-@pytest.mark.parametrize("name", [name for name in LONG_RUNNING if name != "service"])
+@pytest.mark.parametrize("name", [name for name in NATIVE if name != "service"])
 def test_a_service_sets_no_variable_that_its_file_does_not_read(name: str) -> None:
     """A misspelt variable would be silently without effect."""
     config = config_of(name)
@@ -175,7 +179,7 @@ def reachable(value: str) -> str:
     return value.replace("http://0.0.0.0", "http://127.0.0.1")
 
 
-@pytest.mark.parametrize("name", LONG_RUNNING)
+@pytest.mark.parametrize("name", NATIVE)
 def test_a_command_is_the_one_that_runs_natively(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -186,7 +190,39 @@ def test_a_command_is_the_one_that_runs_natively(
     assert in_container == native[entry_point[name] :]
 
 
-@pytest.mark.parametrize("name", LONG_RUNNING)
+def test_training_is_what_the_demo_does_natively() -> None:
+    """The two steps of the first container are those that prepare the demo and the integration tests."""
+    shell, flags, script = SERVICES["train"]["command"]
+    steps = [shlex.split(line) for line in script.replace("\\\n", " ").splitlines()]
+    program, *arguments = prepare.profile_command(Path("/trained"))
+    assert (shell, flags) == ("sh", "-ec")
+    assert steps == [["python", "train.py", "/trained"], [Path(program).name, *arguments]]
+
+
+def test_grafana_finds_its_dashboards_and_its_data_sources_theirs() -> None:
+    """Every folder and file that it is told lies in what is mounted; every address it is given is one that a service listens on."""
+    said = environment_of("grafana")
+    provisioning = local(said["GF_PATHS_PROVISIONING"])
+    assert local(said["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]).is_file()
+    (provider,) = yaml.safe_load((provisioning / "dashboards" / "otel-ml.yaml").read_text())[
+        "providers"
+    ]
+    assert len(list(local(provider["options"]["path"]).glob("*.json"))) == 3
+    sources = yaml.safe_load((provisioning / "datasources" / "otel-ml.yaml").read_text())
+    ports = {source["type"]: source["url"].rpartition(":")[2] for source in sources["datasources"]}
+    assert ports == {"prometheus": "9090", "jaeger": "16686"}
+    inside = {port.rsplit(":", 1)[1] for port in SERVICES["collector"]["ports"]}
+    assert {*ports.values()} <= inside
+    links = (CONFIG / "jaeger-ui.json").read_text()
+    assert set(re.findall(r"http://127\.0\.0\.1:(\d+)", links)) == {said["GF_SERVER_HTTP_PORT"]}
+
+
+def local(path: str) -> Path:
+    """Return where a file that containers see lies here."""
+    return CONFIG / Path(path).relative_to("/etc/otel-ml")
+
+
+@pytest.mark.parametrize("name", NATIVE)
 def test_an_environment_is_the_one_that_runs_natively(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -200,7 +236,8 @@ def test_an_environment_is_the_one_that_runs_natively(
     for key in ONLY_ONE_OF_THEM:
         native.pop(key, None)
         in_container.pop(key, None)
-    assert in_container == {key: reachable(value) for key, value in native.items()}
+    expected = {key: plain(reachable(value)) for key, value in native.items()}
+    assert {key: plain(value) for key, value in in_container.items()} == expected
 
 
 def test_the_processor_starts_with_no_variable_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ SPAN_ATTRIBUTES = {
     " ml.input.dtype ml.prediction.label ml.prediction.labels ml.prediction.confidence"
     " ml.prediction.confidences ml.prediction.entropy ml.prediction.margin"
     " ml.output.shape ml.output.dtype ml.embedding.dimension ml.embedding.norm",
-    "opt_in": "ml.model.alias ml.model.parameter.count ml.random.seed ml.input.feature.names"
+    "opt_in": "ml.model.alias ml.random.seed"
     " ml.input.features ml.input.values ml.input.rows ml.input.hash ml.prediction.value"
     " ml.prediction.values ml.prediction.interval.lower ml.prediction.interval.upper"
     " ml.prediction.score ml.prediction.scores ml.prediction.probabilities"
@@ -91,6 +91,7 @@ ml.processor.clamped             counter       {span}       ml_processor_clamped
 ml.processor.overflow            counter       {sample}     ml_processor_overflow_total
 ml.processor.unannotated         counter       {span}       ml_processor_unannotated_total
 ml.processor.verdicts_dropped    counter       {span}       ml_processor_verdicts_dropped_total
+ml.processor.webhooks_dropped    counter       {event}      ml_processor_webhooks_dropped_total
 ml.processor.stripped            counter       {attribute}  ml_processor_stripped_total
 ml.processor.refused             counter       {request}    ml_processor_refused_total
 ml.processor.export_failed       counter       {export}     ml_processor_export_failed_total
@@ -140,7 +141,7 @@ VALUES: dict[type[Enum], str] = {
     attributes.MlSegmentMeasureValues: "positive_rate low_confidence_rate error_rate",
     attributes.MlValidationResultValues: "pass warn fail",
     attributes.MlValidationRuleValues: "schema dtype missing non_finite empty range category shape"
-    " improbable custom",
+    " improbable",
     attributes.MlFeedbackSourceValues: "human system delayed_label implicit",
     attributes.MlFeedbackOutcomeValues: "joined late duplicate unmatched",
     attributes.MlExplanationMethodValues: "shap_tree shap_kernel shap_linear shap_deep lime"
@@ -316,7 +317,6 @@ def test_an_entity_is_identified_and_described_by_these_attributes() -> None:
         "ml.model.version",
         "ml.model.type",
         "ml.model.precision",
-        "ml.model.parameter.count",
         "ml.framework.name",
         "ml.framework.version",
         "ml.training.run.id",
@@ -423,7 +423,6 @@ def test_content_can_be_told_from_facts() -> None:
         "ml.prediction.interval.upper",
         "ml.prediction.value",
         "ml.prediction.values",
-        "ml.validation.observed",
         "exception.message",
         "exception.stacktrace",
     }

@@ -15,6 +15,7 @@ from otel_ml_conventions.metrics import (
     METRIC_ML_PROCESSOR_WINDOW_LAG,
 )
 from otel_ml_processor.config import Config
+from otel_ml_processor.profile import Profile, Source
 from otel_ml_processor.self_metrics import SelfMetrics
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +38,27 @@ def test_every_option_is_on_the_configuration_page() -> None:
     page = (ROOT / "docs" / "reference" / "configuration.md").read_text()
     for name in Config.__struct_fields__:
         assert f"| `{name}` |" in page
-    assert not re.search(r"^\| `\w+` \| [^|]* \|  \|$", page.split("## `receive`")[1], re.MULTILINE)
+    assert not re.search(
+        r"^\| `\w+` \| [^|]* \| [^|]* \|  \|$", page.split("## `receive`")[1], re.MULTILINE
+    )
+
+
+def test_every_option_says_what_it_takes_and_what_it_is_without() -> None:
+    """A default, a type with its range, and a meaning, for each line of each table."""
+    page = (ROOT / "docs" / "reference" / "configuration.md").read_text()
+    rows = re.findall(r"^\| `\w+` \| ([^|]*) \| ([^|]*) \|", page, re.MULTILINE)
+    assert len(rows) > 80
+    assert all(default.strip() and takes.strip() for default, takes in rows)
+    assert "| `rows` | `50000` | whole number >= 1000 |" in page
+
+
+def test_every_field_of_a_profile_is_explained() -> None:
+    """What each part of the file holds: type, default and meaning, down to the smallest."""
+    page = (ROOT / "docs" / "reference" / "profile.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \| ([^|]*) \| ([^|]*) \|$", page, re.MULTILINE)
+    assert {name for name, *_ in rows} >= {*Profile.__struct_fields__, *Source.__struct_fields__}
+    unexplained = [name for name, *said in rows if not all(text.strip() for text in said)]
+    assert unexplained == []
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,8 @@ def _rows(columns: InferenceColumns) -> object:
             )
             for name, column in columns.features.items()
         },
+        {name: _texts(column) for name, column in columns.segments.items()},
+        [] if columns.is_failed is None else columns.is_failed.tolist(),
     )
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.assess.reading import Change, Reading
     from otel_ml_processor.assess.verdict import Verdicts
+    from otel_ml_processor.columns import StreamKey
     from otel_ml_processor.decode.decoder import Decoded
     from otel_ml_processor.windows.streams import Totals
 
@@ -213,9 +214,17 @@ class House:
         self.readings.append((reading, change))
         self.book.update(reading, change)
 
+    def refresh(self, reading: Reading) -> None:
+        """Write it into the book."""
+        self.book.refresh(reading)
+
     def totals(self, totals: Totals) -> None:
         """Write them into the book."""
         self.book.set_totals(totals.stream, totals.labels, totals.low_confidence)
+
+    def forget(self, stream: StreamKey) -> None:
+        """Take it out of the book."""
+        self.book.forget(stream)
 
     def lag(self, lag_s: float) -> None:
         """Write it into the book."""

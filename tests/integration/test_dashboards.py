@@ -200,7 +200,12 @@ def test_every_variable_has_values_to_choose(observed: Observed, name: str) -> N
 @pytest.mark.real_servers
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    "histogram", ["ml_inference_duration_seconds_bucket", "ml_prediction_confidence_bucket"]
+    "histogram",
+    [
+        "ml_inference_duration_seconds_bucket",
+        "ml_prediction_confidence_bucket",
+        "ml_confidence_samples_bucket",
+    ],
 )
 def test_a_point_on_a_curve_leads_to_its_trace(observed: Observed, histogram: str) -> None:
     """Prometheus keeps, beside the histogram, which call it was, under the label that the data source looks for."""
@@ -300,6 +305,7 @@ def known(observed: Observed) -> dict[str, int]:
     return {
         "windows": len(config["windows"]),
         "features": features,
+        "bins": sum(len(feature["counts"]) for feature in observed.profile["features"]),
         "targets": features + 2,
         "scores": len(config["drift"]["scores"]),
         "classes": len(labels),

@@ -13,7 +13,13 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from otel_ml_processor.decode.decoder import Decoded
 from otel_ml_processor.decode.inference_spans import NO_SPANS
 from otel_ml_processor.decode.spans import PlainDecoder
-from otel_ml_processor.decode.wire import MalformedRequest, encode_attributes, scan, splice
+from otel_ml_processor.decode.wire import (
+    MalformedRequest,
+    encode_attributes,
+    is_whole,
+    scan,
+    splice,
+)
 from tests.data.export_requests import any_value, attributes, export_request, inference_span
 
 if TYPE_CHECKING:
@@ -252,6 +258,36 @@ def damaged(draw: DrawFn) -> bytes:
 
 
 @settings(deadline=None)  # a promise, not a time
+@given(requests().map(encode) | damaged() | st.binary(max_size=40), requests().map(encode))
+def test_of_two_requests_behind_one_another_each_keeps_its_spans(
+    first: bytes, second: bytes
+) -> None:
+    """Where the first of them is whole; another would take bytes of the second for its own."""
+    if not is_whole(first):
+        return
+    try:
+        found = starts(first)
+    except MalformedRequest:
+        return
+    assert starts(first + second) == found + [len(first) + start for start in starts(second)]
+
+
+def starts(request: bytes) -> list[int]:
+    """Return where the spans of *request* begin."""
+    return [place.start for group in scan(request) for place in group.spans]
+
+
+def test_a_request_that_could_take_from_the_next_is_not_whole() -> None:
+    """Cut off, or with a field at its end that has no length to look at; nor is one with nothing in it, or with too much to look at."""
+    request = export_request([inference_span({})])
+    assert is_whole(request)
+    assert is_whole(request + request)
+    assert not is_whole(request[:-1])
+    assert not is_whole(request + b"\x10\x01")
+    assert not is_whole(b"")
+    assert not is_whole(b"\x0a\x00" * 65)
+
+
 @given(st.binary(max_size=200) | damaged())
 def test_arbitrary_bytes_are_decoded_or_refused(request: bytes) -> None:
     """Never another error than the refusal that names the place; what is decoded lies within the request."""

@@ -12,7 +12,15 @@ import pytest
 import yaml
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
-NAMES = ("otelcol", "jaeger", "prometheus", "promtool", "telemetrygen")
+NAMES = (
+    "otelcol",
+    "jaeger",
+    "prometheus",
+    "promtool",
+    "alertmanager",
+    "amtool",
+    "telemetrygen",
+)
 
 # What build.sh calls, so that a test can run it where nothing else is on the PATH.
 COMMANDS = (
@@ -97,7 +105,7 @@ def test_the_manifest_and_go_mod_pin_the_same_versions() -> None:
     assert {module: pinned.get(module) for module in modules_of_manifest()} == modules_of_manifest()
 
 
-@pytest.mark.parametrize("folder", ["collector", "jaeger", "prometheus", "telemetrygen"])
+@pytest.mark.parametrize("folder", ["collector", "jaeger", "prometheus", "alertmanager", "telemetrygen"])
 def test_every_pinned_module_has_a_committed_sum(folder: str) -> None:
     """A build asks nobody whether what it downloads is what we tested: go.sum says it."""
     sums = (TOOLS / folder / "go.sum").read_text()

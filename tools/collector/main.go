@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/open-telemetry/opentelemetry-collector-contrib/connector/countconnector"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/connector/failoverconnector"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/connector/routingconnector"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/connector/spanmetricsconnector"
@@ -20,8 +21,14 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/bearertokenauthextension"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/healthcheckextension"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/attributesprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/filterprocessor"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/groupbyattrsprocessor"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/k8sattributesprocessor"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/probabilisticsamplerprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/redactionprocessor"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/resourcedetectionprocessor"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/resourceprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/tailsamplingprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
 	"go.opentelemetry.io/collector/component"
@@ -84,12 +91,18 @@ func factories() (all otelcol.Factories, err error) {
 		core + "receiver/otlpreceiver": otlpreceiver.NewFactory(),
 	})
 	all.Processors, all.ProcessorModules = byType(&err, parts[processor.Factory]{
-		core + "processor/batchprocessor":           batchprocessor.NewFactory(),
-		core + "processor/memorylimiterprocessor":   memorylimiterprocessor.NewFactory(),
-		contrib + "processor/filterprocessor":       filterprocessor.NewFactory(),
-		contrib + "processor/redactionprocessor":    redactionprocessor.NewFactory(),
-		contrib + "processor/tailsamplingprocessor": tailsamplingprocessor.NewFactory(),
-		contrib + "processor/transformprocessor":    transformprocessor.NewFactory(),
+		core + "processor/batchprocessor":                   batchprocessor.NewFactory(),
+		core + "processor/memorylimiterprocessor":           memorylimiterprocessor.NewFactory(),
+		contrib + "processor/attributesprocessor":           attributesprocessor.NewFactory(),
+		contrib + "processor/groupbyattrsprocessor":         groupbyattrsprocessor.NewFactory(),
+		contrib + "processor/k8sattributesprocessor":        k8sattributesprocessor.NewFactory(),
+		contrib + "processor/probabilisticsamplerprocessor": probabilisticsamplerprocessor.NewFactory(),
+		contrib + "processor/resourcedetectionprocessor":    resourcedetectionprocessor.NewFactory(),
+		contrib + "processor/resourceprocessor":             resourceprocessor.NewFactory(),
+		contrib + "processor/filterprocessor":               filterprocessor.NewFactory(),
+		contrib + "processor/redactionprocessor":            redactionprocessor.NewFactory(),
+		contrib + "processor/tailsamplingprocessor":         tailsamplingprocessor.NewFactory(),
+		contrib + "processor/transformprocessor":            transformprocessor.NewFactory(),
 	})
 	all.Exporters, all.ExporterModules = byType(&err, parts[exporter.Factory]{
 		core + "exporter/debugexporter":                    debugexporter.NewFactory(),
@@ -104,6 +117,7 @@ func factories() (all otelcol.Factories, err error) {
 	})
 	all.Connectors, all.ConnectorModules = byType(&err, parts[connector.Factory]{
 		core + "connector/forwardconnector":        forwardconnector.NewFactory(),
+		contrib + "connector/countconnector":       countconnector.NewFactory(),
 		contrib + "connector/failoverconnector":    failoverconnector.NewFactory(),
 		contrib + "connector/routingconnector":     routingconnector.NewFactory(),
 		contrib + "connector/spanmetricsconnector": spanmetricsconnector.NewFactory(),

@@ -31,9 +31,9 @@ def churn_session() -> onnxruntime.InferenceSession:
 
 
 def run(telemetry: Telemetry) -> None:
-    """Ask for label and probabilities of one sample."""
-    session = churn_session()
+    """Load it, and ask for label and probabilities of one sample."""
     with telemetry.sdk():
+        session = churn_session()
         session.run(["label", "probabilities"], {"age": np.array([[1.0]], dtype=np.float32)})
 
 

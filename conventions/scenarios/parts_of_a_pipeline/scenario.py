@@ -1,4 +1,4 @@
-"""With nested calls switched on, a model inside of another has a span of its own, below that of the outer call."""
+"""With nested calls switched on, the steps of a pipeline and the model inside of it have spans below that of the call."""
 
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer

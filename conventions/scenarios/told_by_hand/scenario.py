@@ -1,5 +1,7 @@
 """A call that no instrumentor knows, told by hand, with everything that is learned of it afterwards."""
 
+from datetime import datetime, timezone
+
 import otel_ml
 from conventions.scenarios.shown import show
 from conventions.scenarios.telemetry import Telemetry
@@ -30,7 +32,16 @@ def run(telemetry: Telemetry) -> None:
         otel_ml.record_explanation(
             {"amount": 0.25, "age": -0.5}, method="shap_tree", target="fraud", base_value=0.125
         )
-        otel_ml.record_feedback("payment-7", label="fraud", correct=False, source="human", index=0)
+        otel_ml.record_feedback(
+            "payment-7",
+            label="fraud",
+            correct=False,
+            source="human",
+            index=0,
+            predicted_label="ok",
+            predicted_confidence=0.75,
+            predicted_at=datetime(2026, 3, 1, 10, 5, tzinfo=timezone.utc),
+        )
         otel_ml.record_feedback("payment-7", value=1.0, score=0.5, source="implicit")
         for source in ("system", "delayed_label"):
             otel_ml.record_feedback("payment-7", correct=True, source=source)

@@ -21,13 +21,13 @@ from otel_ml_processor.assess.drift import (
     statistics_of,
 )
 from otel_ml_processor.profile import ColumnCalibration, Inflation, RungReference
-from otel_ml_processor.windows.summary import Comparison
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from otel_ml_processor.assess.self_test import TargetWindows
     from otel_ml_processor.columns import FloatArray, IntArray
+    from otel_ml_processor.windows.summary import Comparison
 
 __all__ = ["rung_of"]
 
@@ -81,10 +81,7 @@ def _left_out(
     columns: Sequence[TargetWindows], totals: Sequence[IntArray], k: int
 ) -> list[Comparison]:
     """Return window *k* beside the rest of the reference."""
-    return [
-        Comparison(c.target, c.name, c.ordered, total - c.counts[k], c.counts[k])
-        for c, total in zip(columns, totals, strict=True)
-    ]
+    return [c.left_out(k, total) for c, total in zip(columns, totals, strict=True)]
 
 
 def _column(tests: Sequence[dict[str, Statistic]]) -> ColumnCalibration:

@@ -64,6 +64,11 @@ class Statistic(NamedTuple):
         z = max(0.0, -float(special.ndtri(p_value)))
         return cls(p_value, z**2, is_one_sided=True)
 
+    @classmethod
+    def two_sided(cls, p_value: float) -> Statistic:
+        """Return the test that has *p_value*, as a squared normal one."""
+        return cls(p_value, float(special.chdtri(1, p_value)))
+
     def scaled(self, inflation: Inflation) -> float:
         """
         Return the p-value where the statistic is larger by chance than over independent rows.
@@ -176,6 +181,8 @@ class Calibration:
         keys = [(MlDriftTargetValues.FEATURE, feature.name) for feature in profile.features]
         keys += [(MlDriftTargetValues.PREDICTION, "")] * (profile.prediction is not None)
         keys += [(MlDriftTargetValues.CONFIDENCE, "")] * (profile.confidence is not None)
+        keys += [(MlDriftTargetValues.MULTIVARIATE, "")] * (profile.pca is not None)
+        keys += [(MlDriftTargetValues.CORRELATION, "")] * (profile.correlation is not None)
         return cls(tuple(Rung.of(rung, keys) for rung in profile.own_windows))
 
     def calibrated(self, rows: int, alphas: Mapping[str, float], wanted: Wanted) -> Calibrated:

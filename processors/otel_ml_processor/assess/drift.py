@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from otel_ml_conventions.attributes import (
     MlDriftCalibrationModeValues,
     MlDriftMethodValues,
@@ -19,6 +21,7 @@ from otel_ml_conventions.attributes import (
     MlDriftTargetValues,
 )
 from otel_ml_processor.assess.calibration import IID, Statistic
+from otel_ml_processor.assess.multivariate import most_changed_pair
 from otel_ml_processor.assess.reading import TargetReading
 from otel_ml_processor.sketches.slots import N_EXCLUSIVE, N_SLOTS, Slot
 from otel_ml_processor.statistics.chi_squared import chi_squared_test
@@ -40,14 +43,18 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from otel_ml_processor.assess.calibration import Calibrated
+    from otel_ml_processor.assess.reading import PairReading
     from otel_ml_processor.columns import FloatArray, IntArray
+    from otel_ml_processor.windows.pairs import PairReference
     from otel_ml_processor.windows.summary import Comparison
 
 __all__ = [
     "FEATURES",
     "MISSING",
+    "MULTIVARIATE",
     "NON_FINITE",
     "OUTPUTS",
+    "OUT_OF_DISTRIBUTION",
     "TYPE_ERROR",
     "UNSEEN",
     "assess_drift",
@@ -60,13 +67,18 @@ __all__ = [
 
 FEATURES: Final = "features"
 OUTPUTS: Final = "outputs"
-_WEIGHTS: Final = {FEATURES: 0.5, OUTPUTS: 0.25}
+MULTIVARIATE: Final = "segments_and_multivariate"
+_WEIGHTS: Final = {FEATURES: 0.5, OUTPUTS: 0.25, MULTIVARIATE: 0.25}
 """Share of the false-alarm rate; families that are absent leave theirs to those present."""
+_MULTIVARIATE_TARGETS: Final = frozenset(
+    {MlDriftTargetValues.MULTIVARIATE, MlDriftTargetValues.CORRELATION}
+)
 
 MISSING: Final = "missing"
 UNSEEN: Final = "unseen"
 NON_FINITE: Final = "non_finite"
 TYPE_ERROR: Final = "type_error"
+OUT_OF_DISTRIBUTION: Final = "ood"
 """Drivers that are exact (hypergeometric) tests of a slot's share; the others are named as in `ml.drift.method`."""
 
 _SLOT_TESTS: Final = {
@@ -83,6 +95,8 @@ _WASSERSTEIN: Final = MlDriftMethodValues.WASSERSTEIN.value
 _WASSERSTEIN_IQR: Final = MlDriftMethodValues.WASSERSTEIN_IQR.value
 _RANK_LOCATION: Final = MlDriftMethodValues.RANK_LOCATION.value
 _RANK_SCALE: Final = MlDriftMethodValues.RANK_SCALE.value
+_RANK_CORRELATION: Final = MlDriftMethodValues.RANK_CORRELATION.value
+_PCA_RECONSTRUCTION: Final = MlDriftMethodValues.PCA_RECONSTRUCTION.value
 
 _WARNING_ALPHA: Final = 10
 _WARNING_FLOOR: Final = 0.5
@@ -125,6 +139,10 @@ class _Column:
     """Whether both sides have a value that can be compared."""
     positions: FloatArray | None
     """Where the rows of each value cell lie."""
+    beyond: tuple[int, int] | None = None
+    """Rows of reference and window that are out of distribution; of the target `multivariate`."""
+    pair: PairReading | None = None
+    """What changed most; of the target `correlation`."""
 
     @property
     def family(self) -> str:
@@ -230,7 +248,9 @@ def statistics_of(comparison: Comparison) -> dict[str, Statistic]:
 
 def family_of(target: MlDriftTargetValues) -> str:
     """Return the family that *target* shares its false-alarm rate with."""
-    return FEATURES if target is MlDriftTargetValues.FEATURE else OUTPUTS
+    if target is MlDriftTargetValues.FEATURE:
+        return FEATURES
+    return MULTIVARIATE if target in _MULTIVARIATE_TARGETS else OUTPUTS
 
 
 def family_alphas(families: Iterable[str], alpha: float) -> dict[str, float]:
@@ -253,6 +273,8 @@ def _column(comparison: Comparison) -> _Column:
     Such a cell (the other known categories, where there are none) would cost the PSI half a count on both sides: in a window of
     200 rows more than the effect floor.
     """
+    if comparison.pairs is not None:
+        return _correlated(comparison, comparison.pairs)
     sides = comparison.reference, comparison.current
     used = (sides[0][:-N_SLOTS] + sides[1][:-N_SLOTS]) > 0
     reference, current = (
@@ -266,7 +288,28 @@ def _column(comparison: Comparison) -> _Column:
     has_values = bool(reference.values.any() and current.values.any())
     facts = comparison.target, comparison.name, comparison.ordered
     positions = None if comparison.positions is None else comparison.positions[used]
-    return _Column(*facts, reference, current, has_values, positions)
+    beyond = None
+    if comparison.target is MlDriftTargetValues.MULTIVARIATE:
+        beyond = (int(sides[0][-N_SLOTS - 1]), int(sides[1][-N_SLOTS - 1]))
+    return _Column(*facts, reference, current, has_values, positions, beyond)
+
+
+def _correlated(comparison: Comparison, pairs: PairReference) -> _Column:
+    """Return the pairs as a column without cells, whose rows are those that have all of the features."""
+    reference, current = (
+        _Side(np.zeros(0, dtype=np.int64), [0] * N_SLOTS, int(block[0]))
+        for block in (comparison.reference, comparison.current)
+    )
+    return _Column(
+        target=comparison.target,
+        name=comparison.name,
+        ordered=False,
+        reference=reference,
+        current=current,
+        has_values=False,
+        positions=None,
+        pair=most_changed_pair(comparison, pairs),
+    )
 
 
 def _findings(columns: Sequence[_Column], calibrated: Calibrated) -> list[_Finding]:
@@ -304,8 +347,14 @@ def _evidence(column: _Column, calibrated: Calibrated) -> _Evidence:
         slot_p_value=smallest_of(slot_tests.values(), n_tests=len(tests)),
         driver=min(tests, key=tests.__getitem__, default=""),
         slot_driver=min(slot_tests, key=slot_tests.__getitem__, default=""),
-        effect=debiased_psi(*column.values) if column.has_values else 0.0,
+        effect=_effect(column),
     )
+
+
+def _effect(column: _Column) -> float:
+    if column.pair is not None:
+        return column.pair.effect
+    return debiased_psi(*column.values) if column.has_values else 0.0
 
 
 def smallest_of(p_values: Collection[float], n_tests: int) -> float:
@@ -320,6 +369,8 @@ def _value_tests(column: _Column) -> dict[str, Statistic]:
     Which ones can be run follows from both sides together, so leaving the others out of the count keeps the promise. Of two cells
     the chi-squared test already is the test of location, and one cell cannot change.
     """
+    if column.pair is not None:
+        return {_RANK_CORRELATION: Statistic.two_sided(column.pair.p_value)}
     if not column.has_values:
         return {}
     cells = pooled(*column.values, ordered=column.ordered)
@@ -338,13 +389,28 @@ def _value_tests(column: _Column) -> dict[str, Statistic]:
 
 
 def _slot_tests(column: _Column) -> dict[str, Statistic]:
-    """Exact tests of those slots that any row of either side is in."""
+    """Exact tests of those slots that any row of either side is in, and of what is out of distribution."""
     reference, current = column.reference.slots, column.current.slots
-    return {
+    return _beyond_test(column) | {
         driver: Statistic.one_sided(_slot_p_value(column, slot, *excluded))
         for driver, (slot, *excluded) in _SLOT_TESTS.items()
         if reference[slot] + current[slot]
     }
+
+
+def _beyond_test(column: _Column) -> dict[str, Statistic]:
+    """
+    Exact test of a larger share out of distribution, as the slots' need no effect.
+
+    The threshold is an error of the reference, so of k rows beyond it among n, x or more of m beyond it are as likely as that x of the
+    k + x largest errors of all are of the window: hypergeometric, whatever the distribution.
+    """
+    if column.beyond is None or not any(column.beyond):
+        return {}
+    before, now = column.beyond
+    rows = [int(side.values.sum()) for side in (column.reference, column.current)]
+    p_value = larger_share_p_value(before, rows[0], now, rows[1])
+    return {OUT_OF_DISTRIBUTION: Statistic.one_sided(p_value)}
 
 
 def _slot_p_value(column: _Column, slot: Slot, *excluded: Slot) -> float:
@@ -359,6 +425,8 @@ def _slot_p_value(column: _Column, slot: Slot, *excluded: Slot) -> float:
 
 
 def _scores(column: _Column, wanted: Collection[str]) -> dict[str, float]:
+    if column.pair is not None:
+        return {_RANK_CORRELATION: abs(column.pair.after - column.pair.before)}
     if not column.has_values:
         return {}
     scores = {
@@ -369,6 +437,9 @@ def _scores(column: _Column, wanted: Collection[str]) -> dict[str, float]:
     if _CHI_SQUARED in wanted:
         cells = pooled(*column.values, ordered=column.ordered)
         scores[_CHI_SQUARED] = chi_squared_test(*cells).statistic
+    if column.beyond is not None and column.positions is not None:
+        rows = column.current.values
+        scores[_PCA_RECONSTRUCTION] = float(rows @ column.positions / rows.sum())
     return scores | _carried(column, wanted)
 
 
@@ -426,6 +497,8 @@ def _shares_only(column: _Column) -> TargetReading:
         non_finite=_share(slots[Slot.NON_FINITE], present),
         type_error=_share(slots[Slot.TYPE_ERROR], present),
         out_of_range=_share(slots[Slot.BELOW_RANGE] + slots[Slot.ABOVE_RANGE], finite),
+        ood=_share(column.beyond[1], current.rows) if column.beyond else 0.0,
+        pair=column.pair,
     )
 
 

@@ -83,8 +83,12 @@ class Examples:
         ring = self._rings.get(window.stream, {}).get(window.closed.name)
         if ring is None or window.reference is None:
             return ()
-        first = [*change.targets, *change.slow][0]
+        first = next(iter((*change.targets, *change.slow)), None)
+        if first is None:  # of segments alone: no feature is remarkable
+            return ()
         keys = [(target.target, target.name) for target in window.reference.targets]
+        if (first.target, first.name) not in keys:
+            return ()  # no single row shows a correlation
         index = keys.index((first.target, first.name))
         excess = _excess(window.closed.summary, window.reference, index)
         with self._lock:

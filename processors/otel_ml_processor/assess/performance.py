@@ -6,7 +6,10 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from otel_ml_conventions.attributes import MlCalibrationMeasureValues
+from otel_ml_processor.statistics.calibration import temperature
 from otel_ml_processor.statistics.classification import (
     Confusion,
     macro_f1,
@@ -20,11 +23,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from otel_ml_processor.assess.reading import WindowSpan
+    from otel_ml_processor.assess.segment_performance import SegmentPerformance
     from otel_ml_processor.columns import StreamKey
     from otel_ml_processor.sketches.outcomes import Outcomes
     from otel_ml_processor.windows.summary import Summary
 
-__all__ = ["PerformanceReading", "calibration_errors", "estimated_scores", "realized_scores"]
+__all__ = [
+    "PerformanceReading",
+    "calibration_errors",
+    "estimated_scores",
+    "realized_scores",
+    "temperature_of",
+]
 
 _OF_CONFUSION: Final = ("accuracy", "precision", "recall", "specificity", "f1")
 _OF_NUMBERS: Final = ("mae", "rmse", "mape", "r2")
@@ -46,6 +56,9 @@ class PerformanceReading:
     realized: Mapping[str, float] = field(default_factory=dict)
     calibration: Mapping[str, float] = field(default_factory=dict)
     estimated: Mapping[str, float] = field(default_factory=dict)
+    temperature: float = math.nan
+    """What the log-odds of confidences are to be divided by to mean what they say; NaN where that is not known."""
+    segments: tuple[SegmentPerformance, ...] = ()
 
     @property
     def gaps(self) -> dict[str, float]:
@@ -92,6 +105,20 @@ def calibration_errors(outcomes: Outcomes) -> dict[str, float]:
             MlCalibrationMeasureValues.NLL.value: outcomes.log_loss,
         }
     )
+
+
+def temperature_of(outcomes: Outcomes) -> float:
+    """
+    Return what the log-odds of confidences are to be divided by to be calibrated, NaN without confidences; above 1 the model is too sure.
+
+    From the ten bins of the expected calibration error, each with its mean confidence: its rows that were right, and those that were not.
+    """
+    rows, right, means = outcomes.by_confidence()
+    if not rows.sum():
+        return math.nan
+    labels = np.concatenate([np.ones(len(rows)), np.zeros(len(rows))])
+    weights = np.concatenate([right, rows - right])
+    return temperature(labels, np.concatenate([means, means]), weights)
 
 
 def _of_classes(outcomes: Outcomes) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from otel_ml_processor.assess.calibration import Calibration
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from otel_ml_processor.assess.calibration import Wanted
-    from otel_ml_processor.config import DriftConfig, WindowConfig
+    from otel_ml_processor.config import Config, DriftConfig, ModelConfig, WindowConfig
     from otel_ml_processor.profile import Profile, SelfTest
 
 __all__ = ["BROKEN", "Promises", "alphas", "is_broken", "shortest_window", "told"]
@@ -30,12 +30,13 @@ class Promises:
 
     `alphas` is by window name; `measured` by id of the profile, then by window name: the rate on the reference's own windows, in the
     order of time where the profile knows the time, else in random order, in mode `iid`. A profile without a self-test has no entry.
-    `calibrations` is by id of the profile, too: what p-values can be calibrated on.
+    `calibrations` is by id of the profile, too: what p-values can be calibrated on. `models` are those for which something else is promised.
     """
 
     alphas: Mapping[str, float]
     measured: Mapping[str, Mapping[str, float]]
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    models: Sequence[tuple[ModelConfig, Promises]] = ()
 
     @classmethod
     def of(
@@ -48,6 +49,20 @@ class Promises:
             {p.id: _measured(p, rates) for p in all_profiles if p.self_tests},
             {p.id: Calibration.of(p) for p in all_profiles},
         )
+
+    @classmethod
+    def of_config(cls, config: Config, profiles: Iterable[Profile]) -> Promises:
+        """Return the promises of *config*, those of the models that have their own among them."""
+        known = list(profiles)
+        own = [(entry, config.with_own(entry)) for entry in config.models]
+        return replace(
+            cls.of(config.drift, config.windows, known),
+            models=tuple((entry, cls.of(c.drift, c.windows, known)) for entry, c in own),
+        )
+
+    def of_model(self, model: str, version: str) -> Promises:
+        """Return what is promised for one version of a model."""
+        return next((own for entry, own in self.models if entry.fits(model, version)), self)
 
     def measured_rates(self, reference_id: str) -> Mapping[str, float]:
         """Return the measured rates by window name; empty where nothing was measured."""

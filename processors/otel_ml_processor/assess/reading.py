@@ -15,7 +15,9 @@ from otel_ml_conventions.attributes import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from otel_ml_processor.assess.error_patterns import Pattern
     from otel_ml_processor.assess.recent_windows import ChangeMoment
+    from otel_ml_processor.assess.segments import Gap, SegmentReading
     from otel_ml_processor.columns import StreamKey
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "ConfidenceReading",
     "DriftKind",
     "Evidence",
+    "PairReading",
     "Reading",
     "TargetReading",
     "WindowSpan",
@@ -59,6 +62,22 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class PairReading:
+    """
+    The two features whose correlation changed most, `before` in the reference and `after` in the window, in [-1, 1].
+
+    `p_value` is that of all watched pairs together, `effect` the debiased squared change of Fisher's z, on the scale of the PSI.
+    """
+
+    first: str
+    second: str
+    before: float
+    after: float
+    p_value: float
+    effect: float
+
+
+@dataclass(frozen=True, slots=True)
 class TargetReading:
     """
     One thing compared with its reference: a feature, the prediction or the confidence.
@@ -82,10 +101,14 @@ class TargetReading:
     non_finite: float = 0.0
     type_error: float = 0.0
     out_of_range: float = 0.0
+    ood: float = 0.0
+    """Share of rows that lie off the reference, of all features together; 0 of every other target."""
     driver: str = ""
-    """The test with the smallest p-value: chi_squared, rank_location, rank_scale, or hypergeometric of missing or unseen."""
+    """The test with the smallest p-value: chi_squared, rank_location, rank_scale, rank_correlation, or hypergeometric of missing, unseen or ood."""
     inflation: float = 1.0
     """How many times the variance of its mean rank over windows is what chance gives, as the windows of the reference tell."""
+    pair: PairReading | None = None
+    """What changed most, of the target `correlation`; None of every other."""
     evidence: Evidence | None = None
     """Of slow drift; None of categories, whose cells have no order, and where nothing has been gathered."""
 
@@ -132,6 +155,14 @@ class Reading:
     windows_between_alarms: float = 0.0
     estimated: Mapping[str, float] = field(default_factory=dict)
     """By name of the score, how good the predictions are expected to be; nothing where no reference says what scores mean."""
+    by_class: Mapping[str, ConfidenceReading] = field(default_factory=dict)
+    """Confidence by predicted class, where there are few; the most frequent first."""
+    segments: tuple[SegmentReading, ...] = ()
+    """Parts of the window, by the attributes that are configured."""
+    patterns: tuple[Pattern, ...] = ()
+    """Where the model fails more than elsewhere, as its last rows say when the window closes."""
+    confidence_step: float | None = None
+    """By how much the mean confidence changed when it last did, as ADWIN finds in the windows so far: 0 before the first time, None where none says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +179,5 @@ class Change:
     """When the first of them changed; None where that cannot be told."""
     trace_ids: tuple[str, ...] = ()
     """Traces of the window that show it, in hexadecimal; at most five."""
+    segments: tuple[tuple[SegmentReading, Gap], ...] = ()
+    """Segments whose difference from the rest is `drifting` since now, the most certain first."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from otel_ml_conventions.attributes import MlDriftTargetValues, MlVerdictConfidenceValues
-from otel_ml_processor.assess.verdict import Verdict, Verdicts
+from otel_ml_processor.assess.verdict import OOD, Verdict, Verdicts
 from otel_ml_processor.sketches.moments import in_unit
 from otel_ml_processor.sketches.slots import Slot
 from otel_ml_processor.windows.summary import DEFAULT_LOW_CONFIDENCE
@@ -56,7 +56,7 @@ def judge(placed: PlacedRows, drift: MlDriftStateValues | None, bands: Confidenc
     Return what the spans of *placed* are told.
 
     Of a batch, the lowest confidence and the flags of all rows. Flags are `low_confidence`, `invalid_output` (a confidence or value
-    that no model should give), and per feature `missing:` (only where the reference never had one missing), `unseen:` and
+    that no model should give), `ood` (the features together lie off the reference), and per feature `missing:` (only where the reference never had one missing), `unseen:` and
     `out_of_range:`; at most 16. *drift* is the stream's last reading, None before the first.
     """
     first_rows = np.flatnonzero(np.diff(placed.rows.spans, prepend=-1))
@@ -131,11 +131,13 @@ def _flagged_rows(
 @lru_cache(maxsize=1024)
 def _flags_of_reference(reference: Reference | None) -> tuple[tuple[str, ...], IntArray]:
     """Return the names of all flags, in the order in which they are told, and which of them each position of the counts means (0: none)."""
-    names = ["", "low_confidence", "invalid_output"]
+    names = ["", "low_confidence", "invalid_output", OOD]
     if reference is None:
         return tuple(names), np.zeros(1, dtype=np.int64)
     flag_at = np.zeros(reference.n_counts + 1, dtype=np.int64)
     for target, block in zip(reference.targets, reference.places, strict=True):
+        if target.target is MlDriftTargetValues.MULTIVARIATE:
+            flag_at[block.start + target.cells.n_cells - 1] = names.index(OOD)
         if target.target is MlDriftTargetValues.FEATURE:
             for name, slots in _flags_of_feature(target):
                 flag_at[[block.start + target.cells.n_cells + slot for slot in slots]] = len(names)

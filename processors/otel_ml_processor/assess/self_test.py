@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from otel_ml_conventions.attributes import MlDriftTargetValues
     from otel_ml_processor.columns import IntArray
+    from otel_ml_processor.windows.pairs import PairReference
 
 __all__ = ["TargetWindows", "measured_false_alarm_rate", "self_test"]
 
@@ -26,12 +27,26 @@ _FEWEST_WINDOWS: Final = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TargetWindows:
-    """One column of the reference, window by window: counts of shape (n_windows, n_cells + N_SLOTS); see `Comparison`."""
+    """
+    One column of the reference, window by window: counts of shape (n_windows, n_cells + N_SLOTS); see `Comparison`.
+
+    `rest` has the same shape: what each window is compared with, where that depends on its hours; None where it is all the others.
+    """
 
     target: MlDriftTargetValues
     name: str
     ordered: bool
     counts: IntArray
+    rest: IntArray | None = None
+    pairs: PairReference | None = None
+    """Of the target `correlation`, whose counts are sums of pairs."""
+
+    def left_out(self, k: int, total: IntArray) -> Comparison:
+        """Return window *k* beside the rest of the reference, whose counts are *total* with the window."""
+        rest = total - self.counts[k] if self.rest is None else self.rest[k]
+        return Comparison(
+            self.target, self.name, self.ordered, rest, self.counts[k], pairs=self.pairs
+        )
 
 
 def self_test(
@@ -59,10 +74,7 @@ def self_test(
     totals = [column.counts.sum(axis=0) for column in targets]
     p_values: dict[str, list[float]] = {}
     for k in range(_n_windows(targets)):
-        left_out = [
-            Comparison(c.target, c.name, c.ordered, total - c.counts[k], c.counts[k])
-            for c, total in zip(targets, totals, strict=True)
-        ]
+        left_out = [c.left_out(k, total) for c, total in zip(targets, totals, strict=True)]
         for family, p_value in family_p_values(left_out, effect_floor).items():
             p_values.setdefault(family, []).append(p_value)
     return SelfTest(order=order, window=window, effect_floor=effect_floor, p_values=p_values)

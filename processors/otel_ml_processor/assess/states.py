@@ -13,14 +13,23 @@ from otel_ml_conventions.attributes import (
     MlDriftStateValues,
     MlDriftTargetValues,
 )
-from otel_ml_processor.assess.drift import MISSING, NON_FINITE, TYPE_ERROR, UNSEEN
+from otel_ml_processor.assess.drift import (
+    MISSING,
+    NON_FINITE,
+    OUT_OF_DISTRIBUTION,
+    TYPE_ERROR,
+    UNSEEN,
+)
+from otel_ml_processor.assess.error_patterns import describe_pattern
 from otel_ml_processor.assess.evidence import ColumnEvidence, GatheredEvidence, Observed
 from otel_ml_processor.assess.promise import is_broken
 from otel_ml_processor.assess.reading import Change, DriftKind
 from otel_ml_processor.assess.recent_windows import RecentWindows
+from otel_ml_processor.assess.segments import TARGET_OF, describe_gap
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.config import DriftConfig
 from otel_ml_processor.sketches.slots import N_EXCLUSIVE, N_SLOTS
+from otel_ml_processor.statistics.adwin import Adwin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -31,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DriftStates", "StateMemory", "describe"]
 
+_PATTERNS: Final = 3
 _NAMED: Final = 10
 """Targets that a description names; the rest are counted."""
 
@@ -39,8 +49,15 @@ _SHARES: Final = {
     UNSEEN: "unseen",
     NON_FINITE: "not finite",
     TYPE_ERROR: "of a wrong type",
+    OUT_OF_DISTRIBUTION: "out of distribution",
 }
 """What a share is of, by the test that it drove, which has the name of the reading's field."""
+
+_CALLED: Final = {
+    MlDriftTargetValues.MULTIVARIATE: "features together",
+    MlDriftTargetValues.CORRELATION: "correlation of features",
+}
+"""Targets whose name on the wire is no noun."""
 
 _SURE: Final = 1e-16
 """Below it a p-value is only said to be below it."""
@@ -61,6 +78,9 @@ class StateMemory(NamedTuple):
     targets: tuple[tuple[str, str, str], ...]
     evidence: tuple[ColumnEvidence, ...] = ()
     slow: tuple[tuple[str, str], ...] = ()
+    confidence: tuple[tuple[int, float, float], ...] = ()
+    """As `Adwin.memory` gives it."""
+    confidence_step: float = 0.0
 
 
 _Key = tuple[MlDriftTargetValues, str]
@@ -79,8 +99,15 @@ class _Memory:
     recent: RecentWindows = field(default_factory=RecentWindows)
     places: dict[_Key, slice] = field(default_factory=dict)
     """Where in a window's counts the rows of a target lie."""
+    confidence: Adwin = field(default_factory=Adwin)
+    """The means of the windows since their mean last changed."""
+    confidence_step: float = 0.0
     drifted: dict[_Key, int] = field(default_factory=dict)
     """The last window in which a target was `drifting`, by its number in `recent`."""
+
+
+def _promised_by_default(_stream: StreamKey) -> float:
+    return DriftConfig().windows_between_alarms
 
 
 class DriftStates:
@@ -94,7 +121,7 @@ class DriftStates:
     __slots__ = ("_streams", "_windows_between_alarms")
 
     def __init__(
-        self, windows_between_alarms: float = DriftConfig().windows_between_alarms
+        self, windows_between_alarms: Callable[[StreamKey], float] = _promised_by_default
     ) -> None:
         self._windows_between_alarms = windows_between_alarms
         self._streams: dict[StreamKey, dict[str, _Memory]] = {}
@@ -105,12 +132,14 @@ class DriftStates:
 
         To be called once per window, before `observe`. A reading without targets, of a window that was not tested, stays as it is.
         """
+        reading = self._with_confidence(reading)
         if not reading.targets or window.reference is None:
             return reading
         memory = self._memory(reading)
         counts = window.closed.summary
         memory.recent.add(reading.window, counts.counts)
-        memory.places = dict(zip(map(_key, reading.targets), window.reference.places, strict=True))
+        # The sums of pairs are no rows in places: when a correlation changed is not told.
+        memory.places = dict(zip(map(_key, reading.targets), window.reference.places, strict=False))
         insufficient = MlDriftStateValues.INSUFFICIENT
         evidence = memory.evidence.add(
             [
@@ -119,8 +148,18 @@ class DriftStates:
             ]
         )
         targets = (replace(t, evidence=evidence.get(_key(t))) for t in reading.targets)
-        promised = self._windows_between_alarms
+        promised = self._windows_between_alarms(reading.stream)
         return replace(reading, targets=tuple(targets), windows_between_alarms=promised)
+
+    def _with_confidence(self, reading: Reading) -> Reading:
+        """Return *reading* with what ADWIN says of the mean confidence, to which that of this window has been added."""
+        if reading.confidence is None or reading.state is MlDriftStateValues.INSUFFICIENT:
+            return reading
+        memory = self._memory(reading)
+        memory.confidence_step = (
+            memory.confidence.add(reading.confidence.mean) or memory.confidence_step
+        )
+        return replace(reading, confidence_step=memory.confidence_step)
 
     def observe(self, reading: Reading) -> Change | None:
         """
@@ -137,25 +176,33 @@ class DriftStates:
             return None
         changed = [target for target in reading.targets if _began_to_drift(memory, target)]
         slow = [t for t in reading.targets if _began_slowly(memory, t, reading)]
+        segments = [
+            (segment, gap)
+            for segment in reading.segments
+            for gap in segment.gaps
+            if _is_new(memory, (TARGET_OF[gap.measure], str(segment.segment)), gap.state)
+        ]
+        segments.sort(key=lambda found: found[1].p_value)
         kind = DriftKind.DRIFT if memory.was_steady else DriftKind.SKEW
         memory.was_steady |= reading.state is MlDriftStateValues.STEADY
         changed.sort(key=_largest_first)
         slow.sort(key=_most_evidence_first)
         moment = _moment(memory, [*changed, *slow])
         _note_drifting(memory, reading)
-        if not changed and not slow:
+        if not changed and not slow and not segments:
             return None
-        return Change(reading, kind, tuple(changed), tuple(slow), moment)
+        of_segments = tuple(segments)
+        return Change(reading, kind, tuple(changed), tuple(slow), moment, segments=of_segments)
 
     def _memory(self, reading: Reading) -> _Memory:
         windows = self._streams.setdefault(reading.stream, {})
         memory = windows.get(reading.window.name)
         if memory is None:
-            memory = windows[reading.window.name] = self._new_memory()
+            memory = windows[reading.window.name] = self._new_memory(reading.stream)
         return memory
 
-    def _new_memory(self) -> _Memory:
-        return _Memory(GatheredEvidence(self._windows_between_alarms))
+    def _new_memory(self, stream: StreamKey) -> _Memory:
+        return _Memory(GatheredEvidence(self._windows_between_alarms(stream)))
 
     def last(self, stream: StreamKey, window: str) -> MlDriftStateValues | None:
         """Return the state of the last reading that had targets; None before the first."""
@@ -173,6 +220,8 @@ class DriftStates:
                 tuple((t.value, name, state.value) for (t, name), state in memory.states.items()),
                 memory.evidence.memory(),
                 tuple((target.value, name) for target, name in sorted(memory.slow)),
+                memory.confidence.memory(),
+                memory.confidence_step,
             )
             for stream, windows in self._streams.items()
             for window, memory in windows.items()
@@ -187,13 +236,15 @@ class DriftStates:
             ValueError: If a word is no target or no state, or a number of the evidence is none.
         """
         for said in memories:
-            memory = self._new_memory()
+            memory = self._new_memory(StreamKey(*said.stream))
             memory.last, memory.was_steady = MlDriftStateValues(said.last), said.was_steady
             memory.states = {
                 (MlDriftTargetValues(target), name): MlDriftStateValues(state)
                 for target, name, state in said.targets
             }
             memory.evidence.recall(said.evidence)
+            memory.confidence.recall(said.confidence)
+            memory.confidence_step = said.confidence_step
             memory.slow = {(MlDriftTargetValues(target), name) for target, name in said.slow}
             self._streams.setdefault(StreamKey(*said.stream), {})[said.window] = memory
 
@@ -210,11 +261,14 @@ def _began_to_drift(memory: _Memory, target: TargetReading) -> bool:
     """Whether *target* drifts and did not before; its state is remembered."""
     if target.state is MlDriftStateValues.INSUFFICIENT:
         return False
-    key = _key(target)
+    return _is_new(memory, _key(target), target.state)
+
+
+def _is_new(memory: _Memory, key: _Key, state: MlDriftStateValues) -> bool:
+    """Whether what has *key* drifts and did not before; its *state* is remembered."""
     before = memory.states.get(key)
-    memory.states[key] = target.state
-    drifting = MlDriftStateValues.DRIFTING
-    return target.state is drifting and before is not drifting
+    memory.states[key] = state
+    return state is MlDriftStateValues.DRIFTING and before is not MlDriftStateValues.DRIFTING
 
 
 def _began_slowly(memory: _Memory, target: TargetReading, reading: Reading) -> bool:
@@ -272,9 +326,18 @@ def describe(change: Change) -> str:
         said.append(f"{_subject(change.targets)} {_verb(change)} {where}: {_list(change.targets)}.")
     if change.slow:
         said.append(_slow_drift(change, "besides" if change.targets else where))
+    if change.segments:
+        shown = "; ".join(describe_gap(*found) for found in change.segments[:_NAMED])
+        rest = len(change.segments) - _NAMED
+        more = f"; and {rest} more" if rest > 0 else ""
+        told = "besides" if change.targets or change.slow else where
+        said.append(f"Segments differ from the rest otherwise than they did {told}: {shown}{more}.")
     if change.moment is not None:
         said.append(_since_when(change.moment))
-    if change.targets:
+    if reading.patterns:
+        worst = "; ".join(map(describe_pattern, reading.patterns[:_PATTERNS]))
+        said.append(f"Where it fails: {worst}.")
+    if change.targets or change.segments:
         said.append(f"{_caveat(change)}{_promise(reading)}")
     if change.slow:
         said.append(_promise_of_evidence(reading))
@@ -310,7 +373,9 @@ def _promise_of_evidence(reading: Reading) -> str:
 def _subject(targets: Sequence[TargetReading]) -> str:
     inputs = sum(target.target is MlDriftTargetValues.FEATURE for target in targets)
     outputs = [
-        f"the {t.target.value}" for t in targets if t.target is not MlDriftTargetValues.FEATURE
+        f"the {_CALLED.get(t.target, t.target.value)}"
+        for t in targets
+        if t.target is not MlDriftTargetValues.FEATURE
     ]
     counted = [f"{inputs} input{'s' if inputs > 1 else ''}"] if inputs else []
     return " and ".join(counted + outputs)
@@ -340,6 +405,9 @@ def _joined(targets: Sequence[TargetReading], told: Callable[[TargetReading], st
 
 
 def _size(target: TargetReading) -> str:
+    if target.pair is not None:
+        pair = target.pair
+        return f"{pair.first} and {pair.second} from {pair.before:.2f} to {pair.after:.2f}"
     if target.driver in _SHARES:
         share: float = getattr(target, target.driver)
         return f"{_percent(share)} {_SHARES[target.driver]}"

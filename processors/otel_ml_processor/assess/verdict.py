@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.columns import IntArray
 
-__all__ = ["Verdict", "Verdicts"]
+__all__ = ["OOD", "Verdict", "Verdicts"]
+
+OOD: Final = "ood"
+"""Flag of an inference that lies off the reference, all features together."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from otel_ml_conventions.attributes import MlDriftStateValues
 from otel_ml_processor.assess.calibration import IID
-from otel_ml_processor.assess.confidence import assess_confidence
-from otel_ml_processor.assess.drift import assess_drift, family_alphas, family_of
+from otel_ml_processor.assess.confidence import assess_by_class, assess_confidence
+from otel_ml_processor.assess.drift import (
+    MULTIVARIATE,
+    assess_drift,
+    family_alphas,
+    family_of,
+)
 from otel_ml_processor.assess.performance import estimated_scores
 from otel_ml_processor.assess.reading import Reading, WindowSpan
+from otel_ml_processor.assess.segments import assess_segments
+from otel_ml_processor.windows.divided import BY_CLASS
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from otel_ml_processor.assess.calibration import Calibrated
     from otel_ml_processor.assess.promise import Promises
     from otel_ml_processor.assess.reading import TargetReading
+    from otel_ml_processor.assess.segments import SegmentReading
     from otel_ml_processor.config import DriftConfig
     from otel_ml_processor.windows.disjoint import Closed
     from otel_ml_processor.windows.streams import ClosedWindow
+    from otel_ml_processor.windows.summary import Summary
 
 __all__ = ["assess_window"]
 
@@ -41,8 +53,10 @@ def assess_window(
     closed, reference = window.closed, window.reference
     alpha = promises.alphas[closed.name]
     reference_id = reference.id if reference else ""
-    families = {family_of(target.target) for target in reference.targets} if reference else set()
-    family_rates = family_alphas(families, alpha) if families else {}
+    families = {family_of(target) for target, _ in reference.keys} if reference else set()
+    of_segments = alpha * _share_of_segments(closed.summary, families)
+    alpha_of_rest = alpha - of_segments
+    family_rates = family_alphas(families, alpha_of_rest) if families else {}
     calibrated = (
         promises.calibration(reference_id).calibrated(
             closed.summary.rows, family_rates, drift.calibration
@@ -50,7 +64,15 @@ def assess_window(
         if families
         else IID
     )
-    targets = _targets(closed, alpha, min_rows, drift, calibrated) if closed.is_sufficient else ()
+    targets: tuple[TargetReading, ...] = ()
+    segments: tuple[SegmentReading, ...] = ()
+    if closed.is_sufficient:
+        targets = _targets(closed, alpha_of_rest, min_rows, drift, calibrated)
+        segments = assess_segments(closed.summary, alpha=of_segments, min_rows=min_rows)
+    if reference is not None and reference.is_provisional:
+        # What it is compared with is not complete yet: the numbers are told, and nothing is concluded from them.
+        targets = tuple(replace(t, state=MlDriftStateValues.INSUFFICIENT) for t in targets)
+    division = closed.summary.divided.by_name.get(BY_CLASS)
     in_mode = calibrated.measured(family_rates)
     measured = (
         promises.measured_rates(reference_id).get(closed.name) if in_mode is None else in_mode
@@ -59,7 +81,9 @@ def assess_window(
         stream=window.stream,
         window=WindowSpan(closed.name, closed.start_ns, closed.end_ns),
         rows=closed.summary.rows,
-        state=_state(targets) if closed.is_sufficient else MlDriftStateValues.INSUFFICIENT,
+        state=_state(targets, segments)
+        if closed.is_sufficient
+        else MlDriftStateValues.INSUFFICIENT,
         targets=targets,
         confidence=assess_confidence(closed.summary.scores),
         labels=closed.summary.labels.counts(),
@@ -68,6 +92,8 @@ def assess_window(
         alpha=alpha if reference else 0.0,
         measured=measured,
         mode=calibrated.mode,
+        by_class=assess_by_class(division) if division is not None else {},
+        segments=segments,
     )
 
 
@@ -84,6 +110,17 @@ def _targets(
     )
 
 
-def _state(targets: tuple[TargetReading, ...]) -> MlDriftStateValues:
+def _share_of_segments(summary: Summary, families: Collection[str]) -> float:
+    """Return the part of alpha for what segments are tested by: a quarter, which they share with what is tested of all features together."""
+    known = summary.reference.segments if summary.reference is not None else {}
+    if known.keys().isdisjoint(summary.divided.by_name):
+        return 0.0
+    return 0.125 if MULTIVARIATE in families else 0.25
+
+
+def _state(
+    targets: tuple[TargetReading, ...], segments: tuple[SegmentReading, ...]
+) -> MlDriftStateValues:
     states = {target.state for target in targets}
+    states |= {gap.state for segment in segments for gap in segment.gaps}
     return next((state for state in _WORST_FIRST if state in states), MlDriftStateValues.STEADY)

@@ -20,13 +20,16 @@ from otel_ml_processor.service import load_references
 from otel_ml_processor.state.merging import absorb_streams, merged
 from otel_ml_processor.state.sealed_file import UnusableFileError
 from otel_ml_processor.state.snapshot import StoredSnapshot, read_snapshot, write_snapshot
+from otel_ml_processor.windows.divided import Divisions
 from otel_ml_processor.windows.streams import Streams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otel_ml_processor.assess.reading import Reading
+    from otel_ml_processor.config import Config
     from otel_ml_processor.windows.references import References
+    from otel_ml_processor.windows.streams import ClosedWindow
 
 __all__ = ["main"]
 
@@ -63,7 +66,14 @@ def _merge(arguments: argparse.Namespace) -> list[Reading]:
     config = load_config(arguments.config, arguments.set)
     references = load_references(config, arguments.config.parent if arguments.config else Path())
     low_confidence = config.verdicts.low_confidence
-    streams = Streams(config.streams, config.windows, references.reference, low_confidence)
+    streams = Streams(
+        config.streams,
+        config.windows,
+        references.reference,
+        low_confidence,
+        Divisions.of(config),
+        config if config.models else None,
+    )
     stored = [_read(path) for path in arguments.snapshots]
     for path, one in zip(arguments.snapshots, stored, strict=True):
         _absorb(streams, path, one, references)
@@ -74,12 +84,19 @@ def _merge(arguments: argparse.Namespace) -> list[Reading]:
         sys.stderr.write(
             "otel-ml merge: the secrets differ, so which spans have been counted is not in the result\n"
         )
-    promises = Promises.of(config.drift, config.windows, references.profiles.values())
-    min_rows = config.streams.min_rows
-    return [
-        assess_window(window, promises=promises, min_rows=min_rows, drift=config.drift)
-        for window in streams.finish()
-    ]
+    promises = Promises.of_config(config, references.profiles.values())
+    return [_assessed(window, config, promises) for window in streams.finish()]
+
+
+def _assessed(window: ClosedWindow, config: Config, promises: Promises) -> Reading:
+    stream = window.stream
+    own = config.of_model(stream.model, stream.version)
+    return assess_window(
+        window,
+        promises=promises.of_model(stream.model, stream.version),
+        min_rows=own.streams.min_rows,
+        drift=own.drift,
+    )
 
 
 def _absorb(streams: Streams, path: Path, one: StoredSnapshot, references: References) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.columns import IntArray
     from otel_ml_processor.commands.self_tests import AssignedTarget
+    from otel_ml_processor.commands.table_together import AssignedPairs
     from otel_ml_processor.profile import RungReference
 
 __all__ = ["own_windows", "rung_sizes"]
@@ -33,7 +34,7 @@ def rung_sizes(rows: int) -> list[int]:
 
 
 def own_windows(
-    targets: Sequence[AssignedTarget],
+    targets: Sequence[AssignedTarget | AssignedPairs],
     times: tuple[IntArray, NDArray[np.bool_]],
     *,
     effect_floor: float,

@@ -1,10 +1,12 @@
-"""`otel-ml profile`: build a profile from a table, and show one."""
+"""`otel-ml profile`: build a profile from a table or from telemetry, show, merge, freeze and log one."""
 
 from __future__ import annotations
 
 import argparse
 import io
+import logging
 import sys
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -14,7 +16,9 @@ import numpy as np
 
 from otel_ml_conventions.attributes import MlDriftTargetValues
 from otel_ml_processor.commands.own_windows import own_windows, rung_sizes
+from otel_ml_processor.commands.profile_kept import add_kept
 from otel_ml_processor.commands.profile_text import profile_text
+from otel_ml_processor.commands.reference_hours import TableHours
 from otel_ml_processor.commands.self_tests import AssignedTarget, self_tests
 from otel_ml_processor.commands.table_arguments import (
     Parser,
@@ -24,23 +28,33 @@ from otel_ml_processor.commands.table_arguments import (
     roles_of,
 )
 from otel_ml_processor.commands.table_columns import FeatureColumns, times_ns_of
+from otel_ml_processor.commands.table_of_otlp import CONFIDENCE as CONFIDENCE_COLUMN
+from otel_ml_processor.commands.table_of_otlp import PREDICTION as PREDICTION_COLUMN
+from otel_ml_processor.commands.table_of_otlp import TARGET as TARGET_COLUMN
+from otel_ml_processor.commands.table_of_otlp import TIME as TIME_COLUMN
+from otel_ml_processor.commands.table_of_otlp import table_of_otlp
 from otel_ml_processor.commands.table_roles import Roles
-from otel_ml_processor.commands.table_truth import truth_of
+from otel_ml_processor.commands.table_segments import segments_of
+from otel_ml_processor.commands.table_together import AssignedPairs, with_components, with_pairs
+from otel_ml_processor.commands.table_truth import training_warning, truth_of
+from otel_ml_processor.commands.table_validation import VALIDATION, with_validation
 from otel_ml_processor.commands.tables import (
     as_table,
     digest_of_files,
     digest_of_table,
+    kind_of_table,
     read_tables,
 )
 from otel_ml_processor.config import DriftConfig
-from otel_ml_processor.errors import OtelMlError, ProfileError, TableError
-from otel_ml_processor.profile import Profile, Source, read_profile, sealed, write_profile
+from otel_ml_processor.errors import ConfigError, OtelMlError, ProfileError, TableError
+from otel_ml_processor.profile import Profile, Source, sealed, write_profile
 from otel_ml_processor.windows.reference import (
     Reference,
     build_profile,
     confidence_values,
     prediction_values,
 )
+from otel_ml_processor.windows.seasons import N_HOURS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,11 +63,13 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.columns import FloatArray, ValueColumn
     from otel_ml_processor.commands.self_tests import Window
+    from otel_ml_processor.profile import Season
     from otel_ml_processor.windows.reference import TargetReference
 
 __all__ = ["build_profile_from_table", "main"]
 
 _DEFAULTS: Final = DriftConfig()
+_LOGGER: Final = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -84,9 +100,12 @@ def build_profile_from_table(
     ignore: Sequence[str] = (),
     categorical: Sequence[str] = (),
     ordered: Sequence[str] = (),
+    segments: Sequence[str] = (),
     window: Window | None = None,
+    slots: Season | None = None,
     uri: str = "",
     created: str | None = None,
+    validation: object = None,
 ) -> Profile:
     """
     Return the sealed profile of a data frame: what `otel-ml profile build` makes of a file.
@@ -105,14 +124,20 @@ def build_profile_from_table(
         ignore: Columns to leave out.
         categorical: Columns to treat as categories, also if they hold numbers.
         ordered: Columns to treat as numbers, also if they are booleans or dictionary-coded.
+        segments: Columns whose values divide the rows, as inferences say them under these names; no features, unless *features* names them.
         window: Window of the self-tests: `day`, `hour` or a number of rows; by default what the table allows.
+        slots: Keep the reference hour by hour of the day or of the week, so that windows are compared with their own hours; needs *time*.
         uri: Where the table came from, for the record.
         created: When, in ISO 8601; by default now.
+        validation: A further table, of rows that the model was not trained on: what the model says is taken from these alone. A warning is
+            logged where the rows that it is taken from look like training rows.
 
     Raises:
         TableError: If a column is missing, has no values or the wrong type, a score is no probability, or roles do not fit.
     """
     rows = as_table(table)
+    if validation is not None:
+        rows = with_validation(rows, as_table(validation))
     roles = Roles(
         label=label,
         score=score,
@@ -124,11 +149,22 @@ def build_profile_from_table(
         ignore=ignore,
         categorical=categorical,
         ordered=ordered,
+        segments=segments,
+        validation=None if validation is None else VALIDATION,
     )
     kind = type(table).__module__.partition(".")[0]
     source = Source(kind=kind, uri=uri, rows=rows.num_rows, sha256=digest_of_table(rows))
     whose = {"model": model, "version": version, "created": created or _now()}
-    return _built(rows, roles, window, lambda _step: None, source=source, **whose)
+    on_step = _pass_over
+    profile = _built(rows, roles, window, slots, on_step, source=source, **whose)
+    warning = training_warning(profile)
+    if warning:
+        _LOGGER.warning("%s", warning)
+    return profile
+
+
+def _pass_over(_step: str) -> None:
+    """Be told, and do nothing."""
 
 
 def _now() -> str:
@@ -139,6 +175,7 @@ def _built(
     table: pa.Table,
     roles: Roles,
     window: Window | None,
+    slots: Season | None,
     on_step: Callable[[str], None],
     *,
     source: Source,
@@ -147,6 +184,8 @@ def _built(
     roles.check(table)
     if window in ("day", "hour") and roles.time is None:
         raise TableError(f"--window {window} needs --time: a column that says when")
+    if slots is not None and roles.time is None:
+        raise TableError(f"--slots {slots} needs --time: a column that says when")
     features = FeatureColumns(table, roles.feature_names(table), on_step)
     outputs = _Outputs(roles.predictions(table), roles.confidences(table))
     types = roles.types(table)
@@ -157,16 +196,25 @@ def _built(
         prediction=outputs.predictions,
         prediction_type=types.get(roles.label or ""),
         confidence=outputs.confidences,
-        **whose,
+        model=whose["model"],
+        version=whose["version"],
+        created=whose["created"],
     )
     are_classes = profile.prediction is not None and profile.prediction.type == "categorical"
     truth = truth_of(
         roles, table, outputs.predictions, outputs.confidences, are_classes=are_classes
     )
-    targets = _assigned(Reference.of(profile), features, outputs)
     times = None if roles.time is None else times_ns_of(table, roles.time)
+    hours = TableHours.of(slots, *times) if slots and times else None
+    targets = _assigned(Reference.of(profile), features, outputs)
+    on_step("features together")
+    profile, errors = with_components(profile, table, targets)
+    # What moves with the hour is correlated over the day, and within an hour is not.
+    profile, pairs = (profile, []) if hours else with_pairs(profile, targets)
+    targets = [replace(target, hours=hours) for target in (*targets, *errors)]
+    tested: list[AssignedTarget | AssignedPairs] = [*targets, *pairs]
     tests = self_tests(
-        targets,
+        tested,
         times,
         window=window,
         seed=int(source.sha256[:16], 16),
@@ -174,8 +222,16 @@ def _built(
         on_step=on_step,
     )
     floor = _DEFAULTS.effect_floor
-    windows = own_windows(targets, times, effect_floor=floor, on_step=on_step) if times else []
-    known = {"self_tests": tests, "own_windows": windows, **truth}
+    windows = own_windows(tested, times, effect_floor=floor, on_step=on_step) if times else []
+    by_hour = hours and hours.part([(t.cells, len(t.target.counts)) for t in targets])
+    segments = segments_of(table, roles, profile, targets, outputs.confidences)
+    known = {
+        "self_tests": tests,
+        "own_windows": windows,
+        "slots": by_hour,
+        "segments": segments,
+        **truth,
+    }
     return sealed(msgspec.structs.replace(profile, **known))
 
 
@@ -210,58 +266,141 @@ def _column_of(
 
 
 def _build(arguments: argparse.Namespace) -> str:
+    _check_inputs(arguments)
     output: Path = arguments.output
     if not output.parent.is_dir():
         raise ProfileError(f"{output}: expected an existing folder, there is no {output.parent}")
     roles = roles_of(arguments)
     with progress_steps(is_shown=arguments.progress or sys.stderr.isatty()) as steps:
-        table = read_tables(arguments.tables)
+        if arguments.from_otlp:
+            table, roles = _read_otlp(arguments, roles, steps)
+        else:
+            table, roles = _read_tables(arguments, roles)
         profile = _built_from_file(arguments, table, roles, steps)
     try:
         write_profile(profile, output)
     except OSError as error:
         raise ProfileError(f"{output}: cannot write the profile: {error.strerror}") from None
     text = profile_text(profile, _DEFAULTS.false_alarm_rate, roles.reasons(table))
-    return f"{output}: {output.stat().st_size:,} bytes\n{text}"
+    warning = training_warning(profile)
+    said = f"warning: {warning}\n" if warning else ""
+    return f"{output}: {output.stat().st_size:,} bytes\n{text}{said}"
+
+
+def _check_inputs(arguments: argparse.Namespace) -> None:
+    if bool(arguments.tables) == bool(arguments.from_otlp):
+        raise ConfigError("expected tables, or --from-otlp with files of telemetry, and not both")
+    if arguments.tables and not arguments.model:
+        raise ConfigError("expected --model: the name of the model, as its spans say it")
+    if arguments.from_otlp and arguments.validation:
+        raise ConfigError("--validation is for tables: inferences were not trained on anyway")
+
+
+def _read_tables(arguments: argparse.Namespace, roles: Roles) -> tuple[pa.Table, Roles]:
+    table = read_tables(arguments.tables)
+    if not arguments.validation:
+        return table, roles
+    return with_validation(table, read_tables(arguments.validation)), replace(
+        roles, validation=VALIDATION
+    )
+
+
+def _read_otlp(arguments: argparse.Namespace, roles: Roles, steps: Steps) -> tuple[pa.Table, Roles]:
+    """Return the inferences of the files, and what the columns are that they bring with them; the rest is as *roles* say."""
+    if set(roles.outputs) - {None}:
+        raise ConfigError(
+            "--from-otlp: spans say themselves what was predicted, how sure, and when"
+        )
+    found = table_of_otlp(arguments.from_otlp, arguments.model, arguments.version, steps)
+    arguments.model, arguments.version = found.stream.model, found.stream.version
+    arguments.service, arguments.environment = found.stream.service, found.stream.environment
+    names = set(found.table.column_names)
+    said = {
+        "label": PREDICTION_COLUMN,
+        "confidence": CONFIDENCE_COLUMN,
+        "target": TARGET_COLUMN,
+        "time": TIME_COLUMN,
+    }
+    known = {role: name for role, name in said.items() if name in names}
+    if "label" not in known:
+        known.pop("target", None)
+    return found.table, replace(roles, **known)
 
 
 def _built_from_file(
     arguments: argparse.Namespace, table: pa.Table, roles: Roles, steps: Steps
 ) -> Profile:
-    paths: list[Path] = arguments.tables
+    paths: list[Path] = arguments.from_otlp or [*arguments.tables, *arguments.validation]
     uri = ", ".join(map(str, paths))
-    kind = "Parquet" if paths[0].suffix.lower() in {".parquet", ".pq"} else "CSV"
-    source = Source(kind=kind, uri=uri, rows=table.num_rows, sha256=digest_of_files(paths))
+    source = Source(
+        kind="OTLP" if arguments.from_otlp else kind_of_table(paths[0]),
+        uri=uri,
+        rows=table.num_rows,
+        sha256=digest_of_files(paths),
+        service=getattr(arguments, "service", ""),
+        environment=getattr(arguments, "environment", ""),
+    )
     whose = {"model": arguments.model, "version": arguments.version, "created": _now()}
     try:
         rungs = rung_sizes(table.num_rows) if roles.time is not None else []
-        steps.expect(2 * len(roles.feature_names(table)) + 2 + len(rungs))
-        return _built(table, roles, arguments.window, steps, source=source, **whose)
+        steps.expect(2 * len(roles.feature_names(table)) + 3 + len(rungs))
+        slots = None if arguments.slots == "none" else arguments.slots
+        return _built(table, roles, arguments.window, slots, steps, source=source, **whose)
     except TableError as error:
         raise TableError(f"{uri}: {error}") from None
 
 
-def _show(arguments: argparse.Namespace) -> str:
-    return profile_text(read_profile(arguments.file), _DEFAULTS.false_alarm_rate)
-
-
 def _parser() -> Parser:
     parser = Parser(prog="otel-ml profile", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="build|show")
+    commands = parser.add_subparsers(required=True, metavar="build|show|merge|freeze|log")
     _add_build(commands.add_parser("build", help="count a table of inferences into a profile"))
-    show = commands.add_parser("show", help="show what a profile holds")
-    show.add_argument("file", type=Path, metavar="FILE", help="a profile, .json or .json.gz")
-    show.set_defaults(run=_show)
+    add_kept(commands)
     return parser
 
 
 def _add_build(build: argparse.ArgumentParser) -> None:
     add = build.add_argument
-    add("tables", nargs="+", type=Path, metavar="TABLE", help=".csv, .csv.gz or .parquet files")
-    add("--model", required=True, help="name of the model, as its spans say it")
+    add(
+        "tables",
+        nargs="*",
+        type=Path,
+        metavar="TABLE",
+        help=".csv, .csv.gz, .parquet or .npz files",
+    )
+    add(
+        "--from-otlp",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="inferences and feedback, as a collector's file exporter writes them, instead of tables",
+    )
+    add(
+        "--validation",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="TABLE",
+        help="rows that the model was not trained on: what it says is taken from these alone",
+    )
+    add("--model", default="", help="name of the model, as its spans say it")
     add("--version", default="", help="version of the model")
     add_roles(build)
+    add(
+        "--segment",
+        action="append",
+        dest="segments",
+        default=[],
+        metavar="COL",
+        help="keep the reference of each value too, as inferences say it under that name; may be repeated",
+    )
     add("--window", type=_window, metavar="day|hour|N", help="window of the self-tests")
+    add(
+        "--slots",
+        choices=["none", *N_HOURS],
+        default="none",
+        help="compare windows with the reference of their own hours; needs --time (%(default)s)",
+    )
     add("--progress", action="store_true", help="show progress even if stderr is no terminal")
     add("-o", "--output", type=Path, default=Path("profile.json"), metavar="FILE")
     build.set_defaults(run=_build)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from otel_ml_processor.assess.self_test import measured_false_alarm_rate
+from otel_ml_processor.errors import ProfileError
 from otel_ml_processor.sketches.categories import MAX_OTHER_KNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from otel_ml_processor.profile import CellReference, Profile, SelfTest
+    from otel_ml_processor.profile import CellReference, HourlyCounts, Profile, SelfTest
 
-__all__ = ["CONFIDENCE", "PREDICTION", "profile_text", "promise_text"]
+__all__ = ["CONFIDENCE", "PREDICTION", "column_picture", "profile_text", "promise_text"]
 
 PREDICTION: Final = "(prediction)"
 CONFIDENCE: Final = "(confidence)"
@@ -21,6 +23,8 @@ CONFIDENCE: Final = "(confidence)"
 _BARS: Final = "·▁▂▃▄▅▆▇█"
 """Of nothing, then of ever larger parts of the largest count."""
 _NAMES_SHOWN: Final = 3
+_SLOTS: Final = ("missing", "non_finite", "unseen", "type_error")
+_WIDEST_BAR: Final = 40
 _LONGEST_NAME: Final = 24
 
 
@@ -32,10 +36,12 @@ def profile_text(profile: Profile, promise: float, reasons: Mapping[str, str] | 
     """
     source = profile.source
     version = f" {profile.version}" if profile.version else ""
+    state = ["state       provisional: rows are still being added, nothing raises an alarm"]
     lines = [
         f"model       {profile.model}{version}",
         f"id          {profile.id}",
         f"created     {profile.created} from {source.kind} {source.uri} ({source.rows:,} rows)",
+        *(state if profile.provisional else []),
         "",
         *_table(_rows(profile, reasons or {})),
         "",
@@ -46,8 +52,46 @@ def profile_text(profile: Profile, promise: float, reasons: Mapping[str, str] | 
     if profile.performance:
         scores = ", ".join(f"{name} {score:.4g}" for name, score in profile.performance.items())
         lines.append(f"performance {scores}")
+    if profile.slots is not None:
+        lines.append(f"slots       {_hours(profile.slots)}")
     lines.append(promise_text(profile.self_tests, promise))
     return "\n".join(lines) + "\n"
+
+
+def column_picture(profile: Profile, name: str) -> str:
+    """
+    Return one column of *profile*, a line with a bar per cell and per count that is no cell.
+
+    Raises:
+        ProfileError: If there is no such column.
+    """
+    columns = dict(_named(profile))
+    if name not in columns:
+        raise ProfileError(f"no column {name!r}; known: {', '.join(columns)}")
+    column = columns[name]
+    counts = {
+        **dict(zip(_cell_names(column), column.counts, strict=True)),
+        **{f"({slot})": getattr(column, slot) for slot in _SLOTS if getattr(column, slot)},
+    }
+    highest, rows = max(1, *counts.values()), max(1, sum(counts.values()))
+    width = max(map(len, counts))
+    lines = [f"{name}  {column.type}, {rows:,} rows"]
+    for cell, count in counts.items():
+        bar = "█" * round(_WIDEST_BAR * count / highest)
+        lines.append(
+            f"{cell.ljust(width)}  {count:>10,}  {100 * count / rows:5.1f} %  {bar}".rstrip()
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _cell_names(column: CellReference) -> list[str]:
+    if column.type == "categorical":
+        return [*(repr(n)[1:-1] for n in column.categories), "(other known)"]
+    edges = [f"{edge:.6g}" for edge in column.edges]
+    if not edges:
+        return ["all"]
+    between = [f"{low} to {high}" for low, high in pairwise(edges)]
+    return [f"up to {edges[0]}", *between, f"above {edges[-1]}"]
 
 
 def promise_text(tests: Sequence[SelfTest], promise: float) -> str:
@@ -57,6 +101,15 @@ def promise_text(tests: Sequence[SelfTest], promise: float) -> str:
     random_first = sorted(tests, key=lambda test: test.order != "random")
     measured = "; ".join(_measured(test, promise) for test in random_first)
     return f"promise {_percent(promise)}: {measured}"
+
+
+def _hours(hours: HourlyCounts) -> str:
+    rows = [max(map(sum, of_hour)) for of_hour in zip(*hours.counts, strict=True)]
+    fewest = min(rows)
+    told = f"{hours.season}: each hour against its own {fewest:,} to {max(rows):,} rows"
+    if fewest:
+        return told
+    return f"{told}; {rows.count(0)} hours have none and are taken to be as all together"
 
 
 def _measured(test: SelfTest, promise: float) -> str:
@@ -97,10 +150,14 @@ def _rows(profile: Profile, reasons: Mapping[str, str]) -> list[list[str]]:
         "values",
         "" if not reasons else "type is",
     ]
+    named = _named(profile)
+    return [heading, *([name, *_facts(column), reasons.get(name, "")] for name, column in named)]
+
+
+def _named(profile: Profile) -> list[tuple[str, CellReference]]:
     outputs = [(PREDICTION, profile.prediction), (CONFIDENCE, profile.confidence)]
     named = [(feature.name, feature) for feature in profile.features]
-    named += [(name, column) for name, column in outputs if column is not None]
-    return [heading, *([name, *_facts(column), reasons.get(name, "")] for name, column in named)]
+    return named + [(name, column) for name, column in outputs if column is not None]
 
 
 def _facts(column: CellReference) -> list[str]:

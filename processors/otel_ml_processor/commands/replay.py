@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.assess.reading import Change, Reading
     from otel_ml_processor.assess.verdict import Verdicts
+    from otel_ml_processor.columns import StreamKey
     from otel_ml_processor.decode.decoder import Decoded
     from otel_ml_processor.windows.streams import Totals
 
@@ -60,8 +61,14 @@ class Replayed:
         if change is not None:
             self.changes.append(change)
 
+    def refresh(self, reading: Reading) -> None:
+        """Pass over it: of a file only what is decided is told."""
+
     def totals(self, totals: Totals) -> None:
         """Pass over it: every window says the same of its part."""
+
+    def forget(self, stream: StreamKey) -> None:
+        """Pass over it: what has been said is kept."""
 
     def lag(self, lag_s: float) -> None:
         """Pass over it: in a file nothing is behind the clock."""
@@ -92,7 +99,7 @@ def replayed(paths: Sequence[Path], arguments: argparse.Namespace) -> Replayed:
     pipeline = make_pipeline(
         config,
         references,
-        Promises.of(config.drift, config.windows, references.profiles.values()),
+        Promises.of_config(config, references.profiles.values()),
         forward=None,
         emit=kept,
         self_metrics=self_metrics,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from otel_ml_processor.columns import IntArray
+    from otel_ml_processor.commands.reference_hours import TableHours
+    from otel_ml_processor.commands.table_together import AssignedPairs
     from otel_ml_processor.windows.reference import TargetReference
 
 __all__ = ["AssignedTarget", "Division", "Window", "divided_by_time", "self_tests", "tested"]
@@ -39,10 +41,15 @@ _LENGTHS_NS: Final[dict[Literal["day", "hour"], int]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AssignedTarget:
-    """One target of the reference, and the cell or slot of every row of its table (-1: none), shape (n_rows,)."""
+    """
+    One target of the reference, and the cell or slot of every row of its table (-1: none), shape (n_rows,).
+
+    With the *hours* of the rows each window is compared with the rest of the table in the window's own hours.
+    """
 
     target: TargetReference
     cells: NDArray[np.int16]
+    hours: TableHours | None = None
 
     def in_windows(self, division: Division) -> TargetWindows:
         """Return the counts per window; rows of the reference are never outside its range."""
@@ -50,11 +57,13 @@ class AssignedTarget:
         counted = (division.windows >= 0) & (self.cells >= 0)
         places = division.windows[counted] * width + self.cells[counted]
         counts = np.bincount(places, minlength=division.n_windows * width)
+        counts = counts.reshape(division.n_windows, width)
         return TargetWindows(
             target=self.target.target,
             name=self.target.name,
             ordered=self.target.ordered,
-            counts=counts.reshape(division.n_windows, width),
+            counts=counts,
+            rest=self.hours and self.hours.rest(self.cells, division.windows, counts),
         )
 
 
@@ -73,7 +82,7 @@ class Division:
 
 
 def self_tests(
-    targets: Sequence[AssignedTarget],
+    targets: Sequence[AssignedTarget | AssignedPairs],
     times: tuple[IntArray, NDArray[np.bool_]] | None,
     *,
     window: Window | None,
@@ -113,7 +122,7 @@ def self_tests(
 
 
 def tested(
-    targets: Sequence[AssignedTarget],
+    targets: Sequence[AssignedTarget | AssignedPairs],
     divisions: Sequence[Division],
     order: Literal["time", "random"],
     effect_floor: float,

@@ -94,9 +94,10 @@ def _show(folder: StateFolder, _: argparse.Namespace) -> Iterator[str]:
 
 def _windows(stream: StoredStream) -> Iterator[str]:
     for windows in stream.windows:
-        for window in windows.opened:
-            start = datetime.fromtimestamp(window.start_ns // 10**9, tz=timezone.utc)
-            rows = window.summary.rows
+        if windows.opened:
+            first_ns = min(pane.start_ns for pane in windows.opened)
+            start = datetime.fromtimestamp(first_ns // 10**9, tz=timezone.utc)
+            rows = sum(pane.summary.rows for pane in windows.opened)
             yield f"  open      {windows.name}, from {start:%Y-%m-%d %H:%M} UTC: {rows:,} rows"
 
 

@@ -71,7 +71,9 @@ def add_roles(parser: argparse.ArgumentParser) -> None:
 
 def roles_of(arguments: argparse.Namespace) -> Roles:
     """Return the roles that *arguments* say."""
-    return Roles(**{name: getattr(arguments, name) for name in Roles.__dataclass_fields__})
+    names = [name for name in Roles.__dataclass_fields__ if hasattr(arguments, name)]
+    roles = {name: getattr(arguments, name) for name in names if name != "validation"}
+    return Roles(**roles)
 
 
 def _names(text: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from otel_ml_processor.columns import Kind
+from otel_ml_processor.columns import Kind, ValueColumn
 from otel_ml_processor.commands.profile_text import PREDICTION
 from otel_ml_processor.commands.table_columns import is_coded, value_column
 from otel_ml_processor.commands.tables import check_columns
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from otel_ml_processor.columns import FloatArray, ValueColumn
+    from otel_ml_processor.columns import BoolArray, FloatArray
     from otel_ml_processor.windows.reference import ColumnType
 
 __all__ = ["Roles"]
@@ -46,6 +46,10 @@ class Roles:
     ignore: Sequence[str] = ()
     categorical: Sequence[str] = ()
     ordered: Sequence[str] = ()
+    segments: Sequence[str] = ()
+    """Columns that divide the rows into segments; they are features only where `features` names them."""
+    validation: str | None = None
+    """Column of booleans: of which rows the predictions, confidences and truths are taken; by default of all."""
 
     def check(self, table: pa.Table) -> None:
         """
@@ -58,6 +62,7 @@ class Roles:
             *self._named,
             *(self.features or ()),
             *self.ignore,
+            *self.segments,
             *self.categorical,
             *self.ordered,
         ]
@@ -67,8 +72,13 @@ class Roles:
 
     @property
     def _named(self) -> list[str]:
-        others = (self.label, self.score, self.confidence, self.target, self.time)
+        others = (*self.outputs, self.validation)
         return [name for name in others if name is not None]
+
+    @property
+    def outputs(self) -> tuple[str | None, ...]:
+        """The columns of what a model said and what came of it, and when: label, score, confidence, target, time."""
+        return (self.label, self.score, self.confidence, self.target, self.time)
 
     def _check_parts(self, table: pa.Table) -> None:
         if twice := sorted(set(self.features or ()) & set(self._named)):
@@ -101,7 +111,7 @@ class Roles:
         """Return the features, in the order in which they were named, else in the table's."""
         if self.features is not None:
             return list(dict.fromkeys(self.features))
-        taken = {*self._named, *self.ignore}
+        taken = {*self._named, *self.segments, *self.ignore}
         return [name for name in table.column_names if name not in taken]
 
     def types(self, table: pa.Table) -> dict[str, ColumnType]:
@@ -126,11 +136,25 @@ class Roles:
 
     def predictions(self, table: pa.Table) -> ValueColumn | None:
         """Return the predicted classes or numbers; None where no column has them."""
-        return None if self.label is None else value_column(table, self.label)
+        return None if self.label is None else self._of_validation(table, self.label)
 
     def truths(self, table: pa.Table) -> ValueColumn | None:
         """Return the true classes or numbers; None where no column has them."""
-        return None if self.target is None else value_column(table, self.target)
+        return None if self.target is None else self._of_validation(table, self.target)
+
+    def _of_validation(self, table: pa.Table, name: str) -> ValueColumn:
+        """Return a column in which all rows but those for validation are missing."""
+        column = value_column(table, name)
+        if self.validation is None:
+            return column
+        kinds = np.where(self._is_validation(table), column.kinds, Kind.MISSING).astype(np.uint8)
+        numbers = np.where(kinds == Kind.MISSING, np.nan, column.numbers)
+        texts = np.where(kinds == Kind.TEXT, column.texts, -1)
+        return ValueColumn(kinds, numbers, texts, column.dictionary)
+
+    def _is_validation(self, table: pa.Table) -> BoolArray:
+        is_validation: BoolArray = table[self.validation].to_numpy()
+        return is_validation
 
     def confidences(self, table: pa.Table) -> FloatArray | None:
         """
@@ -141,6 +165,12 @@ class Roles:
         Raises:
             TableError: If a score is no probability, or no label is the positive class.
         """
+        said = self._said_confidences(table)
+        if said is None or self.validation is None:
+            return said
+        return np.where(self._is_validation(table), said, np.nan)
+
+    def _said_confidences(self, table: pa.Table) -> FloatArray | None:
         if self.confidence is not None:
             return _probabilities(table, self.confidence)
         if self.score is None or self.label is None or self.positive is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+import math
+from typing import TYPE_CHECKING, Final, TypedDict
 
 import numpy as np
 
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.columns import BoolArray, FloatArray, ValueColumn
     from otel_ml_processor.commands.table_roles import Roles
-    from otel_ml_processor.profile import Calibration
+    from otel_ml_processor.profile import Calibration, Profile
 
-__all__ = ["Truth", "truth_of"]
+__all__ = ["Truth", "training_warning", "truth_of"]
+
+_FEWEST_LABELS: Final = 200
+_TOO_GOOD: Final = 0.02
+_STANDARD_ERRORS: Final = 4
 
 
 class Truth(TypedDict, total=False):
@@ -59,6 +64,36 @@ def truth_of(
         return {"performance": realized_scores(outcomes)}
     sure = np.full(len(said), np.nan) if confidences is None else confidences[is_known]
     return _of_classes(_texts(said), _texts(true), sure, roles.positive)
+
+
+def training_warning(profile: Profile) -> str:
+    """
+    Return why the outputs of *profile* look like those on rows that the model was trained on; nothing where they do not.
+
+    There a model is right more often than it is sure: of scores that mean what they say, sum(p) rows come true, give or take sqrt(sum(p * (1 - p))). With
+    fewer than 200 labelled rows nothing is said.
+    """
+    accuracy = profile.performance.get("accuracy")
+    calibration = profile.calibration
+    labelled = sum(calibration.rows) if calibration else 0
+    if accuracy is None or calibration is None or labelled < _FEWEST_LABELS:
+        return ""
+    sure, deviation = _expected_accuracy(profile)
+    if accuracy - sure <= max(_TOO_GOOD, _STANDARD_ERRORS * deviation / math.sqrt(labelled)):
+        return ""
+    return (
+        f"the predictions are right in {100 * accuracy:.3g} % of rows, at a mean confidence of {100 * sure:.3g} %: that is what a model "
+        "does on rows that it was trained on. Thresholds, calibration and performance will be too good; give rows that it has not seen with "
+        "--validation (validation=)"
+    )
+
+
+def _expected_accuracy(profile: Profile) -> tuple[float, float]:
+    """Return the mean confidence, and the standard deviation of being right where that is right."""
+    column = profile.confidence
+    if column is None or column.mean is None:
+        return 1.0, 0.0
+    return column.mean, math.sqrt(max(0.0, column.mean * (1 - column.mean)))
 
 
 def _of_classes(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 import hashlib
 import io
-from typing import TYPE_CHECKING, Final
+import zipfile
+from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
@@ -14,28 +16,33 @@ import pyarrow.parquet
 from otel_ml_processor.errors import TableError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 __all__ = [
     "as_table",
     "check_columns",
     "digest_of_files",
     "digest_of_table",
+    "kind_of_table",
     "read_tables",
 ]
 
 _CHUNK_BYTES: Final = 1 << 20
 _WHOLE_FILE_BYTES: Final = 1 << 30
+_FEATURE_NAMES: Final = "feature_names"
 _INDEX_PREFIX: Final = "__index_level_"
 """What pandas calls an index that has no name, in frames and in Parquet files; it numbers rows and is no column."""
 
 
 def read_tables(paths: Sequence[Path]) -> pa.Table:
     """
-    Return the rows of all files, in the order given; `.parquet` or `.pq` is Parquet, `.csv` and `.csv.gz` CSV with a header.
+    Return the rows of all files, in the order given; `.parquet` or `.pq` is Parquet, `.csv` and `.csv.gz` CSV with a header, `.npz` arrays of numpy.
 
-    In a CSV an empty field, `NA`, `NaN` and `null` are missing.
+    In a CSV an empty field, `NA`, `NaN` and `null` are missing. Of the arrays each with one dimension is a column; one with two is one per
+    column of its own, called as the array `feature_names` says, else by its name and a number.
 
     Raises:
         TableError: If a file is missing, unreadable or of another kind, or the files have different columns.
@@ -125,14 +132,48 @@ class _Digest(io.RawIOBase):
 def _read(path: Path) -> pa.Table:
     name = path.name.lower()
     is_csv = name.endswith((".csv", ".csv.gz"))
-    if not is_csv and not name.endswith((".parquet", ".pq")):
-        raise TableError(f"{path}: expected a file ending in .csv, .csv.gz, .parquet or .pq")
+    if not is_csv and not name.endswith((".parquet", ".pq", ".npz")):
+        raise TableError(f"{path}: expected a file ending in .csv, .csv.gz, .parquet, .pq or .npz")
     try:
+        if name.endswith(".npz"):
+            return _arrays(path)
         return _csv(path) if is_csv else _without_index(pyarrow.parquet.read_table(path))
     except FileNotFoundError:
         raise TableError(f"{path}: no such file") from None
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, zipfile.BadZipFile, pa.ArrowException) as error:
         raise TableError(f"{path}: {_first_line(error)}") from None
+
+
+def kind_of_table(path: Path) -> str:
+    """Return what kind of file *path* is, by its name: `Parquet`, `npz` or `CSV`."""
+    suffix = path.suffix.lower()
+    return {".parquet": "Parquet", ".pq": "Parquet", ".npz": "npz"}.get(suffix, "CSV")
+
+
+def _arrays(path: Path) -> pa.Table:
+    with np.load(path, allow_pickle=False) as held:
+        arrays = {name: held[name] for name in held.files}
+    names = arrays.pop(_FEATURE_NAMES, None)
+    columns: dict[str, NDArray[Any]] = {}
+    for name, array in arrays.items():
+        columns |= dict(_columns_of(name, array, names))
+    return pa.table(columns)
+
+
+def _columns_of(
+    name: str, array: NDArray[Any], names: NDArray[Any] | None
+) -> Iterator[tuple[str, NDArray[Any]]]:
+    if array.ndim == 1:
+        yield name, array
+        return
+    if array.ndim != 2:  # noqa: PLR2004 - rows and columns
+        raise TableError(f"array {name!r}: expected one or two dimensions, found {array.ndim}")
+    if names is not None and names.shape != (array.shape[1],):
+        raise TableError(
+            f"array {_FEATURE_NAMES!r}: expected {array.shape[1]} names for the columns of {name!r}, found shape {names.shape}"
+        )
+    for i in range(array.shape[1]):
+        yield str(names[i]) if names is not None else f"{name}_{i}", array[:, i]
 
 
 def _without_index(table: pa.Table) -> pa.Table:

@@ -34,7 +34,7 @@ def is_ascii(data: ByteArray, start: int, end: int) -> bool:
         if not_ascii(data, at) != 0:
             return False
         at += BLOCK
-    return not_ascii(data, at) & ((_ONE << np.uint64(end - at)) - _ONE) == 0
+    return bool(not_ascii(data, at) & ((_ONE << np.uint64(end - at)) - _ONE) == 0)
 
 
 @compiled
@@ -93,9 +93,8 @@ def same_text(
             return False
         start += BLOCK
         other_start += BLOCK
-    return (
-        differing(data, start, other, other_start) & ((_ONE << np.uint64(end - start)) - _ONE) == 0
-    )
+    rest = (_ONE << np.uint64(end - start)) - _ONE
+    return bool(differing(data, start, other, other_start) & rest == 0)
 
 
 @compiled

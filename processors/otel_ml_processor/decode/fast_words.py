@@ -63,33 +63,33 @@ def _of_machine() -> tuple[Any, Any, Any]:
 
     word, block = ir.IntType(64), ir.VectorType(ir.IntType(8), BLOCK)
 
-    def loaded(context: Any, builder: Any, array: tuple[Any, Any], at: Any, kind: Any) -> Any:  # noqa: ANN401 # the compiler's own have no types
+    def loaded(context: Any, builder: Any, array: tuple[Any, Any], at: Any, kind: Any) -> Any:
         data = context.make_array(array[0])(context, builder, array[1]).data
         value = builder.load(builder.bitcast(builder.gep(data, [at]), kind.as_pointer()))
         value.align = 1
         return value
 
-    def marks(builder: Any, bits: Any) -> Any:  # noqa: ANN401 # as above
+    def marks(builder: Any, bits: Any) -> Any:
         return builder.zext(builder.bitcast(bits, ir.IntType(BLOCK)), word)
 
-    @intrinsic  # type: ignore[untyped-decorator] # as above
-    def word_at(_: Any, data: Any, __: Any) -> Any:  # noqa: ANN401 # as above
-        def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:  # noqa: ANN401 # as above
+    @intrinsic
+    def word_at(_: Any, data: Any, __: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
             return loaded(context, builder, (signature.args[0], given[0]), given[1], word)
 
         return types.uint64(data, types.int64), generate
 
-    @intrinsic  # type: ignore[untyped-decorator] # as above
-    def not_ascii(_: Any, data: Any, __: Any) -> Any:  # noqa: ANN401 # as above
-        def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:  # noqa: ANN401 # as above
+    @intrinsic
+    def not_ascii(_: Any, data: Any, __: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
             read = loaded(context, builder, (signature.args[0], given[0]), given[1], block)
             return marks(builder, builder.icmp_signed("<", read, ir.Constant(block, [0] * BLOCK)))
 
         return types.uint64(data, types.int64), generate
 
-    @intrinsic  # type: ignore[untyped-decorator] # as above
-    def differing(_: Any, data: Any, __: Any, other: Any, ___: Any) -> Any:  # noqa: ANN401 # as above
-        def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:  # noqa: ANN401 # as above
+    @intrinsic
+    def differing(_: Any, data: Any, __: Any, other: Any, ___: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
             read = loaded(context, builder, (signature.args[0], given[0]), given[1], block)
             beside = loaded(context, builder, (signature.args[2], given[2]), given[3], block)
             return marks(builder, builder.icmp_unsigned("!=", read, beside))

@@ -7,6 +7,7 @@ is read here; what a span holds stays as it came, known or not.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import grpc
@@ -27,6 +28,7 @@ __all__ = [
     "Place",
     "ResourceSpans",
     "encode_attributes",
+    "is_whole",
     "length_delimited",
     "scan",
     "splice",
@@ -40,6 +42,7 @@ MAX_SPANS: Final = 65_536
 MAX_FIELDS: Final = 8 * MAX_SPANS
 """Per request, spans and all that is around them: what bounds the time of a scan of a million empty messages."""
 
+_MAX_FIELDS_LOOKED_AT: Final = 64
 _RESOURCE_SPANS: Final = 1
 _RESOURCE: Final = 1
 _SCOPE_SPANS: Final = 2
@@ -107,6 +110,18 @@ def scan(request: bytes) -> list[ResourceSpans]:
             if n_spans > MAX_SPANS:
                 raise MalformedRequest(path, place.start, f"more than {MAX_SPANS} spans")
     return found
+
+
+def is_whole(request: bytes) -> bool:
+    """Return whether *request* ends where its last field does, so that the bytes of another request may stand behind it; False also where it has too many to look."""
+    framing = Framing(request)
+    try:
+        fields = list(
+            islice(framing.messages(0, len(request), None, "request"), _MAX_FIELDS_LOOKED_AT)
+        )
+    except MalformedRequest:
+        return False
+    return bool(fields) and fields[-1][1].end == len(request)
 
 
 def _resource_spans(framing: Framing, place: Place, path: str) -> ResourceSpans:

@@ -19,6 +19,7 @@ from otel_ml_conventions.attributes import (
     ML_VERDICT_CONFIDENCE,
     ML_VERDICT_DRIFT,
     ML_VERDICT_FLAGS,
+    ML_VERDICT_OOD,
     ML_VERDICT_REFERENCE,
 )
 from otel_ml_conventions.metrics import (
@@ -26,6 +27,7 @@ from otel_ml_conventions.metrics import (
     METRIC_ML_PROCESSOR_VERDICTS_DROPPED,
 )
 from otel_ml_conventions.schema import SCHEMA_URL
+from otel_ml_processor.assess.verdict import OOD
 from otel_ml_processor.decode.wire import encode_attributes, length_delimited
 from otel_ml_processor.emit.otlp import SCOPE_NAME
 
@@ -126,6 +128,7 @@ def _encoded(verdict: Verdict) -> bytes:
     attributes: list[tuple[str, AttributeValue | None]] = [
         (ML_VERDICT_CONFIDENCE, verdict.confidence),
         (ML_VERDICT_DRIFT, verdict.drift),
+        (ML_VERDICT_OOD, OOD in verdict.flags),
         (ML_VERDICT_FLAGS, verdict.flags),
         (ML_VERDICT_REFERENCE, verdict.reference),
     ]

@@ -21,6 +21,7 @@ from otel_ml_conventions.attributes import (
 )
 from otel_ml_conventions.events import EVENT_ML_DRIFT_DETECTED
 from otel_ml_conventions.schema import SCHEMA_URL
+from otel_ml_processor.assess.segments import LEAST_RATIO, MOST_RATIO, TARGET_OF
 from otel_ml_processor.emit.otlp import key_value, resource, scope
 from otel_ml_processor.emit.points import valid_text, window_attributes
 from otel_ml_processor.emit.readings import iso_time
@@ -29,14 +30,28 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otel_ml_processor.assess.reading import Change, TargetReading
+    from otel_ml_processor.assess.segments import Gap, SegmentReading
     from otel_ml_processor.emit.otlp import Identity
 
-__all__ = ["MAX_FEATURES", "drift_event"]
+__all__ = ["MAX_FEATURES", "drift_attributes", "drift_event"]
 
 MAX_FEATURES: Final = 10
 """Features that the event names, the most drifted first."""
 
 _Attributes = dict[str, "str | float | list[str] | list[float]"]
+
+
+def drift_attributes(change: Change, description: str, *, effect_floor: float) -> _Attributes:
+    """Return what the event says of *change*, in *description* also in words."""
+    about = _subject(change, effect_floor)
+    return {
+        **dict(window_attributes(change.reading)),
+        **_whole(change),
+        **about,
+        **_features(change.targets, effect_floor),
+        **_where_to_look(change),
+        keys.ML_DRIFT_DESCRIPTION: valid_text(description),
+    }
 
 
 def drift_event(
@@ -49,24 +64,14 @@ def drift_event(
     something counts as drift. The event is about the first target of *change*, or, where no window drifts by itself, about what
     drifts slowly (method `e_cusum`); a number that is not finite is left out, in an array with all of its kind.
     """
-    about = _largest(change.targets[0], effect_floor) if change.targets else _slowest(change)
+    about = drift_attributes(change, description, effect_floor=effect_floor)
     record = LogRecord(
         time_unix_nano=max(0, change.reading.window.end_ns),
         observed_time_unix_nano=now_ns,
         severity_number=SEVERITY_NUMBER_WARN,
         severity_text="WARN",
         event_name=EVENT_ML_DRIFT_DETECTED,
-        attributes=[
-            key_value(key, value)
-            for key, value in {
-                **dict(window_attributes(change.reading)),
-                **_whole(change),
-                **about,
-                **_features(change.targets, effect_floor),
-                **_where_to_look(change),
-                keys.ML_DRIFT_DESCRIPTION: valid_text(description),
-            }.items()
-        ],
+        attributes=[key_value(key, value) for key, value in about.items()],
     )
     scoped = ScopeLogs(scope=scope(identity), log_records=[record], schema_url=SCHEMA_URL)
     return ExportLogsServiceRequest(
@@ -82,6 +87,25 @@ def _whole(change: Change) -> _Attributes:
         keys.ML_DRIFT_REFERENCE_ID: change.reading.reference_id,
         keys.ML_DRIFT_CALIBRATION_MODE: change.reading.mode.value,
     }
+
+
+def _subject(change: Change, effect_floor: float) -> _Attributes:
+    if change.targets:
+        return _largest(change.targets[0], effect_floor)
+    return _slowest(change) if change.slow else _of_segment(*change.segments[0])
+
+
+def _of_segment(segment: SegmentReading, gap: Gap) -> _Attributes:
+    """Return what a segment's rate is, as a multiple of that of the rest."""
+    about: _Attributes = {
+        keys.ML_DRIFT_TARGET: TARGET_OF[gap.measure].value,
+        keys.ML_DRIFT_METHOD: MlDriftMethodValues.HYPERGEOMETRIC.value,
+        keys.ML_SEGMENT_NAME: valid_text(segment.segment.name),
+        keys.ML_SEGMENT_VALUE: valid_text(segment.segment.value),
+        keys.ML_DRIFT_P_VALUE: gap.p_value,
+        keys.ML_DRIFT_THRESHOLD: LEAST_RATIO if gap.ratio < 1 else MOST_RATIO,
+    }
+    return about | ({keys.ML_DRIFT_SCORE: gap.ratio} if math.isfinite(gap.ratio) else {})
 
 
 def _largest(target: TargetReading, effect_floor: float) -> _Attributes:

@@ -24,18 +24,22 @@ from otel_ml_conventions.attributes import (
     MlProcessorStateValues,
 )
 from otel_ml_conventions.metrics import MetricDefinition
+from otel_ml_processor.assess.fresh import refreshed
 from otel_ml_processor.columns import StreamKey
+from otel_ml_processor.emit.feature_bins import POINTS_PER_FEATURE
 from otel_ml_processor.emit.points import (
     OVERFLOW,
     NamedPoint,
     Point,
     Target,
+    class_points,
     confidence_points,
     estimated_points,
     feedback_points,
     performance_points,
     reference_points,
     status_points,
+    step_points,
     stream_attributes,
     target_points,
     valid_text,
@@ -43,6 +47,8 @@ from otel_ml_processor.emit.points import (
     window_points,
 )
 from otel_ml_processor.emit.readings import iso_time
+from otel_ml_processor.emit.segment_points import segment_points
+from otel_ml_processor.profile import reference_id
 from otel_ml_processor.self_metrics import ITEMS
 from otel_ml_processor.signals import Signal
 from otel_ml_processor.sketches.label_counts import MAX_LABELS
@@ -52,6 +58,8 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.assess.performance import PerformanceReading
     from otel_ml_processor.assess.reading import Change, Reading, TargetReading
+    from otel_ml_processor.emit.confidence_samples import ConfidenceSamples
+    from otel_ml_processor.emit.feature_bins import FeatureBins
     from otel_ml_processor.emit.points import Attributes
     from otel_ml_processor.feedback.joining import FeedbackTotals
     from otel_ml_processor.profile import Profile
@@ -72,8 +80,8 @@ MAX_POINTS: Final = 5000
 """Points per stream; features beyond it, in the order of the profile, are left out and counted."""
 SERIES_BUDGET: Final = "series_budget"
 """Cause under which `ml.processor.overflow` counts the samples of features that are not exported."""
-_WINDOW_ALLOWANCE: Final = 70
-"""Points of one window that belong to no feature: at most 46, two more per score and one per quantile."""
+_WINDOW_ALLOWANCE: Final = 90
+"""Points of one window that belong to no feature: at most 60, four more per score and one per quantile."""
 _STREAM_ALLOWANCE: Final = MAX_LABELS + 10
 """
 Points of a stream that belong to no window: its labels and their overflow, violations; age, size and at most six scores of the reference.
@@ -139,6 +147,12 @@ class ReferenceFacts:
     mode: MlDriftCalibrationModeValues
     performance: Mapping[str, float] = field(default_factory=dict)
     """By name of the score, how good the predictions of the reference were."""
+    version: str = ""
+    """Of the model that it was made of; empty where it is of every version."""
+    is_provisional: bool = False
+    """Whether rows are still being added to it, so that nothing raises an alarm."""
+    budget: float | None = None
+    """Share of predictions that may be unconfident or invalid; None where the reference knows no confidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +188,7 @@ class StreamCounts(NamedTuple):
     labels: dict[str, tuple[int, int]]
     other_labels: tuple[int, int] | None
     low_confidence: tuple[int, int] | None
+    ood: tuple[int, int] | None = None
 
 
 @dataclass(slots=True)
@@ -202,7 +217,13 @@ class _StreamPage:
     labels: dict[str, _Count] = field(default_factory=dict)
     other_labels: _Count | None = None
     violations: _Count | None = None
+    ood: _Count | None = None
     performance: dict[str, PerformanceReading] = field(default_factory=dict)
+
+    @property
+    def knows_of_ood(self) -> bool:
+        """Whether the reference says what is out of distribution: then that there is nothing of it is a number, too."""
+        return any(target.target is MlDriftTargetValues.MULTIVARIATE for target in self.targets)
 
     def expect(self, window: str, targets: Iterable[MlDriftTargetValues]) -> None:
         """Let the detections of *targets* start at 0, where they have not started."""
@@ -230,8 +251,8 @@ class MetricBook:
     The last numbers of every stream and window, and all counts; safe to use from any thread.
 
     *windows* are the names of all windows that are configured, *scores* the drift methods whose scores are exported, *self_metrics*
-    is what the processor says of itself (features over budget are counted there, as `SERIES_BUDGET`), *clock_ns* gives nanoseconds
-    since 1970. Memory is bounded by `MAX_POINTS` per stream; how many streams there are is the caller's limit.
+    is what the processor says of itself (features over budget are counted there, as `SERIES_BUDGET`), *bins* what is told of the bins of
+    features, *confidences* of how sure each prediction was, *clock_ns* gives nanoseconds since 1970. Memory is bounded by `MAX_POINTS` per stream; how many streams there are is the caller's limit.
     """
 
     def __init__(
@@ -240,9 +261,13 @@ class MetricBook:
         windows: Sequence[str],
         scores: Sequence[str],
         self_metrics: SelfMetrics,
+        bins: FeatureBins | None = None,
+        confidences: ConfidenceSamples | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._windows = tuple(windows)
+        self._bins = bins
+        self._confidences = confidences
         self._scores = tuple(scores)
         self._self_metrics = self_metrics
         self._clock_ns = clock_ns
@@ -261,19 +286,25 @@ class MetricBook:
         profile: Profile,
         measured: Mapping[str, float],
         mode: MlDriftCalibrationModeValues = MlDriftCalibrationModeValues.IID,
+        budget: float | None = None,
     ) -> None:
         """
         Note that *stream* is compared with *profile*, whose self-test measured this false-alarm rate per window name.
 
+        *budget* is the share of predictions that may be unconfident or invalid.
+
         Its detections start at 0 here, so that the first one is already an increase.
         """
         facts = ReferenceFacts(
-            id=profile.id,
+            id=reference_id(profile),
             created_ns=_created_ns(profile),
             samples=profile.source.rows,
             measured=dict(measured),
             mode=mode,
             performance=profile.performance,
+            version=profile.version,
+            is_provisional=profile.provisional,
+            budget=budget,
         )
         targets = tuple(_targets_of(profile, self._max_features))
         with self._lock:
@@ -293,14 +324,31 @@ class MetricBook:
             for target in changed:
                 page.detections[reading.window.name, target.target].total += 1
 
-    def set_totals(self, stream: StreamKey, labels: Mapping[str, int], low_confidence: int) -> None:
-        """Say how many predictions of each class, and how many of low confidence, *stream* has had since it was first seen."""
+    def refresh(self, reading: Reading) -> None:
+        """Replace the numbers of the reading's window, of which nothing was decided: states and p-values stay those of the last closed one."""
+        name = reading.window.name
+        with self._lock:
+            page = self._page(reading.stream)
+            fresh = page.readings[name] = refreshed(page.readings.get(name), reading)
+            exported = self._within_budget(fresh.targets)
+            states = {Target(target.target, target.name): target.state for target in exported}
+            where = window_attributes(fresh)
+            values = self._values(fresh, where, exported)
+            page.windows[name] = _WindowPage(states, _current(fresh, where, states), values)
+
+    def set_totals(
+        self, stream: StreamKey, labels: Mapping[str, int], low_confidence: int, ood: int = 0
+    ) -> None:
+        """Say how many predictions of each class, of low confidence and out of distribution a stream has had since it was first seen."""
         now_ns = self._clock_ns()
         with self._lock:
             page = self._page(stream)
             page.count_labels(labels, now_ns)
             page.violations = page.violations or _Count(page.since_ns)
             page.violations.set(low_confidence, now_ns)
+            if ood or page.knows_of_ood:
+                page.ood = page.ood or _Count(page.since_ns)
+                page.ood.set(ood, now_ns)
 
     def set_performance(self, reading: PerformanceReading) -> None:
         """Replace what the book says of the labels of the reading's window."""
@@ -351,6 +399,10 @@ class MetricBook:
         with self._lock:
             self._streams.pop(stream, None)
             self._forgotten_ns = self._clock_ns()
+        if self._bins is not None:
+            self._bins.forget(stream)
+        if self._confidences is not None:
+            self._confidences.forget(stream)
 
     def views(self) -> tuple[StreamView, ...]:
         """Return every stream with its last readings, in the order of their names."""
@@ -399,6 +451,10 @@ class MetricBook:
             if seconds is not None
         ]
         points += _state_points(self._state)
+        if self._bins is not None:
+            points += self._bins.points(self._max_features)
+        if self._confidences is not None:
+            points += self._confidences.points()
         for name, attributes, value in self._self_metrics.snapshot():
             points.append(NamedPoint(name, Point(tuple(attributes.items()), value, self._since_ns)))
         return points
@@ -407,16 +463,15 @@ class MetricBook:
         where = window_attributes(reading)
         exported = self._within_budget(reading.targets)
         states = {Target(target.target, target.name): target.state for target in exported}
-        if reading.state == MlDriftStateValues.INSUFFICIENT:
+        is_learned = page.reference is not None and page.reference.is_provisional
+        if reading.state == MlDriftStateValues.INSUFFICIENT and not (is_learned and reading.targets):
             before = page.windows.get(reading.window.name, _WindowPage())
             known = states or before.states or page.targets
             states, values = dict.fromkeys(known, reading.state), before.values
         else:
             self._count_folded(reading.targets)
             values = self._values(reading, where, exported)
-        rows = NamedPoint(names.METRIC_ML_DRIFT_WINDOW_SAMPLES, Point(where, reading.rows))
-        of_states = (status_points(where, target, state) for target, state in states.items())
-        return _WindowPage(states, (rows, *chain.from_iterable(of_states)), values)
+        return _WindowPage(states, _current(reading, where, states), values)
 
     def _values(
         self, reading: Reading, where: Attributes, targets: Iterable[TargetReading]
@@ -427,6 +482,9 @@ class MetricBook:
         points += estimated_points(where, reading.estimated)
         if reading.confidence is not None:
             points += confidence_points(where, reading.confidence)
+        points += class_points(where, reading.by_class)
+        points += segment_points(where, reading.segments)
+        points += step_points(where, reading.confidence_step)
         return tuple(points)
 
     def _within_budget(self, targets: Iterable[TargetReading]) -> list[TargetReading]:
@@ -444,11 +502,20 @@ class MetricBook:
         # Every window gets the same share, whichever closes first: which features are exported must not depend on time.
         left = MAX_POINTS - _STREAM_ALLOWANCE - _WINDOW_ALLOWANCE * len(self._windows)
         per_feature = (_POINTS_PER_FEATURE + len(self._scores)) * max(1, len(self._windows))
-        return max(0, left // per_feature)
+        of_bins = POINTS_PER_FEATURE if self._bins is not None else 0
+        return max(0, left // (per_feature + of_bins))
 
     def _page(self, stream: StreamKey) -> _StreamPage:
         # All counts were 0 when the book was opened; those of a stream that may have been here before, when one was last forgotten.
         return self._streams.setdefault(stream, _StreamPage(self._forgotten_ns))
+
+
+def _current(
+    reading: Reading, where: Attributes, states: Mapping[Target, MlDriftStateValues]
+) -> tuple[NamedPoint, ...]:
+    rows = NamedPoint(names.METRIC_ML_DRIFT_WINDOW_SAMPLES, Point(where, reading.rows))
+    of_states = (status_points(where, target, state) for target, state in states.items())
+    return (rows, *chain.from_iterable(of_states))
 
 
 def _split(targets: Iterable[TargetReading]) -> tuple[list[TargetReading], list[TargetReading]]:
@@ -482,14 +549,18 @@ def _prediction_points(where: Attributes, page: _StreamPage) -> Iterator[NamedPo
         yield _cumulative(names.METRIC_ML_PREDICTION_SAMPLES, about, page.other_labels)
     if page.violations is not None:
         yield _cumulative(names.METRIC_ML_CONFIDENCE_VIOLATIONS, where, page.violations)
+    if page.ood is not None:
+        yield _cumulative(names.METRIC_ML_PREDICTION_OOD, where, page.ood)
 
 
 def _reference_points(
     where: Attributes, reference: ReferenceFacts, now_ns: int
 ) -> Iterator[NamedPoint]:
-    about = (*where, (keys.ML_DRIFT_REFERENCE_ID, reference.id))
+    about = (*where, *_about_reference(where, reference))
     yield NamedPoint(names.METRIC_ML_REFERENCE_SAMPLES, Point(about, reference.samples))
     yield from reference_points(where, reference.performance)
+    if reference.budget is not None:
+        yield NamedPoint(names.METRIC_ML_CONFIDENCE_BUDGET, Point(where, reference.budget))
     if reference.created_ns is not None:
         age = max(0.0, (now_ns - reference.created_ns) / 1e9)
         yield NamedPoint(names.METRIC_ML_REFERENCE_AGE, Point(about, age))
@@ -497,6 +568,15 @@ def _reference_points(
         mode = (keys.ML_DRIFT_CALIBRATION_MODE, reference.mode.value)
         point = Point((*where, (keys.ML_WINDOW_NAME, window), mode), share)
         yield NamedPoint(names.METRIC_ML_DRIFT_FALSE_ALARM_MEASURED, point)
+
+
+def _about_reference(where: Attributes, reference: ReferenceFacts) -> Attributes:
+    said: list[tuple[str, str | bool]] = [(keys.ML_DRIFT_REFERENCE_ID, reference.id)]
+    if reference.version and reference.version != dict(where).get(keys.ML_MODEL_VERSION):
+        said.append((keys.ML_DRIFT_REFERENCE_VERSION, valid_text(reference.version)))
+    if reference.is_provisional:
+        said.append((keys.ML_DRIFT_REFERENCE_PROVISIONAL, True))
+    return tuple(said)
 
 
 def _state_points(state: MlProcessorStateValues | None) -> Iterator[NamedPoint]:
@@ -517,6 +597,7 @@ def _counts(stream: StreamKey, page: _StreamPage) -> StreamCounts:
         labels={label: count.pair() for label, count in page.labels.items()},
         other_labels=None if page.other_labels is None else page.other_labels.pair(),
         low_confidence=None if page.violations is None else page.violations.pair(),
+        ood=None if page.ood is None else page.ood.pair(),
     )
 
 
@@ -530,6 +611,7 @@ def _page(counts: StreamCounts) -> _StreamPage:
         labels={label: _Count(*count) for label, count in counts.labels.items()},
         other_labels=_Count(*counts.other_labels) if counts.other_labels else None,
         violations=_Count(*counts.low_confidence) if counts.low_confidence else None,
+        ood=_Count(*counts.ood) if counts.ood else None,
     )
 
 
@@ -544,6 +626,10 @@ def _targets_of(profile: Profile, max_features: int) -> Iterator[Target]:
         yield Target(MlDriftTargetValues.PREDICTION, "")
     if profile.confidence is not None:
         yield Target(MlDriftTargetValues.CONFIDENCE, "")
+    if profile.pca is not None:
+        yield Target(MlDriftTargetValues.MULTIVARIATE, "")
+    if profile.correlation is not None:
+        yield Target(MlDriftTargetValues.CORRELATION, "")
 
 
 def _created_ns(profile: Profile) -> int | None:

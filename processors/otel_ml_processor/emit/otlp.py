@@ -164,6 +164,15 @@ def _histogram(
         sum=point.value,
         bucket_counts=buckets,
         explicit_bounds=boundaries,
+        exemplars=[
+            metrics_pb2.Exemplar(
+                as_double=exemplar.value,
+                time_unix_nano=exemplar.time_ns,
+                trace_id=exemplar.trace_id,
+                span_id=exemplar.span_id,
+            )
+            for exemplar in point.exemplars
+        ],
     )
 
 

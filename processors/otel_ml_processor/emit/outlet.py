@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from otel_ml_conventions.metrics import METRIC_ML_PROCESSOR_VERDICTS_DROPPED
 from otel_ml_processor.assess.states import describe
 from otel_ml_processor.emit.annotations import RateLimit, annotate, verdict_spans
-from otel_ml_processor.emit.events import drift_event
+from otel_ml_processor.emit.events import drift_attributes, drift_event
+from otel_ml_processor.emit.webhook import event_body, event_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.emit.metrics import MetricBook
     from otel_ml_processor.emit.otlp import Identity
     from otel_ml_processor.emit.push import Pusher
+    from otel_ml_processor.emit.webhook import Webhook
     from otel_ml_processor.feedback.joining import FeedbackTotals
     from otel_ml_processor.self_metrics import SelfMetrics
     from otel_ml_processor.windows.streams import Totals
@@ -41,10 +43,11 @@ class Outlet:
         pusher: Pusher,
         identity: Identity,
         self_metrics: SelfMetrics,
-        effect_floor: float,
+        effect_floor: Callable[[StreamKey], float],
         max_annotated_bytes: int,
         verdicts_per_second: float,
         register: Callable[[StreamKey], None],
+        webhook: Webhook | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._book = book
@@ -55,31 +58,45 @@ class Outlet:
         self._max_annotated_bytes = max_annotated_bytes
         self._rate_limit = RateLimit(verdicts_per_second, self_metrics)
         self._register = register
+        self._webhook = webhook
         self._registered: set[StreamKey] = set()
         self._clock_ns = clock_ns
 
     def reading(self, reading: Reading, change: Change | None) -> None:
-        """Write *reading* into the book; send the event and log it where something began to drift."""
+        """Write *reading* into the book; send the event, call the webhook and log it where something began to drift."""
         self._book.update(reading, change)
         if change is None:
             return
         description = describe(change)
         _LOGGER.warning("%s", description)
+        if self._webhook is not None:
+            floor = self._effect_floor(change.reading.stream)
+            about = drift_attributes(change, description, effect_floor=floor)
+            self._webhook.push(event_id(change), event_body(change, about))
         event = drift_event(
             change,
             description,
-            effect_floor=self._effect_floor,
+            effect_floor=self._effect_floor(change.reading.stream),
             identity=self._identity,
             now_ns=self._clock_ns(),
         )
         self._pusher.push_logs(event)
+
+    def refresh(self, reading: Reading) -> None:
+        """Write the numbers of a window that slides into the book; nothing of it is an event."""
+        self._book.refresh(reading)
 
     def totals(self, totals: Totals) -> None:
         """Write what a stream has had so far into the book; a stream seen first is introduced there."""
         if totals.stream not in self._registered:
             self._registered.add(totals.stream)
             self._register(totals.stream)
-        self._book.set_totals(totals.stream, totals.labels, totals.low_confidence)
+        self._book.set_totals(totals.stream, totals.labels, totals.low_confidence, totals.ood)
+
+    def forget(self, stream: StreamKey) -> None:
+        """Take a stream out of the book; one that comes again is introduced again."""
+        self._registered.discard(stream)
+        self._book.forget(stream)
 
     def feedback(self, totals: FeedbackTotals) -> None:
         """Write how much feedback a stream has had into the book."""

@@ -125,6 +125,17 @@ def _driver(target: TargetReading) -> str:
     return _DRIVERS.get(target.driver, target.driver) if changed else ""
 
 
+def _together(target: TargetReading) -> str:
+    """Return what the features together say, in words; empty of every other target."""
+    if target.target is MlDriftTargetValues.MULTIVARIATE:
+        error = target.scores.get(MlDriftMethodValues.PCA_RECONSTRUCTION.value, math.nan)
+        return f"{_share(target.ood)} out of distribution, mean error {_number(error)}"
+    if target.pair is None:
+        return ""
+    first, second = valid_text(target.pair.first), valid_text(target.pair.second)
+    return f"{first} and {second}: {target.pair.before:.2f} to {target.pair.after:.2f}"
+
+
 def _psi(target: TargetReading) -> float:
     """Return the PSI, or the debiased one where other scores are configured."""
     return target.scores.get(MlDriftMethodValues.PSI.value, target.effect)
@@ -221,6 +232,7 @@ _ENVIRONMENT.filters.update(
     sorted_targets=_sorted_targets,
     span=_span,
     text=valid_text,
+    together=_together,
     thousands=_thousands,
     verdict=_verdict_of,
 )

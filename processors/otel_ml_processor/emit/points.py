@@ -13,6 +13,7 @@ from otel_ml_conventions import attributes as keys
 from otel_ml_conventions import metrics as names
 from otel_ml_conventions.attributes import (
     MlDriftCalibrationModeValues,
+    MlDriftMethodValues,
     MlDriftStateValues,
     MlDriftTargetValues,
     MlEvaluationBasisValues,
@@ -28,15 +29,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Attributes",
+    "Exemplar",
     "NamedPoint",
     "Point",
     "Target",
+    "class_points",
     "confidence_points",
     "estimated_points",
     "feedback_points",
     "performance_points",
     "reference_points",
     "status_points",
+    "step_points",
     "stream_attributes",
     "target_points",
     "valid_text",
@@ -48,6 +52,11 @@ Attributes = tuple[tuple[str, "str | int | float | bool"], ...]
 
 OVERFLOW: Final = "otel.metric.overflow"
 """Marks the point of all that is beyond a limit."""
+_TOGETHER: Final = (
+    MlDriftMethodValues.PCA_RECONSTRUCTION.value,
+    MlDriftMethodValues.RANK_CORRELATION.value,
+)
+"""Scores of all features together, one series each, which no setting turns off."""
 _FEATURE_SHARES: Final = (
     (names.METRIC_ML_FEATURE_MISSING, "missing"),
     (names.METRIC_ML_FEATURE_UNSEEN, "unseen"),
@@ -55,6 +64,15 @@ _FEATURE_SHARES: Final = (
     (names.METRIC_ML_FEATURE_NON_FINITE, "non_finite"),
     (names.METRIC_ML_FEATURE_TYPE_ERROR, "type_error"),
 )
+
+
+class Exemplar(NamedTuple):
+    """One of the samples that a histogram counts: when it was, and the trace (16 bytes) and span (8 bytes) that it belongs to."""
+
+    value: float
+    time_ns: int
+    trace_id: bytes
+    span_id: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +84,8 @@ class Point:
     start_ns: int = 0
     buckets: tuple[int, ...] | None = None
     """Of a histogram: how many lie in each bucket; `value` is then their sum."""
+    exemplars: tuple[Exemplar, ...] = ()
+    """Of a histogram: at most one per bucket, ascending."""
 
 
 class NamedPoint(NamedTuple):
@@ -147,7 +167,7 @@ def target_points(
     if target.evidence is not None:
         evidence = Point(about, target.evidence.log)
         points.append(NamedPoint(names.METRIC_ML_DRIFT_EVIDENCE, evidence))
-    for method in scores:
+    for method in (*scores, *_TOGETHER):
         if method in target.scores:
             score = Point((*about, (keys.ML_DRIFT_METHOD, method)), target.scores[method])
             points.append(NamedPoint(names.METRIC_ML_DRIFT_SCORE, score))
@@ -172,6 +192,26 @@ def confidence_points(where: Attributes, confidence: ConfidenceReading) -> list[
         at_level = (*where, (keys.ML_QUANTILE, float(level)))
         points.append(NamedPoint(names.METRIC_ML_CONFIDENCE_QUANTILE, Point(at_level, value)))
     return points
+
+
+def class_points(where: Attributes, by_class: Mapping[str, ConfidenceReading]) -> list[NamedPoint]:
+    """Return what is told of confidence, of each predicted class."""
+    return [
+        point
+        for label, confidence in by_class.items()
+        for point in confidence_points(
+            (*where, (keys.ML_PREDICTION_LABEL, valid_text(label))), confidence
+        )
+    ]
+
+
+def step_points(where: Attributes, step: float | None) -> list[NamedPoint]:
+    """Return by how much the mean confidence changed when it last did; nothing where none was said."""
+    if step is None:
+        return []
+    method = (keys.ML_DRIFT_METHOD, MlDriftMethodValues.ADWIN.value)
+    about = (*where, (keys.ML_DRIFT_TARGET, MlDriftTargetValues.CONFIDENCE.value), method)
+    return [NamedPoint(names.METRIC_ML_DRIFT_SCORE, Point(about, step))]
 
 
 def reference_points(where: Attributes, performance: Mapping[str, float]) -> list[NamedPoint]:

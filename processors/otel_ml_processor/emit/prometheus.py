@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
+from prometheus_client import samples
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from otel_ml_conventions.metrics import MetricDefinition
     from otel_ml_processor.emit.metrics import Metric
+    from otel_ml_processor.emit.points import Exemplar
 
 __all__ = ["exposition", "prometheus_name"]
 
@@ -83,12 +86,22 @@ def _histogram_family(name: str, metric: Metric) -> Family:
     for point in metric.points:
         labels = {_underscored(key): _label(value) for key, value in point.attributes}
         cumulative = list(accumulate(point.buckets or ()))
-        for end, count in zip(ends, cumulative, strict=True):
+        shown = {bisect_left(ends, exemplar.value): exemplar for exemplar in point.exemplars}
+        for bucket, (end, count) in enumerate(zip(ends, cumulative, strict=True)):
             at = {**labels, "le": _label(end) if math.isfinite(end) else "+Inf"}
-            family.samples.append(Sample(f"{name}_bucket", at, float(count)))
+            example = _exemplar(shown.get(bucket))
+            family.samples.append(Sample(f"{name}_bucket", at, float(count), exemplar=example))
         family.samples.append(Sample(f"{name}_count", labels, float(cumulative[-1])))
         family.samples.append(Sample(f"{name}_sum", labels, point.value))
     return family
+
+
+def _exemplar(exemplar: Exemplar | None) -> samples.Exemplar | None:
+    """Return *exemplar* with the labels that Prometheus gives those of OTLP; the text format has none and leaves it out."""
+    if exemplar is None:
+        return None
+    ids = {"trace_id": exemplar.trace_id.hex(), "span_id": exemplar.span_id.hex()}
+    return samples.Exemplar(ids, exemplar.value, exemplar.time_ns / 1e9)
 
 
 def _underscored(name: str) -> str:

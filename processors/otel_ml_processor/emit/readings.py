@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from otel_ml_conventions.attributes import MlDriftTargetValues
 from otel_ml_processor.emit.points import valid_text
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def _named(stream: StreamKey) -> dict[str, str]:
 def _reference(reference: ReferenceFacts) -> dict[str, Any]:
     return {
         "id": reference.id,
+        "version": valid_text(reference.version),
+        "provisional": reference.is_provisional,
         "created": reference.created_ns and iso_time(reference.created_ns),
         "samples": reference.samples,
         "performance": dict(reference.performance),
@@ -117,8 +120,20 @@ def _target(target: TargetReading) -> dict[str, Any]:
         "non_finite": target.non_finite,
         "type_error": target.type_error,
         "driver": target.driver,
+        **_together(target),
         "evidence": target.evidence and target.evidence.log,
     }
+
+
+def _together(target: TargetReading) -> dict[str, Any]:
+    """Return what only the features together have: the share out of distribution, or the pair whose correlation changed most."""
+    if target.target is MlDriftTargetValues.MULTIVARIATE:
+        return {"ood": target.ood}
+    if target.pair is None:
+        return {}
+    pair = target.pair
+    names = [valid_text(pair.first), valid_text(pair.second)]
+    return {"pair": {"features": names, "before": pair.before, "after": pair.after}}
 
 
 def _confidence(confidence: ConfidenceReading) -> dict[str, Any]:

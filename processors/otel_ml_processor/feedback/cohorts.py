@@ -44,6 +44,12 @@ class Cohort:
     labelled: int = 0
     estimated: Mapping[str, float] = field(default_factory=dict)
     is_sealed: bool = False
+    by_segment: dict[tuple[int, int], Outcomes] = field(default_factory=dict)
+    """What labels say of each segment, by two numbers that the caller knows the meaning of."""
+
+    def outcomes_of(self, segment: tuple[int, int]) -> Outcomes:
+        """Return what labels say of a *segment*, to be added to."""
+        return self.by_segment.setdefault(segment, Outcomes(self.outcomes.cells.shape[2]))
 
     @property
     def coverage(self) -> float:
@@ -59,6 +65,8 @@ class Cohort:
         self.outcomes.merge(other.outcomes)
         self.predictions += other.predictions
         self.labelled += other.labelled
+        for segment, outcomes in other.by_segment.items():
+            self.outcomes_of(segment).merge(outcomes)
 
 
 class Cohorts:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_ml_processor.feedback.reading import MARK
+from otel_ml_processor.windows.divided import segment_column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.streams import Increment
 
-__all__ = ["MAX_HEARD_BYTES", "CountedRows", "Heard", "Inbox", "Taken"]
+__all__ = ["MAX_HEARD_BYTES", "CountedRows", "Heard", "Inbox", "Taken", "places_of_features"]
 
 MAX_HEARD_BYTES: Final = 64 << 20
 """Bytes of requests with feedback that wait for the next tick; further ones are dropped and counted."""
@@ -44,6 +46,10 @@ class CountedRows(NamedTuple):
     values: FloatArray
     steps: Mapping[str, Sequence[Step]]
     content: InferenceSpans | None
+    places: IntArray | None = None
+    """Where the features are counted, shape (n_features, n_rows); None without a reference."""
+    segments: Mapping[str, TextColumn] = MappingProxyType({})
+    """What divides the rows, by name of the attribute."""
 
 
 class Heard(NamedTuple):
@@ -62,12 +68,26 @@ class Taken(NamedTuple):
 
 
 class Inbox:
-    """Holds at most *max_rows* rows and `MAX_HEARD_BYTES` of requests between two ticks; safe to use from any thread."""
+    """
+    Holds at most *max_rows* rows and `MAX_HEARD_BYTES` of requests between two ticks; safe to use from any thread.
 
-    __slots__ = ("_bytes", "_dropped", "_heard", "_lock", "_max_rows", "_rows", "_rows_held")
+    *segments* are the attributes that divide the rows.
+    """
 
-    def __init__(self, max_rows: int) -> None:
+    __slots__ = (
+        "_bytes",
+        "_dropped",
+        "_heard",
+        "_lock",
+        "_max_rows",
+        "_rows",
+        "_rows_held",
+        "_segments",
+    )
+
+    def __init__(self, max_rows: int, segments: Sequence[str] = ()) -> None:
         self._max_rows = max_rows
+        self._segments = tuple(segments)
         self._lock = threading.Lock()
         self._rows: list[CountedRows] = []
         self._rows_held = 0
@@ -110,6 +130,8 @@ class Inbox:
                 values=rows.values,
                 steps=steps[rows.stream],
                 content=spans if is_named or is_batch else None,
+                places=places_of_features(placed),
+                segments={name: segment_column(rows, name) for name in self._segments},
             )
             self._hold(held)
 
@@ -128,3 +150,10 @@ class Inbox:
                 return
             self._rows.append(rows)
             self._rows_held += len(rows.spans)
+
+
+def places_of_features(placed: PlacedRows) -> IntArray | None:
+    """Return where the features of rows are counted; None without a reference."""
+    if placed.reference is None:
+        return None
+    return placed.places[: len(placed.reference.features)]

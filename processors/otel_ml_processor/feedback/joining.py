@@ -19,22 +19,30 @@ from otel_ml_processor.assess.performance import (
     PerformanceReading,
     calibration_errors,
     realized_scores,
+    temperature_of,
 )
+from otel_ml_processor.assess.promise import alphas
 from otel_ml_processor.assess.reading import WindowSpan
+from otel_ml_processor.assess.segment_performance import segment_performances
 from otel_ml_processor.columns import StreamKey, TextColumn
 from otel_ml_processor.feedback.cohorts import Cohorts
 from otel_ml_processor.feedback.delays import Delays
 from otel_ml_processor.feedback.inbox import Inbox
 from otel_ml_processor.feedback.keys import sample_key
+from otel_ml_processor.feedback.places import KeptPlaces
 from otel_ml_processor.feedback.predictions import names_of
 from otel_ml_processor.feedback.reading import feedback_in_logs, feedback_in_traces
 from otel_ml_processor.feedback.ring import JoinRing, empty_predictions
+from otel_ml_processor.feedback.segment_numbers import SegmentNumbers
 from otel_ml_processor.signals import Signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from otel_ml_conventions.attributes import MlFeedbackSourceValues
+    from otel_ml_processor.assess.error_patterns import ErrorPatterns
     from otel_ml_processor.assess.reading import Reading
     from otel_ml_processor.columns import IntArray
     from otel_ml_processor.config import Config
@@ -42,6 +50,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.feedback.inbox import CountedRows
     from otel_ml_processor.feedback.reading import Feedback
     from otel_ml_processor.feedback.ring import Prediction
+    from otel_ml_processor.sketches.outcomes import Outcomes
     from otel_ml_processor.windows.reference import Reference
 
 __all__ = ["DROPPED_FEEDBACK", "FeedbackTotals", "Joined", "Joining", "Tell"]
@@ -110,6 +119,7 @@ class _Stream:
     key: StreamKey
     reference: Reference | None
     cohorts: dict[str, Cohorts]
+    segments: SegmentNumbers
     newest_ns: int = 0
     has_labels: bool = False
     is_changed: bool = False
@@ -136,8 +146,13 @@ class Joining:
         self._tell = tell
         self._dropped = dropped
         room = config.feedback
-        self.inbox = Inbox(room.max)
-        self._ring = JoinRing(room.max, len(config.windows), round(room.horizon * 1e9))
+        names = config.segments.attributes
+        self.inbox = Inbox(room.max, names)
+        self._alphas = alphas(config.drift, config.windows)
+        self._ring = JoinRing(room.max, len(config.windows), round(room.horizon * 1e9), len(names))
+        self._places = KeptPlaces()
+        self.patterns: ErrorPatterns | None = None
+        """Who is told where the model was wrong."""
         self._streams: list[_Stream] = []
         self._number_of: dict[StreamKey, int] = {}
         self._labels: dict[str, int] = {}
@@ -175,7 +190,9 @@ class Joining:
         if stream is None:
             return
         n_rows = len(rows.spans)
-        kept = empty_predictions(n_rows, len(stream.cohorts))
+        kept = empty_predictions(n_rows, len(stream.cohorts), len(stream.segments.names))
+        kept["serial"] = self._places.add(n_rows, rows.places)
+        kept["segments"] = stream.segments.numbers(rows.segments, n_rows)
         for column, (window, cohorts) in enumerate(stream.cohorts.items()):
             kept["windows"][:, column] = cohorts.place(rows.steps.get(window, ()), n_rows)
         kept["key"], kept["name"] = names_of(rows)
@@ -197,10 +214,13 @@ class Joining:
         scores = reference.scores if reference is not None else None
         n_bins = scores.n_bins if scores is not None and scores.positive is not None else 0
         cohorts = {
-            w.name: Cohorts(n_bins, of_rows=w.rows is not None) for w in self._config.windows
+            w.name: Cohorts(n_bins, of_rows=w.rows is not None)
+            for w in self._config.of_model(key.model, key.version).windows
         }
         self._number_of[key] = len(self._streams)
-        self._streams.append(_Stream(key, reference, cohorts))
+        rules = self._config.segments
+        segments = SegmentNumbers(rules.attributes, rules.max_values, reference)
+        self._streams.append(_Stream(key, reference, cohorts, segments))
         return self._streams[-1]
 
     def _label_numbers(self, labels: TextColumn) -> IntArray:
@@ -291,7 +311,8 @@ class Joining:
         return key in self._joined or len(self._joined) < 2 * self._config.streams.max
 
     def _count(self, found: Sequence[_Found]) -> None:
-        """Count *found* in the cohorts of the predictions."""
+        """Count *found* in the cohorts of the predictions, and where those were wrong."""
+        self._count_places(found)
         by_cohort: defaultdict[tuple[int, int, int], list[_Found]] = defaultdict(list)
         for one in found:
             for position, number in enumerate(one.prediction.windows):
@@ -302,10 +323,34 @@ class Joining:
             if cohort is not None:
                 self._add(cohort, members, stream.reference)
 
+    def _count_places(self, found: Sequence[_Found]) -> None:
+        by_stream: defaultdict[int, list[tuple[NDArray[np.int32], bool]]] = defaultdict(list)
+        for one in found:
+            places = self._places.taken(one.prediction.serial)
+            if places is not None and one.right is not None:
+                by_stream[one.prediction.stream].append((places, not one.right))
+        for number, told in by_stream.items():
+            stream = self._streams[number]
+            if self.patterns is not None and stream.reference is not None:
+                places = np.array([places for places, _ in told], dtype=np.int64).T
+                is_wrong = np.array([wrong for _, wrong in told], dtype=bool)
+                self.patterns.add_wrong(stream.key, stream.reference, places, is_wrong)
+
     def _add(self, cohort: Cohort, found: Sequence[_Found], reference: Reference | None) -> None:
+        cohort.labelled += self._ring.weight * len(found)
+        self._add_to(cohort.outcomes, found, reference)
+        by_segment: defaultdict[tuple[int, int], list[_Found]] = defaultdict(list)
+        for one in found:
+            for position, number in enumerate(one.prediction.segments):
+                by_segment[position, number].append(one)
+        for segment, members in by_segment.items():
+            if segment[1] >= 0:
+                self._add_to(cohort.outcomes_of(segment), members, reference)
+
+    def _add_to(
+        self, outcomes: Outcomes, found: Sequence[_Found], reference: Reference | None
+    ) -> None:
         weight = self._ring.weight
-        cohort.labelled += weight * len(found)
-        outcomes = cohort.outcomes
         numbers = [f for f in found if math.isfinite(f.feedback.value)]
         outcomes.add_numbers(
             np.array([f.prediction.value for f in numbers]),
@@ -346,7 +391,7 @@ class Joining:
     def _reading(self, stream: _Stream, name: str, cohorts: Cohorts) -> PerformanceReading | None:
         """Return what the newest cohort with enough labels says; None while there is none."""
         wait_ns = stream.delays.longest_usual_s() * 1e9
-        rules = self._config.performance
+        rules = self._config.of_model(stream.key.model, stream.key.version).performance
         for cohort in cohorts.sealed():
             is_old = stream.newest_ns - cohort.end_ns >= wait_ns
             if is_old or cohort.coverage >= rules.coverage:
@@ -359,6 +404,16 @@ class Joining:
                     realized=realized_scores(cohort.outcomes) if has_enough else {},
                     calibration=calibration_errors(cohort.outcomes) if has_enough else {},
                     estimated=cohort.estimated,
+                    temperature=temperature_of(cohort.outcomes) if has_enough else math.nan,
+                    segments=segment_performances(
+                        {
+                            stream.segments.segment(*of): outcomes
+                            for of, outcomes in cohort.by_segment.items()
+                        },
+                        stream.reference,
+                        alpha=self._alphas.get(name, 0.0),
+                        min_labels=rules.min_labels,
+                    ),
                 )
         return None
 

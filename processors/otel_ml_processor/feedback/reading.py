@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from google.protobuf.message import DecodeError
-from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otel_ml_conventions import attributes as keys
@@ -14,25 +12,27 @@ from otel_ml_conventions.attributes import MlFeedbackSourceValues
 from otel_ml_conventions.events import EVENT_ML_FEEDBACK
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.decode.attributes import number, text
-from otel_ml_processor.decode.spans import MAX_SPAN_BYTES, read_origin
-from otel_ml_processor.decode.wire import Framing, scan
+from otel_ml_processor.feedback.events import (
+    Event,
+    by_key,
+    events_in_logs,
+    events_of_span,
+    spans_with,
+)
 from otel_ml_processor.feedback.keys import NO_KEY, context_key, id_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
 
-    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+    from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
     from otel_ml_processor.decode.decoder import Cause
-    from otel_ml_processor.decode.wire import Place
+    from otel_ml_processor.feedback.events import SpanOf
 
 __all__ = ["MARK", "Feedback", "feedback_in_logs", "feedback_in_traces"]
 
 MARK: Final = b"ml.feedback"
 """Bytes that a request without feedback does not have."""
-_RESOURCE: Final = 1
-_INNER: Final = 2
-"""Number of the field of the messages within, on both levels around a log record."""
 _TOLD: Final = (
     keys.ML_FEEDBACK_LABEL,
     keys.ML_FEEDBACK_VALUE,
@@ -40,8 +40,6 @@ _TOLD: Final = (
     keys.ML_FEEDBACK_CORRECT,
 )
 _SOURCES: Final = {source.value: source for source in MlFeedbackSourceValues}
-_EVENT_NAME: Final = "event.name"
-"""Where a producer that does not know the field of that name says it."""
 
 
 class Feedback(NamedTuple):
@@ -70,84 +68,30 @@ class Feedback(NamedTuple):
 
 def feedback_in_logs(request: bytes) -> list[Feedback]:
     """Return the feedback in an `ExportLogsServiceRequest`; a record that cannot be read is passed over. MalformedRequest if it is none."""
-    framing = Framing(request, "ExportLogsServiceRequest")
-    found: list[Feedback] = []
-    for number_, place in framing.messages(0, len(request), None, "request"):
-        if number_ == _RESOURCE:
-            found += _in_resource_logs(framing, place)
-    return found
+    events = events_in_logs(request, EVENT_ML_FEEDBACK)
+    return [feedback for event in events for feedback in _read(event)]
 
 
 def feedback_in_traces(request: bytes) -> list[Feedback]:
     """Return the feedback in an `ExportTraceServiceRequest`: spans of it, and events of spans; MalformedRequest if it is none."""
-    found: list[Feedback] = []
-    for group in scan(request):
-        places = [place for place in group.spans if _is_marked(request, place)]
-        if places:
-            service = _service(group.resource)
-            for place in places:
-                found += _in_span(request[place.start : place.end], service)
-    return found
+    return [
+        feedback
+        for span in spans_with(request, MARK)
+        for event in (_stand_in(span), *events_of_span(span, EVENT_ML_FEEDBACK))
+        for feedback in _read(event)
+    ]
 
 
-def _in_resource_logs(framing: Framing, around: Place) -> Iterator[Feedback]:
-    resource, records = b"", []
-    for number_, place in framing.messages(around.start, around.end, None, "resource_logs"):
-        if number_ == _RESOURCE:
-            resource += framing.request[place.start : place.end]
-        elif number_ == _INNER:
-            inner = framing.messages(place.start, place.end, None, "scope_logs")
-            records += [at for field, at in inner if field == _INNER]
-    marked = [place for place in records if _is_marked(framing.request, place)]
-    service = _service(resource) if marked else ("", "")
-    for place in marked:
-        yield from _in_record(framing.request[place.start : place.end], service)
-
-
-def _is_marked(request: bytes, place: Place) -> bool:
-    is_small = place.end - place.start <= MAX_SPAN_BYTES
-    return is_small and request.find(MARK, place.start, place.end) >= 0
-
-
-def _service(resource: bytes) -> tuple[str, str]:
-    origin = read_origin(resource, set())
-    return (origin.service, origin.environment) if origin is not None else ("", "")
-
-
-def _in_record(content: bytes, service: tuple[str, str]) -> Iterator[Feedback]:
-    try:
-        record = LogRecord.FromString(content)
-    except DecodeError:
-        return
-    said = _by_key(record.attributes)
-    name = record.event_name or text(said.get(_EVENT_NAME), set())
-    if name == EVENT_ML_FEEDBACK:
-        time_ns = record.time_unix_nano or record.observed_time_unix_nano
-        yield from _read(said, context_key(record.trace_id, record.span_id), time_ns, service)
-
-
-def _in_span(content: bytes, service: tuple[str, str]) -> Iterator[Feedback]:
-    try:
-        span = Span.FromString(content)
-    except DecodeError:
-        return
-    linked = span.links[0] if span.links else Span.Link()
+def _stand_in(of: SpanOf) -> Event:
+    """Return a span as the event that it stands for: about what it links to."""
+    linked = of.span.links[0] if of.span.links else Span.Link()
     context = context_key(linked.trace_id, linked.span_id)
-    yield from _read(_by_key(span.attributes), context, span.start_time_unix_nano, service)
-    own = context_key(span.trace_id, span.span_id)
-    for event in span.events:
-        if event.name == EVENT_ML_FEEDBACK:
-            yield from _read(_by_key(event.attributes), own, event.time_unix_nano, service)
+    return Event(by_key(of.span.attributes), context, of.span.start_time_unix_nano, of.service)
 
 
-def _by_key(attributes: Iterable[KeyValue]) -> dict[str, AnyValue]:
-    return {attribute.key: attribute.value for attribute in attributes}
-
-
-def _read(
-    said: Mapping[str, AnyValue], context: int, time_ns: int, service: tuple[str, str]
-) -> Iterator[Feedback]:
-    """Yield the feedback that *said* is, where it tells anything."""
+def _read(event: Event) -> Iterator[Feedback]:
+    """Yield the feedback that *event* is, where it tells anything."""
+    said = event.said
     if not any(key in said for key in _TOLD):
         return
     causes: set[Cause] = set()
@@ -155,12 +99,12 @@ def _read(
     model = text(said.get(keys.ML_MODEL_NAME), causes) or ""
     version = text(said.get(keys.ML_MODEL_VERSION), causes) or ""
     source = text(said.get(keys.ML_FEEDBACK_SOURCE), causes) or ""
-    ways = (id_key(name) if name else NO_KEY, context)
+    ways = (id_key(name) if name else NO_KEY, event.context)
     yield Feedback(
         keys=tuple(dict.fromkeys(key for key in ways if key != NO_KEY)),
         position=_integer(said.get(keys.ML_PREDICTION_INDEX)),
-        time_ns=time_ns,
-        stream=StreamKey(*service, model, version),
+        time_ns=event.time_ns,
+        stream=StreamKey(*event.service, model, version),
         label=text(said.get(keys.ML_FEEDBACK_LABEL), causes),
         value=number(said.get(keys.ML_FEEDBACK_VALUE), causes),
         correct=_boolean(said.get(keys.ML_FEEDBACK_CORRECT)),

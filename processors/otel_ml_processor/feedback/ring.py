@@ -18,8 +18,8 @@ Predictions = NDArray[np.void]
 """
 Predictions to be kept, a record array of shape (n,), see `empty_predictions`.
 
-`key` and `name` find one, `NO_KEY` where there is none. `label` is a number that the caller knows the meaning of, -1 for none; `stream`
-and `windows` likewise. NaN in `confidence` and `value` is not said.
+`key` and `name` find one, `NO_KEY` where there is none. `label` is a number that the caller knows the meaning of, -1 for none; `stream`,
+`windows`, `serial` and `segments` likewise. NaN in `confidence` and `value` is not said.
 """
 _FIRST_ROWS: Final = 1024
 _FULL_AFTER_EXPIRY: Final = 0.75
@@ -27,7 +27,7 @@ _FULL_AFTER_EXPIRY: Final = 0.75
 _KEY_BITS: Final = 64
 
 
-def empty_predictions(n: int, n_windows: int) -> Predictions:
+def empty_predictions(n: int, n_windows: int, n_segments: int = 0) -> Predictions:
     """Return *n* records of zeros."""
     fields: list[Any] = [
         ("key", np.uint64),
@@ -38,6 +38,8 @@ def empty_predictions(n: int, n_windows: int) -> Predictions:
         ("label", np.int32),
         ("stream", np.int32),
         ("windows", np.int32, (n_windows,)),
+        ("serial", np.int64),
+        ("segments", np.int16, (n_segments,)),
         ("flags", np.uint8),
     ]
     return np.zeros(n, dtype=fields)
@@ -53,6 +55,8 @@ class Prediction(NamedTuple):
     value: float
     stream: int
     windows: tuple[int, ...]
+    serial: int
+    segments: tuple[int, ...]
 
 
 class JoinRing:
@@ -66,13 +70,15 @@ class JoinRing:
 
     __slots__ = ("_capacity", "_halvings", "_horizon_ns", "_kept", "_n", "_newest_ns", "_row_of")
 
-    def __init__(self, capacity: int, n_windows: int, horizon_ns: int) -> None:
+    def __init__(
+        self, capacity: int, n_windows: int, horizon_ns: int, n_segments: int = 0
+    ) -> None:
         self._capacity = capacity
         self._horizon_ns = horizon_ns
         self._halvings = 0
         self._newest_ns = 0
         self._n = 0
-        self._kept = empty_predictions(min(capacity, _FIRST_ROWS), n_windows)
+        self._kept = empty_predictions(min(capacity, _FIRST_ROWS), n_windows, n_segments)
         self._row_of: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -98,8 +104,11 @@ class JoinRing:
         row = self._row_of.get(key)
         if row is None:
             return None
-        _, _, time_ns, confidence, value, label, stream, windows, _ = self._kept[row].item()
-        return Prediction(row, time_ns, label, confidence, value, stream, tuple(windows.tolist()))
+        _, _, time_ns, confidence, value, label, stream, windows, serial, segments, _ = self._kept[
+            row
+        ].item()
+        divided = tuple(windows.tolist()), serial, tuple(segments.tolist())
+        return Prediction(row, time_ns, label, confidence, value, stream, *divided)
 
     def is_expired(self, prediction: Prediction, label_ns: int) -> bool:
         """Return whether a label of *label_ns* comes too late for it."""

@@ -39,14 +39,18 @@ class Moments:
         self.invalid = 0
         self.quanta = 0
 
-    def add(self, values: FloatArray) -> None:
-        """Add *values*, shape (n,), of any content."""
-        inside = in_unit(values)
-        valid = inside[~np.isnan(inside)]
+    def add(self, values: FloatArray) -> FloatArray:
+        """Add *values*, shape (n,), of any content; return those that counted."""
+        said = values[~np.isnan(values)]
+        if not len(said):
+            return said  # the common case of what a model does not say
+        inside = in_unit(said)
+        valid = inside if inside is said else inside[~np.isnan(inside)]
         self.count += len(valid)
-        self.invalid += int(np.count_nonzero(~np.isnan(values))) - len(valid)
+        self.invalid += len(said) - len(valid)
         # Summed as int64 within one batch (exact up to 2**31 values), without bound across batches.
         self.quanta += int(np.rint(valid * _QUANTA).astype(np.int64).sum())
+        return valid
 
     def merge(self, other: Moments) -> None:
         """Add what *other* counted; the order of merging makes no difference."""

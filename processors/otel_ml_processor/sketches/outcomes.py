@@ -155,6 +155,11 @@ class Outcomes:
             self._confidence_right, self._confidence_rows, self._confidences
         )
 
+    def by_confidence(self) -> tuple[IntArray, IntArray, FloatArray]:
+        """Return, by bin of confidence, the rows, those that were right, and their mean confidence (0 where there are none)."""
+        rows = self._confidence_rows
+        return rows, self._confidence_right, self._confidences / np.maximum(rows, 1)
+
     @property
     def brier(self) -> float:
         """The mean squared distance of the confidence from whether the prediction was right; NaN without confidences."""

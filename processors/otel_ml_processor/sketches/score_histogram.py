@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from otel_ml_processor.sketches.moments import Moments, in_unit
+from otel_ml_processor.sketches.moments import Moments
 
 if TYPE_CHECKING:
     from otel_ml_processor.columns import FloatArray, IntArray
@@ -38,12 +38,11 @@ class ScoreHistogram:
 
     def add(self, confidences: FloatArray, entropies: FloatArray, margins: FloatArray) -> None:
         """Add rows; all arrays have shape (n_rows,)."""
-        inside = in_unit(confidences)
-        valid = inside[~np.isnan(inside)]
-        self.low += int(np.count_nonzero(valid < self.threshold))
-        cells = np.searchsorted(_GRID, valid, side="left")
-        self.counts += np.bincount(cells, minlength=N_GRID_CELLS)
-        self.confidence.add(confidences)
+        valid = self.confidence.add(confidences)
+        if len(valid):
+            self.low += int(np.count_nonzero(valid < self.threshold))
+            cells = _GRID.searchsorted(valid, side="left")
+            self.counts += np.bincount(cells, minlength=N_GRID_CELLS)
         self.entropy.add(entropies)
         self.margin.add(margins)
 

@@ -31,15 +31,13 @@ _FRAME: Final = struct.Struct("<IQ")  # length and checksum of a record
 
 class Record(msgspec.Struct, frozen=True, array_like=True):
     """
-    What one request changed.
+    What requests that went together changed.
 
-    `key` is what its repeats are known by, `answer` what it was answered with; `spans` are the hashes of its new spans, 8 bytes each.
+    `answers` has of each what its repeats are known by, what it was answered with, and how many inferences it held; `spans` are the hashes of its new spans, 8 bytes each.
     """
 
     time_ns: int
-    key: bytes
-    answer: bytes
-    n_inferences: int
+    answers: tuple[tuple[bytes, bytes, int], ...]
     n_counted: int
     spans: bytes
     increments: tuple[StoredIncrement, ...]

@@ -41,12 +41,11 @@ _LOGGER: Final = logging.getLogger(__name__)
 
 
 class Delivered(NamedTuple):
-    """A request that the next hop has: `ids` of its inference spans as `InferenceSpans.ids` has them, their rows, and its answer."""
+    """Requests that the next hop has, each by what it is known by with its answer; `ids` of their inference spans as `InferenceSpans.ids` has them, and the rows of these."""
 
-    key: bytes
+    answers: Sequence[tuple[bytes, Answer]]
     ids: NDArray[np.uint64]
     placed: Sequence[PlacedRows]
-    answer: Answer
 
 
 class Held(NamedTuple):
@@ -108,7 +107,8 @@ class Ledger:
             new = [rows.of_spans(is_new) for rows in delivered.placed]
             now_ns = self._clock_ns()
             increments = self.streams.add(new, now_ns)
-            self.repeats.remember(delivered.key, delivered.answer)
+            for key, answer in delivered.answers:
+                self.repeats.remember(key, answer)
             n_new = int(np.count_nonzero(is_new))
             self.counted += n_new
             counted, journal, number = self.counted, self._journal, 0
@@ -150,7 +150,8 @@ class Ledger:
             self.spans.add(np.frombuffer(record.spans, dtype="<u8"))
             failed = [error for each in increments if (error := self._repeated(each))]
             age_s = max(0.0, (self._clock_ns() - record.time_ns) / 1e9)
-            self.repeats.remember(record.key, Answer(record.answer, record.n_inferences), age_s)
+            for key, response, n_inferences in record.answers:
+                self.repeats.remember(key, Answer(response, n_inferences), age_s)
             self.counted += record.n_counted
         return failed
 
@@ -196,9 +197,7 @@ def _record(
 ) -> Record:
     return Record(
         time_ns=now_ns,
-        key=delivered.key,
-        answer=delivered.answer.response,
-        n_inferences=delivered.answer.n_inferences,
+        answers=tuple((key, *answer) for key, answer in delivered.answers),
         n_counted=n_counted,
         spans=spans.astype("<u8", copy=False).tobytes(),
         increments=tuple(map(StoredIncrement.of, increments)),

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from otel_ml_processor.columns import StreamKey
+from otel_ml_processor.sketches.label_counts import MAX_LABELS
 from otel_ml_processor.sketches.moments import Moments
 from otel_ml_processor.state.counts import counts_of, packed
 from otel_ml_processor.windows.disjoint import Closed, Open, Step
+from otel_ml_processor.windows.divided import BY_CLASS, MAX_VALUES, Divisions
 from otel_ml_processor.windows.streams import Increment, StreamCopy, WindowsCopy
 from otel_ml_processor.windows.summary import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from otel_ml_processor.sketches.by_value import ByValue
     from otel_ml_processor.windows.reference import Reference
 
 __all__ = ["StoredIncrement", "StoredStream", "StoredSummary"]
@@ -26,6 +29,26 @@ _Key = tuple[str, str, str, str]
 
 class Stored(msgspec.Struct, frozen=True, array_like=True):
     """Something in a file; fields are told apart by their order."""
+
+
+class StoredDivision(Stored, frozen=True):
+    """A `ByValue`: the integers of each value, and of all others together."""
+
+    blocks: dict[str, bytes]
+    others: bytes | None
+
+    @classmethod
+    def of(cls, division: ByValue) -> StoredDivision:
+        """Return *division* as it is written."""
+        blocks = {value: packed(block) for value, block in division.blocks.items()}
+        return cls(blocks, None if division.others is None else packed(division.others))
+
+    def put_into(self, division: ByValue) -> None:
+        """Add what was written; ValueError where the outputs of the reference were others."""
+        width = division.width
+        blocks = {value: counts_of(block, width) for value, block in self.blocks.items()}
+        others = None if self.others is None else counts_of(self.others, width)
+        division.add_counts(blocks, others)
 
 
 class StoredSummary(Stored, frozen=True):
@@ -40,6 +63,8 @@ class StoredSummary(Stored, frozen=True):
     moments: tuple[tuple[int, int, bytes], ...]
     labels: dict[str, int]
     others: int
+    hours: bytes
+    divided: dict[str, StoredDivision] = {}
 
     @classmethod
     def of(cls, summary: Summary) -> StoredSummary:
@@ -58,6 +83,12 @@ class StoredSummary(Stored, frozen=True):
             ),
             labels=summary.labels.by_class(),
             others=summary.labels.others,
+            hours=packed(summary.hours),
+            divided={
+                name: StoredDivision.of(division)
+                for name, division in summary.divided.by_name.items()
+                if len(division)
+            },
         )
 
     def summary(self, reference: Reference | None) -> Summary:
@@ -69,9 +100,14 @@ class StoredSummary(Stored, frozen=True):
         """
         if self.reference != (reference.id if reference else ""):
             raise ValueError(f"it was counted against profile {self.reference[:19] or 'none'}")
-        summary = Summary(reference, self.threshold)
+        segments = tuple(name for name in self.divided if name != BY_CLASS)
+        classes = MAX_LABELS if BY_CLASS in self.divided else None
+        summary = Summary(reference, self.threshold, Divisions(classes, segments, MAX_VALUES))
+        for name, division in self.divided.items():
+            division.put_into(summary.divided.by_name[name])
         summary.rows = self.rows
         summary.counts[:] = counts_of(self.counts, len(summary.counts))
+        summary.hours[:] = counts_of(self.hours, len(summary.hours))
         scores = summary.scores
         scores.low = self.low
         scores.counts[:] = counts_of(self.cells, len(scores.counts))
@@ -150,6 +186,7 @@ class StoredStream(Stored, frozen=True):
     low_confidence: int
     windows: tuple[StoredWindows, ...]
     closed: tuple[StoredClosed, ...]
+    ood: int = 0
 
     @classmethod
     def of(cls, copy: StreamCopy) -> StoredStream:
@@ -163,6 +200,7 @@ class StoredStream(Stored, frozen=True):
             low_confidence=copy.low_confidence,
             windows=tuple(map(StoredWindows.of, copy.windows)),
             closed=tuple(map(StoredClosed.of, copy.closed)),
+            ood=copy.ood,
         )
 
     def copy(self, reference_of: Callable[[StreamKey], Reference | None]) -> StreamCopy:
@@ -184,6 +222,7 @@ class StoredStream(Stored, frozen=True):
             low_confidence=self.low_confidence,
             windows=[windows.copy(reference) for windows in self.windows],
             closed=[closed.closed(reference) for closed in self.closed],
+            ood=self.ood,
         )
 
 
@@ -194,7 +233,7 @@ class StoredIncrement(Stored, frozen=True):
     newest_ns: int
     heard_ns: int
     parts: tuple[tuple[int, int, StoredSummary], ...]
-    steps: dict[str, tuple[tuple[int, int, int, int, int, bool], ...]]
+    steps: dict[str, tuple[tuple[int, int, int, int, int, bool, int], ...]]
 
     @classmethod
     def of(cls, increment: Increment) -> StoredIncrement:
@@ -206,7 +245,15 @@ class StoredIncrement(Stored, frozen=True):
             parts=tuple((*at, StoredSummary.of(part)) for at, part in increment.parts.items()),
             steps={
                 name: tuple(
-                    (s.begin, s.end, s.start_ns, s.end_ns, s.closed_until_ns, s.completes)
+                    (
+                        s.begin,
+                        s.end,
+                        s.start_ns,
+                        s.end_ns,
+                        s.closed_until_ns,
+                        s.completes,
+                        s.pane_ns,
+                    )
                     for s in steps
                 )
                 for name, steps in increment.steps.items()

@@ -83,11 +83,13 @@ def log_loss(labels: FloatArray | IntArray, scores: FloatArray) -> float:
     return -float(likelihood.mean())
 
 
-def temperature(labels: FloatArray | IntArray, scores: FloatArray) -> float:
+def temperature(
+    labels: FloatArray | IntArray, scores: FloatArray, weights: FloatArray | None = None
+) -> float:
     """
     Return the number that the log-odds of *scores* are to be divided by to be calibrated, in (0.01, 100].
 
-    Above 1 the scores are too sure of themselves. The one of the smallest log loss; 1 without rows.
+    Above 1 the scores are too sure of themselves. The one of the smallest log loss, each row counting *weights* times; 1 without rows.
 
     References:
         Guo, C., Pleiss, G., Sun, Y., Weinberger, K. Q. (2017). On calibration of modern neural networks. ICML.
@@ -97,8 +99,18 @@ def temperature(labels: FloatArray | IntArray, scores: FloatArray) -> float:
     log_odds = special.logit(np.clip(scores, _CERTAIN, 1 - _CERTAIN))
     bounds = (-math.log(_HOTTEST), math.log(_HOTTEST))
     found = optimize.minimize_scalar(
-        lambda heat: log_loss(labels, special.expit(log_odds / math.exp(heat))),
+        lambda heat: _weighted_loss(labels, special.expit(log_odds / math.exp(heat)), weights),
         bounds=bounds,
         method="bounded",
     )
     return math.exp(float(found.x))
+
+
+def _weighted_loss(
+    labels: FloatArray | IntArray, scores: FloatArray, weights: FloatArray | None
+) -> float:
+    if weights is None:
+        return log_loss(labels, scores)
+    inside = np.clip(scores, _CERTAIN, 1 - _CERTAIN)
+    likelihood = special.xlogy(labels, inside) + special.xlog1py(1 - labels, -inside)
+    return -float((weights * likelihood).sum() / weights.sum())

@@ -7,20 +7,16 @@ Disjoint, because every window is tested once: looking at the same row in severa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from otel_ml_processor.columns import IntArray
-    from otel_ml_processor.config import WindowConfig
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.summary import Summary
 
-__all__ = ["Closed", "Open", "Parts", "RowWindows", "Step", "TimeWindows", "Windows", "windows_of"]
+__all__ = ["Closed", "Open", "Parts", "RowWindows", "Step", "Windows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +37,7 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A window that may still take rows, and the event time [start_ns, end_ns) it covers so far."""
+    """A window, or a pane of one, that may still take rows, and the event time [start_ns, end_ns) it covers so far."""
 
     start_ns: int
     end_ns: int
@@ -53,8 +49,8 @@ class Step:
     """
     What windows of one kind do with the rows `[begin, end)` of a request.
 
-    Windows of time first close those that end at or before `closed_until_ns`, then the rows go into the one that covers [start_ns, end_ns).
-    Windows of rows take them, whose event times lie in [start_ns, end_ns), and where it `completes` one, close it.
+    Windows of time first close those that end at or before `closed_until_ns`, then the rows go into the pane that begins at `pane_ns`, of
+    the window that covers [start_ns, end_ns). Windows of rows take them, whose event times lie in [start_ns, end_ns), and where it `completes` one, close it.
     """
 
     begin: int
@@ -63,6 +59,7 @@ class Step:
     end_ns: int
     closed_until_ns: int = 0
     completes: bool = False
+    pane_ns: int = 0
 
 
 class Parts:
@@ -109,113 +106,25 @@ class Windows(Protocol):
     def finish(self) -> list[Closed]:
         """Return all open windows, whatever the time; nothing is added afterwards."""
 
+    def slide(self, watermark_ns: int) -> Closed | None:
+        """
+        Return a window that ends with the last pane before *watermark_ns*, for fresh numbers; never to be tested.
+
+        None where that pane has been told, is the last of a window that is closed anyway, or there are too few rows.
+        """
+
     @property
     def extent(self) -> str:
         """How much one window holds: two kinds with the same can be merged."""
 
     def open_windows(self) -> list[Open]:
-        """Return copies of the windows that are open, the earliest first."""
+        """Return copies of the windows that are open, or of their panes, the earliest first."""
 
     def carried(self) -> Open | None:
         """Return a copy of the rows that had too few for a window of their own and wait for the next."""
 
     def absorb(self, opened: Sequence[Open], carried: Open | None) -> list[Closed]:
         """Merge what windows of the same extent had; return what this closed."""
-
-
-class TimeWindows:
-    """
-    Windows of equal length of event time, starting at whole multiples of it since 1970.
-
-    Open at once are at most (lateness + a minute) / length + 2 windows, since a row of a window that the watermark has passed is late.
-    """
-
-    __slots__ = ("_carried", "_length_ns", "_min_rows", "_new", "_open", "late_rows", "name")
-
-    def __init__(
-        self, name: str, length_ns: int, min_rows: int, new: Callable[[], Summary]
-    ) -> None:
-        self.name = name
-        self._length_ns = length_ns
-        self._min_rows = min_rows
-        self._new = new
-        self._open: dict[int, Summary] = {}
-        self._carried: tuple[int, Summary] | None = None
-        self.late_rows = 0
-
-    def plan(self, end_times_ns: IntArray, watermarks_ns: IntArray) -> list[Step]:
-        """Return where the rows go whose window is open; count the others as late."""
-        starts = end_times_ns // self._length_ns * self._length_ns
-        is_late = starts + self._length_ns <= watermarks_ns
-        self.late_rows += int(is_late.sum())
-        return [
-            self._step(run, int(starts[run.start]), int(watermarks_ns[run.start]))
-            for run in _runs(np.where(is_late, -1, starts))
-            if not is_late[run.start]
-        ]
-
-    def _step(self, run: slice, start_ns: int, watermark_ns: int) -> Step:
-        return Step(run.start, run.stop, start_ns, start_ns + self._length_ns, watermark_ns)
-
-    def take(self, step: Step, summary: Summary) -> list[Closed]:
-        """Close what is to be closed before, and add *summary* to the window of *step*."""
-        closed = self.close(step.closed_until_ns)
-        self._summary(step.start_ns).merge(summary)
-        return closed
-
-    def _summary(self, start_ns: int) -> Summary:
-        summary = self._open.get(start_ns)
-        if summary is None:
-            summary = self._open[start_ns] = self._new()
-        return summary
-
-    def close(self, watermark_ns: int) -> list[Closed]:
-        """Return the windows that end at or before *watermark_ns*, the earliest first."""
-        starts = sorted(s for s in self._open if s + self._length_ns <= watermark_ns)
-        return [self._closed(start) for start in starts]
-
-    def finish(self) -> list[Closed]:
-        """Return all open windows, the earliest first."""
-        return [self._closed(start) for start in sorted(self._open)]
-
-    @property
-    def extent(self) -> str:
-        """The length in nanoseconds."""
-        return f"{self._length_ns} ns"
-
-    def open_windows(self) -> list[Open]:
-        """Return copies of the open windows, the earliest first."""
-        return [
-            Open(start, start + self._length_ns, self._open[start].copy())
-            for start in sorted(self._open)
-        ]
-
-    def carried(self) -> Open | None:
-        """Return a copy of what is carried into the next window."""
-        if self._carried is None:
-            return None
-        first_ns, summary = self._carried
-        return Open(first_ns, first_ns, summary.copy())
-
-    def absorb(self, opened: Sequence[Open], carried: Open | None) -> list[Closed]:
-        """Merge window by window; time closes them, later."""
-        for window in opened:
-            self._summary(window.start_ns).merge(window.summary)
-        if carried is not None:
-            first_ns, summary = self._carried or (carried.start_ns, self._new())
-            both = summary.copy()  # the one that was there is also that of a closed window
-            both.merge(carried.summary)
-            self._carried = min(first_ns, carried.start_ns), both
-        return []
-
-    def _closed(self, start_ns: int) -> Closed:
-        summary, first_ns = self._open.pop(start_ns), start_ns
-        if self._carried is not None:
-            first_ns, carried = self._carried
-            summary.merge(carried)
-        is_sufficient = summary.rows >= self._min_rows
-        self._carried = None if is_sufficient else (first_ns, summary)
-        return Closed(self.name, first_ns, start_ns + self._length_ns, summary, is_sufficient)
 
 
 class RowWindows:
@@ -261,6 +170,9 @@ class RowWindows:
         self._covers, self._summary = None, self._new()
         return [Closed(self.name, start_ns, end_ns, summary, summary.rows >= self._min_rows)]
 
+    def slide(self, _watermark_ns: int) -> None:
+        """Return nothing: these windows have no panes."""
+
     @property
     def extent(self) -> str:
         """The number of rows."""
@@ -283,21 +195,3 @@ class RowWindows:
         first_ns, last_ns = self._covers or (start_ns, end_ns)
         self._covers = min(first_ns, start_ns), max(last_ns, end_ns)
         self._summary.merge(summary)
-
-
-def windows_of(config: WindowConfig, min_rows: int, new: Callable[[], Summary]) -> Windows:
-    """Return the empty windows that *config* describes; *new* makes an empty summary."""
-    if config.rows is not None:
-        return RowWindows(config.name, config.rows, min_rows, new)
-    length_ns = round((config.length or 0) * 1e9)
-    return TimeWindows(config.name, length_ns, min_rows, new)
-
-
-def _runs(values: IntArray) -> Iterator[slice]:
-    """Yield the slices of equal neighbours."""
-    if not len(values):
-        return
-    cuts = np.flatnonzero(np.diff(values)) + 1
-    bounds = [0, *cuts.tolist(), len(values)]
-    for begin, end in pairwise(bounds):
-        yield slice(begin, end)

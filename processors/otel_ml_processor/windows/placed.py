@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otel_ml_processor.columns import BoolArray, InferenceColumns, IntArray
+    from otel_ml_processor.windows.multivariate import Multivariate
     from otel_ml_processor.windows.reference import Reference, TargetReference
 
 __all__ = ["PlacedRows", "place"]
@@ -50,6 +51,13 @@ class PlacedRows:
             outside_places=self.outside_places[is_within],
         )
 
+    @property
+    def outputs(self) -> IntArray:
+        """Where among the outputs' counts each row is counted, shape (0 .. 2, n_rows); what lies outside of them says nothing."""
+        if self.reference is None:
+            return self.places
+        return np.subtract(self.places[self.reference.outputs], self.reference.output_place.start)
+
     def of_spans(self, is_kept: BoolArray) -> PlacedRows:
         """Return the rows of the spans for which *is_kept* (shape (n_spans,)) holds."""
         kept = is_kept[self.rows.spans]
@@ -83,6 +91,8 @@ def place(rows: InferenceColumns, reference: Reference | None) -> PlacedRows:
         strict=True,
     ):
         outside += _place(rows, target, block.start, row_of_places)
+    if reference is not None and reference.multivariate is not None:
+        _place_errors(rows, reference, reference.multivariate, places)
     return PlacedRows(
         rows=rows,
         reference=reference,
@@ -107,6 +117,22 @@ def _place(
         return []
     below, above = (start + target.cells.n_cells + s for s in (Slot.BELOW_RANGE, Slot.ABOVE_RANGE))
     return [(at, np.where(sides[at] < 0, below, above))]
+
+
+def _place_errors(
+    rows: InferenceColumns, reference: Reference, multivariate: Multivariate, places: IntArray
+) -> None:
+    """Write into *places* where the reconstruction errors are counted, of the rows that tell something of every feature."""
+    complete = (places[multivariate.used] < reference.n_counts).all(axis=0)
+    if not complete.any():
+        return
+    points = multivariate.points(
+        lambda i: rows.features[reference.targets[i].name].numbers,
+        lambda i: np.where(complete, places[i] - reference.places[i].start, -1),
+    )
+    last = len(reference.targets) - 1
+    cells = reference.places[last].start + multivariate.cells(multivariate.errors(points))
+    np.copyto(places[last], cells, where=complete)
 
 
 def _joined(parts: Sequence[IntArray]) -> IntArray:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -12,20 +13,25 @@ import numpy as np
 from otel_ml_conventions.attributes import MlDriftTargetValues
 from otel_ml_processor.columns import Kind, TextColumn, ValueColumn
 from otel_ml_processor.errors import TableError
-from otel_ml_processor.profile import CellReference, Profile, Source, sealed
+from otel_ml_processor.profile import CellReference, Profile, Source, reference_id, sealed
 from otel_ml_processor.sketches.bins import Bins
 from otel_ml_processor.sketches.categories import MAX_OTHER_KNOWN, Categories, category_of
 from otel_ml_processor.sketches.moments import in_unit
 from otel_ml_processor.sketches.reference_edges import reference_edges
-from otel_ml_processor.sketches.slots import N_SLOTS, Slot
+from otel_ml_processor.sketches.slots import N_EXCLUSIVE, N_SLOTS, Slot
+from otel_ml_processor.windows.multivariate import Multivariate
+from otel_ml_processor.windows.pairs import PairReference
 from otel_ml_processor.windows.score_reference import ScoreReference
+from otel_ml_processor.windows.seasons import SeasonalReference
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from otel_ml_processor.columns import FloatArray, InferenceColumns, IntArray
+    from otel_ml_processor.profile import HourlyCounts, SegmentReference
 
 __all__ = [
+    "FEWEST_ROWS",
     "MAX_CATEGORY_LENGTH",
     "N_CATEGORIES",
     "ColumnType",
@@ -34,6 +40,8 @@ __all__ = [
     "build_profile",
     "confidence_values",
     "prediction_values",
+    "predictions_of",
+    "rows_by_category",
 ]
 
 ColumnType = Literal["numeric", "categorical"]
@@ -44,7 +52,12 @@ MAX_CATEGORY_LENGTH: Final = 320
 """Characters. Every number is shorter; a longer text is free text, not a category, and has no place in a profile."""
 
 
+_OUTPUTS: Final = frozenset({MlDriftTargetValues.PREDICTION, MlDriftTargetValues.CONFIDENCE})
+FEWEST_ROWS: Final = 5
+"""Of a category that a profile names, where it was learned from inferences: what fewer share may be one person's."""
 _AT_ONCE: Final = 2
+_DIGITS: Final = 2
+"""Significant digits of a range that was learned from inferences."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +66,7 @@ class TargetReference:
 
     target: MlDriftTargetValues
     name: str
-    """The feature's name; empty for the prediction and the confidence."""
+    """The feature's name; empty for all else."""
     cells: Bins | Categories
     counts: IntArray
     positions: FloatArray | None = None
@@ -70,6 +83,8 @@ class TargetReference:
             return rows.features.get(self.name)
         if self.target is MlDriftTargetValues.CONFIDENCE:
             return confidence_values(rows.confidences)
+        if self.target is MlDriftTargetValues.MULTIVARIATE:
+            return None  # of the features' values, where those have been placed
         if self.ordered:
             return prediction_values(rows.values)
         return _texts(rows.labels)
@@ -80,8 +95,9 @@ class Reference:
     """
     A profile, ready to count with.
 
-    `targets` are the features in the profile's order, then the prediction, then the confidence, as far as the profile has them.
-    `places[i]` is where target i's counts lie in a flat block of `n_counts` integers; those of the `scores` lie behind them.
+    `targets` are the features in the profile's order, then the prediction, the confidence and the reconstruction error of all features, as
+    far as the profile has them. `places[i]` is where target i's counts lie in a flat block of `n_counts` integers; those of the `scores` and
+    the sums of the `pairs` lie behind them.
     """
 
     id: str
@@ -94,6 +110,16 @@ class Reference:
     median_confidence: float | None
     scores: ScoreReference | None = None
     """What the model's scores meant; None where the truth of the reference is not known."""
+    season: SeasonalReference | None = None
+    """How the reference was hour by hour; None where windows are compared with all of it."""
+    multivariate: Multivariate | None = None
+    """What the reconstruction error of a row is; None where the profile has no components."""
+    pairs: PairReference | None = None
+    """Whose correlations are watched; None where the profile has none."""
+    segments: Mapping[str, Mapping[str, SegmentReference]] = field(default_factory=dict)
+    """By name of the attribute, then by value, the most frequent first: what the reference's rows with that value count."""
+    is_provisional: bool = False
+    """Whether rows are still being added to it; its `id` is then that of its cells, which stay."""
 
     @classmethod
     def of(cls, profile: Profile) -> Reference:
@@ -103,11 +129,13 @@ class Reference:
             (MlDriftTargetValues.CONFIDENCE, profile.confidence),
         ]
         named = [(MlDriftTargetValues.FEATURE, feature) for feature in profile.features]
+        if profile.pca is not None:
+            outputs.append((MlDriftTargetValues.MULTIVARIATE, profile.pca.errors))
         named += [(target, column) for target, column in outputs if column is not None]
         targets = tuple(_target(target, column) for target, column in named)
         ends = np.cumsum([len(target.counts) for target in targets], dtype=np.int64).tolist()
         return cls(
-            id=profile.id,
+            id=reference_id(profile),
             model=profile.model,
             version=profile.version,
             rows=profile.source.rows,
@@ -116,12 +144,26 @@ class Reference:
             low_confidence=profile.low_confidence,
             median_confidence=profile.median_confidence,
             scores=ScoreReference.of(profile.calibration) if profile.calibration else None,
+            season=_season(profile.slots, targets) if profile.slots else None,
+            multivariate=(
+                Multivariate.of(profile.pca, profile.features) if profile.pca else None
+            ),
+            pairs=(
+                PairReference.of(profile.correlation, profile.features)
+                if profile.correlation
+                else None
+            ),
+            segments={
+                segment.name: {part.value: part for part in segment.values}
+                for segment in profile.segments
+            },
+            is_provisional=profile.provisional,
         )
 
     @property
     def n_counts(self) -> int:
         """Integers that one window keeps."""
-        n_counts: int = self.score_place.stop
+        n_counts: int = self.pair_place.stop
         return n_counts
 
     @property
@@ -129,6 +171,35 @@ class Reference:
         """Where the counts of the scores lie; empty where there are none."""
         start = self.places[-1].stop if self.places else 0
         return slice(start, start + (self.scores.n_counts if self.scores else 0))
+
+    @property
+    def pair_place(self) -> slice:
+        """Where the sums of the pairs lie; empty where there are none."""
+        start = self.score_place.stop
+        return slice(start, start + (self.pairs.sums.size if self.pairs else 0))
+
+    @property
+    def ood_at(self) -> int | None:
+        """The position of the rows that are out of distribution; None where that is not known."""
+        return None if self.multivariate is None else self.places[-1].stop - N_SLOTS - 1
+
+    @property
+    def keys(self) -> list[tuple[MlDriftTargetValues, str]]:
+        """Target and name of all that is compared: of `targets`, then of the `pairs`."""
+        return [(t.target, t.name) for t in (*self.targets, self.pairs) if t is not None]
+
+    @property
+    def outputs(self) -> slice:
+        """Which of the targets are the prediction and the confidence: one behind the other, as far as there are such."""
+        first = len(self.features)
+        n_outputs = sum(target.target in _OUTPUTS for target in self.targets)
+        return slice(first, first + n_outputs)
+
+    @property
+    def output_place(self) -> slice:
+        """Where the counts of the outputs lie; empty where there are none."""
+        places = self.places[self.outputs]
+        return slice(places[0].start, places[-1].stop) if places else slice(0, 0)
 
     @property
     def features(self) -> tuple[TargetReference, ...]:
@@ -160,6 +231,7 @@ def build_profile(
     prediction: ValueColumn | FloatArray | None = None,
     prediction_type: ColumnType | None = None,
     confidence: FloatArray | None = None,
+    is_learned: bool = False,
 ) -> Profile:
     """
     Return the sealed profile of whole columns; no row's values are in it.
@@ -176,6 +248,8 @@ def build_profile(
         prediction: The predicted classes, or the predicted numbers of a regression; missing ones are not counted.
         prediction_type: How to treat them, where the guess is wrong: classes where there is a confidence, or few and whole numbers.
         confidence: Probabilities of the predicted classes in [0, 1]; NaN is not counted.
+        is_learned: Whether the rows are inferences as they came, not a table that somebody chose: then a category of fewer than
+            `FEWEST_ROWS` rows has no name, ranges are rounded outwards to two digits, and a value of another type is counted.
 
     Raises:
         TableError: If a column has no value at all, does not suit its type, holds free text, or a confidence outside [0, 1].
@@ -186,9 +260,14 @@ def build_profile(
         version=version,
         created=created,
         source=source,
-        features=_features(features, wanted),
-        prediction=_prediction(prediction, prediction_type, is_class=confidence is not None),
-        confidence=_confidence(confidence),
+        features=_features(features, wanted, is_learned=is_learned),
+        prediction=_prediction(
+            prediction,
+            prediction_type,
+            is_class=confidence is not None,
+            is_learned=is_learned,
+        ),
+        confidence=_confidence(confidence, is_learned=is_learned),
         low_confidence=_quantile(confidence, 0.05),
         median_confidence=_quantile(confidence, 0.5),
     )
@@ -202,6 +281,13 @@ def prediction_values(values: ValueColumn | FloatArray) -> ValueColumn:
     return ValueColumn(kinds, column.numbers, column.texts, column.dictionary)
 
 
+def predictions_of(rows: InferenceColumns) -> ValueColumn | None:
+    """Return what was predicted: classes where there are any, else numbers; None where *rows* say neither."""
+    if (rows.labels.codes >= 0).any():
+        return _texts(rows.labels)
+    return _as_column(rows.values) if np.isfinite(rows.values).any() else None
+
+
 def confidence_values(confidences: FloatArray) -> ValueColumn:
     """Return confidences as they are counted: NaN was not said, and what no probability can be is a type error."""
     inside = in_unit(confidences)
@@ -211,15 +297,19 @@ def confidence_values(confidences: FloatArray) -> ValueColumn:
 
 
 def _features(
-    columns: Mapping[str, ValueColumn | FloatArray], wanted: Mapping[str, ColumnType]
+    columns: Mapping[str, ValueColumn | FloatArray],
+    wanted: Mapping[str, ColumnType],
+    *,
+    is_learned: bool,
 ) -> list[CellReference]:
+    def feature(name: str) -> CellReference:
+        column, place = _as_column(columns[name]), f"feature {name!r}"
+        of_type = wanted.get(name) or _guessed_type(column)
+        return _cell_reference(name, column, of_type, place, is_learned=is_learned)
+
     # Sorting and searching let go of the lock, so two columns are counted in the time of one; more would only hold more memory.
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(lambda n: _feature(n, _as_column(columns[n]), wanted.get(n)), columns))
-
-
-def _feature(name: str, column: ValueColumn, wanted: ColumnType | None) -> CellReference:
-    return _cell_reference(name, column, wanted or _guessed_type(column), f"feature {name!r}")
+        return list(pool.map(feature, columns))
 
 
 def _guessed_type(column: ValueColumn) -> ColumnType:
@@ -228,12 +318,17 @@ def _guessed_type(column: ValueColumn) -> ColumnType:
 
 
 def _prediction(
-    values: ValueColumn | FloatArray | None, wanted: ColumnType | None, *, is_class: bool
+    values: ValueColumn | FloatArray | None,
+    wanted: ColumnType | None,
+    *,
+    is_class: bool,
+    is_learned: bool,
 ) -> CellReference | None:
     if values is None:
         return None
     column = prediction_values(values)
-    return _cell_reference("", column, wanted or _predicted_type(column, is_class), "prediction")
+    of_type = wanted or _predicted_type(column, is_class)
+    return _cell_reference("", column, of_type, "prediction", is_learned=is_learned)
 
 
 def _predicted_type(column: ValueColumn, is_class: bool) -> ColumnType:
@@ -243,7 +338,7 @@ def _predicted_type(column: ValueColumn, is_class: bool) -> ColumnType:
     return "categorical" if is_class or are_classes else _guessed_type(column)
 
 
-def _confidence(confidences: FloatArray | None) -> CellReference | None:
+def _confidence(confidences: FloatArray | None, *, is_learned: bool) -> CellReference | None:
     if confidences is None:
         return None
     column = confidence_values(confidences)
@@ -253,7 +348,7 @@ def _confidence(confidences: FloatArray | None) -> CellReference | None:
         raise TableError(
             f"confidence: expected probabilities in [0, 1], row {row + 1} has {confidences[row]}"
         )
-    return _cell_reference("", column, "numeric", "confidence")
+    return _cell_reference("", column, "numeric", "confidence", is_learned=is_learned)
 
 
 def _quantile(confidences: FloatArray | None, level: float) -> float | None:
@@ -265,40 +360,63 @@ def _quantile(confidences: FloatArray | None, level: float) -> float | None:
 
 
 def _cell_reference(
-    name: str, column: ValueColumn, of_type: ColumnType, place: str
+    name: str, column: ValueColumn, of_type: ColumnType, place: str, *, is_learned: bool
 ) -> CellReference:
     if not np.isin(column.kinds, (Kind.NUMBER, Kind.BOOLEAN, Kind.TEXT)).any():
         raise TableError(f"{place}: all {len(column)} rows are missing; leave the column out")
     if of_type == "numeric":
-        return _numeric(name, column, place)
-    return _categorical(name, column, place)
+        return _numeric(name, column, place, is_learned=is_learned)
+    return _categorical(name, column, place, is_learned=is_learned)
 
 
-def _numeric(name: str, column: ValueColumn, place: str) -> CellReference:
+def _numeric(name: str, column: ValueColumn, place: str, *, is_learned: bool) -> CellReference:
     finite = _finite(column)
     if not len(finite):
         raise TableError(f"{place}: expected numbers, found no finite one; treat it as categorical")
     distinct, repeats = np.unique(finite, return_counts=True)
     bins = Bins(reference_edges(distinct, repeats), float(distinct[0]), float(distinct[-1]))
     counts = bins.count(column)
-    if counts[bins.n_cells + Slot.TYPE_ERROR]:
+    if counts[bins.n_cells + Slot.TYPE_ERROR] and not is_learned:
         raise TableError(f"{place}: expected numbers, found {_first_text(column)!r}")
     with np.errstate(over="ignore", invalid="ignore"):  # 1e300 has a mean, but no finite square
         mean, std = float(finite.mean()), float(finite.std())
         means = _bin_means(distinct, repeats, bins)
+    tells_means = np.isfinite(means).all() and not (is_learned and _is_bare(counts[: bins.n_cells]))
     return CellReference(
         name=name,
         type="numeric",
         counts=counts[: bins.n_cells].tolist(),
         edges=bins.edges.tolist(),
-        bin_means=means.tolist() if np.isfinite(means).all() else [],
+        bin_means=means.tolist() if tells_means else [],
         missing=int(counts[bins.n_cells + Slot.MISSING]),
         non_finite=int(counts[bins.n_cells + Slot.NON_FINITE]),
-        min=bins.minimum,
-        max=bins.maximum,
+        type_error=int(counts[bins.n_cells + Slot.TYPE_ERROR]),
+        min=_outwards(bins.minimum, math.floor) if is_learned else bins.minimum,
+        max=_outwards(bins.maximum, math.ceil) if is_learned else bins.maximum,
         mean=mean if np.isfinite(mean) else None,
         std=std if np.isfinite(std) else None,
     )
+
+
+def _is_bare(counts: IntArray) -> bool:
+    """Whether the mean of some bin would be that of very few rows, or of one."""
+    return bool(((counts > 0) & (counts < FEWEST_ROWS)).any())
+
+
+def _outwards(number: float, rounded: Callable[[float], int]) -> float:
+    """Return *number* to two significant digits, away from the range that it ends."""
+    if number == 0:
+        return 0.0
+    digits = _DIGITS - 1 - math.floor(math.log10(abs(number)))
+    if abs(digits) > _LARGEST_EXPONENT:
+        return number  # of a size that no step of ten reaches
+    step = 10.0**-digits
+    return (
+        rounded(number / step) * step if digits <= 0 else rounded(number * 10**digits) / 10**digits
+    )
+
+
+_LARGEST_EXPONENT: Final = 300
 
 
 def _bin_means(distinct: FloatArray, repeats: IntArray, bins: Bins) -> FloatArray:
@@ -312,9 +430,11 @@ def _bin_means(distinct: FloatArray, repeats: IntArray, bins: Bins) -> FloatArra
     return means
 
 
-def _categorical(name: str, column: ValueColumn, place: str) -> CellReference:
-    rows_of = _rows_by_category(column)
-    names = sorted(rows_of, key=lambda category: (-rows_of[category], category))
+def _categorical(name: str, column: ValueColumn, place: str, *, is_learned: bool) -> CellReference:
+    rows_of = rows_by_category(column)
+    fewest = FEWEST_ROWS if is_learned else 1
+    named = (category for category, rows in rows_of.items() if rows >= fewest)
+    names = sorted(named, key=lambda category: (-rows_of[category], category))
     longest = max(names, key=len, default="")
     if len(longest) > MAX_CATEGORY_LENGTH:
         raise TableError(
@@ -332,10 +452,13 @@ def _categorical(name: str, column: ValueColumn, place: str) -> CellReference:
         other_known=others,
         missing=int(counts[cells.n_cells + Slot.MISSING]),
         non_finite=int(counts[cells.n_cells + Slot.NON_FINITE]),
+        unseen=int(counts[cells.n_cells + Slot.UNSEEN]),
+        type_error=int(counts[cells.n_cells + Slot.TYPE_ERROR]) if is_learned else 0,
     )
 
 
-def _rows_by_category(column: ValueColumn) -> Counter[str]:
+def rows_by_category(column: ValueColumn) -> Counter[str]:
+    """Return how many rows have which value, as categories are written."""
     rows_of: Counter[str] = Counter()
     numbers = column.numbers[(column.kinds == Kind.NUMBER) & np.isfinite(column.numbers)]
     for number, rows in zip(*np.unique(numbers, return_counts=True), strict=True):
@@ -359,9 +482,19 @@ def _first_text(column: ValueColumn) -> str:
     return column.dictionary[texts[0]] if len(texts) else "a list or a map"
 
 
+def _season(hours: HourlyCounts, targets: Sequence[TargetReference]) -> SeasonalReference:
+    by_hour = [
+        # No row of the reference lies outside its range.
+        np.pad(np.array(counts, dtype=np.int64), ((0, 0), (0, N_SLOTS - N_EXCLUSIVE)))
+        for counts in hours.counts
+    ]
+    return SeasonalReference.of(hours.season, by_hour, [target.counts for target in targets])
+
+
 def _target(target: MlDriftTargetValues, column: CellReference) -> TargetReference:
     slots = np.zeros(N_SLOTS, dtype=np.int64)
     slots[Slot.MISSING], slots[Slot.NON_FINITE] = column.missing, column.non_finite
+    slots[Slot.UNSEEN], slots[Slot.TYPE_ERROR] = column.unseen, column.type_error
     counts = np.concatenate([np.array(column.counts, dtype=np.int64), slots])
     positions = np.array(column.bin_means) if column.bin_means else None
     return TargetReference(target, column.name, _cells(column), counts, positions)

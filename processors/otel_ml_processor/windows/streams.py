@@ -8,21 +8,27 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from otel_ml_processor.windows.disjoint import Parts, TimeWindows, windows_of
+from otel_ml_processor.columns import StreamKey
+from otel_ml_processor.windows.disjoint import Parts, RowWindows
+from otel_ml_processor.windows.divided import UNDIVIDED
+from otel_ml_processor.windows.panes import TimeWindows, pane_length_ns
+from otel_ml_processor.windows.placed import place
 from otel_ml_processor.windows.summary import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from otel_ml_processor.columns import IntArray, StreamKey
-    from otel_ml_processor.config import StreamsConfig, WindowConfig
+    from otel_ml_processor.columns import IntArray
+    from otel_ml_processor.config import Config, StreamsConfig, WindowConfig
     from otel_ml_processor.sketches.label_counts import LabelCounts
     from otel_ml_processor.windows.disjoint import Closed, Open, Step, Windows
+    from otel_ml_processor.windows.divided import Divisions
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.reference import Reference
 
 __all__ = [
     "MAX_AHEAD_NS",
+    "OVERFLOW",
     "ClosedWindow",
     "Counts",
     "Increment",
@@ -34,6 +40,8 @@ __all__ = [
 
 MAX_AHEAD_NS: Final = 60_000_000_000
 """A span may end this far in the future (clocks differ); beyond it its end is taken to be now, and it does not move event time."""
+OVERFLOW: Final = StreamKey(service="", environment="", model="(overflow)", version="")
+"""The stream in which the rows of all streams beyond the cap are counted, together and compared with nothing."""
 _BEGINNING: Final = -(1 << 62)
 
 
@@ -55,11 +63,12 @@ class Counts:
 
 
 class Totals(NamedTuple):
-    """What a stream has had since it was first seen: rows per predicted class, and rows of low confidence."""
+    """What a stream has had since it was first seen: rows per predicted class, of low confidence, and out of distribution."""
 
     stream: StreamKey
     labels: Mapping[str, int]
     low_confidence: int
+    ood: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +105,7 @@ class WindowsCopy(NamedTuple):
 
 
 class StreamCopy(NamedTuple):
-    """All that a stream has; `labels` and `low_confidence` since it was first seen."""
+    """All that a stream has; `labels`, `low_confidence` and `ood` since it was first seen."""
 
     stream: StreamKey
     newest_ns: int
@@ -105,6 +114,7 @@ class StreamCopy(NamedTuple):
     low_confidence: int
     windows: Sequence[WindowsCopy]
     closed: Sequence[Closed]
+    ood: int = 0
 
 
 @dataclass(slots=True)
@@ -114,6 +124,7 @@ class _Stream:
     new_summary: Callable[[], Summary]
     labels: LabelCounts
     low_confidence: int = 0
+    ood: int = 0
     newest_ns: int = _BEGINNING
     """Newest event time; less the lateness it is the watermark."""
     heard_ns: int = 0
@@ -124,6 +135,7 @@ class _Stream:
         """Add rows to what is counted since the stream was first seen."""
         self.labels.merge(whole.labels)
         self.low_confidence += whole.scores.low
+        self.ood += whole.ood
 
     def copied(self, key: StreamKey) -> StreamCopy:
         """Return all of it, with summaries of its own; those of closed windows do not change any more."""
@@ -140,6 +152,7 @@ class _Stream:
             self.low_confidence,
             windows,
             tuple(self.closed),
+            self.ood,
         )
 
     def absorb(self, copy: StreamCopy) -> None:
@@ -156,6 +169,7 @@ class _Stream:
         self.closed += copy.closed
         self.labels.merge(copy.labels)
         self.low_confidence += copy.low_confidence
+        self.ood += copy.ood
         self.newest_ns = max(self.newest_ns, copy.newest_ns)
         self.heard_ns = max(self.heard_ns, copy.heard_ns)
 
@@ -164,7 +178,7 @@ class Streams:
     """
     Every stream's windows behind one lock; adding is one commit.
 
-    Memory is at most `config.max` streams x window kinds x open windows (two or three each) x one `Summary`.
+    With *models* their windows, fewest rows and low confidence may differ by model. Memory is at most `config.max` streams and the one of the overflow, each with the panes of its windows, a `Summary` for each pane.
     """
 
     def __init__(
@@ -173,12 +187,17 @@ class Streams:
         windows: Sequence[WindowConfig],
         reference_of: Callable[[StreamKey], Reference | None],
         low_confidence: float | None = None,
+        divisions: Divisions = UNDIVIDED,
+        models: Config | None = None,
     ) -> None:
         self._config = config
+        self._divisions = divisions
+        self._models = models
         self._windows = tuple(windows)
         self._reference_of = reference_of
         self._low_confidence = low_confidence
         self._streams: dict[StreamKey, _Stream] = {}
+        self._retired: dict[StreamKey, list[ClosedWindow]] = {}
         self._lock = threading.Lock()
         self.counts = Counts()
 
@@ -186,11 +205,10 @@ class Streams:
         """
         Add the rows of one request, all of them or (on an error) as many as there were before it.
 
-        Return what that changed, per stream; nothing of streams beyond the cap.
+        Return what that changed, per stream; what is of streams beyond the cap changes the stream `OVERFLOW`.
         """
         with self._lock:
-            increments = [self._add(placed, now_ns) for placed in batches if len(placed)]
-        return [increment for increment in increments if increment is not None]
+            return [self._add(placed, now_ns) for placed in batches if len(placed)]
 
     def repeat(self, increment: Increment) -> None:
         """
@@ -200,7 +218,7 @@ class Streams:
             ValueError: If its stream has no room here, or its windows or its reference are others; nothing has been changed then.
         """
         with self._lock:
-            stream = self._stream_for(increment.stream)
+            stream = self._stream_for(increment.stream, increment.heard_ns)
             whole = increment.whole
             if increment.steps.keys() != {windows.name for windows in stream.windows}:
                 raise ValueError(f"{increment.stream}: its windows are others now")
@@ -226,7 +244,7 @@ class Streams:
             ValueError: If there is no room for the stream, or its reference or a window is another one; nothing has been changed then.
         """
         with self._lock:
-            stream = self._stream_for(copy.stream)
+            stream = self._stream_for(copy.stream, copy.heard_ns)
             extents = {windows.name: windows.extent for windows in stream.windows}
             for window in copy.windows:
                 if extents.get(window.name) != window.extent:
@@ -236,6 +254,28 @@ class Streams:
             stream.absorb(copy)
             self._streams[copy.stream] = stream
 
+    def refer_anew(self) -> list[StreamKey]:
+        """
+        Compare the streams whose reference is another one now with that, and return them.
+
+        Their windows begin anew; those that were open are closed, and belong to the reference that they were counted against.
+        """
+        with self._lock:
+            changed = [
+                key for key, s in self._streams.items() if self._reference_of(key) is not s.reference
+            ]
+            for key in changed:
+                self._streams[key] = self._referred_anew(key, self._streams[key])
+            return changed
+
+    def _referred_anew(self, key: StreamKey, before: _Stream) -> _Stream:
+        stream = self._new_stream(key)
+        stream.closed = before.closed + [c for windows in before.windows for c in windows.finish()]
+        stream.labels.merge(before.labels)
+        stream.low_confidence, stream.ood = before.low_confidence, before.ood
+        stream.newest_ns, stream.heard_ns = before.newest_ns, before.heard_ns
+        return stream
+
     def close(self, now_ns: int) -> list[ClosedWindow]:
         """Return the windows that have been closed by rows or by time since the last call, per stream in order."""
         with self._lock:
@@ -244,6 +284,28 @@ class Streams:
                 for windows in stream.windows:
                     stream.closed += windows.close(watermark)
             return self._taken()
+
+    def retired(self) -> list[StreamKey]:
+        """
+        Return the streams that have made room for others and whose last windows have been taken: nothing more will be said of them.
+
+        Each once; one that is here again has begun anew.
+        """
+        with self._lock:
+            told = [key for key, closed in self._retired.items() if not closed]
+            for key in told:
+                del self._retired[key]
+            return told
+
+    def slide(self, now_ns: int) -> list[ClosedWindow]:
+        """Return the windows that end with a pane which has passed since the last call: fresh numbers, of which nothing is to be decided."""
+        with self._lock:
+            return [
+                ClosedWindow(key, stream.reference, slid)
+                for key, stream in self._streams.items()
+                for windows in stream.windows
+                if (slid := windows.slide(self._watermark(stream, now_ns))) is not None
+            ]
 
     def finish(self) -> list[ClosedWindow]:
         """Return all windows, closed or still open: the processor is about to stop."""
@@ -263,7 +325,7 @@ class Streams:
         """Return the cumulative counts of every stream."""
         with self._lock:
             return [
-                Totals(key, stream.labels.counts(), stream.low_confidence)
+                Totals(key, stream.labels.counts(), stream.low_confidence, stream.ood)
                 for key, stream in self._streams.items()
             ]
 
@@ -272,19 +334,25 @@ class Streams:
         with self._lock:
             for stream in self._streams.values():
                 stream.labels, stream.low_confidence = stream.new_summary().labels, 0
+                stream.ood = 0
 
     def _taken(self) -> list[ClosedWindow]:
-        taken: list[ClosedWindow] = []
+        taken = [window for closed in self._retired.values() for window in closed]
+        self._retired = {key: [] for key in self._retired}
         for key, stream in self._streams.items():
-            taken += [ClosedWindow(key, stream.reference, closed) for closed in stream.closed]
+            taken += [ClosedWindow(key, c.summary.reference, c) for c in stream.closed]
             stream.closed = []
         return taken
 
-    def _add(self, placed: PlacedRows, now_ns: int) -> Increment | None:
-        stream = self._stream(placed.rows.stream)
-        if stream is None:
+    def _add(self, placed: PlacedRows, now_ns: int) -> Increment:
+        key = self._key(placed.rows.stream, now_ns)
+        if key == OVERFLOW:
             self.counts.overflow += len(placed)
-            return None
+        stream = self._streams.get(key)
+        if stream is None:
+            stream = self._streams[key] = self._new_stream(key)
+        if placed.reference is not stream.reference:  # it has changed since they were placed
+            placed = place(placed.rows, stream.reference)
         parts = Parts(placed, stream.new_summary)
         whole = parts.summary(0, len(placed))
         end_times_ns, watermarks_ns = self._times(stream, placed.rows.end_times_ns, now_ns)
@@ -296,29 +364,46 @@ class Streams:
         stream.heard_ns = now_ns
         stream.count(whole)
         self._count_late(stream)
-        return Increment(placed.rows.stream, stream.newest_ns, now_ns, parts.summaries(), steps)
+        return Increment(key, stream.newest_ns, now_ns, parts.summaries(), steps)
 
-    def _stream(self, key: StreamKey) -> _Stream | None:
-        stream = self._streams.get(key)
-        if stream is None and len(self._streams) < self._config.max:
-            stream = self._streams[key] = self._new_stream(key)
-        return stream
+    def _key(self, key: StreamKey, now_ns: int) -> StreamKey:
+        """Return where rows of *key* are counted."""
+        has_room = key in self._streams or self._has_room() or self._make_room(now_ns)
+        return key if has_room else OVERFLOW
 
-    def _stream_for(self, key: StreamKey) -> _Stream:
+    def _has_room(self) -> bool:
+        return len(self._streams) - (OVERFLOW in self._streams) < self._config.max
+
+    def _make_room(self, now_ns: int) -> bool:
+        """Retire the stream that has been silent for longest; return whether one has been silent for long enough."""
+        heard = {key: s.heard_ns for key, s in self._streams.items() if key != OVERFLOW}
+        quietest = min(heard, key=heard.__getitem__)
+        if now_ns - heard[quietest] < self._config.silent * 1e9:
+            return False
+        stream = self._streams.pop(quietest)
+        closed = stream.closed + [c for windows in stream.windows for c in windows.finish()]
+        last = [ClosedWindow(quietest, c.summary.reference, c) for c in closed]
+        self._retired[quietest] = self._retired.get(quietest, []) + last
+        return True
+
+    def _stream_for(self, key: StreamKey, heard_ns: int) -> _Stream:
         """Return the stream, or an empty one that is not among the others yet."""
-        stream = self._streams.get(key)
-        if stream is None and len(self._streams) >= self._config.max:
+        if key != OVERFLOW and self._key(key, heard_ns) == OVERFLOW:
             raise ValueError(f"{key}: there are more streams than streams.max")
-        return stream or self._new_stream(key)
+        return self._streams.get(key) or self._new_stream(key)
 
     def _new_stream(self, key: StreamKey) -> _Stream:
-        reference = self._reference_of(key)
+        reference = None if key == OVERFLOW else self._reference_of(key)
+        own = self._models.of_model(key.model, key.version) if self._models else None
+        low_confidence = own.verdicts.low_confidence if own else self._low_confidence
 
         def new() -> Summary:
-            return Summary(reference, self._low_confidence)
+            return Summary(reference, low_confidence, self._divisions)
 
-        min_rows = self._config.min_rows
-        windows = [windows_of(window, min_rows, new) for window in self._windows]
+        min_rows = (own.streams if own else self._config).min_rows
+        windows = [
+            _windows_of(w, min_rows, new) for w in (own.windows if own else self._windows)
+        ]
         return _Stream(reference, windows, new, new().labels)
 
     def _times(
@@ -326,9 +411,11 @@ class Streams:
     ) -> tuple[IntArray, IntArray]:
         """Return the rows' event times, and the watermark before each: later rows of a request must not make earlier ones late."""
         is_ahead = end_times_ns > now_ns + MAX_AHEAD_NS
-        self.counts.clamped += int(is_ahead.sum())
-        times = np.where(is_ahead, now_ns, end_times_ns)
-        moving = np.where(is_ahead, _BEGINNING, times)
+        times = moving = end_times_ns
+        if is_ahead.any():
+            self.counts.clamped += int(is_ahead.sum())
+            times = np.where(is_ahead, now_ns, end_times_ns)
+            moving = np.where(is_ahead, _BEGINNING, times)
         newest = np.maximum.accumulate(np.concatenate([[stream.newest_ns], moving]))
         stream.newest_ns = int(newest[-1])
         return times, newest[:-1] - self._lateness_ns
@@ -348,3 +435,11 @@ class Streams:
         self.counts.late += max((windows.late_rows for windows in timed), default=0)
         for windows in timed:
             windows.late_rows = 0
+
+
+def _windows_of(config: WindowConfig, min_rows: int, new: Callable[[], Summary]) -> Windows:
+    """Return the empty windows that *config* describes; *new* makes an empty summary."""
+    if config.rows is not None:
+        return RowWindows(config.name, config.rows, min_rows, new)
+    length_ns = round((config.length or 0) * 1e9)
+    return TimeWindows(config.name, length_ns, pane_length_ns(config), min_rows, new)

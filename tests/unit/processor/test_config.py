@@ -5,8 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
-from otel_ml_processor.config import Config, Duration, HttpDoor, Size, load_config
+from otel_ml_processor.config import (
+    Config,
+    Duration,
+    HttpDoor,
+    Size,
+    configuration_text,
+    load_config,
+)
 from otel_ml_processor.errors import ConfigError
 
 
@@ -97,7 +105,7 @@ BAD = {
     "receive: {http: {endpoint: '127.0.0.1:14317'}}": "$.receive.http.endpoint: expected another address than `receive.endpoint`",
     "receive: {http: {threads: 3}}": "$.receive.http: unknown key 'threads'; known: basic_auth_file, bearer_token_file, endpoint, tls",
     "privacy: none": "$.privacy: expected one of aggregate_only, as_received, got 'none'",
-    "recieve: {}": "$: unknown key 'recieve'; known: drift, emit, feedback, forward, http, insecure_bind, logs, mode",
+    "recieve: {}": "$: unknown key 'recieve'; known: bootstrap, confidence, drift, emit, feedback, forward, http",
     "drift: {metod: psi}": "$.drift: unknown key 'metod'; known: calibration, effect_floor,",
     "drift: {scores: [pis]}": "$.drift.scores[0]: expected one of chi_squared, hellinger, jensen_shannon,",
     "drift: {false_alarm_rate: 0.7}": "$.drift.false_alarm_rate: expected float < 0.5, got 0.7",
@@ -111,6 +119,16 @@ BAD = {
     "receive: {max_message: 12MB}": "$.receive.max_message: expected a size such as '64KiB'",
     "receive: {threads: 0}": "$.receive.threads: expected int >= 1, got 0",
     "receive: {endpoint: '${env:OTEL_ML_UNSET}'}": "$.receive.endpoint: the environment has no OTEL_ML_UNSET",
+    "bootstrap: {rows: 10}": "$.bootstrap.rows: expected int >= 1000, got 10",
+    "bootstrap: {min_duration: 0s}": "$.bootstrap.min_duration: expected a duration above 0s",
+    "models: [{version: '1'}]": "$.models[0]: object missing required field name",
+    "models: [{name: a}, {name: b, drift: {effect_flor: 1}}]": "$.models[1].drift: unknown key 'effect_flor'; known: calibration",
+    "models: [{name: a, drift: {false_alarm_rate: 2}}]": "$.models[0].drift.false_alarm_rate: expected float < 0.5, got 2",
+    "models: [{name: a, windows: [{name: x, length: 1h}]}]": "$.models[0].windows: expected the names of `windows` (1h, 24h), got ['x']",
+    "models: [{name: a, windows: [{name: 1h, length: 1s}, {name: 24h, rows: 9}]}]": "$.models[0].windows[1].rows: expected a number >= min_rows (200), got 9",
+    "models: [{name: a, min_rows: 1}]": "$.models[0].min_rows: expected int >= 2, got 1",
+    "models: {name: a}": "$.models: expected array, got {'name': 'a'}",
+    "models: [7]": "$.models[0]: expected object, got 7",
     "http: {endpoint: 8080}": "$.http.endpoint: expected str, got 8080",
     "[]": "$: expected object, got []",
     "mode: [": "not YAML: while parsing",
@@ -163,3 +181,54 @@ def test_every_option_of_the_defaults_validates_when_written_out(tmp_path: Path)
     profiles: []
     """
     assert load_config(written(tmp_path, text)) == Config()
+
+
+MODELS = """
+drift: {effect_floor: 0.05, false_alarm_rate: 0.02}
+windows: [{name: rows, rows: 900}]
+models:
+  - name: fraud
+    version: 2.*
+    drift: {false_alarm_rate: 0.1}
+  - name: fraud*
+    min_rows: 50
+    windows: [{name: rows, rows: 60}]
+    performance: {min_labels: 7}
+    verdicts: {low_confidence: 0.3}
+"""
+
+
+def test_what_is_said_for_one_model_is_in_force_for_that_alone(tmp_path: Path) -> None:
+    """The first entry that fits holds; a key that it leaves out is as it is said for all, not as it is by default."""
+    config = load_config(written(tmp_path, MODELS))
+
+    second, third, other = (
+        config.of_model(*m) for m in (("fraud", "2.1"), ("fraud", "3"), ("a", "2.1"))
+    )
+    assert (second.drift.false_alarm_rate, second.drift.effect_floor) == (0.1, 0.05)
+    assert second.streams.min_rows == 200
+    assert (third.drift.false_alarm_rate, third.streams.min_rows) == (0.02, 50)
+    assert (third.windows[0].rows, third.performance.min_labels) == (60, 7)
+    assert third.verdicts.low_confidence == 0.3
+    assert third.performance.coverage == config.performance.coverage
+    assert other == config
+
+
+def test_the_configuration_in_force_is_shown_for_each_entry(tmp_path: Path) -> None:
+    """All of it, and what is shown reads back as the same for every model."""
+    config = load_config(written(tmp_path, MODELS))
+
+    text = configuration_text(config)
+
+    shown = yaml.safe_load(text)["models"]
+    assert shown[0]["drift"]["effect_floor"] == 0.05
+    assert shown[0]["windows"] == yaml.safe_load(text)["windows"]
+    assert shown[1]["min_rows"] == 50
+    again = load_config(written(tmp_path, text))
+    for model in (("fraud", "2.1"), ("fraud", "3"), ("a", "2.1")):
+        first, second = config.of_model(*model), again.of_model(*model)
+        assert (first.drift, first.windows, first.verdicts) == (
+            second.drift,
+            second.windows,
+            second.verdicts,
+        )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,6 +28,7 @@ from otel_ml_processor.decode.spans import PlainDecoder
 from otel_ml_processor.emit.annotations import annotate
 from otel_ml_processor.pipeline import STEPS, Pipeline
 from otel_ml_processor.profile import Profile, Source
+from otel_ml_processor.receive import convoys
 from otel_ml_processor.receive.repeats import Repeats
 from otel_ml_processor.refusal import Refusal, RefusalCause
 from otel_ml_processor.self_metrics import (
@@ -44,6 +48,7 @@ from tests.unit.processor.otlp_requests import inference, request_of
 if TYPE_CHECKING:
     from otel_ml_processor.assess.reading import Change, Reading
     from otel_ml_processor.assess.verdict import Verdicts
+    from otel_ml_processor.columns import StreamKey
     from otel_ml_processor.decode.decoder import Decoded
     from otel_ml_processor.windows.streams import Totals
 
@@ -96,9 +101,15 @@ class Out:
             raise ZeroDivisionError
         self.readings.append((reading, change))
 
+    def refresh(self, reading: Reading) -> None:
+        """Forget what slides."""
+
     def totals(self, totals: Totals) -> None:
         """Write down totals."""
         self.counted.append(totals)
+
+    def forget(self, stream: StreamKey) -> None:
+        """Keep what was written down."""
 
     def lag(self, lag_s: float) -> None:
         """Forget the lag."""
@@ -341,3 +352,91 @@ def test_a_request_that_comes_again_is_neither_forwarded_nor_counted_again(*, in
     assert house.count(ACCEPTED_SPANS) == 10
     assert house.count(METRIC_ML_PROCESSOR_DUPLICATES) == 10
     assert house.rows() == 10
+
+
+class Gate(Next):
+    """A next hop whose first request stays until it may go on."""
+
+    def __init__(self, answer: bytes) -> None:
+        super().__init__(answer)
+        self.begun, self.may_go_on = threading.Event(), threading.Event()
+
+    def __call__(self, request: bytes, remaining_s: float | None) -> bytes:
+        """Take the request."""
+        if not self.begun.is_set():
+            self.begun.set()
+            assert self.may_go_on.wait(60)
+            return b""
+        return super().__call__(request, remaining_s)
+
+
+def together(
+    house: House, requests: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> list[Future[bytes]]:
+    """Send *requests* at once, behind one that is under way; return what came of them."""
+    monkeypatch.setattr(convoys, "PATIENCE_S", 60.0)
+    gate = house.next = Gate(house.next.answer)
+    house.pipeline._forward = gate
+    with ThreadPoolExecutor(len(requests) + 1) as pool:
+        pool.submit(house.pipeline.take, batch(1, seed=999), None)
+        assert gate.begun.wait(60)
+        sent = [pool.submit(house.pipeline.take, request, None) for request in requests]
+        deadline = time.monotonic() + 60
+        while house.pipeline._convoys.n_waiting < len(requests) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        gate.may_go_on.set()
+    return sent
+
+
+def test_requests_that_go_together_arrive_once_and_count_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The next hop gets one request with all their spans; each of them is known when it comes again."""
+    house = House()
+    requests = [batch(7, seed=seed) for seed in range(1, 6)]
+    sent = together(house, requests, monkeypatch)
+    assert [each.result() for each in sent] == [b""] * 5
+    (forwarded,) = house.next.got
+    ids = sorted(
+        span.span_id
+        for group in ExportTraceServiceRequest.FromString(forwarded).resource_spans
+        for span in group.scope_spans[0].spans
+    )
+    assert ids == sorted(
+        span.span_id
+        for request in requests
+        for span in ExportTraceServiceRequest.FromString(request)
+        .resource_spans[0]
+        .scope_spans[0]
+        .spans
+    )
+    for request in requests:
+        assert house.pipeline.take(request, None) == b""
+    assert len(house.next.got) == 1
+    assert house.count(METRIC_ML_PROCESSOR_DUPLICATES) == 35
+    assert house.rows() == 36
+
+
+def test_a_warning_goes_to_the_sender_it_is_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else was under way at that moment."""
+    odd = inference(
+        5, end_ns=NOW, features={"amount": 1.0}, prediction_label="ok", prediction_confidence=7.0
+    )
+    requests = [batch(3, seed=1), request_of([odd]).SerializeToString(), batch(3, seed=2)]
+    house = House()
+    first, second, third = (each.result() for each in together(house, requests, monkeypatch))
+    assert (first, third) == (b"", b"")
+    warning = ExportTraceServiceResponse.FromString(second).partial_success
+    assert (warning.rejected_spans, "out_of_range" in warning.error_message) == (0, True)
+    assert house.rows() == 8
+
+
+def test_what_the_next_hop_rejects_of_several_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows of which of them: told to all it would be counted several times."""
+    house = House()
+    partial = ExportTracePartialSuccess(rejected_spans=3, error_message="too old")
+    house.next.answer = ExportTraceServiceResponse(partial_success=partial).SerializeToString()
+    requests = [batch(4, seed=seed) for seed in range(1, 4)]
+    answers = [each.result() for each in together(house, requests, monkeypatch)]
+    assert sorted(answers) == [b"", b"", house.next.answer]
+    assert house.count(SEND_FAILED_SPANS) == 3

@@ -3,6 +3,7 @@
 import json
 import threading
 from contextvars import Context
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from importlib.resources import files
 from types import SimpleNamespace
@@ -179,6 +180,46 @@ def test_no_id_is_too_odd(seen: Capture, prediction: Any) -> None:
     """Feedback is taken whatever names the prediction."""
     otel_ml.record_feedback(prediction, correct=True)
     assert len(seen.events) == 1
+
+
+def test_feedback_may_tell_what_was_predicted(seen: Capture) -> None:
+    """Class, confidence and time: who receives it then need not have kept the prediction."""
+    moment = datetime(2026, 3, 1, 11, 5, tzinfo=timezone(timedelta(hours=1)))
+    otel_ml.record_feedback(
+        "payment-7",
+        label=1,
+        predicted_label=np.int64(0),
+        predicted_confidence=np.float32(0.75),
+        predicted_at=moment,
+    )
+    (event,) = seen.events_named("ml.feedback")
+    assert event == {
+        "ml.prediction.id": "payment-7",
+        "ml.feedback.label": "1",
+        "ml.prediction.label": "0",
+        "ml.prediction.confidence": 0.75,
+        "ml.prediction.time": "2026-03-01T11:05:00+01:00",
+    }
+
+
+@pytest.mark.parametrize(
+    "predicted",
+    [
+        {"predicted_confidence": 75},
+        {"predicted_confidence": float("nan")},
+        {"predicted_confidence": "sure"},
+        {"predicted_at": datetime(2026, 3, 1, 11, 5)},  # noqa: DTZ001 - without a zone, on purpose
+        {"predicted_at": "2026-03-01"},
+    ],
+    ids=str,
+)
+def test_a_prediction_that_cannot_be_meant_is_refused(
+    seen: Capture, predicted: dict[str, Any]
+) -> None:
+    """Counted, and no event: feedback beside a wrong prediction would count as another error."""
+    otel_ml.record_feedback("payment-7", label="fraud", **predicted)
+    assert seen.events_named("ml.feedback") == []
+    assert errors(seen) == {"record_feedback": 1}
 
 
 def test_where_there_are_no_logs_feedback_is_a_span_with_a_link() -> None:

@@ -415,7 +415,8 @@ def test_an_asynchronous_run_that_cannot_be_submitted_is_told(captured: Capture)
 def test_a_callback_by_name_is_called(captured: Capture) -> None:
     """However it is given."""
     is_answered = threading.Event()
-    softmax().run_async(None, logs((1, 3)), callback=lambda *_: is_answered.set(), user_data=None)
+    model, feed = softmax(), logs((1, 3))  # held: older versions do not hold them themselves
+    model.run_async(None, feed, callback=lambda *_: is_answered.set(), user_data=None)
     assert is_answered.wait(PATIENCE_SECONDS)
     assert len(captured.calls) == 1
 

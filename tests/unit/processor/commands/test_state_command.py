@@ -37,7 +37,7 @@ def test_show_says_what_is_kept(folder: Path, capsys: pytest.CaptureFixture[str]
     assert "known       7 spans, 1 requests, as hashes" in said
     assert "journal     journal-2: 1 requests after the snapshot" in said
     assert "stream      fraud 1 of shop" in said
-    assert "  open      10m, from 2023-11-14 22:10 UTC: 7 rows" in said
+    assert "  open      10m, from 2023-11-14 22:13 UTC: 7 rows" in said
 
 
 def test_forgotten_spans_are_known_no_more(

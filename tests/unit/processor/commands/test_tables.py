@@ -156,7 +156,7 @@ def test_files_with_different_columns_are_refused(tmp_path: Path) -> None:
         ("t.csv.gz", b"not gzipped", "header"),
         ("t.parquet", b"", "Parquet"),
         ("t.parquet", b"a,b\n1,2\n", "Parquet"),
-        ("t.xlsx", b"", r"expected a file ending in \.csv, \.csv\.gz, \.parquet or \.pq"),
+        ("t.xlsx", b"", r"expected a file ending in \.csv, \.csv\.gz, \.parquet, \.pq or \.npz"),
         ("none/t.csv", None, "no such file"),
         ("none/t.parquet", None, "no such file"),
     ],

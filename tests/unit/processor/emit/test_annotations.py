@@ -105,7 +105,8 @@ def test_a_verdict_stands_behind_what_the_span_already_says() -> None:
         (Verdict(), {}),
         (Verdict(confidence="high"), {"ml.verdict.confidence": "high"}),
         (Verdict(drift="steady"), {"ml.verdict.drift": "steady"}),
-        (Verdict(flags=("ood",)), {"ml.verdict.flags": ["ood"]}),
+        (Verdict(flags=("unseen:a",)), {"ml.verdict.flags": ["unseen:a"]}),
+        (Verdict(flags=("ood",)), {"ml.verdict.ood": True, "ml.verdict.flags": ["ood"]}),
         (Verdict(reference="sha256:ab"), {"ml.verdict.reference": "sha256:ab"}),
     ],
 )

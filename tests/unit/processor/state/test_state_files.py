@@ -28,7 +28,7 @@ PARTS = [b"first", b"", b"the third part"]
 
 def record(number: int) -> Record:
     """Return a record that can be told from others."""
-    return Record(number, bytes([number % 256]) * 24, b"", 3, 2, b"\1" * 8 * number, ())
+    return Record(number, ((bytes([number % 256]) * 24, b"", 3),), 2, b"\1" * 8 * number, ())
 
 
 @given(st.lists(st.integers(0, 2**62) | st.just(0), max_size=60))
@@ -89,7 +89,7 @@ def test_another_schema_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with monkeypatch.context() as newer:
         newer.setattr(sealed_file, "SCHEMA", 7)
         write_sealed(tmp_path / "file", PARTS)
-    with pytest.raises(UnusableFileError, match="expected schema 1, found 7"):
+    with pytest.raises(UnusableFileError, match=f"expected schema {sealed_file.SCHEMA}, found 7"):
         read_sealed(tmp_path / "file")
 
 

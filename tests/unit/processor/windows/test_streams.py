@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_ml_processor.columns import InferenceColumns, StreamKey, TextColumn
 from otel_ml_processor.config import Duration, StreamsConfig, WindowConfig
+from otel_ml_processor.profile import Source
 from otel_ml_processor.windows.placed import PlacedRows, place
-from otel_ml_processor.windows.streams import ClosedWindow, Streams
+from otel_ml_processor.windows.reference import Reference, build_profile
+from otel_ml_processor.windows.streams import OVERFLOW, ClosedWindow, Streams
 
 SECOND = 1_000_000_000
 HOUR = 3600 * SECOND
@@ -126,13 +130,98 @@ def test_streams_do_not_mix() -> None:
     assert {key: c.summary.rows for key, _, c in kept.finish()} == {FRAUD: 6, staging: 6}
 
 
-def test_streams_beyond_the_cap_are_counted_and_not_kept() -> None:
-    """A client that sends a new version with every request cannot fill the memory."""
-    kept = streams(BY_ROWS, max=3)
-    for version in range(10):
-        kept.add([rows_at([1, 2], StreamKey("shop", "", "fraud", str(version)))], at(2))
-    assert len(kept.finish()) == 3
+def version(number: int) -> StreamKey:
+    """Return the stream of a version of one model."""
+    return StreamKey("shop", "", "fraud", str(number))
+
+
+def test_streams_beyond_the_cap_are_counted_together() -> None:
+    """A client that sends a new version with every request cannot fill the memory, whatever windows there are."""
+    kept = streams(BY_ROWS, HOURLY, DAILY, max=3)
+    for number in range(10):
+        kept.add([rows_at([1, 2], version(number))], at(2))
+    finished = kept.finish()
     assert kept.counts.overflow == 14
+    rows: Counter[tuple[StreamKey, str]] = Counter()
+    for key, _, closed in finished:
+        rows[key, closed.name] += closed.summary.rows
+    assert rows == {
+        (key, name): n
+        for key, n in [*((version(i), 2) for i in range(3)), (OVERFLOW, 14)]
+        for name in ("rows", "1h", "24h")
+    }
+
+
+def test_what_is_beyond_the_cap_is_compared_with_nothing() -> None:
+    """Rows of several models have no reference together, also where each has one of its own."""
+    profile = build_profile(
+        {"x": np.arange(9.0)},
+        model="fraud",
+        created="",
+        source=Source(kind="array", uri="", rows=9),
+    )
+    reference = Reference.of(profile)
+    kept = Streams(StreamsConfig(max=1), [HOURLY], lambda _: reference)
+    for number in (1, 2):
+        kept.add([place(rows_at([1, 2], version(number)).rows, reference)], at(2))
+    assert [(key, found) for key, found, _ in kept.finish()] == [
+        (version(1), reference),
+        (OVERFLOW, None),
+    ]
+
+
+def test_the_stream_that_was_silent_for_longest_makes_room() -> None:
+    """Of an old version its last window is told, and only then it is gone; the new one has windows of its own."""
+    kept = streams(BY_ROWS, max=2, silent=Duration(3600))
+    for number, minute in ((1, 0), (2, 10), (1, 20)):
+        kept.add([rows_at([60 * minute], version(number))], at(60 * minute))
+    kept.add([rows_at([4500], version(3))], at(4500))
+    assert kept.retired() == []
+    assert {key: c.summary.rows for key, _, c in kept.close(at(4500))} == {version(2): 1}
+    assert kept.retired() == [version(2)]
+    assert kept.retired() == []
+    assert {key: c.summary.rows for key, _, c in kept.finish()} == {version(1): 2, version(3): 1}
+    assert kept.counts.overflow == 0
+
+
+def test_a_stream_that_was_not_silent_for_long_makes_no_room() -> None:
+    """Whoever makes up names cannot push out the models that are at work."""
+    kept = streams(BY_ROWS, max=1, silent=Duration(3600))
+    kept.add([rows_at([0], version(1))], at(0))
+    kept.add([rows_at([3599], version(2))], at(3599))
+    assert kept.retired() == []
+    assert {key: c.summary.rows for key, _, c in kept.finish()} == {version(1): 1, OVERFLOW: 1}
+
+
+def test_a_stream_that_made_room_and_comes_again_begins_anew() -> None:
+    """It takes the place of whichever has been silent for longest then."""
+    kept = streams(BY_ROWS, max=1, silent=Duration(60))
+    for minute, number in enumerate((1, 2, 1)):
+        kept.add([rows_at([60 * minute], version(number))], at(60 * minute))
+    closed = kept.close(at(120))
+    assert [(key, c.summary.rows) for key, _, c in closed] == [(version(1), 1), (version(2), 1)]
+    assert set(kept.retired()) == {version(1), version(2)}
+    assert [(key, c.summary.rows) for key, _, c in kept.finish()] == [(version(1), 1)]
+
+
+def test_a_twin_makes_room_for_the_same_streams() -> None:
+    """Increments written down and done again lead to the same streams, retired ones and the overflow included."""
+    kept, twin = (streams(BY_ROWS, HOURLY, max=2, silent=Duration(60)) for _ in range(2))
+    for minute, number in ((0, 1), (0, 2), (0, 3), (2, 3), (2, 4), (2, 5)):
+        increments = kept.add(
+            [rows_at([60 * minute + 1, 60 * minute + 2], version(number))], at(60 * minute)
+        )
+        for increment in increments:
+            twin.repeat(increment)
+    told = [
+        sorted((str(key), c.name, c.summary.rows) for key, _, c in each.finish())
+        for each in (kept, twin)
+    ]
+    assert told[0] == told[1]
+    assert {key for key, _, _ in told[0]} == {
+        *(str(version(n)) for n in (1, 2, 3, 4)),
+        str(OVERFLOW),
+    }
 
 
 def test_an_old_request_of_many_days_is_windowed_by_its_own_event_time() -> None:

@@ -1,0 +1,258 @@
+"""Where the model fails: values of features among which errors, failed calls or low confidence are more frequent than elsewhere."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+import numpy as np
+from scipy import special
+
+from otel_ml_processor.sketches.bins import Bins
+from otel_ml_processor.sketches.moments import in_unit
+from otel_ml_processor.sketches.slots import Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_ml_processor.columns import BoolArray, FloatArray, IntArray, StreamKey
+    from otel_ml_processor.windows.placed import PlacedRows
+    from otel_ml_processor.windows.reference import Reference, TargetReference
+
+__all__ = ["MAX_PATTERNS", "ErrorPatterns", "Failure", "Pattern", "describe_pattern", "ranked"]
+
+Failure = Literal["wrong", "failed", "low_confidence"]
+"""`wrong` by a label that came later, `failed` of a call that raised, `low_confidence` as verdicts have it."""
+
+MAX_PATTERNS: Final = 5
+"""Values that are told of one kind of failure."""
+_REMEMBERED: Final = 20_000
+"""Rows after which the counts are halved, so that what was long ago is forgotten."""
+_CERTAINTY: Final = 0.95
+_SLOTS: Final = {
+    Slot.MISSING: "missing",
+    Slot.NON_FINITE: "not finite",
+    Slot.UNSEEN: "unseen",
+    Slot.TYPE_ERROR: "of a wrong type",
+    Slot.BELOW_RANGE: "below the range of the reference",
+    Slot.ABOVE_RANGE: "above the range of the reference",
+}
+
+
+class Pattern(NamedTuple):
+    """
+    Rows that have a value of a feature in common, of which more fail than of all.
+
+    `rate` is the share of them that fail, `overall` that of all rows, `least` what the rate is at least, with a certainty of 95 % for all
+    patterns that are told together.
+    """
+
+    failure: Failure
+    feature: str
+    where: str
+    """Which value: `in (3.5, 4.5]`, `= UA`, `missing`."""
+    rows: int
+    rate: float
+    least: float
+    overall: float
+
+    @property
+    def lift(self) -> float:
+        """How many times as often as on average rows fail here, above 1."""
+        return self.rate / self.overall
+
+
+@dataclass(slots=True)
+class _Counts:
+    """Rows, and those that fail, by place in the counts of a reference; `all_rows` and `all_hits` of all of them."""
+
+    rows: IntArray
+    hits: IntArray
+    all_rows: int = 0
+    all_hits: int = 0
+
+    def add(self, places: IntArray, is_hit: BoolArray) -> None:
+        """Count rows whose *places*, shape (k, n_rows), are in range or, where they say nothing, behind it."""
+        n_counts = len(self.rows)
+        for counts, chosen in ((self.rows, places), (self.hits, places[:, is_hit])):
+            counts += np.bincount(chosen.ravel(), minlength=n_counts + 1)[:n_counts]
+        self.all_rows += len(is_hit)
+        self.all_hits += int(is_hit.sum())
+        while self.all_rows > _REMEMBERED:
+            self.rows >>= 1
+            self.hits >>= 1
+            self.all_rows >>= 1
+            self.all_hits >>= 1
+
+
+@dataclass(slots=True)
+class _Stream:
+    reference: Reference
+    counts: dict[Failure, _Counts] = field(default_factory=dict)
+
+    def of(self, failure: Failure) -> _Counts:
+        n_counts = self.reference.n_counts
+        if failure not in self.counts:
+            self.counts[failure] = _Counts(*np.zeros((2, n_counts), dtype=np.int64))
+        return self.counts[failure]
+
+
+class ErrorPatterns:
+    """
+    What the last ten to twenty thousand rows of every stream with a reference say; safe to use from any thread.
+
+    Memory is at most *max_streams* x three kinds x 16 bytes per count of the reference. Not kept over a restart. *low_confidence* is by
+    default the reference's.
+    """
+
+    __slots__ = ("_lock", "_low_confidence", "_max_streams", "_streams")
+
+    def __init__(self, max_streams: int, low_confidence: float | None = None) -> None:
+        self._max_streams = max_streams
+        self._low_confidence = low_confidence
+        self._streams: dict[StreamKey, _Stream] = {}
+        self._lock = threading.Lock()
+
+    def add(self, counted: Sequence[PlacedRows]) -> None:
+        """Count the rows of one request: which calls failed, and which predictions are of low confidence."""
+        with self._lock:
+            for placed in counted:
+                stream = self._stream(placed)
+                if stream is not None:
+                    self._add(stream, placed)
+
+    def add_wrong(
+        self, key: StreamKey, reference: Reference, places: IntArray, is_wrong: BoolArray
+    ) -> None:
+        """Count predictions whose truth is known; *places*, shape (n_features, n_rows), are those in the counts of *reference*."""
+        with self._lock:
+            stream = self._streams.get(key)
+            if stream is not None and stream.reference is reference:
+                stream.of("wrong").add(places, is_wrong)
+
+    def of(self, key: StreamKey) -> tuple[Pattern, ...]:
+        """Return where *key* fails more than elsewhere, by kind of failure, what is most certainly most frequent first."""
+        with self._lock:
+            stream = self._streams.get(key)
+            if stream is None:
+                return ()
+            return tuple(
+                pattern
+                for failure, counts in stream.counts.items()
+                for pattern in ranked(
+                    failure, stream.reference, counts.rows, counts.hits, _overall(counts)
+                )
+            )
+
+    def _stream(self, placed: PlacedRows) -> _Stream | None:
+        key, reference = placed.rows.stream, placed.reference
+        if reference is None or not len(placed):
+            return None
+        stream = self._streams.get(key)
+        if stream is None and len(self._streams) >= self._max_streams:
+            return None
+        if stream is None or stream.reference is not reference:
+            stream = self._streams[key] = _Stream(reference)
+        return stream
+
+    def _add(self, stream: _Stream, placed: PlacedRows) -> None:
+        places = placed.places[: len(stream.reference.features)]
+        is_failed = placed.rows.is_failed
+        if is_failed is None:
+            is_failed = np.zeros(len(placed), dtype=bool)
+        if "failed" in stream.counts or is_failed.any():
+            stream.of("failed").add(places, is_failed)
+        threshold = self._low_confidence
+        threshold = stream.reference.low_confidence if threshold is None else threshold
+        sure = in_unit(placed.rows.confidences)
+        said = ~np.isnan(sure)
+        if threshold is not None and said.any():
+            stream.of("low_confidence").add(places[:, said], sure[said] < threshold)
+
+
+def ranked(
+    failure: Failure, reference: Reference, rows: IntArray, hits: IntArray, overall: float
+) -> list[Pattern]:
+    """
+    Return the values of features among which more rows fail than *overall*, the largest lower bound of the rate first, at most five.
+
+    The bound is that of Clopper and Pearson, at a level that is divided by the number of values with rows: with a certainty of 95 % none that is told
+    is there by chance, so that a value of three rows does not lead.
+
+    Args:
+        failure: What is counted.
+        reference: Whose features, bins and categories are meant.
+        rows: Per place in the counts of *reference*.
+        hits: Those that failed.
+        overall: Share of all rows that failed, in [0, 1].
+
+    References:
+        Clopper, C. J., Pearson, E. S. (1934). The use of confidence or fiducial limits illustrated in the case of the binomial. Biometrika 26.
+    """
+    cells = [
+        (target, place.start, cell)
+        for target, place in zip(reference.features, reference.places, strict=False)
+        for cell in range(place.stop - place.start)
+    ]
+    chosen = np.array([start + cell for _, start, cell in cells], dtype=np.int64)
+    if not len(chosen) or overall <= 0:
+        return []
+    least = _least(rows[chosen], hits[chosen])
+    order = np.argsort(-least, kind="stable")[:MAX_PATTERNS]
+    return [
+        Pattern(
+            failure=failure,
+            feature=cells[i][0].name,
+            where=_where(cells[i][0], cells[i][2]),
+            rows=int(rows[chosen[i]]),
+            rate=float(hits[chosen[i]] / rows[chosen[i]]),
+            least=float(least[i]),
+            overall=overall,
+        )
+        for i in order.tolist()
+        if least[i] > overall
+    ]
+
+
+def describe_pattern(pattern: Pattern) -> str:
+    """Return *pattern* in words."""
+    what = {
+        "wrong": "wrong",
+        "failed": "failed calls",
+        "low_confidence": "low confidence",
+    }[pattern.failure]
+    return (
+        f"{what} {pattern.lift:.2g} times as often as on average where {pattern.feature} {pattern.where} "
+        f"({100 * pattern.rate:.3g} % of {pattern.rows}, at least {100 * pattern.least:.3g} %)"
+    )
+
+
+def _overall(counts: _Counts) -> float:
+    return counts.all_hits / counts.all_rows if counts.all_rows else 0.0
+
+
+def _least(rows: IntArray, hits: IntArray) -> FloatArray:
+    """Return what each share is at least, for all of them together; 0 where nothing is hit."""
+    tested = max(1, int(np.count_nonzero(rows)))
+    level = (1 - _CERTAINTY) / tested
+    some = np.maximum(hits, 1)
+    bound = special.betaincinv(some, np.maximum(rows - some + 1, 1), level)
+    return np.where(hits > 0, bound, 0.0)
+
+
+def _where(target: TargetReference, cell: int) -> str:
+    slot = cell - target.cells.n_cells
+    if slot >= 0:
+        return _SLOTS[Slot(slot)]
+    if not isinstance(target.cells, Bins):
+        names = target.cells.names
+        return f"= {names[cell]}" if cell < len(names) else "is another known value"
+    edges = target.cells.edges
+    if not len(edges):
+        return "has a value"
+    if cell == 0:
+        return f"<= {edges[0]:.4g}"
+    if cell == len(edges):
+        return f"> {edges[-1]:.4g}"
+    return f"in ({edges[cell - 1]:.4g}, {edges[cell]:.4g}]"

@@ -1,0 +1,102 @@
+"""What can be done with profiles that there are: show, merge, freeze and log them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from otel_ml_processor.commands.profile_merge import merged
+from otel_ml_processor.commands.profile_text import column_picture, profile_text
+from otel_ml_processor.config import DriftConfig
+from otel_ml_processor.errors import ProfileError
+from otel_ml_processor.profile import Profile, read_profile, sealed, write_profile
+from otel_ml_processor.profile_sources import ARTIFACT, is_of_mlflow, log_profile, profile_of_mlflow
+
+if TYPE_CHECKING:
+    import argparse
+
+    from otel_ml_processor.commands.table_arguments import Parser
+
+__all__ = ["add_kept"]
+
+_PROMISED: Final = DriftConfig().false_alarm_rate
+
+
+def add_kept(commands: argparse._SubParsersAction[Parser]) -> None:
+    """Give *commands* those for profiles that there are; each sets `run`, which returns what is to be printed."""
+    show = commands.add_parser("show", help="show what a profile holds")
+    show.add_argument(
+        "file", metavar="FILE", help="a profile, .json or .json.gz, or models:/NAME/VERSION"
+    )
+    show.add_argument("--column", metavar="NAME", help="one column, cell by cell")
+    show.set_defaults(run=_show)
+    merge = commands.add_parser("merge", help="add up profiles that have the same cells")
+    merge.add_argument("first", type=Path, metavar="FILE")
+    merge.add_argument("others", type=Path, nargs="+", metavar="FILE")
+    merge.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    merge.set_defaults(run=_merge)
+    freeze = commands.add_parser(
+        "freeze", help="declare a profile complete that a processor is still learning"
+    )
+    freeze.add_argument("file", type=Path, metavar="FILE")
+    freeze.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: FILE itself")
+    freeze.set_defaults(run=_freeze)
+    log = commands.add_parser("log", help="keep a profile in MLflow, with the run of its model")
+    log.add_argument("file", type=Path, metavar="FILE")
+    where = log.add_mutually_exclusive_group(required=True)
+    where.add_argument("--run-id", default="", metavar="RUN", help="the run that made the model")
+    where.add_argument(
+        "--model", default="", metavar="models:/NAME/VERSION", help="a registered model"
+    )
+    log.set_defaults(run=_log)
+
+
+def _show(arguments: argparse.Namespace) -> str:
+    name: str = arguments.file
+    profile = profile_of_mlflow(name) if is_of_mlflow(name) else read_profile(Path(name))
+    if arguments.column is not None:
+        return column_picture(profile, arguments.column)
+    return profile_text(profile, _PROMISED)
+
+
+def _merge(arguments: argparse.Namespace) -> str:
+    total = read_profile(arguments.first)
+    for path in arguments.others:
+        other = read_profile(path)
+        try:
+            total = merged(total, other, _now())
+        except ProfileError as error:
+            raise ProfileError(f"{path}: {error}") from None
+    return _written(total, arguments.output)
+
+
+def _freeze(arguments: argparse.Namespace) -> str:
+    profile = read_profile(arguments.file)
+    if not profile.provisional:
+        raise ProfileError(
+            f"{arguments.file}: expected a provisional profile, found a complete one"
+        )
+    frozen = msgspec.structs.replace(profile, provisional=False, created=_now())
+    return _written(sealed(frozen), arguments.output or arguments.file)
+
+
+def _log(arguments: argparse.Namespace) -> str:
+    profile = read_profile(arguments.file)
+    run = log_profile(profile, run_id=arguments.run_id, model=arguments.model)
+    return f"{arguments.file}: logged as {ARTIFACT} of run {run}\n"
+
+
+def _written(profile: Profile, output: Path) -> str:
+    try:
+        write_profile(profile, output)
+    except OSError as error:
+        raise ProfileError(f"{output}: cannot write the profile: {error.strerror}") from None
+    text = profile_text(profile, _PROMISED)
+    return f"{output}: {output.stat().st_size:,} bytes\n{text}"
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,117 @@
+"""Events as they come: log records by their name, and events on spans."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from otel_ml_processor.decode.attributes import text
+from otel_ml_processor.decode.spans import MAX_SPAN_BYTES, read_origin
+from otel_ml_processor.decode.wire import Framing, scan
+from otel_ml_processor.feedback.keys import context_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+    from otel_ml_processor.decode.wire import Place
+
+__all__ = ["Event", "SpanOf", "by_key", "events_in_logs", "events_of_span", "spans_with"]
+
+_RESOURCE: Final = 1
+_INNER: Final = 2
+"""Number of the field of the messages within, on both levels around a log record."""
+_EVENT_NAME: Final = "event.name"
+"""Where a producer that does not know the field of that name says it."""
+
+
+class Event(NamedTuple):
+    """What an event says by key, the key of the span that it is about, its time (0: not said), and service and environment."""
+
+    said: Mapping[str, AnyValue]
+    context: int
+    time_ns: int
+    service: tuple[str, str]
+
+
+class SpanOf(NamedTuple):
+    """A span with the service and the environment that it is of."""
+
+    span: Span
+    service: tuple[str, str]
+
+
+def events_in_logs(request: bytes, name: str) -> Iterator[Event]:
+    """Yield the events called *name* of an `ExportLogsServiceRequest`; a record that cannot be read is passed over. MalformedRequest if it is none."""
+    framing = Framing(request, "ExportLogsServiceRequest")
+    for number, place in framing.messages(0, len(request), None, "request"):
+        if number == _RESOURCE:
+            yield from _in_resource_logs(framing, place, name)
+
+
+def spans_with(request: bytes, mark: bytes) -> Iterator[SpanOf]:
+    """Yield the spans of an `ExportTraceServiceRequest` that hold *mark*; one that cannot be read is passed over. MalformedRequest if it is none."""
+    for group in scan(request):
+        places = [place for place in group.spans if _is_marked(request, place, mark)]
+        service = _service(group.resource) if places else ("", "")
+        spans = (_parsed(request[place.start : place.end]) for place in places)
+        yield from (SpanOf(span, service) for span in spans if span is not None)
+
+
+def events_of_span(of: SpanOf, name: str) -> Iterator[Event]:
+    """Yield the events called *name* on a span."""
+    own = context_key(of.span.trace_id, of.span.span_id)
+    for event in of.span.events:
+        if event.name == name:
+            yield Event(by_key(event.attributes), own, event.time_unix_nano, of.service)
+
+
+def by_key(attributes: Iterable[KeyValue]) -> dict[str, AnyValue]:
+    """Return attributes by their key."""
+    return {attribute.key: attribute.value for attribute in attributes}
+
+
+def _in_resource_logs(framing: Framing, around: Place, name: str) -> Iterator[Event]:
+    resource, records = b"", []
+    for number, place in framing.messages(around.start, around.end, None, "resource_logs"):
+        if number == _RESOURCE:
+            resource += framing.request[place.start : place.end]
+        elif number == _INNER:
+            inner = framing.messages(place.start, place.end, None, "scope_logs")
+            records += [at for field, at in inner if field == _INNER]
+    marked = [place for place in records if _is_marked(framing.request, place, name.encode())]
+    service = _service(resource) if marked else ("", "")
+    for place in marked:
+        yield from _in_record(framing.request[place.start : place.end], service, name)
+
+
+def _is_marked(request: bytes, place: Place, mark: bytes) -> bool:
+    is_small = place.end - place.start <= MAX_SPAN_BYTES
+    return is_small and request.find(mark, place.start, place.end) >= 0
+
+
+def _service(resource: bytes) -> tuple[str, str]:
+    origin = read_origin(resource, set())
+    return (origin.service, origin.environment) if origin is not None else ("", "")
+
+
+def _parsed(content: bytes) -> Span | None:
+    try:
+        return Span.FromString(content)
+    except DecodeError:
+        return None
+
+
+def _in_record(content: bytes, service: tuple[str, str], name: str) -> Iterator[Event]:
+    try:
+        record = LogRecord.FromString(content)
+    except DecodeError:
+        return
+    said = by_key(record.attributes)
+    if (record.event_name or text(said.get(_EVENT_NAME), set())) == name:
+        time_ns = record.time_unix_nano or record.observed_time_unix_nano
+        yield Event(said, context_key(record.trace_id, record.span_id), time_ns, service)

@@ -1,0 +1,218 @@
+"""
+Explanations, gathered window by window.
+
+Requests leave what they have; as time passes (`settle`) explanations are read and counted, and a window that closes takes what has
+come since the last one (`taken`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from otel_ml_processor.assess.explanations import FEWEST, Explained, ExplanationReference
+from otel_ml_processor.feedback.explanations import MARK, explanations_in
+from otel_ml_processor.feedback.inbox import MAX_HEARD_BYTES, CountedRows, Heard, counted_rows
+from otel_ml_processor.feedback.keys import NO_KEY, sample_key
+from otel_ml_processor.feedback.predictions import names_of
+from otel_ml_processor.refusal import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from otel_ml_processor.assess.explanations import Attributions
+    from otel_ml_processor.columns import IntArray, StreamKey
+    from otel_ml_processor.decode.inference_spans import InferenceSpans
+    from otel_ml_processor.feedback.explanations import Explanation
+    from otel_ml_processor.signals import Signal
+    from otel_ml_processor.windows.placed import PlacedRows
+    from otel_ml_processor.windows.reference import Reference
+
+__all__ = ["Explaining"]
+
+FIRST: Final = 500
+"""Explanations of a stream that say what is usual, where its profile does not."""
+_TOP: Final = 3
+"""Features that count most: two inputs are near where they are in the same bins of these, and alike where their own are the same."""
+_MAX_INPUTS: Final = 10_000
+"""Inputs, and groups of near ones, that are remembered per stream, the latest ones."""
+
+
+class _Inputs(NamedTuple):
+    rows: CountedRows
+    cells: IntArray
+    """Of the features that count most, shape (n_features, n_rows)."""
+
+
+@dataclass(slots=True)
+class _Stream:
+    reference: ExplanationReference | None
+    near_by: tuple[int, ...]
+    """Positions of the features that decide which inputs are near."""
+    first: list[Attributions] = field(default_factory=list)
+    windows: dict[str, Explained] = field(default_factory=dict)
+    cells: OrderedDict[int, tuple[int, ...]] = field(default_factory=OrderedDict)
+    """Of the latest inputs, by the keys of their predictions."""
+    alike: OrderedDict[tuple[int, ...], frozenset[str]] = field(default_factory=OrderedDict)
+    """What counted most for the last input in each of the latest groups of near ones."""
+
+
+class Explaining:
+    """
+    The explanations of one processor; `hear` and `remember` are safe to use from any thread, all else is for the thread that ticks.
+
+    Memory is at most `MAX_HEARD_BYTES`, and per stream counts of a hundred features per window name and some ten thousand small tuples.
+    """
+
+    def __init__(
+        self,
+        reference_of: Callable[[StreamKey], Reference | None],
+        windows_of: Callable[[StreamKey], Sequence[str]],
+        max_streams: int,
+    ) -> None:
+        self._reference_of = reference_of
+        self._windows_of = windows_of
+        self._max_streams = max_streams
+        self._streams: dict[StreamKey, _Stream] = {}
+        self._lock = threading.Lock()
+        self._heard: list[Heard] = []
+        self._bytes = 0
+        self._inputs: list[_Inputs] = []
+        self._rows_held = 0
+
+    def hear(self, signal: Signal, request: bytes) -> None:
+        """Hold *request* where there may be an explanation in it; where there is no room, it is passed over."""
+        if MARK not in request:
+            return
+        with self._lock:
+            if self._bytes + len(request) <= MAX_HEARD_BYTES:
+                self._heard.append(Heard(signal, request))
+                self._bytes += len(request)
+
+    def remember(self, spans: InferenceSpans, counted: Sequence[PlacedRows]) -> None:
+        """Hold in which bins inputs are, of streams whose predictions are explained."""
+        for placed in counted:
+            stream = self._streams.get(placed.rows.stream)
+            if stream is None or not stream.near_by or placed.reference is None or not len(placed):
+                continue
+            # Rows wait for at most one tick; those beyond are not compared with others.
+            inputs = _Inputs(counted_rows(spans, placed, {}), placed.places[list(stream.near_by)])
+            with self._lock:
+                if self._rows_held < _MAX_INPUTS:
+                    self._inputs.append(inputs)
+                    self._rows_held += len(placed)
+
+    def settle(self) -> None:
+        """Count the explanations that have come, in every window of their stream."""
+        with self._lock:
+            heard, self._heard, self._bytes = self._heard, [], 0
+            inputs, self._inputs, self._rows_held = self._inputs, [], 0
+        for each in inputs:
+            self._keep(each)
+        by_stream: dict[StreamKey, list[Explanation]] = {}
+        for request in heard:
+            for explanation in _read(request):
+                by_stream.setdefault(explanation.stream, []).append(explanation)
+        for key, explanations in by_stream.items():
+            stream = self._stream(key)
+            if stream is not None:
+                self._count(key, stream, explanations)
+
+    def taken(self, key: StreamKey, window: str) -> Explained | None:
+        """Return the explanations since a window of that name last took some, and hold them no more; None while there are fewer than `FEWEST`."""
+        stream = self._streams.get(key)
+        explained = None if stream is None else stream.windows.get(window)
+        if stream is None or explained is None or explained.rows < FEWEST:
+            return None
+        del stream.windows[window]
+        return explained
+
+    def forget(self, key: StreamKey) -> None:
+        """Drop all that is held of a stream; of an unknown one there is nothing to drop."""
+        self._streams.pop(key, None)
+
+    def _stream(self, key: StreamKey) -> _Stream | None:
+        stream = self._streams.get(key)
+        if stream is None and key.model and len(self._streams) < self._max_streams:
+            reference = self._reference_of(key)
+            known = reference.explanations if reference is not None else None
+            usual = ExplanationReference.of(known) if known else None
+            stream = self._streams[key] = _Stream(usual, self._near_by(key, usual))
+        return stream
+
+    def _near_by(self, key: StreamKey, usual: ExplanationReference | None) -> tuple[int, ...]:
+        reference = self._reference_of(key)
+        if usual is None or reference is None:
+            return ()
+        names = reference.feature_names
+        return tuple(names.index(name) for name in usual.top if name in names)[:_TOP]
+
+    def _count(
+        self, key: StreamKey, stream: _Stream, explanations: Sequence[Explanation]
+    ) -> None:
+        attributions = [explanation.attributions for explanation in explanations]
+        if stream.reference is None:
+            stream.first += attributions
+            if len(stream.first) >= FIRST:
+                stream.reference = ExplanationReference.first(stream.first)
+                stream.first = []
+                stream.near_by = self._near_by(key, stream.reference)
+            return
+        agreements = list(_agreements(stream, explanations))
+        for name in self._windows_of(key):
+            explained = stream.windows.get(name)
+            if explained is None:
+                explained = stream.windows[name] = Explained(stream.reference)
+            explained.add(attributions)
+            for share in agreements:
+                explained.agree(share)
+
+    def _keep(self, inputs: _Inputs) -> None:
+        """Remember where each input is, under all keys that lead to it."""
+        stream = self._streams.get(inputs.rows.stream)
+        if stream is None or len(stream.near_by) != len(inputs.cells):
+            return
+        cells = list(zip(*inputs.cells.tolist(), strict=True))
+        for of_rows in names_of(inputs.rows):
+            for key, at in zip(of_rows.tolist(), cells, strict=True):
+                if key != NO_KEY:
+                    _note(stream.cells, key, at)
+
+
+def _agreements(stream: _Stream, explanations: Sequence[Explanation]) -> Iterator[float]:
+    """Yield, for each explanation of an input that is near an earlier one, which share of what counts most is the same."""
+    for explanation in explanations:
+        cells = next((c for k in _ways(explanation) if (c := stream.cells.get(k)) is not None), None)
+        if cells is None:
+            continue
+        said = explanation.attributions
+        top = frozenset(sorted(said, key=lambda name: -abs(said[name]))[:_TOP])
+        before = stream.alike.get(cells)
+        _note(stream.alike, cells, top)
+        if before is not None:
+            yield len(before & top) / max(len(before | top), 1)
+
+
+def _ways(explanation: Explanation) -> Iterator[int]:
+    for key in explanation.keys:
+        if explanation.position is not None:
+            yield sample_key(key, explanation.position)
+        if not explanation.position:
+            yield key
+
+
+def _note[K, V](held: OrderedDict[K, V], key: K, value: V) -> None:
+    """Remember *value* as the latest, and forget the oldest beyond the cap."""
+    held[key] = value
+    held.move_to_end(key)
+    if len(held) > _MAX_INPUTS:
+        held.popitem(last=False)
+
+
+def _read(heard: Heard) -> list[Explanation]:
+    try:
+        return explanations_in(heard.signal, heard.request)
+    except Refusal:
+        return []

@@ -1,0 +1,106 @@
+"""Explanations as they come: events `ml.explanation` in logs, and on the inference's own span."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from otel_ml_conventions import attributes as keys
+from otel_ml_conventions.events import EVENT_ML_EXPLANATION
+from otel_ml_processor.columns import StreamKey
+from otel_ml_processor.decode.attributes import number, text
+from otel_ml_processor.feedback.events import by_key, events_in_logs, events_of_span, spans_with
+from otel_ml_processor.feedback.keys import NO_KEY, id_key
+from otel_ml_processor.signals import Signal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+
+    from otel_ml_processor.assess.explanations import Attributions
+    from otel_ml_processor.decode.decoder import Cause
+    from otel_ml_processor.feedback.events import Event
+
+__all__ = ["MARK", "Explanation", "explanations_in"]
+
+MARK: Final = keys.ML_EXPLANATION_ATTRIBUTIONS.encode()
+"""Bytes that a request without explanations does not have."""
+_MAX_FEATURES: Final = 1000
+"""An explanation of more is not read."""
+
+
+class Explanation(NamedTuple):
+    """
+    What one prediction is attributed to.
+
+    `keys` lead to the prediction, the likeliest first; `position` is that in its batch. `stream` is whose prediction it is; its model
+    is empty where nothing says so.
+    """
+
+    keys: tuple[int, ...]
+    position: int | None
+    stream: StreamKey
+    attributions: Attributions
+
+
+def explanations_in(signal: Signal, request: bytes) -> list[Explanation]:
+    """Return the explanations in an export request of logs or traces; what is none of a few numbers is passed over. MalformedRequest if it is none."""
+    if signal is Signal.LOGS:
+        events = events_in_logs(request, EVENT_ML_EXPLANATION)
+        return [found for event in events for found in _read(event, {})]
+    return [
+        found
+        for span in spans_with(request, MARK)
+        for event in events_of_span(span, EVENT_ML_EXPLANATION)
+        for found in _read(event, by_key(span.span.attributes))
+    ]
+
+
+def _read(event: Event, on_span: Mapping[str, AnyValue]) -> Iterator[Explanation]:
+    """Yield the explanation that *event* is; whose prediction it is may be said *on_span*."""
+    causes: set[Cause] = set()
+    said = {**on_span, **event.said}
+    attributions = _attributions(event.said.get(keys.ML_EXPLANATION_ATTRIBUTIONS))
+    if not attributions:
+        return
+    name = text(said.get(keys.ML_PREDICTION_ID), causes)
+    model = text(said.get(keys.ML_MODEL_NAME), causes) or ""
+    version = text(said.get(keys.ML_MODEL_VERSION), causes) or ""
+    ways = (id_key(name) if name else NO_KEY, event.context)
+    yield Explanation(
+        keys=tuple(dict.fromkeys(key for key in ways if key != NO_KEY)),
+        position=_position(event.said.get(keys.ML_PREDICTION_INDEX)),
+        stream=StreamKey(*event.service, model, version),
+        attributions=attributions,
+    )
+
+
+def _attributions(value: AnyValue | None) -> Attributions:
+    """Return the finite numbers of a map, or of a JSON object as text; nothing where it is neither, or too large."""
+    kind = None if value is None else value.WhichOneof("value")
+    if value is None or kind not in {"kvlist_value", "string_value"}:
+        return {}
+    if kind == "string_value":
+        return _of_json(value.string_value)
+    if len(value.kvlist_value.values) > _MAX_FEATURES:
+        return {}
+    found = {each.key: number(each.value, set()) for each in value.kvlist_value.values}
+    return {name: each for name, each in found.items() if math.isfinite(each)}
+
+
+def _of_json(content: str) -> Attributions:
+    try:
+        found = msgspec.json.decode(content, type=dict[str, float])
+    except msgspec.DecodeError:
+        return {}
+    if len(found) > _MAX_FEATURES:
+        return {}
+    return {name: each for name, each in found.items() if math.isfinite(each)}
+
+
+def _position(value: AnyValue | None) -> int | None:
+    is_said = value is not None and value.WhichOneof("value") == "int_value"
+    return value.int_value if value is not None and is_said and value.int_value >= 0 else None

@@ -1,0 +1,62 @@
+"""Segments as small numbers, so that a prediction which waits for its label remembers them in two bytes each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from otel_ml_processor.assess.segments import OTHER_VALUES, Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from otel_ml_processor.columns import TextColumn
+    from otel_ml_processor.windows.reference import Reference
+
+__all__ = ["SegmentNumbers"]
+
+_UNSAID = -1
+_OTHER = 0
+
+
+class SegmentNumbers:
+    """
+    The values of the attributes *names* of one stream, at most *max_values* of each: those of *reference* first, then as they come.
+
+    A further value is one of the others, which have number 0.
+    """
+
+    __slots__ = ("_max_values", "_numbers", "names")
+
+    def __init__(self, names: Sequence[str], max_values: int, reference: Reference | None) -> None:
+        self.names = tuple(names)
+        self._max_values = max_values
+        known = [reference.segments.get(name, {}) if reference else {} for name in names]
+        self._numbers: list[dict[str, int]] = [{} for _ in names]
+        for position, values in enumerate(known):
+            for value in filter(None, values):
+                self._number(position, value)
+
+    def numbers(self, columns: Mapping[str, TextColumn], n_rows: int) -> NDArray[np.int16]:
+        """Return the number of each row's value under each name, shape (n_rows, n_names); -1 where it says none."""
+        found = np.full((n_rows, len(self.names)), _UNSAID, dtype=np.int16)
+        for position, name in enumerate(self.names):
+            column = columns.get(name)
+            if column is not None and len(column.dictionary):
+                of = [self._number(position, value) for value in column.dictionary]
+                found[:, position] = np.array([*of, _UNSAID], dtype=np.int16)[column.codes]
+        return found
+
+    def segment(self, position: int, number: int) -> Segment:
+        """Return the segment that *number* is of, under the name at *position*."""
+        values = {number: value for value, number in self._numbers[position].items()}
+        return Segment(self.names[position], values.get(number, OTHER_VALUES))
+
+    def _number(self, position: int, value: str) -> int:
+        numbers = self._numbers[position]
+        if value not in numbers and len(numbers) < self._max_values:
+            numbers[value] = len(numbers) + 1
+        return numbers.get(value, _OTHER)

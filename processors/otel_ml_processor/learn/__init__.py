@@ -1,0 +1,1 @@
+"""A profile learned from the inferences of a model that has none."""

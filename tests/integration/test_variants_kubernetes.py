@@ -1,0 +1,148 @@
+"""The collectors and the processor of collector-config/kubernetes, with their own configurations, as processes of this machine."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from otel_ml_processor.profile import write_profile
+from tests.data.state_house import profile
+from tests.faults.hop import OTEL_ML, SAMPLES, Hop, addresses
+from tests.faults.peers import Peer
+from tests.faults.senders import Sender
+from tests.integration.real_servers import answers, eventually, find_tool, running
+from tests.integration.test_collector_config import run
+from tests.integration.test_variants import (
+    WITHIN_S,
+    arrived,
+    counted,
+    flagged,
+    ids,
+    inferences,
+    resources,
+    sent,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.real_servers, pytest.mark.timeout(180)]
+
+FOLDER = Path(__file__).parents[2] / "collector-config" / "kubernetes"
+COLLECTORS = ("gateway", "beside", "sidecar")
+QUIET = {"telemetry": {"metrics": {"level": "none"}, "logs": {"level": "warn"}}}
+
+
+def resource(name: str, kind: str) -> dict[str, Any]:
+    """Return the resource of that *kind* in the file *name*."""
+    every = yaml.safe_load_all((FOLDER / f"{name}.yaml").read_text())
+    (found,) = [one for one in every if one["kind"] == kind]
+    result: dict[str, Any] = found
+    return result
+
+
+def written(folder: Path, name: str) -> Path:
+    """Write the configuration of a collector as the operator hands it over; return the file."""
+    file = folder / f"{name}.yaml"
+    config = resource(name, "OpenTelemetryCollector")["spec"]["config"]
+    file.write_text(yaml.safe_dump(config))
+    return file
+
+
+@pytest.mark.parametrize("name", COLLECTORS)
+def test_a_collector_accepts_its_configuration(tmp_path: Path, name: str) -> None:
+    """Every part that it names is one that the collector has, with options that it knows."""
+    done = run("otelcol", "validate", "--config", str(written(tmp_path, name)))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@contextmanager
+def collecting(folder: Path, name: str, here: dict[str, Any]) -> Iterator[None]:
+    """Run a collector of the cluster until the block ends, with the addresses that it has *here*."""
+    (health,) = addresses(1)
+    moved = folder / f"{name}-here.yaml"
+    here = {**here, "extensions": {"health_check": {"endpoint": health}}, "service": QUIET}
+    moved.write_text(yaml.safe_dump(here))
+    command = [find_tool("otelcol"), "--config", written(folder, name), "--config", moved]
+    ready = partial(answers, f"http://{health}/")
+    with running(command, ready=ready, log=folder / f"{name}.log"):
+        yield
+
+
+@contextmanager
+def processing(hop: Hop, back: str) -> Iterator[Hop]:
+    """Run a processor of the cluster until the block ends, with the addresses and the folder of *hop*."""
+    config = hop.folder / "processor.yaml"
+    config.write_text(resource("processor", "ConfigMap")["data"]["processor.yaml"])
+    here = {
+        "receive.endpoint": hop.grpc,
+        "http.endpoint": hop.page,
+        "emit.endpoint": back,
+        "state.directory": hop.folder / "state",
+        "profiles": "[fraud.json]",
+    }
+    settings = [part for key, value in here.items() for part in ("--set", f"{key}={value}")]
+    write_profile(profile(), hop.folder / "fraud.json")
+    command: list[str | Path] = [OTEL_ML, "processor", "--config", config, *settings]
+    ready = partial(answers, f"http://{hop.page}/readyz")
+    with running(command, ready=ready, log=hop.folder / "log") as hop.process:
+        yield hop
+
+
+def test_from_a_sidecar_by_the_gateway_into_the_store_and_one_of_two_processors(
+    tmp_path: Path,
+) -> None:
+    """400 inferences of eight models: stored once with the name of their pod, counted once, and the odd ones get verdicts, which are stored, too."""
+    grpc_s, http_s, grpc_g, http_g, back = addresses(5)
+    models = [f"model-{n}" for n in range(7)] + ["fraud"]
+    spans = [
+        span
+        for n, model in enumerate(models)
+        for span in inferences(range(50 * n, 50 * n + 50), odd=[357, 377], model=model)
+    ]
+    hops = [Hop(tmp_path / name, None) for name in ("processor-0", "processor-1")]
+    with ExitStack() as stack:
+        store = stack.enter_context(Peer().serving())
+        for hop in hops:
+            stack.enter_context(processing(hop, back))
+        balanced = {"resolver": {"static": {"hostnames": [hop.grpc for hop in hops]}}}
+        gateway = {
+            "receivers": {
+                "otlp": {"protocols": {"grpc": {"endpoint": grpc_g}, "http": {"endpoint": http_g}}},
+                "otlp/otel_ml_return": {"protocols": {"grpc": {"endpoint": back}}},
+            },
+            "exporters": {
+                "otlp/store": {"endpoint": store.endpoint},
+                "otlphttp/metrics": {"endpoint": f"http://{addresses(1)[0]}"},
+                "loadbalancing/otel_ml": balanced,
+            },
+        }
+        sidecar = {
+            "receivers": {
+                "otlp": {"protocols": {"grpc": {"endpoint": grpc_s}, "http": {"endpoint": http_s}}}
+            },
+            "exporters": {"otlp": {"endpoint": grpc_g}},
+        }
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("OTEL_RESOURCE_ATTRIBUTES", "k8s.pod.name=shop-5d7f")
+            stack.enter_context(collecting(tmp_path, "gateway", gateway))
+            stack.enter_context(collecting(tmp_path, "sidecar", sidecar))
+        sender = Sender(grpc_s)
+        stack.callback(sender.close)
+        wanted = sent(sender, spans)
+        verdicts = 2
+        whole = len(wanted) + verdicts
+        assert len(eventually(store.span_ids, lambda found: len(found) >= whole, WITHIN_S)) == whole
+        assert eventually(partial(counted, hops), (400.0).__eq__, WITHIN_S) == 400
+        assert [one for one in store.span_ids() if one in set(wanted)] == wanted
+        by_model = [[hop.total(SAMPLES, f'"{model}"') for hop in hops] for model in models]
+    assert all(sorted(pair) == [0, 50] for pair in by_model)
+    assert ("shop", "shop-5d7f") in resources(store)
+    assert len(flagged(store)) == verdicts
+    assert not flagged(store) & ids(range(400))
+    assert arrived(store, wanted)

@@ -1,0 +1,188 @@
+"""Profiles that there are: shown cell by cell, added up, frozen, logged."""
+
+from __future__ import annotations
+
+import builtins
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from otel_ml_processor.commands.profile import build_profile_from_table, main
+from otel_ml_processor.commands.profile_merge import merged
+from otel_ml_processor.errors import ProfileError
+from otel_ml_processor.profile import Profile, read_profile, sealed, write_profile
+from otel_ml_processor.windows.reference import Reference
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CITIES = ["Oslo", "Bergen", "Narvik"]
+
+
+def table(seed: int, rows: int = 1000) -> dict[str, Any]:
+    """Return rows whose values are few, so that tables of other rows have the same cells."""
+    random = np.random.default_rng(seed)
+    stars = np.concatenate([np.arange(5.0), random.integers(0, 5, rows - 5)])
+    cities = np.array([*CITIES, *random.choice(CITIES, rows - 3, p=[0.6, 0.3, 0.1])])
+    return {"stars": stars, "city": cities, "sure": random.uniform(0.5, 1, rows).round(1)}
+
+
+def profile(seed: int = 1, rows: int = 1000, **said: str) -> Profile:
+    """Return the profile of such a table."""
+    return build_profile_from_table(
+        table(seed, rows), **{"model": "fraud", "confidence": "sure", "created": "2026", **said}
+    )
+
+
+def test_the_sum_of_two_profiles_is_the_profile_of_all_rows() -> None:
+    """Counts, ranges, means of columns and of bins: as if it had been built of both tables at once."""
+    first, second = table(1), table(2, 500)
+    whole = build_profile_from_table(
+        {name: np.concatenate([first[name], second[name]]) for name in first},
+        model="fraud",
+        confidence="sure",
+        created="2026",
+    )
+
+    total = merged(profile(1), profile(2, 500), "2026")
+
+    for one, other in zip(
+        [*total.features, total.confidence], [*whole.features, whole.confidence], strict=True
+    ):
+        assert one is not None
+        assert other is not None
+        assert (one.counts, one.edges, one.categories) == (
+            other.counts,
+            other.edges,
+            other.categories,
+        )
+        assert (one.min, one.max, one.missing) == (other.min, other.max, other.missing)
+        assert one.mean == (other.mean and pytest.approx(other.mean))
+        assert one.bin_means == pytest.approx(other.bin_means)
+    assert total.source.rows == whole.source.rows == 1500
+
+
+def test_merging_does_not_depend_on_the_order() -> None:
+    """The counts of both ways round are the same."""
+    one, other = profile(1), profile(2)
+
+    there, back = merged(one, other, ""), merged(other, one, "")
+
+    assert [f.counts for f in there.features] == [f.counts for f in back.features]
+    assert there.low_confidence in {one.low_confidence, other.low_confidence}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"model": "churn"}, "one is of fraud, the other of churn"),
+        ({"version": "2"}, "one is of fraud, the other of fraud 2"),
+        ({"features": []}, "they differ in the columns city, stars"),
+        ({"confidence": None}, r"they differ in the columns \(confidence\)"),
+    ],
+)
+def test_profiles_of_other_cells_are_not_merged(change: dict[str, Any], said: str) -> None:
+    """The message names what differs."""
+    other = sealed(msgspec.structs.replace(profile(2), **change))
+
+    with pytest.raises(ProfileError, match=said):
+        merged(profile(1), other, "")
+
+
+def test_the_command_writes_the_sum(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of two files and more; of another one it says which file, and writes nothing."""
+    for seed in (1, 2, 3):
+        write_profile(profile(seed), tmp_path / f"{seed}.json")
+    odd = build_profile_from_table({"stars": np.arange(9.0)}, model="fraud")
+    write_profile(odd, tmp_path / "odd.json")
+    files = [str(tmp_path / f"{seed}.json") for seed in (1, 2, 3)]
+
+    assert main(["merge", *files, "-o", str(tmp_path / "all.json")]) == 0
+    assert read_profile(tmp_path / "all.json").source.rows == 3000
+    assert "3,000 rows" in capsys.readouterr().out
+
+    assert (
+        main(["merge", files[0], str(tmp_path / "odd.json"), "-o", str(tmp_path / "no.json")]) == 2
+    )
+    assert f"{tmp_path}/odd.json: expected profiles of the same cells" in capsys.readouterr().err
+    assert not (tmp_path / "no.json").exists()
+
+
+def test_freezing_makes_a_provisional_profile_complete(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In place, with the same counts; of a complete one there is nothing to freeze."""
+    path = tmp_path / "p.json"
+    write_profile(msgspec.structs.replace(profile(), provisional=True), path)
+    assert main(["show", str(path)]) == 0
+    assert "provisional: rows are still being added" in capsys.readouterr().out
+
+    assert main(["freeze", str(path)]) == 0
+    frozen = read_profile(path)
+    assert not frozen.provisional
+    assert frozen.features == profile().features
+
+    assert main(["freeze", str(path)]) == 2
+    assert "expected a provisional profile, found a complete one" in capsys.readouterr().err
+
+
+def test_a_provisional_profile_keeps_its_name_while_it_grows() -> None:
+    """Windows that were counted against it go on; a complete one is named by all that it holds."""
+    small = msgspec.structs.replace(profile(1), provisional=True)
+    large = merged(small, msgspec.structs.replace(profile(2), provisional=True), "")
+
+    assert Reference.of(small).id == Reference.of(large).id
+    assert Reference.of(profile(1)).id != Reference.of(profile(2)).id
+
+
+def test_a_column_is_shown_cell_by_cell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line per cell with its count, its share and a bar that is as long as the share is large."""
+    data = {"stars": np.repeat([1.0, 2.0, 3.0, np.nan], [10, 40, 20, 30]), "city": ["Oslo\n"] * 100}
+    write_profile(build_profile_from_table(data, model="m"), tmp_path / "p.json")
+
+    assert main(["show", str(tmp_path / "p.json"), "--column", "stars"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+
+    assert lines[0] == "stars  numeric, 100 rows"
+    assert [line.split()[:-4] for line in lines[1:4]] == [
+        ["up", "to", "1.5"],
+        ["1.5", "to", "2.5"],
+        ["above", "2.5"],
+    ]
+    assert [line.count("█") for line in lines[1:]] == [10, 40, 20, 30]
+    assert lines[4].split()[:4] == ["(missing)", "30", "30.0", "%"]
+
+    assert main(["show", str(tmp_path / "p.json"), "--column", "city"]) == 0
+    assert "Oslo\\n" in capsys.readouterr().out
+    assert main(["show", str(tmp_path / "p.json"), "--column", "town"]) == 2
+    assert "no column 'town'; known: stars, city" in capsys.readouterr().err
+
+
+def test_without_mlflow_the_message_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For logging and for loading, one line with exit code 2."""
+    real = builtins.__import__
+
+    def without(name: str, *rest: Any, **more: Any) -> Any:
+        if name.partition(".")[0] == "mlflow":
+            raise ImportError(name)
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    write_profile(profile(), tmp_path / "p.json")
+
+    for arguments in (["log", str(tmp_path / "p.json"), "--run-id", "r"], ["show", "models:/m/1"]):
+        assert main(arguments) == 2
+        error = capsys.readouterr().err
+        assert "MLflow is not installed here; install `mlflow-skinny`" in error
+        assert error.count("\n") == 1
+
+
+def test_logging_needs_to_know_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run or a model, and not both."""
+    for where in ([], ["--run-id", "r", "--model", "models:/m/1"]):
+        assert main(["log", str(tmp_path / "p.json"), *where]) == 2
+        assert "--run-id" in capsys.readouterr().err

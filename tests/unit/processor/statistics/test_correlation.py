@@ -1,0 +1,142 @@
+"""Correlations from sums of whole numbers, and whether they have changed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+from otel_ml_processor.statistics.correlation import MIDDLE, PairSums, rank_scores
+
+IntArray = NDArray[np.int64]
+
+
+def sums(n_features: int = 3) -> PairSums:
+    """Return the sums of every pair."""
+    return PairSums(n_features, *np.triu_indices(n_features, k=1))
+
+
+def scores(n: int, seed: int = 1, n_features: int = 3, correlation: float = 0.6) -> IntArray:
+    """Return scores of rows whose features have one *correlation*, shape (n_features, n)."""
+    rng = np.random.default_rng(seed)
+    common = rng.normal(size=n)
+    own = rng.normal(size=(n_features, n))
+    mixed = np.sqrt(correlation) * common + np.sqrt(1 - correlation) * own
+    return np.clip(np.rint(MIDDLE + 4 * mixed), 0, 2 * MIDDLE).astype(np.int64)
+
+
+def test_scores_are_normal_quantiles_of_the_middle_of_the_ranks() -> None:
+    """Four cells of a quarter each: the quantiles at 1/8, 3/8, 5/8 and 7/8, in quarters, around ten."""
+    expected = np.rint(MIDDLE + 4 * stats.norm.ppf([0.125, 0.375, 0.625, 0.875]))
+
+    assert rank_scores(np.array([5, 5, 5, 5])).tolist() == expected.tolist()
+
+
+def test_empty_cells_have_scores_within_the_limits() -> None:
+    """A cell at the end without a row of the reference lies as far out as a score can, and no rows at all say nothing."""
+    assert rank_scores(np.array([0, 4, 4, 0])).tolist() == [0, 7, 13, 20]
+    assert rank_scores(np.array([0, 0])).tolist() == [MIDDLE, MIDDLE]
+
+
+def test_correlations_are_pearsons() -> None:
+    """Of the scores, as numpy has them, from sums alone."""
+    rows = scores(500)
+    upper = np.triu_indices(3, k=1)
+
+    found = sums().correlations(sums().of(rows))
+
+    assert found == pytest.approx(np.corrcoef(rows)[upper])
+
+
+def test_sums_of_parts_are_the_sums_of_the_whole() -> None:
+    """Bit for bit: two processors that count half each know what one would."""
+    rows = scores(500)
+
+    parts = sums().of(rows[:, :123]) + sums().of(rows[:, 123:])
+
+    assert parts.tolist() == sums().of(rows).tolist()
+
+
+def test_of_no_rows_nothing_is_known() -> None:
+    """An empty window, and a feature that does not vary, have no correlation and no alarm."""
+    nothing = sums().of(np.zeros((3, 0), dtype=np.int64))
+    constant = sums().of(np.full((3, 50), 7))
+    block = sums().of(scores(500))
+
+    assert np.isnan(sums().correlations(nothing)).all()
+    assert np.isnan(sums().correlations(constant)).all()
+    assert sums().change(block, constant, np.ones(3)) is None
+
+
+def test_a_constant_feature_leaves_the_other_pairs() -> None:
+    """Of three pairs one is left to be compared, and only that one counts."""
+    reference = scores(5000)
+    current = scores(800, seed=2, correlation=0.1)
+    current[0] = 3
+
+    change = sums().change(sums().of(reference), sums().of(current), np.ones(3))
+
+    assert change is not None
+    assert change.pair == 2
+    z = np.arctanh(change.after) - np.arctanh(change.before)
+    p_value = 2 * stats.norm.sf(abs(z) / np.sqrt(1 / 5000 + 1 / 800))
+    assert change.p_value == pytest.approx(p_value, rel=1e-6)
+    assert change.effect == pytest.approx(z**2 - 1 / 5000 - 1 / 800)
+
+
+def test_the_p_value_counts_all_pairs() -> None:
+    """The most remarkable of three pairs is three times as likely."""
+    reference, current = sums().of(scores(5000)), sums().of(scores(800, seed=2))
+    one = PairSums(3, np.array([0]), np.array([1]))
+    single = one.change(
+        one.of(scores(5000)), one.of(scores(800, seed=2)), np.ones(1)
+    )
+
+    change = sums().change(reference, current, np.array([1.0, 100.0, 100.0]))
+
+    assert single is not None
+    assert change is not None
+    assert change.pair == 0
+    assert change.p_value == pytest.approx(min(1.0, 3 * single.p_value))
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.6, 0.9])
+def test_the_spread_of_normal_scores_is_fishers(correlation: float) -> None:
+    """Fisher's z of normal features has the variance 1 / n, whatever the correlation."""
+    rows = scores(40_000, correlation=correlation)
+
+    assert sums().spreads(sums().of(rows), rows) == pytest.approx(1.0, abs=0.06)
+
+
+def test_the_spread_is_that_of_repeated_samples() -> None:
+    """Of features that are not normal: two classes of rows, one of them all noise. Fisher's z of many samples varies as told."""
+    rng = np.random.default_rng(3)
+
+    def sample(n: int) -> IntArray:
+        rows = scores(n, seed=int(rng.integers(1 << 30)), n_features=2, correlation=0.95)
+        noise = rng.random(n) < 0.3
+        rows[:, noise] = rng.integers(0, 21, size=(2, int(noise.sum())))
+        return rows
+
+    pair = sums(2)
+    found = [np.arctanh(pair.correlations(pair.of(sample(400)))[0]) for _ in range(2000)]
+    large = sample(100_000)
+
+    told = pair.spreads(pair.of(large), large)[0]
+
+    assert told > 1.3  # so that a formula for normal features would fail here
+    assert told == pytest.approx(np.std(found) * np.sqrt(400), rel=0.06)
+
+
+def test_one_row_that_differs_is_no_change_of_duplicates() -> None:
+    """Two columns that are the same but for one row in a thousand do not change their correlation from one window to the next."""
+    rows = np.tile(scores(5000, n_features=1), (2, 1))
+    window = np.tile(scores(1000, seed=2, n_features=1), (2, 1))
+    window[1, 0] = 20 - window[1, 0]
+    pair = sums(2)
+
+    change = pair.change(pair.of(rows), pair.of(window), pair.spreads(pair.of(rows), rows))
+
+    assert change is not None
+    assert change.effect == 0.0
