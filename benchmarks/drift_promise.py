@@ -6,6 +6,8 @@ windows that alarm: without drift any alarm is false; with drift of one feature 
 raw rows of the same distributions, what a tool's default does: scipy's two-sample Kolmogorov-Smirnov test of every column at 5 %.
 
 Then the same where rows are alike, in every calibration mode: ten rows per user, correlated by .8, and windows whose means swing with the season.
+
+Last a stream that swings over the day, its hours compared with the whole reference and with the reference of their own hour.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from otel_ml_processor.assess.drift import FEATURES, assess_drift, family_p_valu
 from otel_ml_processor.assess.self_test import TargetWindows, measured_false_alarm_rate, self_test
 from otel_ml_processor.config import DriftConfig
 from otel_ml_processor.sketches.slots import N_SLOTS
+from otel_ml_processor.windows.seasons import SeasonalReference
 from otel_ml_processor.windows.summary import Comparison
 
 if TYPE_CHECKING:
@@ -321,6 +324,60 @@ def alarm_rate(totals: Sequence[IntArray], live: Sequence[IntArray], how: Calibr
     return alarms / len(live[0])
 
 
+DAYS: Final = 14
+
+
+def print_hours(
+    console: Console, progress: Progress, rng: np.random.Generator, windows: int
+) -> None:
+    """Print what hourly windows keep and find, against the whole reference and against that of their own hour."""
+    table = Table(
+        title=f"{N_FEATURES} features whose means swing by .5 sigma over the day, hours of {ALIKE_ROWS} rows, reference of {DAYS} days",
+        caption=f"promised false alarms: {SETTINGS.false_alarm_rate:.0%} of windows; effect floor {SETTINGS.effect_floor}",
+    )
+    for column in ("compared with", "hours without drift that alarm", "found: .2 sigma of one"):
+        table.add_column(column)
+    reference = [
+        np.stack([hour_counts(rng, DAYS * ALIKE_ROWS, hour) for hour in range(SEASON)])
+        for _ in KEYS
+    ]
+    wholes = [counts.sum(axis=0) for counts in reference]
+    seasonal = SeasonalReference.of("hour_of_day", reference, wholes)
+    places = [slice(i * WIDTH, (i + 1) * WIDTH) for i in range(N_FEATURES)]
+    rates: dict[tuple[str, float], list[bool]] = {}
+    for k in progress.track(range(windows), description="hours"):
+        hour = k % SEASON
+        own = seasonal.mixed(ALIKE_ROWS * (np.arange(SEASON) == hour), places)
+        for shift in (0.0, 0.2):
+            live = [
+                hour_counts(rng, ALIKE_ROWS, hour, shift if i == 0 else 0.0)
+                for i in range(N_FEATURES)
+            ]
+            for name, totals in (("all of it", wholes), ("its own hour", own)):
+                rates.setdefault((name, shift), []).append(alarms(totals, live))
+    for name in ("all of it", "its own hour"):
+        table.add_row(name, *(f"{np.mean(rates[name, shift]):.1%}" for shift in (0.0, 0.2)))
+    console.print(table)
+
+
+WIDTH: Final = N_CELLS + N_SLOTS
+
+
+def hour_counts(rng: np.random.Generator, rows: int, hour: int, shift: float = 0.0) -> IntArray:
+    """Return counts of so many *rows* of one normal feature in an hour of the day, shape (WIDTH,)."""
+    mean = 0.5 * float(np.sin(2 * np.pi * hour / SEASON)) + shift
+    return np.pad(rng.multinomial(rows, Drift("", shift=mean).cell_shares()), (0, N_SLOTS))
+
+
+def alarms(totals: Sequence[IntArray], live: Sequence[IntArray]) -> bool:
+    """Return whether a window alarms in mode `iid`."""
+    window = [
+        Comparison(target, name, ordered=True, reference=total, current=counts)
+        for (target, name), total, counts in zip(KEYS, totals, live, strict=True)
+    ]
+    return family_p_values(window, SETTINGS.effect_floor)[FEATURES] <= SETTINGS.false_alarm_rate
+
+
 def main() -> None:
     """Simulate and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -351,6 +408,7 @@ def main() -> None:
         for tally, detector, rows, drift in progress.track(windows, description="windows"):
             tally.add(detector, rows, drift)
         print_modes(console, progress, rng, arguments)
+        print_hours(console, progress, rng, arguments.live_windows)
     print_table(console, results, arguments.reference_rows)
     print_self_test(console, ours)
 

@@ -1,15 +1,20 @@
 """
 What zero-code instrumentation adds to the start of a program that imports no framework.
 
-Each way starts an interpreter of its own; the peer is an interpreter that imports OpenTelemetry's SDK, which every instrumented
-program does, and beside it stands what importing scikit-learn takes, which an instrumentor that imports its framework pays.
+Each way starts an interpreter of its own, with the bytecode of installed packages at hand. Beside
+what we add stand importing OpenTelemetry's SDK, which every instrumented program does, and importing
+scikit-learn, which an instrumentor that imports its framework pays.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import statistics
 import subprocess
 import sys
+from importlib.metadata import entry_points
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from rich.console import Console
@@ -20,52 +25,84 @@ _SDK: Final = (
     "import opentelemetry.instrumentation.instrumentor, opentelemetry.sdk.trace, "
     "opentelemetry.sdk.metrics, opentelemetry.sdk._logs"
 )
+_LOADER: Final = (
+    "from opentelemetry.instrumentation.auto_instrumentation import _load as loader\n"
+    "distro = loader._load_distro()"
+)
+_SDK_ALONE: Final = "OpenTelemetry's SDK"
+_WITHOUT: Final = "opentelemetry-instrument without us"
+_WITH: Final = "opentelemetry-instrument with us, every framework awaited"
+# What is there before, and what is timed.
 _WAYS: Final = {
-    "OpenTelemetry's SDK": "pass",
-    "otel_ml.instrument(), every framework": "import otel_ml; otel_ml.instrument()",
-    "otel_ml.instrument(['sklearn'])": "import otel_ml; otel_ml.instrument(['sklearn'])",
-    "import sklearn.base": "import sklearn.base",
+    _SDK_ALONE: ("", _SDK),
+    _WITHOUT: (f"{_SDK}\n{_LOADER}", "loader._load_instrumentors(distro)"),
+    _WITH: (f"{_SDK}\n{_LOADER}", "loader._load_instrumentors(distro)"),
+    "otel_ml.instrument(), every framework": (_SDK, "import otel_ml; otel_ml.instrument()"),
+    "otel_ml.instrument(['sklearn'])": (_SDK, "import otel_ml; otel_ml.instrument(['sklearn'])"),
+    "import sklearn.base": (_SDK, "import sklearn.base"),
 }
 _PROGRAM: Final = """
 import time
-{sdk}
+{before}
 begin = time.perf_counter()
-{way}
+{timed}
 print(time.perf_counter() - begin)
 """
-_SDK_PROGRAM: Final = """
-import time
-begin = time.perf_counter()
-{sdk}
-print(time.perf_counter() - begin)
-"""
+_DISABLED: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
+_GROUP: Final = "opentelemetry_instrumentor"
+_OURS: Final = "ml_"
 
 
-def seconds(name: str, way: str, times: int) -> float:
-    """Return the shortest time of *times* interpreters that do *way*."""
-    program = _SDK_PROGRAM if name == next(iter(_WAYS)) else _PROGRAM
-    text = program.format(sdk=_SDK, way=way)
-    found = []
-    for _ in track(range(times), description=name, transient=True):
-        done = subprocess.run(
-            [sys.executable, "-c", text], capture_output=True, text=True, check=True
-        )
-        found.append(float(done.stdout))
-    return min(found)
+def disabled(name: str) -> str:
+    """Return the instrumentors that are not loaded in the way *name*: others', and without us ours."""
+    known = {point.name for point in entry_points(group=_GROUP)}
+    return ",".join(each for each in known if name == _WITHOUT or not each.startswith(_OURS))
+
+
+def seconds(name: str, bytecode: str) -> float:
+    """Return the time of one interpreter that does *name*, with its bytecode kept in *bytecode*."""
+    before, timed = _WAYS[name]
+    environment = {
+        **os.environ,
+        "PYTHONPYCACHEPREFIX": bytecode,
+        "PYTHONDONTWRITEBYTECODE": "",
+        _DISABLED: disabled(name),
+    }
+    program = _PROGRAM.format(before=before, timed=timed)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    return float(done.stdout)
+
+
+def measure(times: int) -> dict[str, float]:
+    """Return the median of so many interpreters per way, in turns; what first ones compile is left out."""
+    with TemporaryDirectory() as bytecode:
+        for name in _WAYS:
+            seconds(name, bytecode)
+        turns = [
+            [seconds(name, bytecode) for name in _WAYS]
+            for _ in track(range(times), description="starting", transient=True)
+        ]
+    return dict(zip(_WAYS, map(statistics.median, zip(*turns, strict=True)), strict=True))
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=10, help="interpreters per way")
-    times = parser.parse_args().times
-    found = {name: seconds(name, way, times) for name, way in _WAYS.items()}
-    sdk = found[next(iter(_WAYS))]
+    found = measure(parser.parse_args().times)
+    rows = {name: took for name, took in found.items() if name not in {_WITHOUT, _WITH}}
+    rows["zero-code: what we add to opentelemetry-instrument"] = found[_WITH] - found[_WITHOUT]
     table = Table(title="what is added to the start of a program")
     for heading in ("what", "ms", "of importing the SDK"):
         table.add_column(heading, justify="left" if heading == "what" else "right")
-    for name, added in found.items():
-        table.add_row(name, f"{1e3 * added:.0f}", f"{added / sdk:.2f}")
+    for name, took in rows.items():
+        table.add_row(name, f"{1e3 * took:.0f}", f"{took / found[_SDK_ALONE]:.2f}")
     Console().print(table)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
-import math
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -34,8 +33,8 @@ over all frameworks together; a version that is older is left alone. `otel_ml.in
 `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=ml_sklearn` switches one off. Another one is [added in one file](../how-to/add-a-framework.md), in a
 distribution of its own too. This page is written from the code by `make generate`.
 
-| name | installed as | from version | calls that become inferences |
-|---|---|---|---|
+| name | installed as | from version | calls that become inferences | calls that become spans of loading |
+|---|---|---|---|---|
 """
 INTRODUCTION = """\
 # Configuration of the processor
@@ -261,7 +260,7 @@ def frameworks() -> list[tuple[str, SupportedFramework]]:
 def frameworks_page() -> str:
     """Return the page of all frameworks."""
     rows = [
-        f"| `{name}` | {_one_of(found.distributions)} | {found.oldest} | {found.calls} |\n"
+        f"| `{name}` | {_one_of(found.distributions)} | {found.oldest} | {found.calls} | {found.loads} |\n"
         for name, found in frameworks()
     ]
     return FRAMEWORKS_INTRODUCTION + "".join(rows)

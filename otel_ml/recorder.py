@@ -169,7 +169,11 @@ class InferenceRecorder:
         try:
             tracer = self._tracer()
             if tracer is not None:
-                facts = {**channel.attributes, ML_CALL_SEQUENCE: number, ML_CALL_STREAM: self._stream}
+                facts = {
+                    **channel.attributes,
+                    ML_CALL_SEQUENCE: number,
+                    ML_CALL_STREAM: self._stream,
+                }
                 if batch_size is not None:
                     facts[ML_BATCH_SIZE] = batch_size
                 span = tracer.start_span(channel.span_name, attributes=facts, links=links)
@@ -187,10 +191,11 @@ class InferenceRecorder:
         self._calls.discard(recording)
         error_type = None if inference.error is None else _error_type(inference.error)
         inputs, outputs, span = inference.inputs, inference.outputs, recording.span
-        try:
-            self._end_span(recording, inference, error_type)
-        except Exception as error:  # noqa: BLE001 - a span processor of the user's may raise anything
-            self.failed("end_span", error)
+        if span is not None or inference.error is not None:
+            try:
+                self._end_span(recording, inference, error_type)
+            except Exception as error:  # noqa: BLE001 - a span processor of the user's may raise anything
+                self.failed("end_span", error)
         try:
             measurement = Measurement(
                 recording.channel,

@@ -213,7 +213,8 @@ class Settings:
         metadata=_told(
             _TRUTH,
             variables.OTEL_INSTRUMENTATION_ML_CAPTURE_NESTED,
-            "Whether the parts of a model (pipeline steps, sub-estimators) get child spans.",
+            "Whether the parts of a model (pipeline steps, sub-estimators) get child spans, and what "
+            "prepares its inputs or reads its answers gets spans.",
         ),
     )
     capture_training: bool = field(

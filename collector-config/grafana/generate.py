@@ -321,6 +321,7 @@ def model() -> Dashboard:
             ("Quality of the inputs", _quality()),
             ("Calls", _calls()),
             ("Environments", _environments()),
+            ("Segments", _segments()),
         ),
         (
             annotation(
@@ -721,6 +722,41 @@ def _environments() -> tuple[Panel, ...]:
                 ),
             ),
             limits=(None, None),
+            custom=STEPS,
+        ),
+    )
+
+
+def _segments() -> tuple[Panel, ...]:
+    segment = "{{ml_segment_name}}={{ml_segment_value}} "
+    windowed = f'{MODEL}, ml_window_name="$window"'
+    return (
+        Panel(
+            "Segments against the rest",
+            "A rate of the segment divided by that of all others; 1 is no difference. Needs segments.attributes.",
+            (
+                Query(
+                    f"ml:segment:disparity{{{windowed}}}",
+                    segment + "{{ml_segment_measure}} " + WHICH,
+                ),
+            ),
+            limits=(0, None),
+            custom=STEPS,
+        ),
+        Panel(
+            "Mean confidence by segment",
+            "Of the probability of the predicted class.",
+            (
+                Query(
+                    worst(
+                        "ml_confidence_mean",
+                        f'{windowed}, ml_segment_name!=""',
+                        f"{STREAM}, ml_segment_name, ml_segment_value",
+                    ),
+                    segment + WHICH,
+                ),
+            ),
+            limits=(0, 1),
             custom=STEPS,
         ),
     )

@@ -716,7 +716,7 @@ ML_FEATURE_NAME: Final = "ml.feature.name"
 """
 Name of the feature.
 
-Conditionally required on 4 metrics if the target is a feature. Required on 7 metrics. Opt-in on
+Conditionally required on 4 metrics if the target is a feature. Required on 8 metrics. Opt-in on
 `ml.feature.staleness`. Opt-in on `ml.validation.failures` only for rules of a profile, and at
 most 256 features of a process. Conditionally required on `ml.drift.detected` if
 `ml.drift.target` is `feature` or the alarm names a single feature. Conditionally required on
@@ -787,7 +787,7 @@ the model.
 
 Required on `ml.verdict`, `ml.evaluation`, `ml.explain`, `ml.inference`, `ml.model.load`,
 `ml.training`, `ml.drift.detected`, `ml.inference.exception`, `ml.internal`,
-`ml.prediction.details`, `ml.training.epoch`, `ml.validation.failure`, `ml.model` and 50
+`ml.prediction.details`, `ml.training.epoch`, `ml.validation.failure`, `ml.model` and 53
 metrics. Conditionally required on `ml.feedback`, `ml.explanation` and `ml.feedback` if the
 model is known where this is said. Conditionally required on `ml.pipeline.step` if the step
 belongs to a model whose name is known. Conditionally required on `ml.feedback.events` if the
@@ -811,7 +811,7 @@ on `ml.evaluation`, `ml.explain`, `ml.inference`, `ml.model.load`, `ml.pipeline.
 `ml.training.epoch`, `ml.validation.failure`, `ml.model` and 11 metrics if the version of the
 model is known. Conditionally required on `ml.feedback`, `ml.explanation` and `ml.feedback` if
 the version of the model is known where this is said. Conditionally required on
-`ml.drift.detected` and 40 metrics if the spans of the stream carry it. Conditionally required
+`ml.drift.detected` and 43 metrics if the spans of the stream carry it. Conditionally required
 on `ml.feedback.events` if the version of the model is known where the feedback is given.
 Conditionally required on `ml.evaluation.result` if the version of the model is known where the
 score is told.
@@ -1232,7 +1232,7 @@ ML_TENANT_NAME: Final = "ml.tenant.name"
 """
 Tenant that the stream belongs to.
 
-Conditionally required on `ml.drift.detected` and 40 metrics if tenants are configured.
+Conditionally required on `ml.drift.detected` and 43 metrics if tenants are configured.
 
 Example: `acme`.
 """
@@ -1244,7 +1244,7 @@ Attribute or feature by which the stream is cut into segments.
 
 Only what the operator has listed; low cardinality.
 
-Conditionally required on `ml.drift.detected` and 39 metrics if it is said of a segment and not
+Conditionally required on `ml.drift.detected` and 42 metrics if it is said of a segment and not
 of the whole stream. Required on `ml.segment.disparity`.
 
 Example: `region`.
@@ -1257,7 +1257,7 @@ Value of `ml.segment.name` that all samples of the segment have.
 
 The most frequent values are segments of their own, all others together are `other`.
 
-Conditionally required on `ml.drift.detected` and 39 metrics if it is said of a segment and not
+Conditionally required on `ml.drift.detected` and 42 metrics if it is said of a segment and not
 of the whole stream. Required on `ml.segment.disparity`.
 
 Example: `emea`.
@@ -1280,7 +1280,7 @@ Name of the window.
 
 The length of a window of time, or `rows` for windows of a number of samples.
 
-Required on `ml.drift.detected` and 26 metrics. Conditionally required on `ml.evaluation.score`
+Required on `ml.drift.detected` and 29 metrics. Conditionally required on `ml.evaluation.score`
 if the score is of a window, which it is on the bases `estimated` and `realized`.
 
 Example: `1h`.
@@ -1463,7 +1463,7 @@ DEPLOYMENT_ENVIRONMENT_NAME: Final = "deployment.environment.name"
 """
 Name of the environment that the service is deployed to.
 
-Conditionally required on `ml.drift.detected` and 40 metrics if the spans of the stream carry
+Conditionally required on `ml.drift.detected` and 43 metrics if the spans of the stream carry
 it.
 
 Example: `production`.
@@ -1533,7 +1533,7 @@ SERVICE_NAME: Final = "service.name"
 """
 Logical name of the service.
 
-Required on `ml.drift.detected` and 40 metrics.
+Required on `ml.drift.detected` and 43 metrics.
 
 Example: `flight-delays`.
 

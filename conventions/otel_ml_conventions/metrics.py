@@ -123,6 +123,17 @@ Gauge, double, unit `{score}`. In Prometheus `ml_evaluation_score`.
 """
 
 
+METRIC_ML_CALIBRATION_TEMPERATURE: Final = "ml.calibration.temperature"
+"""
+Number that the log-odds of confidence are to be divided by to mean what they say.
+
+Above 1 the model is too sure of itself. Measured with labels that came later, of the newest
+cohort that has enough of them.
+
+Gauge, double, unit `{score}`. In Prometheus `ml_calibration_temperature`.
+"""
+
+
 METRIC_ML_CALIBRATION_ERROR: Final = "ml.calibration.error"
 """
 Distance between confidence and outcomes.
@@ -130,6 +141,28 @@ Distance between confidence and outcomes.
 Measured with labels that came later, of the newest cohort that has enough of them.
 
 Gauge, double, unit `{score}`. In Prometheus `ml_calibration_error`.
+"""
+
+
+METRIC_ML_EXPLANATION_IMPORTANCE: Final = "ml.explanation.importance"
+"""
+Mean absolute attribution of the feature in the window.
+
+Of all explanations of the window, in the unit of the explained output; 0 counts where the
+feature was not among those told.
+
+Gauge, double, unit `{attribution}`. In Prometheus `ml_explanation_importance`.
+"""
+
+
+METRIC_ML_EXPLANATION_CONSISTENCY: Final = "ml.explanation.consistency"
+"""
+Share of the features that count most for an input and also count most for a near one.
+
+Near inputs lie in the same bins of the three features that count most for the model. There is
+no point where no explained input was near an earlier one.
+
+Gauge, double, unit `1`. In Prometheus `ml_explanation_consistency_ratio`.
 """
 
 
@@ -759,11 +792,35 @@ DEFINITIONS: Final[Mapping[str, MetricDefinition]] = {
         "double",
         (),
     ),
+    METRIC_ML_CALIBRATION_TEMPERATURE: MetricDefinition(
+        METRIC_ML_CALIBRATION_TEMPERATURE,
+        "gauge",
+        "{score}",
+        "Number that the log-odds of confidence are to be divided by to mean what they say.",
+        "double",
+        (),
+    ),
     METRIC_ML_CALIBRATION_ERROR: MetricDefinition(
         METRIC_ML_CALIBRATION_ERROR,
         "gauge",
         "{score}",
         "Distance between confidence and outcomes.",
+        "double",
+        (),
+    ),
+    METRIC_ML_EXPLANATION_IMPORTANCE: MetricDefinition(
+        METRIC_ML_EXPLANATION_IMPORTANCE,
+        "gauge",
+        "{attribution}",
+        "Mean absolute attribution of the feature in the window.",
+        "double",
+        (),
+    ),
+    METRIC_ML_EXPLANATION_CONSISTENCY: MetricDefinition(
+        METRIC_ML_EXPLANATION_CONSISTENCY,
+        "gauge",
+        "1",
+        "Share of the features that count most for an input and also count most for a near one.",
         "double",
         (),
     ),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from processes import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = [
     "MODEL_NAME",
@@ -76,10 +76,10 @@ def free_addresses() -> Addresses:
         return Addresses(*(f"127.0.0.1:{one.getsockname()[1]}" for one in sockets))
 
 
-def found_servers() -> dict[str, str]:
-    """Return the path of each real server that is built (`make tools`) or on the PATH."""
+def found_servers(names: Sequence[str] = SERVER_NAMES) -> dict[str, str]:
+    """Return the path of each of the real servers *names* that is built (`make tools`) or on the PATH."""
     places = f"{_ROOT / '.tools' / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
-    found = {name: shutil.which(name, path=places) for name in SERVER_NAMES}
+    found = {name: shutil.which(name, path=places) for name in names}
     return {name: path for name, path in found.items() if path is not None}
 
 

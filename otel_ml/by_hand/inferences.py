@@ -37,8 +37,9 @@ def inference(
 
     What an instrumented framework does inside is part of it, as is an `inference` inside. An
     exception that leaves the block is the inference's, and goes on untouched. Values of features
-    leave the process only where the settings say so, as for instrumented frameworks. Nothing here
-    raises because of what it is given; what cannot be told is counted and logged once.
+    leave the process only where the settings say so, as for instrumented frameworks, and inputs and
+    answers are validated alike. Nothing here raises because of what it is given; what cannot be told
+    is counted and logged once.
 
     Args:
         name: Name of the model, of low cardinality.
@@ -55,6 +56,10 @@ def inference(
         seed: Seed of the random numbers that the model draws.
         device: Device that the model runs on, as its framework names it.
         links: Span contexts (or spans) of the requests that this one call serves at once.
+
+    Raises:
+        ValidationError: Where the block begins, if *features* break a rule and the settings ask for
+            such calls to be rejected.
     """
     return Call(
         Identity(name, version, operation, task, framework),

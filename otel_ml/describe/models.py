@@ -31,7 +31,10 @@ class ByIdentity(Generic[_Fact]):
     def get(self, owner: object) -> _Fact | None:
         """Return what was remembered of *owner*, or None."""
         entry = self._entries.get(id(owner))
-        return entry[1] if entry is not None and entry[0]() is owner else None
+        if entry is None:
+            return None
+        reference, fact = entry
+        return fact if reference() is owner else None
 
     def remember(self, owner: object, fact: _Fact) -> None:
         """

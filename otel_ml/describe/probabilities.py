@@ -162,8 +162,7 @@ def describe_confidences(
     matrix = _exponentials(output) if are_logarithms else output
     if not _are_distributions(matrix):
         return None
-    samples = _rows_of(matrix, rows)
-    return {keys.ML_PREDICTION_CONFIDENCES: [min(1.0, max(sample)) for sample in samples]}
+    return {keys.ML_PREDICTION_CONFIDENCES: _confidences(_chosen(matrix, rows))}
 
 
 def _is_matrix(output: Any) -> bool:
@@ -197,23 +196,25 @@ def _several_distributions(
 ) -> Facts | None:
     if not _are_distributions(matrix):
         return None
-    samples = _rows_of(matrix, rows)
+    chosen = _chosen(matrix, rows)
     largest = matrix.max(axis=1)
     facts: dict[str, float | list[float] | list[str]] = {
-        keys.ML_PREDICTION_CONFIDENCES: [min(1.0, max(sample)) for sample in samples],
+        keys.ML_PREDICTION_CONFIDENCES: _confidences(chosen),
         keys.ML_BATCH_CONFIDENCE_MEAN: min(1.0, float(largest.mean())),
         keys.ML_BATCH_CONFIDENCE_MIN: min(1.0, float(largest.min())),
     }
     if labels is not None:
-        facts[keys.ML_PREDICTION_LABELS] = [labels[sample.index(max(sample))] for sample in samples]
+        facts[keys.ML_PREDICTION_LABELS] = [labels[best] for best in chosen.argmax(axis=1).tolist()]
     return facts
 
 
-def _rows_of(matrix: Any, rows: Sequence[int]) -> list[list[float]]:
-    chosen: list[list[float]] = (
-        matrix if len(rows) == len(matrix) else matrix[list(rows)]
-    ).tolist()
-    return chosen
+def _chosen(matrix: Any, rows: Sequence[int]) -> Any:
+    return matrix if len(rows) == len(matrix) else matrix.take(rows, 0)
+
+
+def _confidences(matrix: Any) -> list[float]:
+    confidences: list[float] = matrix.max(axis=1).clip(None, 1.0).tolist()
+    return confidences
 
 
 def probabilities_text(
@@ -230,7 +231,7 @@ def probabilities_text(
     At most the 32 most probable classes of each sample, fewer where *max_bytes* would not hold them.
     *output* is what `describe_probabilities` found to be distributions.
     """
-    samples = _rows_of(_exponentials(output) if are_logarithms else output, rows)
+    samples = _chosen(_exponentials(output) if are_logarithms else output, rows).tolist()
     keys = [dumps(label) for label in labels]
     bytes_per_class = max(map(len, keys)) + _BYTES_PER_PROBABILITY
     at_most = max(1, min(_MAX_CLASSES, max_bytes // (bytes_per_class * len(samples))))

@@ -39,12 +39,14 @@ class SupportedFramework(NamedTuple):
         distributions: What it is installed as, the usual one first; one of them is enough.
         oldest: Oldest version that is supported.
         calls: Which calls become inferences, in words, for the table in the documentation.
+        loads: Which calls become spans of loading a model, likewise; empty where none does.
     """
 
     name: str
     distributions: tuple[str, ...]
     oldest: str
     calls: str
+    loads: str = ""
 
     def installed(self) -> str:
         """Return the distribution that is installed, the usual one if none is."""

@@ -89,7 +89,7 @@ class Loading:
         settings: What may be told.
         read: Gives the subject of a model.
         loaded: Says what a function has loaded.
-        framework: Whose functions they are: all that is known where loading failed.
+        framework: Whose functions they are.
     """
 
     def __init__(
@@ -145,9 +145,7 @@ class Loading:
             loaded = self._loaded(name, args, kwargs, result)
             if loaded is None or (loaded.model is None and error is None):
                 return
-            if error is not None:
-                loaded = loaded._replace(model=None)  # whatever it is now, it is not that model
-            if loaded.model is not None and loaded.source is not None:
+            if error is None and loaded.source is not None:
                 with suppress(TypeError):  # one that cannot be weakly referenced
                     sources.remember(loaded.model, loaded.source)
             trainings.number += 1  # what was read of the object before holds no more
@@ -159,16 +157,15 @@ class Loading:
     def _record(
         self, loaded: Loaded, place: str, times: tuple[int, int], error: BaseException | None
     ) -> None:
-        subject = None if loaded.model is None else self._subject(loaded.model)
-        facts, of_metrics = self._facts(subject, loaded.source, place)
+        subject = None if error is not None else self._subject(loaded.model)
+        facts, of_metrics = self._facts(subject, loaded, place)
         facts |= loaded.facts
         failed = {} if error is None else {keys.ERROR_TYPE: qualified(type(error))}
         began, ended = times
         self._recorder.time_load((ended - began) / _NANOSECONDS, {**of_metrics, **failed})
         if subject is not None:
             self._count(loaded.model, of_metrics)
-        name = facts.get(keys.ML_MODEL_NAME)
-        span = self._recorder.start(f"{_LOAD} {name}" if name else _LOAD, facts, None, began)
+        span = self._recorder.start(f"{_LOAD} {facts[keys.ML_MODEL_NAME]}", facts, None, began)
         if span is None:
             return
         file = loaded.file or loaded.source
@@ -191,13 +188,13 @@ class Loading:
         self._recorder.finish(span, _artifact(file), error, ended_ns)
 
     def _facts(
-        self, subject: Subject | None, source: str | None, place: str
+        self, subject: Subject | None, loaded: Loaded, place: str
     ) -> tuple[dict[str, Any], Mapping[str, Any]]:
         if subject is None:
-            of_metrics: dict[str, Any] = {keys.ML_FRAMEWORK_NAME: self._framework}
-            name = stored_at(source or "").name
-            if name is not None:
-                of_metrics[keys.ML_MODEL_NAME] = name
+            # What is there may be half made: of that only the class is sure.
+            kind = self._framework if loaded.model is None else type(loaded.model).__name__
+            name = stored_at(loaded.source or "").name or kind
+            of_metrics = {keys.ML_FRAMEWORK_NAME: self._framework, keys.ML_MODEL_NAME: name}
             of_call = {keys.ML_OPERATION_NAME: _LOAD, keys.CODE_FUNCTION_NAME: place}
             return {**of_call, **of_metrics}, of_metrics
         channel = self._recorder.channel(subject.model, _LOAD, place)

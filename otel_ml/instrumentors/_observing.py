@@ -437,7 +437,7 @@ def _known(subject: Subject) -> _Known:
 
 def first_argument(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:
     """Return the first argument after the model as a table, by position or else by name."""
-    return read_table(args[0] if args else given_first(args, kwargs))
+    return read_table(given_first(args, kwargs))
 
 
 def argument(function: _Function | None, args: _Args, kwargs: _Kwargs, name: str) -> Any:

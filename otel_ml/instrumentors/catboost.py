@@ -78,6 +78,7 @@ class CatboostInstrumentor(FrameworkInstrumentor):
         oldest="1.2",
         calls="`predict`, `predict_proba`, `predict_log_proba`, `virtual_ensembles_predict`, and "
         "`staged_predict` to its last step, of every model",
+        loads="`load_model`",
     )
     hooks = hooks
 

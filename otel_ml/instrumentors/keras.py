@@ -57,6 +57,7 @@ class KerasInstrumentor(FrameworkInstrumentor):
         oldest="3.0",
         calls="`predict`, `predict_on_batch` and the call itself of every model (eager, not "
         "training)",
+        loads="`keras.models.load_model`, `keras.saving.load_model`",
     )
     hooks = hooks
 

@@ -53,6 +53,7 @@ class LightgbmInstrumentor(FrameworkInstrumentor):
         oldest="3.3",
         calls="`Booster.predict`; `predict`, `predict_proba` and `decision_function` of "
         "`LGBMClassifier`, `LGBMRegressor`, `LGBMRanker` and what extends them",
+        loads="`Booster(model_file=...)`",
     )
     hooks = hooks
 

@@ -56,6 +56,7 @@ class MlflowInstrumentor(FrameworkInstrumentor):
         distributions=("mlflow", "mlflow-skinny"),
         oldest="2.10",
         calls="`PyFuncModel.predict`, `PyFuncModel.predict_stream` (one, until its last chunk)",
+        loads="`mlflow.pyfunc.load_model`",
     )
     hooks = hooks
 

@@ -86,6 +86,7 @@ class OnnxRuntimeInstrumentor(FrameworkInstrumentor):
         ),
         oldest="1.16",
         calls="`run`, `run_async`, `run_with_ort_values`, `run_with_iobinding` of every session",
+        loads="`InferenceSession(...)`",
     )
     hooks = hooks
 

@@ -53,6 +53,7 @@ class SentenceTransformersInstrumentor(FrameworkInstrumentor):
         oldest="3.0",
         calls="`encode`, `encode_query`, `encode_document`, `encode_multi_process` of every "
         "encoder; `predict`, `rank` of `CrossEncoder`",
+        loads="the constructors, of a folder or a name",
     )
     hooks = hooks
 

@@ -37,14 +37,15 @@ _PREDICTS: Final = (
 )
 _TRAINS: Final = ("fit", "partial_fit", "fit_predict", "fit_transform")
 _EVALUATES: Final = ("score",)
-_TRANSFORM: Final = MlOperationNameValues.TRANSFORM.value
-# What a transformer does by itself: before a model is asked, and with its answers.
+# What a transformer does by itself: before a model is asked, and with its answers; and what inside.
 _AROUND: Final = {
     "transform": MlOperationNameValues.PREPROCESS.value,
     "inverse_transform": MlOperationNameValues.POSTPROCESS.value,
 }
+_INSIDE: Final = {**_AROUND, "transform": MlOperationNameValues.TRANSFORM.value}
 # Where pipelines, unions and transformers of columns keep their parts, as (name, part, ...).
 _PARTS: Final = ("steps", "transformer_list", "transformers_")
+_OF_TARGETS: Final = "transformer"  # what a `TransformedTargetRegressor` calls its own
 _ANSWER_OF_METHOD: Final = {
     "predict_proba": Answer.PROBABILITIES,
     "predict_log_proba": Answer.LOGARITHMS,
@@ -74,6 +75,7 @@ class SklearnInstrumentor(FrameworkInstrumentor):
         oldest="1.3",
         calls="`predict`, `predict_proba`, `predict_log_proba`, `decision_function`, "
         "`score_samples` of every estimator",
+        loads="`joblib.load`, `pickle.load`, where an estimator comes of it",
     )
     hooks = hooks
 
@@ -98,7 +100,7 @@ class SklearnInstrumentor(FrameworkInstrumentor):
             if method in _AROUND:
                 if args and is_outermost():
                     return steps.alone(original, _AROUND[method], args, kwargs)
-                return steps.inside(original, _TRANSFORM, args, kwargs)
+                return steps.inside(original, _INSIDE[method], args, kwargs)
             with steps.known(args):
                 return predict(original, method, args, kwargs)
 
@@ -149,10 +151,10 @@ def wrap_methods(coverage: Coverage, owner: type) -> None:
 
 
 def _steps_of(estimator: Any, depth: int = 0) -> dict[int, Step]:
-    """Return the steps of a pipeline, and those of pipelines, unions and column transformers in it."""
+    """Return the steps of a pipeline, and those of the unions, column transformers and pipelines in it."""
     own = _own(estimator)
     held = next((own[place] for place in _PARTS if isinstance(own.get(place), list)), None)
-    found: dict[int, Step] = {}
+    found = {id(own.get(f"{_OF_TARGETS}_")): Step(_OF_TARGETS)}
     if held is None or depth > _DEEPEST:
         return found
     for position, (name, part, *_) in enumerate(held):

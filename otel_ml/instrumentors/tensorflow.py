@@ -55,6 +55,7 @@ class TensorflowInstrumentor(FrameworkInstrumentor):
         ),
         oldest="2.13",
         calls="signatures and functions of a model that `tf.saved_model.load` gave",
+        loads="`tf.saved_model.load`",
     )
     hooks = hooks
 

@@ -63,6 +63,7 @@ class TorchInstrumentor(FrameworkInstrumentor):
         oldest="2.1",
         calls="every call of a `torch.nn.Module`, compiled, scripted, traced, exported or quantised "
         "too, except in training",
+        loads="`torch.load`, `torch.jit.load`, where a module comes of it",
     )
     hooks = hooks
 

@@ -112,6 +112,7 @@ class TransformersInstrumentor(FrameworkInstrumentor):
         oldest="4.40",
         calls="every pipeline (a dataset or generator is one, until it is exhausted); `generate` "
         "as `gen_ai.*`, where opted in",
+        loads="`pipeline`, `from_pretrained` of every model",
     )
     hooks = hooks
 

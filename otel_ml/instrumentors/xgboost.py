@@ -58,6 +58,7 @@ class XgboostInstrumentor(FrameworkInstrumentor):
         oldest="1.7",
         calls="`Booster.predict`, `Booster.inplace_predict`; `predict` and `predict_proba` of "
         "`XGBClassifier`, `XGBRegressor`, `XGBRanker` and what extends them",
+        loads="`load_model`, `Booster(model_file=...)`",
     )
     hooks = hooks
 

@@ -115,6 +115,9 @@ class InferenceColumns:
     segments: Mapping[str, TextColumn] = field(default_factory=dict)
     is_failed: BoolArray | None = None
     """Which rows are of calls that failed; None where none of them did."""
+    calls: IntArray | None = None
+    """Which process made the row's call (64 random bits), and its number among those of the model there, shape (n_rows, 2); 0 and -1 where that
+    is not said, None where no row says it."""
 
     def __len__(self) -> int:
         return len(self.spans)
@@ -135,4 +138,5 @@ class InferenceColumns:
                 for name, column in self.segments.items()
             },
             is_failed=None if self.is_failed is None else self.is_failed[rows],
+            calls=None if self.calls is None else self.calls[rows],
         )

@@ -324,6 +324,8 @@ class PerformanceConfig(Room, frozen=True):
 
     min_labels: Annotated[int, Meta(ge=1)] = 100
     """Labels of a window below which no score is told, >= 1."""
+    baseline: Annotated[float, Meta(gt=0, lt=1)] | None = 0.9
+    """Part of the reference's score below which a realised one is an alarm, in (0, 1); of errors (mae, rmse ...) above its inverse. `null`: none."""
     coverage: Annotated[float, Meta(gt=0, le=1)] = 0.8
     """Share of a window's predictions that must have a label, in (0, 1]; a window that is older than 95 % of labels take needs no more."""
 

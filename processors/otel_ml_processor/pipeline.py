@@ -50,6 +50,7 @@ from otel_ml_processor.windows.placed import place
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from otel_ml_processor.assess.explanations import Explained
     from otel_ml_processor.assess.promise import Promises
     from otel_ml_processor.assess.reading import Change, Reading
     from otel_ml_processor.columns import StreamKey
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.decode.decoder import Decoder
     from otel_ml_processor.emit.confidence_samples import ConfidenceSamples
     from otel_ml_processor.emit.feature_bins import FeatureBins
+    from otel_ml_processor.feedback.explaining import Explaining
     from otel_ml_processor.feedback.joining import Joining
     from otel_ml_processor.learn.learner import Learner
     from otel_ml_processor.pass_through import NextHop
@@ -123,6 +125,7 @@ class Pipeline:
         emit: Emit,
         self_metrics: SelfMetrics,
         joining: Joining | None = None,
+        explaining: Explaining | None = None,
         bins: FeatureBins | None = None,
         confidences: ConfidenceSamples | None = None,
         learner: Learner | None = None,
@@ -138,6 +141,7 @@ class Pipeline:
         self._emit = emit
         self._self_metrics = self_metrics
         self._joining = joining
+        self._explaining = explaining
         self._bins = bins
         self._confidences = confidences
         self._learner = learner
@@ -202,11 +206,12 @@ class Pipeline:
     def tick(self, now_ns: int) -> None:
         """Assess the windows that rows or time have closed, and emit what they say."""
         with self._ticking:
+            self._settle_explanations()
             closed, slid = self._streams.close(now_ns), self._streams.slide(now_ns)
             self._assess(closed)
             self._refresh(slid)
             for stream in self._streams.retired():
-                self.states.forget(stream)
+                self._forget(stream)
                 self._emit.forget(stream)
             self._settle(now_ns)
             self._emit.lag(self._streams.lag_s(now_ns))
@@ -223,18 +228,29 @@ class Pipeline:
             self._assess(self._streams.close(now_ns))
             self._promises = promises
             for stream in changed:
-                self.states.forget(stream)
+                self._forget(stream)
             return changed
 
     def finish(self) -> None:
         """Assess all windows, also those still open: nothing comes any more."""
         with self._ticking:
+            self._settle_explanations()
             self._assess(self._streams.finish())
 
     def join_last(self, now_ns: int) -> None:
         """Join the feedback that is left: no prediction comes any more that it could wait for."""
         with self._ticking:
             self._settle(now_ns, is_last=True)
+
+    def _forget(self, stream: StreamKey) -> None:
+        self.states.forget(stream)
+        if self._explaining is not None:
+            self._explaining.forget(stream)
+
+    def _settle_explanations(self) -> None:
+        if self._explaining is not None:
+            with self._contained("feedback"):
+                self._explaining.settle()
 
     def _settle(self, now_ns: int, *, is_last: bool = False) -> None:
         if self._joining is not None:
@@ -283,6 +299,8 @@ class Pipeline:
         answers = _answers(decoded, requests, response)
         if self._joining is not None:
             self._joining.inbox.hear(Signal.TRACES, decoded.spans.request)
+        if self._explaining is not None:
+            self._explaining.hear(Signal.TRACES, decoded.spans.request)
         self._self_metrics.add(ACCEPTED_SPANS, decoded.n_spans)
         for cause, spans in decoded.undecoded.items():
             self._self_metrics.add(METRIC_ML_PROCESSOR_UNDECODED, spans, cause)
@@ -301,6 +319,8 @@ class Pipeline:
     ) -> None:
         if self._joining is not None:
             self._joining.inbox.remember(decoded.spans, counted, increments)
+        if self._explaining is not None:
+            self._explaining.remember(decoded.spans, counted)
         if self._bins is not None:
             self._bins.add(increments)
         self.patterns.add(counted)
@@ -336,20 +356,26 @@ class Pipeline:
             with self._contained("assess"):
                 self._emit.refresh(self._assessed(window))
 
-    def _assessed(self, window: ClosedWindow) -> Reading:
+    def _assessed(self, window: ClosedWindow, explained: Explained | None = None) -> Reading:
         stream, config = window.stream, self._config_of(window.stream)
         return assess_window(
             window,
             promises=self._promises.of_model(stream.model, stream.version),
             min_rows=config.streams.min_rows,
             drift=config.drift,
+            explained=explained,
         )
+
+    def _explained(self, window: ClosedWindow) -> Explained | None:
+        if self._explaining is None or not window.closed.is_sufficient:
+            return None
+        return self._explaining.taken(window.stream, window.closed.name)
 
     def _config_of(self, stream: StreamKey) -> Config:
         return self._config.of_model(stream.model, stream.version)
 
     def _emit_reading(self, window: ClosedWindow) -> None:
-        reading = self._assessed(window)
+        reading = self._assessed(window, self._explained(window))
         reading = replace(
             self.states.gather(window, reading), patterns=self.patterns.of(window.stream)
         )

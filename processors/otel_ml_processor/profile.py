@@ -306,6 +306,8 @@ class Profile(Part, frozen=True, kw_only=True):
     """All features together; None of fewer than three that vary, or of too many."""
     correlation: CorrelationReference | None = None
     """Pairs of numeric features; None where there is none."""
+    explanations: list[CellReference] = []
+    """What predictions were attributed to, per feature in numeric columns; missing where a feature was not among those told."""
     segments: list[SegmentsReference] = []
     """Parts of the reference, by the attributes that were asked for."""
     calibration: Calibration | None = None
@@ -382,6 +384,8 @@ def read_profile(path: Path) -> Profile:
         _check_hours(profile.slots, _columns(profile), f"{path}: $.slots")
     if profile.pca is not None:
         _check_components(profile.pca, len(profile.features), f"{path}: $.pca")
+    for i, attribution in enumerate(profile.explanations):
+        _check_column(attribution, f"{path}: $.explanations[{i}]")
     if profile.correlation is not None:
         _check_pairs(profile.correlation, profile.features, f"{path}: $.correlation")
     for i, segments in enumerate(profile.segments):

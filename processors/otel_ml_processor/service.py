@@ -38,6 +38,7 @@ from otel_ml_processor.emit.push import Pusher
 from otel_ml_processor.emit.server import HttpServer
 from otel_ml_processor.emit.webhook import Webhook
 from otel_ml_processor.errors import ConfigError, ProfileError
+from otel_ml_processor.feedback.explaining import Explaining
 from otel_ml_processor.feedback.joining import DROPPED_FEEDBACK, Joining
 from otel_ml_processor.forward.forwarding import Forwarding, grpc_client
 from otel_ml_processor.learn.learned_files import LearnedFiles
@@ -97,6 +98,7 @@ class Service:
         self._references = References.of(self._sources.read())
         self._learner = _learner(config, folder, self._references)
         self._promises = self._tested_promises()
+        self._told: set[str] = set()
         self._self_metrics = new_self_metrics()
         self._bins = FeatureBins() if config.emit.feature_bins else None
         self._confidences = ConfidenceSamples(config.streams.max)
@@ -119,6 +121,11 @@ class Service:
         self._outlet = self._make_outlet()
         self._joining = Joining(
             config, self._references.reference, self._outlet, self._count_dropped_feedback
+        )
+        self._explaining = Explaining(
+            self._references.reference,
+            lambda s: [w.name for w in config.of_model(s.model, s.version).windows],
+            config.streams.max,
         )
         self._pipeline = self._make_pipeline()
         self._keeper = self._make_keeper()
@@ -200,6 +207,7 @@ class Service:
 
     def _refer_anew(self, now_ns: int) -> None:
         self._promises = self._tested_promises()
+        self._say_what_is_promised()
         changed = self._pipeline.refer_anew(self._promises, now_ns)
         for stream in changed:
             self._introduce(stream)
@@ -274,6 +282,7 @@ class Service:
         """Pass *request* on; then, and only where it was delivered, keep what it says of predictions for the next tick."""
         response = way.take(request, remaining_s)
         self._joining.inbox.hear(Signal.LOGS, request)
+        self._explaining.hear(Signal.LOGS, request)
         return response
 
     def _next_hop(self, signal: Signal) -> NextHop | None:
@@ -314,6 +323,7 @@ class Service:
             self_metrics=self._self_metrics,
             clock_ns=time.time_ns,
             joining=self._joining,
+            explaining=self._explaining,
             bins=self._bins,
             confidences=self._confidences,
             learner=self._learner,
@@ -351,9 +361,14 @@ class Service:
             )
 
     def _say_what_is_promised(self) -> None:
-        drift = self._config.drift
+        """Say of every profile that is new here what its own windows did, beside what is promised."""
         for profile in self._references.profiles.values():
-            for window, alpha in self._promises.alphas.items():
+            if profile.provisional or profile.id in self._told:
+                continue
+            self._told.add(profile.id)
+            drift = self._config.of_model(profile.model, profile.version).drift
+            alphas = self._promises.of_model(profile.model, profile.version).alphas
+            for window, alpha in alphas.items():
                 for is_broken, text in told(
                     profile, window, alpha, drift.effect_floor, drift.calibration
                 ):
@@ -381,6 +396,7 @@ def make_pipeline(
     self_metrics: SelfMetrics,
     clock_ns: Callable[[], int],
     joining: Joining | None = None,
+    explaining: Explaining | None = None,
     bins: FeatureBins | None = None,
     confidences: ConfidenceSamples | None = None,
     learner: Learner | None = None,
@@ -411,6 +427,7 @@ def make_pipeline(
         emit=emit,
         self_metrics=self_metrics,
         joining=joining,
+        explaining=explaining,
         bins=bins,
         confidences=confidences,
         learner=learner,
@@ -428,7 +445,7 @@ def _learner(config: Config, folder: Path, references: References) -> Learner | 
         return None
     state = config.state.directory
     files = LearnedFiles(None if state is None else folder / state / "learned")
-    return Learner(config.bootstrap, config.drift, references, files)
+    return Learner(config.bootstrap, config.drift, references, files, config.streams.max)
 
 
 def load_references(config: Config, folder: Path) -> References:

@@ -19,7 +19,7 @@ def entries(name: str) -> dict[str, str]:
 
 
 OLDEST = entries("oldest")
-LIGHT = {"catboost", "lightgbm", "sklearn", "xgboost"}
+LIGHT = {"catboost", "lightgbm", "onnxruntime", "sklearn", "xgboost"}
 
 
 @pytest.mark.parametrize("name", sorted(LIGHT))

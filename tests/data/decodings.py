@@ -50,6 +50,7 @@ def _rows(columns: InferenceColumns) -> object:
             for name, column in columns.features.items()
         },
         {name: _texts(column) for name, column in columns.segments.items()},
+        None if columns.calls is None else columns.calls.tolist(),
         [] if columns.is_failed is None else columns.is_failed.tolist(),
     )
 

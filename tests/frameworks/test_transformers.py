@@ -336,6 +336,79 @@ def test_a_pipeline_of_ones_own_is_observed(conforming: Capture, tokens: Any) ->
     assert attributes_of(conforming, lambda: pipeline("bad"))[keys.ML_MODEL_NAME] == "Loud"
 
 
+def around(seen: Capture) -> list[tuple[str, str | None]]:
+    """Return the steps that were told, in their order, each with the span that it is below."""
+    ids = {span.context.span_id: span.name for span in seen.spans if span.context is not None}
+    ordered = sorted(seen.spans, key=lambda span: span.start_time or 0)
+    return [
+        (span.name, None if span.parent is None else ids[span.parent.span_id])
+        for span in ordered
+        if keys.ML_PIPELINE_STEP_NAME in (span.attributes or {})
+    ]
+
+
+def test_what_is_done_around_the_model_is_told_where_asked_for(tokens: Any) -> None:
+    """Before and after, of each text of a list, below the one call, which says whose steps they are."""
+    pipeline = sentiment(tokens)
+    whole = "predict TextClassificationPipeline"
+    steps = [
+        ("preprocess text-classification", whole),
+        ("postprocess text-classification", whole),
+    ]
+    with capture(Settings(capture_nested=True)) as seen:
+        pipeline("a good film")
+        assert around(seen) == steps
+        seen.clear()
+        pipeline(TEXTS)
+        assert around(seen) == steps * 3
+        told = [span.attributes or {} for span in seen.spans if "process" in span.name]
+        assert {each[keys.ML_MODEL_NAME] for each in told} == {"TextClassificationPipeline"}
+        seen.conformance.check()
+
+
+def test_what_is_done_around_the_model_is_silent_by_default(tokens: Any) -> None:
+    """One span, and the functions are the library's own."""
+    own = transformers.TextClassificationPipeline.preprocess
+    pipeline = sentiment(tokens)
+    with capture() as seen:
+        assert transformers.TextClassificationPipeline.preprocess is own
+        pipeline("bad")
+    assert [span.name for span in seen.spans] == ["predict TextClassificationPipeline"]
+
+
+def test_pieces_go_to_the_model_one_by_one(tokens: Any) -> None:
+    """Of a pipeline that cuts its text into pieces on the way, only what comes after is a step."""
+    pipeline = transformers.pipeline("fill-mask", model=masked(), tokenizer=tokens, top_k=2)
+    answers = pipeline("a [MASK] film")
+    chunks = transformers.pipeline("token-classification", model=tagger(), tokenizer=tokens)
+    with capture(Settings(capture_nested=True)) as seen:
+        assert pipeline("a [MASK] film") == answers
+        chunks("a good film")
+        found = [name for name, _ in around(seen)]
+    assert found == [
+        "preprocess fill-mask",
+        "postprocess fill-mask",
+        "postprocess token-classification",
+    ]
+
+
+def masked() -> Any:
+    """Return a model that guesses words that are left out."""
+    return transformers.BertForMaskedLM(classifier(2).config).eval()
+
+
+def tagger() -> Any:
+    """Return a model that gives each word a class."""
+    return transformers.BertForTokenClassification(classifier(2).config).eval()
+
+
+def test_steps_of_what_is_drawn_lazily_are_not_told(tokens: Any) -> None:
+    """Nothing of ours is current while the caller has its turn: a step would have the wrong parent."""
+    with capture(Settings(capture_nested=True)) as seen:
+        assert len(list(sentiment(tokens)(text for text in TEXTS))) == 3
+        assert around(seen) == []
+
+
 def test_threads_do_not_see_each_other(conforming: Capture, tokens: Any) -> None:
     """Four threads that call one pipeline make a span per call."""
     pipeline = sentiment(tokens)

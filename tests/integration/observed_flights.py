@@ -144,12 +144,13 @@ def _quicken(configuration: Path) -> None:
 
 
 def _extended(part: Any, folder: Path) -> Any:
-    """Return *part* of the demo with what the dashboards show beyond it: a state, bins, numbers every second."""
+    """Return *part* of the demo with what the dashboards show beyond it: a state, bins, segments, numbers every second."""
     more = {
         "processor": (
             *("--set", f"state.directory={folder / 'state'}"),
             *("--set", "state.interval=1s"),
             *("--set", "emit.feature_bins=true"),
+            *("--set", "segments.attributes=[origin]"),
         ),
     }
     quick = {"service": {"OTEL_METRIC_EXPORT_INTERVAL": "1000"}}

@@ -16,6 +16,13 @@ pytestmark = pytest.mark.real_servers
 
 CONFIG = Path(__file__).parents[2] / "collector-config"
 FRAGMENT = CONFIG / "otel-ml.yaml"
+BESIDE = {"otel-ml": 4, "otel-ml-gateway": 4, "otel-ml-sidecar": 1}
+"""The fragments that give the processor a copy, with the number of pipelines that each adds."""
+COPIES = pytest.mark.parametrize(
+    "fragment", [CONFIG / f"{name}.yaml" for name in BESIDE], ids=BESIDE
+)
+HOP = {"OTEL_ML_ENDPOINT": "127.0.0.1:14317"}
+STORE = {"OTEL_ML_TRACES_EXPORTER": "otlp/jaeger"}
 APPEND = "--feature-gates=+confmap.enableMergeAppendOption"
 """With it a collector appends lists of later files, instead of replacing them."""
 GATES = pytest.mark.parametrize("gate", [(), (APPEND,)], ids=["lists replaced", "lists appended"])
@@ -63,9 +70,9 @@ def loaded(*files: Path) -> list[str]:
     return [option for file in files for option in ("--config", str(file))]
 
 
-def merged(*arguments: str) -> dict[str, Any]:
+def merged(*arguments: str, **environment: str) -> dict[str, Any]:
     """Return the configuration that a collector makes of its files."""
-    printed = run("otelcol", "print-config", *arguments)
+    printed = run("otelcol", "print-config", *arguments, **environment)
     assert printed.returncode == 0, printed.stderr
     document: dict[str, Any] = yaml.safe_load(printed.stdout)
     return document
@@ -85,37 +92,82 @@ def test_a_file_is_valid_for_its_program(tool: str, arguments: tuple[str, ...]) 
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@COPIES
 @GATES
-def test_the_fragment_is_added_with_one_more_config(existing: Path, gate: tuple[str, ...]) -> None:
+def test_a_fragment_is_added_with_one_more_config(
+    existing: Path, fragment: Path, gate: tuple[str, ...]
+) -> None:
     """Beside a collector's own file it is valid, whether that collector appends lists or replaces them."""
-    done = run("otelcol", "validate", *gate, *loaded(existing, FRAGMENT))
+    done = run("otelcol", "validate", *gate, *loaded(existing, fragment), **HOP)
     assert done.returncode == 0, done.stderr
 
 
+@COPIES
 @GATES
-def test_the_fragment_changes_nothing_that_was_there(existing: Path, gate: tuple[str, ...]) -> None:
+def test_a_fragment_changes_nothing_that_was_there(
+    existing: Path, fragment: Path, gate: tuple[str, ...]
+) -> None:
     """Every receiver, exporter and pipeline of the team's own file is the same afterwards; all that is new bears our name."""
-    before, after = merged(*loaded(existing)), merged(*gate, *loaded(existing, FRAGMENT))
+    before, after = merged(*loaded(existing)), merged(*gate, *loaded(existing, fragment), **HOP)
     for section in ("receivers", "processors", "exporters"):
         assert before[section].items() <= after[section].items()
     pipelines = before["service"]["pipelines"], after["service"]["pipelines"]
     assert pipelines[0].items() <= pipelines[1].items()
     new = set(pipelines[1]) - set(pipelines[0])
-    assert len(new) == 4
+    assert len(new) == BESIDE[fragment.stem]
     assert all("/otel_ml" in name for name in new)
 
 
-def test_it_is_merged_alike_with_and_without_the_gate(existing: Path) -> None:
+@COPIES
+def test_a_copy_is_merged_alike_with_and_without_the_gate(existing: Path, fragment: Path) -> None:
     """Nobody has to know which gates their collector runs with."""
-    files = loaded(existing, FRAGMENT)
+    files = loaded(existing, fragment)
+    assert merged(*files, **HOP) == merged(APPEND, *files, **HOP)
+
+
+@COPIES
+def test_the_copy_is_walled_off_from_the_senders(existing: Path, fragment: Path) -> None:
+    """Behind the shared receiver there is a batch processor first, so that our errors end there."""
+    pipelines = merged(*loaded(existing, fragment), **HOP)["service"]["pipelines"]
+    assert pipelines["traces/otel_ml"]["processors"][0] == "batch/otel_ml"
+    assert pipelines["traces/otel_ml"]["receivers"] == ["otlp"]
+
+
+def test_redaction_is_added_to_the_copy_alone(existing: Path) -> None:
+    """Behind the wall, before the hop; the team's own pipeline is as it was, with and without the gate."""
+    files = loaded(existing, FRAGMENT, CONFIG / "otel-ml-redaction.yaml")
+    before = merged(*loaded(existing))["service"]["pipelines"]
+    after = merged(*files)["service"]["pipelines"]
+    redacting = ["batch/otel_ml", "redaction/otel_ml", "transform/otel_ml_redaction"]
+    assert after["traces/otel_ml"]["processors"] == redacting
+    assert before.items() <= after.items()
     assert merged(*files) == merged(APPEND, *files)
 
 
-def test_the_copy_is_walled_off_from_the_senders(existing: Path) -> None:
-    """Between the shared receiver and our exporter there is a batch processor, so that our errors end there."""
-    pipeline = merged(*loaded(existing, FRAGMENT))["service"]["pipelines"]["traces/otel_ml"]
-    assert pipeline["processors"] == ["batch/otel_ml"]
-    assert pipeline["receivers"] == ["otlp"]
+@pytest.mark.parametrize("name", ["inline", "failover"])
+def test_in_line_only_the_exporters_are_replaced(existing: Path, name: str) -> None:
+    """Receivers and processors of the pipeline stay; its exporter now stands behind the hop. With the gate, as the file warns, the direct way would stay."""
+    files = loaded(existing, CONFIG / f"otel-ml-{name}.yaml")
+    before = merged(*loaded(existing))["service"]["pipelines"]["traces"]
+    after = merged(*files, **STORE)["service"]["pipelines"]
+    appended = merged(APPEND, *files, **STORE)["service"]["pipelines"]["traces"]
+    (ours,) = after["traces"]["exporters"]
+    assert after["traces"] == {**before, "exporters": [ours]}
+    assert "/otel_ml" in ours
+    assert after["traces/otel_ml_return"]["exporters"] == before["exporters"]
+    assert appended["exporters"] == [*before["exporters"], ours]
+
+
+@pytest.mark.parametrize("name", ["inline", "failover"])
+def test_tail_sampling_is_added_behind_the_hop(existing: Path, name: str) -> None:
+    """In what comes back, and nowhere else."""
+    files = existing, CONFIG / f"otel-ml-{name}.yaml", CONFIG / "otel-ml-tail-sampling.yaml"
+    pipelines = merged(*loaded(*files), **STORE)["service"]["pipelines"]
+    assert [
+        name for name, one in pipelines.items() if "tail_sampling/otel_ml" in one["processors"]
+    ] == ["traces/otel_ml_return"]
+    done = run("otelcol", "validate", *loaded(*files), **STORE)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,8 @@ DASHBOARDS = {
 SERIES_PAGE = ROOT / "docs" / "reference" / "series.md"
 OF_MARKS = re.compile(r"\$\.annotations\.list\[\d\]\.(step|titleFormat|textFormat)")
 """What the Prometheus data source adds to an annotation; the types know what all data sources have."""
+OUTPUTS = ("prediction", "confidence", "pca", "correlation")
+"""Parts of a profile that are compared beside the features."""
 CHOSEN = {"model": "late-arrival", "window": "rows"}
 """What a person chooses where there is no "All"."""
 
@@ -68,6 +70,13 @@ QUERIES = [
     for name, dashboard in DASHBOARDS.items()
     for annotation in dashboard["annotations"]["list"]
 ]
+
+
+COMPARISONS = re.findall(
+    r"^```promql\n(.*?)^```$",
+    (ROOT / "docs" / "how-to" / "compare-environments.md").read_text(),
+    re.MULTILINE | re.DOTALL,
+)
 
 
 def test_the_dashboards_are_what_the_generator_writes() -> None:
@@ -171,6 +180,14 @@ def test_every_query_of_every_panel_has_data(observed: Observed, name: str, expr
     asked = chosen(expr, DASHBOARDS[name])
     most = f"max_over_time(count({asked})[5m:1s])"  # marks in time come and go
     assert eventually(lambda: observed.value(most), bool, 20) > 0, asked
+
+
+@pytest.mark.real_servers
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("query", COMPARISONS, ids=lambda query: query.split("{")[0])
+def test_every_comparison_of_the_documentation_has_data(observed: Observed, query: str) -> None:
+    """Who copies a query out of the page gets numbers."""
+    assert eventually(lambda: observed.query(query), bool, 30), query
 
 
 @pytest.mark.real_servers
@@ -306,7 +323,8 @@ def known(observed: Observed) -> dict[str, int]:
         "windows": len(config["windows"]),
         "features": features,
         "bins": sum(len(feature["counts"]) for feature in observed.profile["features"]),
-        "targets": features + 2,
+        "targets": features + sum(bool(observed.profile.get(part)) for part in OUTPUTS),
+        "segments": 4,  # three airports, and `other`
         "scores": len(config["drift"]["scores"]),
         "classes": len(labels),
     }

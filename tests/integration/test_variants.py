@@ -20,7 +20,7 @@ from tests.faults.lines import Line
 from tests.faults.peers import Peer, aborting, taking
 from tests.faults.senders import Sender
 from tests.integration.real_servers import answers, eventually, find_tool, running
-from tests.unit.processor.otlp_requests import inference, request_of
+from tests.unit.processor.otlp_requests import attribute, inference, request_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -326,8 +326,10 @@ def counted_by_model(hop: Hop, models: Sequence[str]) -> dict[str, float]:
 def test_a_sidecar_copies_the_inferences_and_says_which_pod_they_are_of(
     tmp_path: Path,
 ) -> None:
-    """Of 100 traces the store has everything, unchanged; the hop has the inferences, with the pod beside the service's own words."""
+    """Of 100 traces the store has everything; the hop has inferences and feedback, with the pod beside the service's own words."""
     traces = [trace(n, ["fraud"]) for n in range(100)]
+    feedback = Span(trace_id=b"\2" * 16, span_id=b"\2" * 8, name="feedback")
+    feedback.attributes.append(attribute("ml.prediction.id", "order-7"))
     with ExitStack() as stack:
         store, ours = (stack.enter_context(Peer().serving()) for _ in range(2))
         where = {
@@ -335,9 +337,9 @@ def test_a_sidecar_copies_the_inferences_and_says_which_pod_they_are_of(
             "OTEL_RESOURCE_ATTRIBUTES": "k8s.pod.name=shop-5d7f,service.name=sidecar",
         }
         sender = stack.enter_context(collecting(tmp_path, store.endpoint, "-sidecar", **where))
-        wanted = sent(sender, [span for one in traces for span in one])
+        wanted = sent(sender, [feedback, *(span for one in traces for span in one)])
         assert arrived(store, wanted) == wanted
-        copied = sorted(one[1].span_id for one in traces)
+        copied = sorted([feedback.span_id, *(one[1].span_id for one in traces)])
         assert arrived(ours, copied) == copied
     assert resources(ours) == {("shop", "shop-5d7f")}
     assert resources(store) == {("shop", None)}

@@ -107,7 +107,10 @@ def inference_values(draw: st.DrawFn) -> dict[str, object]:
         "ml.prediction.values": st.lists(st.floats(), max_size=3) | values(),
         "ml.verdict.drift": st.just("steady"),
         "ml.verdict": st.just("no verdict"),
-        "ml.call.sequence": st.integers(-(2**63), 2**63 - 1),
+        "ml.call.sequence": st.integers(-(2**63), 2**63 - 1) | st.integers(0, 9) | values(),
+        "ml.call.stream": st.from_regex(r"[0-9a-fA-F]{16}", fullmatch=True)
+        | st.from_regex(r"[0-9a-g ]{15,17}", fullmatch=True)
+        | values(),
         "other.key": values(),
         "region": st.sampled_from(["emea", "", "r" * 300, 7, None, ["emea"], "größe"]),
         "größe": st.sampled_from(["emea", "klein"]) | values(),

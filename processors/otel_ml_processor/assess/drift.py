@@ -71,7 +71,11 @@ MULTIVARIATE: Final = "segments_and_multivariate"
 _WEIGHTS: Final = {FEATURES: 0.5, OUTPUTS: 0.25, MULTIVARIATE: 0.25}
 """Share of the false-alarm rate; families that are absent leave theirs to those present."""
 _MULTIVARIATE_TARGETS: Final = frozenset(
-    {MlDriftTargetValues.MULTIVARIATE, MlDriftTargetValues.CORRELATION}
+    {
+        MlDriftTargetValues.MULTIVARIATE,
+        MlDriftTargetValues.CORRELATION,
+        MlDriftTargetValues.EXPLANATION,
+    }
 )
 
 MISSING: Final = "missing"

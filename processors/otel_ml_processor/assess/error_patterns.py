@@ -75,8 +75,8 @@ class _Counts:
     def add(self, places: IntArray, is_hit: BoolArray) -> None:
         """Count rows whose *places*, shape (k, n_rows), are in range or, where they say nothing, behind it."""
         n_counts = len(self.rows)
-        for counts, chosen in ((self.rows, places), (self.hits, places[:, is_hit])):
-            counts += np.bincount(chosen.ravel(), minlength=n_counts + 1)[:n_counts]
+        self.rows += np.bincount(places.ravel(), minlength=n_counts + 1)[:n_counts]
+        self.hits += np.bincount(places[:, is_hit].ravel(), minlength=n_counts + 1)[:n_counts]
         self.all_rows += len(is_hit)
         self.all_hits += int(is_hit.sum())
         while self.all_rows > _REMEMBERED:

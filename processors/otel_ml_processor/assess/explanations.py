@@ -38,7 +38,7 @@ Attributions = dict[str, float]
 
 FEWEST: Final = 50
 """Explanations of a window that are tested; fewer wait for the next one."""
-MAX_FEATURES: Final = 100
+MAX_FEATURES: Final = 30
 """Those told most often; what is attributed to others is not looked at."""
 _NOBODY: Final = StreamKey("", "", "", "")
 
@@ -91,7 +91,7 @@ class ExplanationReference:
 class Explained:
     """Explanations of one window of one stream, as counts and sums of a size that their number does not change."""
 
-    __slots__ = ("_agreement", "_near", "_reference", "_sums", "_summary")
+    __slots__ = ("_agreement", "_near", "_reference", "_summary", "_sums")
 
     def __init__(self, reference: ExplanationReference) -> None:
         self._reference = reference
@@ -175,9 +175,7 @@ def columns_of(
     explanations: Sequence[Attributions], names: Collection[str]
 ) -> dict[str, ValueColumn]:
     """Return the attributions of each of *names*; missing where they were not told."""
-    return {
-        name: _column(np.array([e.get(name, np.nan) for e in explanations])) for name in names
-    }
+    return {name: _column(np.array([e.get(name, np.nan) for e in explanations])) for name in names}
 
 
 def _column(numbers: FloatArray) -> ValueColumn:

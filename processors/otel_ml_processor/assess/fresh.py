@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from otel_ml_conventions.attributes import MlDriftStateValues
+from otel_ml_conventions.attributes import MlDriftStateValues, MlDriftTargetValues
 
 if TYPE_CHECKING:
     from otel_ml_processor.assess.reading import Reading, TargetReading
 
 __all__ = ["refreshed"]
+
+
+_NOT_SLIDING: Final = frozenset({MlDriftTargetValues.EXPLANATION})
+"""What is gathered from one decision to the next, and told with it."""
 
 
 def refreshed(decided: Reading | None, slid: Reading) -> Reading:
@@ -29,11 +33,12 @@ def refreshed(decided: Reading | None, slid: Reading) -> Reading:
         decided,
         window=slid.window,
         rows=slid.rows,
-        targets=of_slid,
+        targets=of_slid + tuple(t for t in decided.targets if t.target in _NOT_SLIDING),
         confidence=slid.confidence,
         by_class=slid.by_class,
         labels=slid.labels,
         estimated=slid.estimated,
+        received=slid.received,
     )
 
 

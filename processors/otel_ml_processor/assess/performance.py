@@ -22,6 +22,8 @@ from otel_ml_processor.statistics.estimated_performance import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from otel_ml_processor.assess.calibration_drift import CalibrationDrift
+    from otel_ml_processor.assess.label_alarms import LabelAlarm
     from otel_ml_processor.assess.reading import WindowSpan
     from otel_ml_processor.assess.segment_performance import SegmentPerformance
     from otel_ml_processor.columns import StreamKey
@@ -58,7 +60,11 @@ class PerformanceReading:
     estimated: Mapping[str, float] = field(default_factory=dict)
     temperature: float = math.nan
     """What the log-odds of confidences are to be divided by to mean what they say; NaN where that is not known."""
+    calibration_drift: CalibrationDrift | None = None
+    """None where the reference does not say what scores meant."""
     segments: tuple[SegmentPerformance, ...] = ()
+    alarms: tuple[LabelAlarm, ...] = ()
+    """What of all this is an alarm."""
 
     @property
     def gaps(self) -> dict[str, float]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from otel_ml_processor.assess.error_patterns import Pattern
+    from otel_ml_processor.assess.explanations import ExplanationReading
     from otel_ml_processor.assess.recent_windows import ChangeMoment
     from otel_ml_processor.assess.segments import Gap, SegmentReading
     from otel_ml_processor.columns import StreamKey
@@ -155,8 +156,12 @@ class Reading:
     windows_between_alarms: float = 0.0
     estimated: Mapping[str, float] = field(default_factory=dict)
     """By name of the score, how good the predictions are expected to be; nothing where no reference says what scores mean."""
+    received: float | None = None
+    """Share of the calls that came, in (0, 1], as the gaps between their numbers tell; None where calls do not say theirs."""
     by_class: Mapping[str, ConfidenceReading] = field(default_factory=dict)
     """Confidence by predicted class, where there are few; the most frequent first."""
+    explanations: ExplanationReading | None = None
+    """What predictions are attributed to; None while too few have been explained."""
     segments: tuple[SegmentReading, ...] = ()
     """Parts of the window, by the attributes that are configured."""
     patterns: tuple[Pattern, ...] = ()

@@ -56,8 +56,8 @@ def judge(placed: PlacedRows, drift: MlDriftStateValues | None, bands: Confidenc
     Return what the spans of *placed* are told.
 
     Of a batch, the lowest confidence and the flags of all rows. Flags are `low_confidence`, `invalid_output` (a confidence or value
-    that no model should give), `ood` (the features together lie off the reference), and per feature `missing:` (only where the reference never had one missing), `unseen:` and
-    `out_of_range:`; at most 16. *drift* is the stream's last reading, None before the first.
+    that no model should give), `ood` (the features together lie off the reference), and per feature `missing:` and `unseen:` (only where the reference had none) and
+    `out_of_range:`; at most 16. While the reference is provisional nothing is told of features. *drift* is the stream's last reading, None before the first.
     """
     first_rows = np.flatnonzero(np.diff(placed.rows.spans, prepend=-1))
     spans = placed.rows.spans[first_rows]
@@ -135,7 +135,9 @@ def _flags_of_reference(reference: Reference | None) -> tuple[tuple[str, ...], I
     if reference is None:
         return tuple(names), np.zeros(1, dtype=np.int64)
     flag_at = np.zeros(reference.n_counts + 1, dtype=np.int64)
-    for target, block in zip(reference.targets, reference.places, strict=True):
+    # Of a reference that still grows nobody knows yet what is odd.
+    targets = () if reference.is_provisional else reference.targets
+    for target, block in zip(targets, reference.places, strict=False):
         if target.target is MlDriftTargetValues.MULTIVARIATE:
             flag_at[block.start + target.cells.n_cells - 1] = names.index(OOD)
         if target.target is MlDriftTargetValues.FEATURE:
@@ -146,7 +148,9 @@ def _flags_of_reference(reference: Reference | None) -> tuple[tuple[str, ...], I
 
 
 def _flags_of_feature(feature: TargetReference) -> list[tuple[str, tuple[Slot, ...]]]:
-    flags = [("unseen", (Slot.UNSEEN,)), ("out_of_range", (Slot.BELOW_RANGE, Slot.ABOVE_RANGE))]
+    flags = [("out_of_range", (Slot.BELOW_RANGE, Slot.ABOVE_RANGE))]
+    if not feature.counts[feature.cells.n_cells + Slot.UNSEEN]:
+        flags.insert(0, ("unseen", (Slot.UNSEEN,)))
     if not feature.counts[feature.cells.n_cells + Slot.MISSING]:
         flags.insert(0, ("missing", (Slot.MISSING,)))
     return flags

@@ -43,11 +43,11 @@ def segment_performances(
     """
     Return the reading of each segment with at least *min_labels* labels, in the order of names and values.
 
-    All tests of a change since *reference* share a quarter of *alpha*, that of their window (Holm).
+    All tests of a change since *reference* share *alpha* (Holm).
     """
     told = sorted(segment for segment, o in by_segment.items() if o.labelled >= min_labels)
     gaps = [_gap(segment, by_segment, reference, min_labels) for segment in told]
-    adjusted = iter(adjusted_gaps([gap for gap in gaps if gap is not None], alpha / 4))
+    adjusted = iter(adjusted_gaps([gap for gap in gaps if gap is not None], alpha))
     return tuple(
         SegmentPerformance(
             segment=segment,

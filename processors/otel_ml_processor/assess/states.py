@@ -56,6 +56,7 @@ _SHARES: Final = {
 _CALLED: Final = {
     MlDriftTargetValues.MULTIVARIATE: "features together",
     MlDriftTargetValues.CORRELATION: "correlation of features",
+    MlDriftTargetValues.EXPLANATION: "attribution to features",
 }
 """Targets whose name on the wire is no noun."""
 
@@ -144,7 +145,8 @@ class DriftStates:
         evidence = memory.evidence.add(
             [
                 Observed(comparison, target.state is not insufficient, target.inflation)
-                for comparison, target in zip(counts.comparisons(), reading.targets, strict=True)
+                # Behind them come explanations, of which no evidence is gathered.
+                for comparison, target in zip(counts.comparisons(), reading.targets, strict=False)
             ]
         )
         targets = (replace(t, evidence=evidence.get(_key(t))) for t in reading.targets)
@@ -372,13 +374,13 @@ def _promise_of_evidence(reading: Reading) -> str:
 
 def _subject(targets: Sequence[TargetReading]) -> str:
     inputs = sum(target.target is MlDriftTargetValues.FEATURE for target in targets)
-    outputs = [
+    outputs = dict.fromkeys(
         f"the {_CALLED.get(t.target, t.target.value)}"
         for t in targets
         if t.target is not MlDriftTargetValues.FEATURE
-    ]
+    )
     counted = [f"{inputs} input{'s' if inputs > 1 else ''}"] if inputs else []
-    return " and ".join(counted + outputs)
+    return " and ".join([*counted, *outputs])
 
 
 def _verb(change: Change) -> str:
@@ -399,9 +401,15 @@ def _list(targets: Sequence[TargetReading]) -> str:
 
 def _joined(targets: Sequence[TargetReading], told: Callable[[TargetReading], str]) -> str:
     """Return the first of *targets*, each with what is *told* of it, and how many more there are."""
-    named = ", ".join(f"{t.name or t.target.value} ({told(t)})" for t in targets[:_NAMED])
+    named = ", ".join(f"{_named(t)} ({told(t)})" for t in targets[:_NAMED])
     rest = len(targets) - _NAMED
     return f"{named}, and {rest} more" if rest > 0 else named
+
+
+def _named(target: TargetReading) -> str:
+    if target.target is MlDriftTargetValues.EXPLANATION:
+        return f"attribution to {target.name}"
+    return target.name or target.target.value
 
 
 def _size(target: TargetReading) -> str:

@@ -14,15 +14,18 @@ from otel_ml_processor.assess.drift import (
     family_alphas,
     family_of,
 )
+from otel_ml_processor.assess.explanations import assess_explanations
 from otel_ml_processor.assess.performance import estimated_scores
 from otel_ml_processor.assess.reading import Reading, WindowSpan
 from otel_ml_processor.assess.segments import assess_segments
+from otel_ml_processor.assess.weighted import weighted
 from otel_ml_processor.windows.divided import BY_CLASS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from otel_ml_processor.assess.calibration import Calibrated
+    from otel_ml_processor.assess.explanations import Explained
     from otel_ml_processor.assess.promise import Promises
     from otel_ml_processor.assess.reading import TargetReading
     from otel_ml_processor.assess.segments import SegmentReading
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["assess_window"]
 
+_SHARE_OF_EXPLANATIONS: Final = 0.125
+"""The part of alpha for what explanations are tested by, where there are any."""
 _WORST_FIRST: Final = (
     MlDriftStateValues.DRIFTING,
     MlDriftStateValues.WARNING,
@@ -42,10 +47,15 @@ _WORST_FIRST: Final = (
 
 
 def assess_window(
-    window: ClosedWindow, *, promises: Promises, min_rows: int, drift: DriftConfig
+    window: ClosedWindow,
+    *,
+    promises: Promises,
+    min_rows: int,
+    drift: DriftConfig,
+    explained: Explained | None = None,
 ) -> Reading:
     """
-    Return what *window* says, tested at its promised false-alarm rate.
+    Return what *window*, of whose predictions some were *explained*, says, tested at its promised false-alarm rate.
 
     A window that is not sufficient is not tested: its targets are left out and its state is `insufficient`. Without a reference there
     is nothing to compare with, and its state is `steady`.
@@ -55,7 +65,8 @@ def assess_window(
     reference_id = reference.id if reference else ""
     families = {family_of(target) for target, _ in reference.keys} if reference else set()
     of_segments = alpha * _share_of_segments(closed.summary, families)
-    alpha_of_rest = alpha - of_segments
+    of_explanations = alpha * _SHARE_OF_EXPLANATIONS if explained is not None else 0.0
+    alpha_of_rest = alpha - of_segments - of_explanations
     family_rates = family_alphas(families, alpha_of_rest) if families else {}
     calibrated = (
         promises.calibration(reference_id).calibrated(
@@ -68,6 +79,13 @@ def assess_window(
     segments: tuple[SegmentReading, ...] = ()
     if closed.is_sufficient:
         targets = _targets(closed, alpha_of_rest, min_rows, drift, calibrated)
+        if explained is not None:
+            targets += assess_explanations(
+                explained,
+                alpha=of_explanations,
+                effect_floor=drift.effect_floor,
+                scores=drift.scores,
+            )
         segments = assess_segments(closed.summary, alpha=of_segments, min_rows=min_rows)
     if reference is not None and reference.is_provisional:
         # What it is compared with is not complete yet: the numbers are told, and nothing is concluded from them.
@@ -85,7 +103,8 @@ def assess_window(
         if closed.is_sufficient
         else MlDriftStateValues.INSUFFICIENT,
         targets=targets,
-        confidence=assess_confidence(closed.summary.scores),
+        confidence=weighted(assess_confidence(closed.summary.scores), closed.summary.calls),
+        received=closed.summary.calls.received(),
         labels=closed.summary.labels.counts(),
         estimated=estimated_scores(closed.summary) if closed.is_sufficient else {},
         reference_id=reference_id,
@@ -94,6 +113,7 @@ def assess_window(
         mode=calibrated.mode,
         by_class=assess_by_class(division) if division is not None else {},
         segments=segments,
+        explanations=explained.reading if explained is not None else None,
     )
 
 

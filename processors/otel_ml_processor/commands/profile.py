@@ -28,6 +28,7 @@ from otel_ml_processor.commands.table_arguments import (
     roles_of,
 )
 from otel_ml_processor.commands.table_columns import FeatureColumns, times_ns_of
+from otel_ml_processor.commands.table_explanations import explanation_columns
 from otel_ml_processor.commands.table_of_otlp import CONFIDENCE as CONFIDENCE_COLUMN
 from otel_ml_processor.commands.table_of_otlp import PREDICTION as PREDICTION_COLUMN
 from otel_ml_processor.commands.table_of_otlp import TARGET as TARGET_COLUMN
@@ -106,6 +107,7 @@ def build_profile_from_table(
     uri: str = "",
     created: str | None = None,
     validation: object = None,
+    explanations: object = None,
 ) -> Profile:
     """
     Return the sealed profile of a data frame: what `otel-ml profile build` makes of a file.
@@ -131,6 +133,7 @@ def build_profile_from_table(
         created: When, in ISO 8601; by default now.
         validation: A further table, of rows that the model was not trained on: what the model says is taken from these alone. A warning is
             logged where the rows that it is taken from look like training rows.
+        explanations: A table of attributions, a row per prediction and a column per feature: what is usual of explanations.
 
     Raises:
         TableError: If a column is missing, has no values or the wrong type, a score is no probability, or roles do not fit.
@@ -157,10 +160,18 @@ def build_profile_from_table(
     whose = {"model": model, "version": version, "created": created or _now()}
     on_step = _pass_over
     profile = _built(rows, roles, window, slots, on_step, source=source, **whose)
+    if explanations is not None:
+        profile = _explained(profile, as_table(explanations))
     warning = training_warning(profile)
     if warning:
         _LOGGER.warning("%s", warning)
     return profile
+
+
+def _explained(profile: Profile, attributions: pa.Table) -> Profile:
+    return sealed(
+        msgspec.structs.replace(profile, explanations=explanation_columns(attributions))
+    )
 
 
 def _pass_over(_step: str) -> None:
@@ -277,6 +288,8 @@ def _build(arguments: argparse.Namespace) -> str:
         else:
             table, roles = _read_tables(arguments, roles)
         profile = _built_from_file(arguments, table, roles, steps)
+        if arguments.explanations:
+            profile = _explained_by_files(profile, arguments.explanations)
     try:
         write_profile(profile, output)
     except OSError as error:
@@ -285,6 +298,13 @@ def _build(arguments: argparse.Namespace) -> str:
     warning = training_warning(profile)
     said = f"warning: {warning}\n" if warning else ""
     return f"{output}: {output.stat().st_size:,} bytes\n{text}{said}"
+
+
+def _explained_by_files(profile: Profile, paths: Sequence[Path]) -> Profile:
+    try:
+        return _explained(profile, read_tables(paths))
+    except TableError as error:
+        raise TableError(f"{', '.join(map(str, paths))}: {error}") from None
 
 
 def _check_inputs(arguments: argparse.Namespace) -> None:
@@ -393,6 +413,14 @@ def _add_build(build: argparse.ArgumentParser) -> None:
         default=[],
         metavar="COL",
         help="keep the reference of each value too, as inferences say it under that name; may be repeated",
+    )
+    add(
+        "--explanations",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="TABLE",
+        help="attributions, a row per prediction and a column per feature: what is usual of explanations",
     )
     add("--window", type=_window, metavar="day|hour|N", help="window of the self-tests")
     add(

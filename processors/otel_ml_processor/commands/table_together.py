@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AssignedPairs", "with_components", "with_pairs"]
 
+
 @dataclass(frozen=True, slots=True, eq=False)
 class AssignedPairs:
     """The pairs of the reference, and the cell of every row for each of their features (-1: none), each of shape (n_rows,)."""

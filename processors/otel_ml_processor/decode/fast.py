@@ -19,6 +19,7 @@ from otel_ml_conventions.attributes import ML_INPUT_FEATURES, ML_MODEL_NAME, ML_
 from otel_ml_processor.columns import InferenceColumns, Kind, StreamKey, TextColumn, ValueColumn
 from otel_ml_processor.decode.attributes import MAX_ROWS
 from otel_ml_processor.decode.decoder import Cause, Decoded
+from otel_ml_processor.decode.fast_calls import scan_calls
 from otel_ml_processor.decode.fast_json import read_objects
 from otel_ml_processor.decode.fast_scan import TAIL, State, scan_framing, scan_spans
 from otel_ml_processor.decode.fast_segments import scan_failures, scan_segments
@@ -169,6 +170,7 @@ class _Request(NamedTuple):
     group_of: IntArray
     """Shape (n_spans,), positions in `groups`."""
     is_failed: NDArray[np.bool_]
+    calls: IntArray
 
     @classmethod
     def of(cls, content: bytes, data: np.ndarray, messages: IntArray, spans: IntArray) -> _Request:
@@ -180,7 +182,9 @@ class _Request(NamedTuple):
         groups, group_of = np.unique(messages[spans[:, 3], 3], return_inverse=True)
         is_failed = np.empty(len(spans), np.bool_)
         scan_failures(data, spans, scanned.states, is_failed)
-        return cls(content, data, messages, spans, scanned, groups, group_of, is_failed)
+        calls = np.empty((len(spans), 2), np.int64)
+        scan_calls(data, spans, scanned.states, calls)
+        return cls(content, data, messages, spans, scanned, groups, group_of, is_failed, calls)
 
     def resources(self) -> tuple[bytes, ...]:
         """Return the resource of each group."""
@@ -402,7 +406,7 @@ def _columns(
     ordinals: IntArray,
 ) -> InferenceColumns:
     scanned, rows = request.scanned, content.rows
-    is_failed = request.is_failed[rows]
+    is_failed, calls = request.is_failed[rows], request.calls[rows]
     confidences, entropies, margins, values = scanned.numbers[rows].view(np.float64).T
     return InferenceColumns(
         stream=stream,
@@ -422,6 +426,7 @@ def _columns(
             for index, name in enumerate(segments.names)
         },
         is_failed=is_failed if is_failed.any() else None,
+        calls=calls if (calls[:, 1] >= 0).any() else None,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from otel_ml_processor.columns import InferenceColumns, TextColumn, ValueColumn
+from otel_ml_processor.decode.calls import NO_CALL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,7 @@ def joined(parts: Sequence[InferenceColumns]) -> InferenceColumns:
             for name in parts[0].segments
         },
         is_failed=_flags(parts, order),
+        calls=_calls(parts, order),
     )
 
 
@@ -56,6 +58,13 @@ def _flags(parts: Sequence[InferenceColumns], order: IntArray) -> BoolArray | No
     if all(part.is_failed is None for part in parts):
         return None
     said = [np.zeros(len(p), bool) if p.is_failed is None else p.is_failed for p in parts]
+    return np.concatenate(said)[order]
+
+
+def _calls(parts: Sequence[InferenceColumns], order: IntArray) -> IntArray | None:
+    if all(part.calls is None for part in parts):
+        return None
+    said = [np.tile(NO_CALL, (len(p), 1)) if p.calls is None else p.calls for p in parts]
     return np.concatenate(said)[order]
 
 

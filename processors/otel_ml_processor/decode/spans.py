@@ -25,6 +25,7 @@ from otel_ml_conventions.attributes import (
 )
 from otel_ml_processor.columns import InferenceColumns, StreamKey
 from otel_ml_processor.decode.attributes import text
+from otel_ml_processor.decode.calls import CALL_KEYS, NO_CALL, call_of
 from otel_ml_processor.decode.decoder import Cause, Decoded
 from otel_ml_processor.decode.inference_spans import InferenceSpans
 from otel_ml_processor.decode.samples import SAMPLE_KEYS, Sample, read_samples
@@ -69,7 +70,7 @@ INFERENCES: Final = frozenset(
 )
 _MODEL_NAME: Final = ML_MODEL_NAME.encode()
 VERDICT_PREFIX: Final = "ml.verdict."
-_READ: Final = SAMPLE_KEYS | {ML_MODEL_NAME, ML_MODEL_VERSION, ML_OPERATION_NAME}
+_READ: Final = SAMPLE_KEYS | CALL_KEYS | {ML_MODEL_NAME, ML_MODEL_VERSION, ML_OPERATION_NAME}
 _ORIGIN: Final = frozenset({SERVICE_NAME, DEPLOYMENT_ENVIRONMENT_NAME})
 _LATEST_NS: Final = (1 << 63) - 1
 _TRACE_ID_BYTES: Final = 16
@@ -130,6 +131,7 @@ class StreamRows:
     """The rows of one stream, as they arrive."""
 
     __slots__ = (
+        "calls",
         "end_times_ns",
         "is_failed",
         "names",
@@ -144,6 +146,7 @@ class StreamRows:
         self.names = names
         self.segments: dict[str, list[str | None]] = {name: [] for name in segments}
         self.is_failed: list[bool] = []
+        self.calls: list[tuple[int, int]] = []
         self.spans: list[int] = []
         self.end_times_ns: list[int] = []
         self.samples: list[Sample] = []
@@ -155,10 +158,12 @@ class StreamRows:
         samples: Sequence[Sample],
         segments: Mapping[str, str | None],
         is_failed: bool,
+        call: tuple[int, int],
     ) -> None:
         for name, column in self.segments.items():
             column.extend([segments[name]] * len(samples))
         self.is_failed += [is_failed] * len(samples)
+        self.calls += [call] * len(samples)
         self.spans += [span] * len(samples)
         self.end_times_ns += [min(end_time_ns, _LATEST_NS)] * len(samples)
         self.samples += samples
@@ -180,6 +185,7 @@ class StreamRows:
             },
             segments={name: text_column(column) for name, column in self.segments.items()},
             is_failed=np.array(self.is_failed, dtype=bool) if any(self.is_failed) else None,
+            calls=None if set(self.calls) == {NO_CALL} else np.array(self.calls, dtype=np.int64),
         )
 
 
@@ -253,7 +259,8 @@ class Reading:
             for name in self._segments
         }
         is_failed = span.status.code == Status.STATUS_CODE_ERROR
-        rows.add(len(self.found), span.end_time_unix_nano, samples, segments, is_failed)
+        call = call_of(attributes)
+        rows.add(len(self.found), span.end_time_unix_nano, samples, segments, is_failed, call)
         has_verdict = self._has_verdict(span, place)
         self.found.append(FoundSpan(place, origin.resource, stream, has_verdict, _ids(span)))
         return True

@@ -38,10 +38,11 @@ __all__ = ["MAX_FEATURES", "drift_attributes", "drift_event"]
 MAX_FEATURES: Final = 10
 """Features that the event names, the most drifted first."""
 
-_Attributes = dict[str, "str | float | list[str] | list[float]"]
+Attributes = dict[str, "str | float | list[str] | list[float]"]
+"""By key, what an event says."""
 
 
-def drift_attributes(change: Change, description: str, *, effect_floor: float) -> _Attributes:
+def drift_attributes(change: Change, description: str, *, effect_floor: float) -> Attributes:
     """Return what the event says of *change*, in *description* also in words."""
     about = _subject(change, effect_floor)
     return {
@@ -65,8 +66,13 @@ def drift_event(
     drifts slowly (method `e_cusum`); a number that is not finite is left out, in an array with all of its kind.
     """
     about = drift_attributes(change, description, effect_floor=effect_floor)
+    return warning(about, change.reading.window.end_ns, identity, now_ns)
+
+
+def warning(about: Attributes, time_ns: int, identity: Identity, now_ns: int) -> bytes:
+    """Return the serialized request with one `ml.drift.detected` of *about*, which happened at *time_ns* and was noticed at *now_ns*."""
     record = LogRecord(
-        time_unix_nano=max(0, change.reading.window.end_ns),
+        time_unix_nano=max(0, time_ns),
         observed_time_unix_nano=now_ns,
         severity_number=SEVERITY_NUMBER_WARN,
         severity_text="WARN",
@@ -79,7 +85,7 @@ def drift_event(
     ).SerializeToString()
 
 
-def _whole(change: Change) -> _Attributes:
+def _whole(change: Change) -> Attributes:
     return {
         keys.ML_DRIFT_STATE: MlDriftStateValues.DRIFTING.value,
         keys.ML_DRIFT_KIND: change.kind.value,
@@ -89,15 +95,15 @@ def _whole(change: Change) -> _Attributes:
     }
 
 
-def _subject(change: Change, effect_floor: float) -> _Attributes:
+def _subject(change: Change, effect_floor: float) -> Attributes:
     if change.targets:
         return _largest(change.targets[0], effect_floor)
     return _slowest(change) if change.slow else _of_segment(*change.segments[0])
 
 
-def _of_segment(segment: SegmentReading, gap: Gap) -> _Attributes:
+def _of_segment(segment: SegmentReading, gap: Gap) -> Attributes:
     """Return what a segment's rate is, as a multiple of that of the rest."""
-    about: _Attributes = {
+    about: Attributes = {
         keys.ML_DRIFT_TARGET: TARGET_OF[gap.measure].value,
         keys.ML_DRIFT_METHOD: MlDriftMethodValues.HYPERGEOMETRIC.value,
         keys.ML_SEGMENT_NAME: valid_text(segment.segment.name),
@@ -108,7 +114,7 @@ def _of_segment(segment: SegmentReading, gap: Gap) -> _Attributes:
     return about | ({keys.ML_DRIFT_SCORE: gap.ratio} if math.isfinite(gap.ratio) else {})
 
 
-def _largest(target: TargetReading, effect_floor: float) -> _Attributes:
+def _largest(target: TargetReading, effect_floor: float) -> Attributes:
     numbers = {
         keys.ML_DRIFT_SCORE: _score(target),
         keys.ML_DRIFT_P_VALUE: target.p_value,
@@ -118,7 +124,7 @@ def _largest(target: TargetReading, effect_floor: float) -> _Attributes:
     return about | {key: value for key, value in numbers.items() if math.isfinite(value)}
 
 
-def _slowest(change: Change) -> _Attributes:
+def _slowest(change: Change) -> Attributes:
     """Return what has the most evidence of slow drift: logarithms of it, and of what is an alarm."""
     target = change.slow[0]
     features = [t for t in change.slow if t.target == MlDriftTargetValues.FEATURE][:MAX_FEATURES]
@@ -136,8 +142,8 @@ def _evidence(target: TargetReading) -> float:
     return target.evidence.log if target.evidence else 0.0
 
 
-def _about(target: TargetReading, method: MlDriftMethodValues) -> _Attributes:
-    about: _Attributes = {
+def _about(target: TargetReading, method: MlDriftMethodValues) -> Attributes:
+    about: Attributes = {
         keys.ML_DRIFT_TARGET: target.target.value,
         keys.ML_DRIFT_METHOD: method.value,
     }
@@ -146,9 +152,9 @@ def _about(target: TargetReading, method: MlDriftMethodValues) -> _Attributes:
     return about
 
 
-def _where_to_look(change: Change) -> _Attributes:
+def _where_to_look(change: Change) -> Attributes:
     """Return since when, and traces that show it, as far as that is known."""
-    said: _Attributes = {}
+    said: Attributes = {}
     if change.moment is not None:
         said[keys.ML_DRIFT_CHANGE_TIME] = iso_time(change.moment.at_ns)
     if change.trace_ids:
@@ -156,13 +162,13 @@ def _where_to_look(change: Change) -> _Attributes:
     return said
 
 
-def _features(targets: Sequence[TargetReading], effect_floor: float) -> _Attributes:
+def _features(targets: Sequence[TargetReading], effect_floor: float) -> Attributes:
     """Return the arrays of the features among *targets*, all of one length; nothing where no feature changed."""
     top = [target for target in targets if target.target == MlDriftTargetValues.FEATURE]
     top = top[:MAX_FEATURES]
     if not top:
         return {}
-    names: _Attributes = {keys.ML_DRIFT_FEATURES: [valid_text(target.name) for target in top]}
+    names: Attributes = {keys.ML_DRIFT_FEATURES: [valid_text(target.name) for target in top]}
     numbers = {
         keys.ML_DRIFT_SCORES: [_score(target) for target in top],
         keys.ML_DRIFT_P_VALUES: [target.p_value for target in top],

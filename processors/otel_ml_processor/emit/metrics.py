@@ -27,6 +27,7 @@ from otel_ml_conventions.metrics import MetricDefinition
 from otel_ml_processor.assess.fresh import refreshed
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.emit.feature_bins import POINTS_PER_FEATURE
+from otel_ml_processor.emit.label_points import label_points
 from otel_ml_processor.emit.points import (
     OVERFLOW,
     NamedPoint,
@@ -35,6 +36,7 @@ from otel_ml_processor.emit.points import (
     class_points,
     confidence_points,
     estimated_points,
+    explanation_points,
     feedback_points,
     performance_points,
     reference_points,
@@ -80,8 +82,8 @@ MAX_POINTS: Final = 5000
 """Points per stream; features beyond it, in the order of the profile, are left out and counted."""
 SERIES_BUDGET: Final = "series_budget"
 """Cause under which `ml.processor.overflow` counts the samples of features that are not exported."""
-_WINDOW_ALLOWANCE: Final = 90
-"""Points of one window that belong to no feature: at most 60, four more per score and one per quantile."""
+_WINDOW_ALLOWANCE: Final = 330
+"""Points of one window that belong to no feature: at most 60, four more per score and one per quantile; of explanations 241, thirty more per score."""
 _STREAM_ALLOWANCE: Final = MAX_LABELS + 10
 """
 Points of a stream that belong to no window: its labels and their overflow, violations; age, size and at most six scores of the reference.
@@ -480,6 +482,8 @@ class MetricBook:
         for target in targets:
             points += target_points(where, target, self._scores)
         points += estimated_points(where, reading.estimated)
+        if reading.explanations is not None:
+            points += explanation_points(where, reading.explanations)
         if reading.confidence is not None:
             points += confidence_points(where, reading.confidence)
         points += class_points(where, reading.by_class)
@@ -535,6 +539,7 @@ def _page_points(where: Attributes, page: _StreamPage, now_ns: int) -> Iterator[
         yield _cumulative(names.METRIC_ML_DRIFT_DETECTIONS, about, count)
     for performance in page.performance.values():
         yield from performance_points(performance, iso_time(performance.window.end_ns))
+        yield from label_points(performance, iso_time(performance.window.end_ns))
     yield from _prediction_points(where, page)
     if page.reference is not None:
         yield from _reference_points(where, page.reference, now_ns)

@@ -7,9 +7,11 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from otel_ml_conventions.metrics import METRIC_ML_PROCESSOR_VERDICTS_DROPPED
+from otel_ml_processor.assess.label_alarms import LabelStates, describe_alarms
 from otel_ml_processor.assess.states import describe
 from otel_ml_processor.emit.annotations import RateLimit, annotate, verdict_spans
 from otel_ml_processor.emit.events import drift_attributes, drift_event
+from otel_ml_processor.emit.label_events import label_event
 from otel_ml_processor.emit.webhook import event_body, event_id
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ class Outlet:
         self._rate_limit = RateLimit(verdicts_per_second, self_metrics)
         self._register = register
         self._webhook = webhook
+        self._labels = LabelStates()
         self._registered: set[StreamKey] = set()
         self._clock_ns = clock_ns
 
@@ -103,8 +106,17 @@ class Outlet:
         self._book.set_feedback(totals)
 
     def performance(self, reading: PerformanceReading) -> None:
-        """Write how good the predictions of a window were into the book."""
+        """Write how good the predictions of a window were into the book; send the event and log it where that is an alarm since now."""
         self._book.set_performance(reading)
+        began = self._labels.began(reading)
+        if not began:
+            return
+        description = describe_alarms(reading, began)
+        _LOGGER.warning("%s", description)
+        event = label_event(
+            reading, began, description, identity=self._identity, now_ns=self._clock_ns()
+        )
+        self._pusher.push_logs(event)
 
     def lag(self, lag_s: float) -> None:
         """Write how far event time is behind the clock into the book."""

@@ -17,6 +17,7 @@ from otel_ml_conventions.attributes import (
     MlDriftStateValues,
     MlDriftTargetValues,
 )
+from otel_ml_processor.assess.error_patterns import describe_pattern
 from otel_ml_processor.assess.promise import is_broken
 from otel_ml_processor.emit.points import valid_text
 from otel_ml_processor.emit.readings import iso_time
@@ -24,8 +25,10 @@ from otel_ml_processor.emit.readings import iso_time
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from otel_ml_processor.assess.explanations import ExplanationReading
     from otel_ml_processor.assess.performance import PerformanceReading
     from otel_ml_processor.assess.reading import Reading, TargetReading
+    from otel_ml_processor.assess.segments import Gap, SegmentReading
     from otel_ml_processor.emit.metrics import StreamView
 
 __all__ = ["CONTENT_SECURITY_POLICY", "ProcessorFacts", "page_html"]
@@ -37,6 +40,8 @@ _WAITING: Final = "waiting"
 _VERDICTS: Final = ("drifting", "warning", "steady", "insufficient", _NO_REFERENCE, _WAITING)
 """What is said of a window or a stream, the worst first."""
 _UNKNOWN: Final = "\N{EN DASH}"
+_EXPLAINED: Final = 5
+"""Features of which it is said how much they count."""
 _FULL_BAR: Final = 0.1
 """PSI at which a bar is full, unless the window has a larger one: a steady window must not look alarming."""
 _SMALLEST_SHARE: Final = 0.001
@@ -136,6 +141,25 @@ def _together(target: TargetReading) -> str:
     return f"{first} and {second}: {target.pair.before:.2f} to {target.pair.after:.2f}"
 
 
+def _explanations(explanations: ExplanationReading) -> str:
+    """Return what counts most for the predictions that were explained, and before, in words."""
+    heaviest = sorted(explanations.importance.items(), key=lambda each: -each[1])[:_EXPLAINED]
+    named = [
+        f"{valid_text(name)} {value:.3g} ({explanations.before[name]:.3g})"
+        for name, value in heaviest
+    ]
+    reference = (
+        "the first explanations that came" if explanations.is_provisional else "the reference"
+    )
+    text = (
+        f"{_thousands(explanations.rows)} predictions explained; what counts most, and in {reference}: "
+        f"{', '.join(named)}."
+    )
+    if explanations.consistency is None:
+        return text
+    return f"{text} Like inputs are explained alike to {_share(explanations.consistency)}."
+
+
 def _psi(target: TargetReading) -> float:
     """Return the PSI, or the debiased one where other scores are configured."""
     return target.scores.get(MlDriftMethodValues.PSI.value, target.effect)
@@ -148,6 +172,17 @@ def _classes(reading: Reading) -> list[tuple[str, int, float]]:
     top = [(label, count, count / total) for label, count in ranked[:5] if total]
     rest = sum(count for _, count in ranked[5:])
     return [*top, (f"{len(ranked) - 5} others", rest, rest / total)] if rest else top
+
+
+def _gaps(segments: Sequence[SegmentReading]) -> list[tuple[str, int, Gap]]:
+    """Return the rates of the segments of a window: which segment, how many rows, and the rate beside that of the rest."""
+    return [(str(s.segment), s.rows, gap) for s in segments for gap in s.gaps]
+
+
+def _labelled_gaps(reading: PerformanceReading | None) -> list[tuple[str, int, Gap]]:
+    """Return the error rates of segments, as labels tell them."""
+    parts = reading.segments if reading else ()
+    return [(str(part.segment), part.labelled, part.gap) for part in parts if part.gap]
 
 
 def _performance(view: StreamView, window: str) -> PerformanceReading | None:
@@ -218,7 +253,11 @@ _ENVIRONMENT: Final = Environment(
 _ENVIRONMENT.filters.update(
     classes=_classes,
     driver=_driver,
+    explanations=_explanations,
     drifting=_drifting,
+    gaps=_gaps,
+    labelled_gaps=_labelled_gaps,
+    pattern=describe_pattern,
     full_bar=_full_bar,
     moment=_moment,
     number=_number,

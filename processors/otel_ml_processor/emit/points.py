@@ -22,6 +22,7 @@ from otel_ml_conventions.attributes import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from otel_ml_processor.assess.explanations import ExplanationReading
     from otel_ml_processor.assess.performance import PerformanceReading
     from otel_ml_processor.assess.reading import ConfidenceReading, Reading, TargetReading
     from otel_ml_processor.columns import StreamKey
@@ -36,6 +37,7 @@ __all__ = [
     "class_points",
     "confidence_points",
     "estimated_points",
+    "explanation_points",
     "feedback_points",
     "performance_points",
     "reference_points",
@@ -52,6 +54,7 @@ Attributes = tuple[tuple[str, "str | int | float | bool"], ...]
 
 OVERFLOW: Final = "otel.metric.overflow"
 """Marks the point of all that is beyond a limit."""
+_OF_FEATURES: Final = frozenset({MlDriftTargetValues.FEATURE, MlDriftTargetValues.EXPLANATION})
 _TOGETHER: Final = (
     MlDriftMethodValues.PCA_RECONSTRUCTION.value,
     MlDriftMethodValues.RANK_CORRELATION.value,
@@ -214,6 +217,21 @@ def step_points(where: Attributes, step: float | None) -> list[NamedPoint]:
     return [NamedPoint(names.METRIC_ML_DRIFT_SCORE, Point(about, step))]
 
 
+def explanation_points(where: Attributes, explanations: ExplanationReading) -> list[NamedPoint]:
+    """Return how much each feature counts in the window *where*, and whether like inputs are explained alike."""
+    points = [
+        NamedPoint(
+            names.METRIC_ML_EXPLANATION_IMPORTANCE,
+            Point((*where, (keys.ML_FEATURE_NAME, valid_text(name))), importance),
+        )
+        for name, importance in explanations.importance.items()
+    ]
+    if explanations.consistency is not None:
+        consistency = Point(where, explanations.consistency)
+        points.append(NamedPoint(names.METRIC_ML_EXPLANATION_CONSISTENCY, consistency))
+    return points
+
+
 def reference_points(where: Attributes, performance: Mapping[str, float]) -> list[NamedPoint]:
     """Return how good the predictions of the reference were, of the stream *where*."""
     return _score_points(where, MlEvaluationBasisValues.REFERENCE, performance)
@@ -274,7 +292,7 @@ def _score_points(
 
 def _target_attributes(target: Target) -> Attributes:
     about: Attributes = ((keys.ML_DRIFT_TARGET, target.target.value),)
-    if target.target == MlDriftTargetValues.FEATURE:
+    if target.target in _OF_FEATURES:
         about += ((keys.ML_FEATURE_NAME, valid_text(target.name)),)
     return about
 

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from otel_ml_conventions.attributes import MlDriftTargetValues
+from otel_ml_processor.emit.parts_json import confidence_json, labels_json, parts_json
 from otel_ml_processor.emit.points import valid_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from otel_ml_processor.assess.explanations import ExplanationReading
     from otel_ml_processor.assess.performance import PerformanceReading
-    from otel_ml_processor.assess.reading import ConfidenceReading, Reading, TargetReading
+    from otel_ml_processor.assess.reading import Reading, TargetReading
     from otel_ml_processor.columns import StreamKey
     from otel_ml_processor.emit.metrics import ReferenceFacts, StreamView
 
@@ -78,6 +80,7 @@ def _reading(reading: Reading) -> dict[str, Any]:
         "start": iso_time(reading.window.start_ns),
         "end": iso_time(reading.window.end_ns),
         "rows": reading.rows,
+        "received": reading.received,
         "state": reading.state.value,
         "false_alarm_promised": reading.alpha,
         "false_alarm_measured": reading.measured,
@@ -85,7 +88,9 @@ def _reading(reading: Reading) -> dict[str, Any]:
         "windows_between_alarms": reading.windows_between_alarms,
         "reference_id": reading.reference_id,
         "targets": [_target(target) for target in reading.targets],
-        "confidence": reading.confidence and _confidence(reading.confidence),
+        "explanations": reading.explanations and _explanations(reading.explanations),
+        "confidence": reading.confidence and confidence_json(reading.confidence),
+        **parts_json(reading),
         "estimated": dict(reading.estimated),
         "labels": {valid_text(label): count for label, count in reading.labels.items()},
     }
@@ -102,6 +107,7 @@ def _performance(reading: PerformanceReading) -> dict[str, Any]:
         "calibration": dict(reading.calibration),
         "estimated": dict(reading.estimated),
         "gaps": reading.gaps,
+        **labels_json(reading),
     }
 
 
@@ -125,6 +131,16 @@ def _target(target: TargetReading) -> dict[str, Any]:
     }
 
 
+def _explanations(explanations: ExplanationReading) -> dict[str, Any]:
+    return {
+        "explained": explanations.rows,
+        "importance": {valid_text(n): value for n, value in explanations.importance.items()},
+        "before": {valid_text(n): value for n, value in explanations.before.items()},
+        "consistency": explanations.consistency,
+        "provisional": explanations.is_provisional,
+    }
+
+
 def _together(target: TargetReading) -> dict[str, Any]:
     """Return what only the features together have: the share out of distribution, or the pair whose correlation changed most."""
     if target.target is MlDriftTargetValues.MULTIVARIATE:
@@ -135,14 +151,3 @@ def _together(target: TargetReading) -> dict[str, Any]:
     names = [valid_text(pair.first), valid_text(pair.second)]
     return {"pair": {"features": names, "before": pair.before, "after": pair.after}}
 
-
-def _confidence(confidence: ConfidenceReading) -> dict[str, Any]:
-    return {
-        "rows": confidence.rows,
-        "mean": confidence.mean,
-        "entropy": confidence.entropy,
-        "margin": confidence.margin,
-        "quantiles": {f"{level:g}": value for level, value in confidence.quantiles.items()},
-        "low": confidence.low,
-        "threshold": confidence.threshold,
-    }

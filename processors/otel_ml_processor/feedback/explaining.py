@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from otel_ml_processor.assess.explanations import FEWEST, Explained, ExplanationReference
 from otel_ml_processor.feedback.explanations import MARK, explanations_in
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.reference import Reference
 
-__all__ = ["Explaining"]
+__all__ = ["FIRST", "Explaining"]
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 FIRST: Final = 500
 """Explanations of a stream that say what is usual, where its profile does not."""
@@ -149,9 +152,7 @@ class Explaining:
         names = reference.feature_names
         return tuple(names.index(name) for name in usual.top if name in names)[:_TOP]
 
-    def _count(
-        self, key: StreamKey, stream: _Stream, explanations: Sequence[Explanation]
-    ) -> None:
+    def _count(self, key: StreamKey, stream: _Stream, explanations: Sequence[Explanation]) -> None:
         attributions = [explanation.attributions for explanation in explanations]
         if stream.reference is None:
             stream.first += attributions
@@ -184,7 +185,9 @@ class Explaining:
 def _agreements(stream: _Stream, explanations: Sequence[Explanation]) -> Iterator[float]:
     """Yield, for each explanation of an input that is near an earlier one, which share of what counts most is the same."""
     for explanation in explanations:
-        cells = next((c for k in _ways(explanation) if (c := stream.cells.get(k)) is not None), None)
+        cells = next(
+            (c for k in _ways(explanation) if (c := stream.cells.get(k)) is not None), None
+        )
         if cells is None:
             continue
         said = explanation.attributions
@@ -203,7 +206,7 @@ def _ways(explanation: Explanation) -> Iterator[int]:
             yield key
 
 
-def _note[K, V](held: OrderedDict[K, V], key: K, value: V) -> None:
+def _note(held: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:
     """Remember *value* as the latest, and forget the oldest beyond the cap."""
     held[key] = value
     held.move_to_end(key)

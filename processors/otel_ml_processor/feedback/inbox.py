@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.streams import Increment
 
-__all__ = ["MAX_HEARD_BYTES", "CountedRows", "Heard", "Inbox", "Taken", "places_of_features"]
+__all__ = ["MAX_HEARD_BYTES", "CountedRows", "Heard", "Inbox", "Taken", "counted_rows", "places_of_features"]
 
 MAX_HEARD_BYTES: Final = 64 << 20
 """Bytes of requests with feedback that wait for the next tick; further ones are dropped and counted."""
@@ -114,26 +114,13 @@ class Inbox:
     ) -> None:
         """Hold the rows of a request that were counted, and what that changed."""
         steps = {increment.stream: increment.steps for increment in increments}
-        is_named = _NAMED in spans.request
         for placed in counted:
             rows = placed.rows
             if not len(rows) or rows.stream not in steps:
                 continue
-            is_batch = bool((rows.spans[1:] == rows.spans[:-1]).any())
-            held = CountedRows(
-                stream=rows.stream,
-                ids=spans.ids,
-                spans=rows.spans,
-                end_times_ns=rows.end_times_ns,
-                labels=rows.labels,
-                confidences=rows.confidences,
-                values=rows.values,
-                steps=steps[rows.stream],
-                content=spans if is_named or is_batch else None,
-                places=places_of_features(placed),
-                segments={name: segment_column(rows, name) for name in self._segments},
-            )
-            self._hold(held)
+            held = counted_rows(spans, placed, steps[rows.stream])
+            segments = {name: segment_column(rows, name) for name in self._segments}
+            self._hold(held._replace(segments=segments))
 
     def taken(self) -> Taken:
         """Return what is held, each in the order in which it came, and hold it no more."""
@@ -150,6 +137,26 @@ class Inbox:
                 return
             self._rows.append(rows)
             self._rows_held += len(rows.spans)
+
+
+def counted_rows(
+    spans: InferenceSpans, placed: PlacedRows, steps: Mapping[str, Sequence[Step]]
+) -> CountedRows:
+    """Return the rows of one stream in a request, one at least, which took *steps*; their segments are not looked up."""
+    rows = placed.rows
+    is_batch = bool((rows.spans[1:] == rows.spans[:-1]).any())
+    return CountedRows(
+        stream=rows.stream,
+        ids=spans.ids,
+        spans=rows.spans,
+        end_times_ns=rows.end_times_ns,
+        labels=rows.labels,
+        confidences=rows.confidences,
+        values=rows.values,
+        steps=steps,
+        content=spans if is_batch or _NAMED in spans.request else None,
+        places=places_of_features(placed),
+    )
 
 
 def places_of_features(placed: PlacedRows) -> IntArray | None:

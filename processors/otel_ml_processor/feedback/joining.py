@@ -15,15 +15,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 import numpy as np
 
 from otel_ml_conventions.attributes import MlFeedbackOutcomeValues
-from otel_ml_processor.assess.performance import (
-    PerformanceReading,
-    calibration_errors,
-    realized_scores,
-    temperature_of,
-)
+from otel_ml_processor.assess.labels import assess_labels
+from otel_ml_processor.assess.performance import PerformanceReading
 from otel_ml_processor.assess.promise import alphas
 from otel_ml_processor.assess.reading import WindowSpan
-from otel_ml_processor.assess.segment_performance import segment_performances
 from otel_ml_processor.columns import StreamKey, TextColumn
 from otel_ml_processor.feedback.cohorts import Cohorts
 from otel_ml_processor.feedback.delays import Delays
@@ -148,7 +143,6 @@ class Joining:
         room = config.feedback
         names = config.segments.attributes
         self.inbox = Inbox(room.max, names)
-        self._alphas = alphas(config.drift, config.windows)
         self._ring = JoinRing(room.max, len(config.windows), round(room.horizon * 1e9), len(names))
         self._places = KeptPlaces()
         self.patterns: ErrorPatterns | None = None
@@ -391,29 +385,27 @@ class Joining:
     def _reading(self, stream: _Stream, name: str, cohorts: Cohorts) -> PerformanceReading | None:
         """Return what the newest cohort with enough labels says; None while there is none."""
         wait_ns = stream.delays.longest_usual_s() * 1e9
-        rules = self._config.of_model(stream.key.model, stream.key.version).performance
+        model = self._config.of_model(stream.key.model, stream.key.version)
+        rules = model.performance
         for cohort in cohorts.sealed():
             is_old = stream.newest_ns - cohort.end_ns >= wait_ns
             if is_old or cohort.coverage >= rules.coverage:
-                has_enough = cohort.labelled >= rules.min_labels
-                return PerformanceReading(
+                reading = PerformanceReading(
                     stream=stream.key,
                     window=WindowSpan(name, cohort.start_ns, cohort.end_ns),
                     predictions=cohort.predictions,
                     coverage=cohort.coverage,
-                    realized=realized_scores(cohort.outcomes) if has_enough else {},
-                    calibration=calibration_errors(cohort.outcomes) if has_enough else {},
                     estimated=cohort.estimated,
-                    temperature=temperature_of(cohort.outcomes) if has_enough else math.nan,
-                    segments=segment_performances(
-                        {
-                            stream.segments.segment(*of): outcomes
-                            for of, outcomes in cohort.by_segment.items()
-                        },
-                        stream.reference,
-                        alpha=self._alphas.get(name, 0.0),
-                        min_labels=rules.min_labels,
-                    ),
+                )
+                if cohort.labelled < rules.min_labels:
+                    return reading
+                return assess_labels(
+                    reading,
+                    cohort.outcomes,
+                    {stream.segments.segment(*of): o for of, o in cohort.by_segment.items()},
+                    stream.reference,
+                    alpha=alphas(model.drift, model.windows)[name],
+                    rules=rules,
                 )
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -12,12 +13,14 @@ from otel_ml_processor.assess.calibration import FEWEST_WINDOWS
 from otel_ml_processor.assess.self_test import TargetWindows, self_test
 from otel_ml_processor.profile import CellReference, Profile, sealed
 from otel_ml_processor.sketches.slots import Slot
+from otel_ml_processor.windows.reference import with_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from otel_ml_processor.columns import IntArray
     from otel_ml_processor.profile import RungReference, SelfTest
+    from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.reference import Reference
     from otel_ml_processor.windows.summary import Summary
 
@@ -35,13 +38,14 @@ class CountedRows:
     Memory is at most 129 blocks of `reference.n_counts` integers.
     """
 
-    __slots__ = ("_block_rows", "_blocks", "_open", "_reference", "_rows")
+    __slots__ = ("_block_rows", "_blocks", "_open", "_ranges", "_reference", "_rows")
 
     def __init__(self, reference: Reference, block_rows: int) -> None:
         self._reference = reference
         self._block_rows = block_rows
         self._blocks: list[tuple[int, IntArray]] = []
         self._rows = 0
+        self._ranges: dict[str, tuple[float, float]] = {}
         self._open: IntArray = np.zeros(reference.n_counts, dtype=np.int64)
 
     @property
@@ -61,6 +65,15 @@ class CountedRows:
             self._join_neighbours()
         return True
 
+    def widen(self, placed: PlacedRows) -> None:
+        """Have the ranges of numeric features hold the values of *placed*, which are of the same reference, too."""
+        for at in np.unique(placed.outside_rows).tolist():
+            for feature in self._reference.features:
+                number = float(placed.rows.features[feature.name].numbers[at])
+                if feature.ordered and math.isfinite(number):
+                    low, high = self._ranges.get(feature.name, (number, number))
+                    self._ranges[feature.name] = min(low, number), max(high, number)
+
     def _join_neighbours(self) -> None:
         self._block_rows *= 2
         # One that is left over is open again, so that all blocks stay of one size.
@@ -79,11 +92,15 @@ class CountedRows:
             msgspec.structs.replace(
                 profile,
                 source=source,
-                features=[next(columns) for _ in profile.features],
+                features=[self._widened(next(columns)) for _ in profile.features],
                 prediction=next(columns) if profile.prediction else None,
                 confidence=next(columns) if profile.confidence else None,
             )
         )
+
+    def _widened(self, column: CellReference) -> CellReference:
+        found = self._ranges.get(column.name)
+        return column if found is None else with_range(column, *found)
 
     def _columns(self, profile: Profile, total: IntArray) -> Iterator[CellReference]:
         outputs = [column for column in (profile.prediction, profile.confidence) if column]

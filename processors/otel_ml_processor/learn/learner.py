@@ -84,7 +84,8 @@ class Learner:
     """
     Learns the profiles of streams that have none, and gives them to *references*; safe to use from any thread.
 
-    `remember` is called with what requests say, `settle` as time passes. *floor* is the smallest effect that can alarm, for the self-tests.
+    `remember` is called with what requests say, `settle` as time passes. At most as many profiles as *most* are learned; *drift* has the smallest
+    effect that can alarm, for the self-tests.
     """
 
     def __init__(
@@ -93,11 +94,13 @@ class Learner:
         drift: DriftConfig,
         references: References,
         files: LearnedFiles,
+        most: int = 100,
     ) -> None:
         self._config = config
         self._effect_floor = drift.effect_floor
         self._references = references
         self._files = files
+        self._most = most
         self._growing: dict[StreamKey, _Growing] = {}
         self._lock = threading.Lock()
 
@@ -129,6 +132,8 @@ class Learner:
             for placed in counted:
                 if placed.reference is None and placed.rows.stream in kept:
                     self._sample(placed.rows, spans)
+                elif len(placed.outside_rows):
+                    self._widen(placed)
             for increment in increments:
                 self._count(increment)
 
@@ -159,7 +164,9 @@ class Learner:
             _note_times(growing, rows.end_times_ns.min(), rows.end_times_ns.max())
 
     def _has_room(self, now_ns: int) -> bool:
-        """Return whether one more sample can be kept; where there are enough, one that has long been silent makes room."""
+        """Return whether one more stream can be learned; where there are samples enough, one that has long been silent makes room."""
+        if self._references.n_learned >= self._most:
+            return False
         samples = {s: g.newest_ns for s, g in self._growing.items() if g.profile is None}
         if len(samples) < _MAX_SAMPLES:
             return True
@@ -180,6 +187,11 @@ class Learner:
             return
         growing.is_changed |= growing.counted.add(whole)
         _note_times(growing, increment.newest_ns, increment.newest_ns)
+
+    def _widen(self, placed: PlacedRows) -> None:
+        growing = self._growing.get(placed.rows.stream)
+        if growing is not None and growing.counted and placed.reference is growing.reference:
+            growing.counted.widen(placed)
 
     def _settle(self, stream: StreamKey, growing: _Growing, now_ns: int) -> bool:
         if self._references.reference(stream) is not growing.reference:

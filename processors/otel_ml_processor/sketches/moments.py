@@ -10,11 +10,12 @@ import numpy as np
 if TYPE_CHECKING:
     from otel_ml_processor.columns import FloatArray
 
-__all__ = ["ROUNDING", "Moments", "in_unit"]
+__all__ = ["QUANTA", "ROUNDING", "Moments", "in_unit"]
 
 ROUNDING: Final = 1e-6
 """How far beyond [0, 1] a value may lie and still be a probability: sums of float32 probabilities reach 1.0000001."""
-_QUANTA: Final = 1 << 32
+QUANTA: Final = 1 << 32
+"""Parts that 1 is divided into."""
 
 
 def in_unit(values: FloatArray) -> FloatArray:
@@ -49,7 +50,7 @@ class Moments:
         self.count += len(valid)
         self.invalid += len(said) - len(valid)
         # Summed as int64 within one batch (exact up to 2**31 values), without bound across batches.
-        self.quanta += int(np.rint(valid * _QUANTA).astype(np.int64).sum())
+        self.quanta += int(np.rint(valid * QUANTA).astype(np.int64).sum())
         return valid
 
     def merge(self, other: Moments) -> None:
@@ -61,4 +62,4 @@ class Moments:
     @property
     def mean(self) -> float:
         """The mean in [0, 1], within 2**-33 of the exact one; NaN of nothing."""
-        return self.quanta / (self.count * _QUANTA) if self.count else math.nan
+        return self.quanta / (self.count * QUANTA) if self.count else math.nan

@@ -10,6 +10,7 @@ from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.sketches.label_counts import MAX_LABELS
 from otel_ml_processor.sketches.moments import Moments
 from otel_ml_processor.state.counts import counts_of, packed
+from otel_ml_processor.windows.call_ranges import CallRange
 from otel_ml_processor.windows.disjoint import Closed, Open, Step
 from otel_ml_processor.windows.divided import BY_CLASS, MAX_VALUES, Divisions
 from otel_ml_processor.windows.streams import Increment, StreamCopy, WindowsCopy
@@ -64,6 +65,7 @@ class StoredSummary(Stored, frozen=True):
     labels: dict[str, int]
     others: int
     hours: bytes
+    calls: tuple[tuple[int, int, int, int, int, bytes, int], ...]
     divided: dict[str, StoredDivision] = {}
 
     @classmethod
@@ -84,6 +86,10 @@ class StoredSummary(Stored, frozen=True):
             labels=summary.labels.by_class(),
             others=summary.labels.others,
             hours=packed(summary.hours),
+            calls=tuple(
+                (process, *c[:4], c.quanta.to_bytes(_QUANTA_BYTES, "little"), c.low)
+                for process, c in sorted(summary.calls.by_process.items())
+            ),
             divided={
                 name: StoredDivision.of(division)
                 for name, division in summary.divided.by_name.items()
@@ -108,6 +114,10 @@ class StoredSummary(Stored, frozen=True):
         summary.rows = self.rows
         summary.counts[:] = counts_of(self.counts, len(summary.counts))
         summary.hours[:] = counts_of(self.hours, len(summary.hours))
+        summary.calls.add_ranges(
+            (process, CallRange(low, high, came, said, int.from_bytes(quanta, "little"), n_low))
+            for process, low, high, came, said, quanta, n_low in self.calls
+        )
         scores = summary.scores
         scores.low = self.low
         scores.counts[:] = counts_of(self.cells, len(scores.counts))

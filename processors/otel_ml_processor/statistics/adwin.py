@@ -70,7 +70,9 @@ class Adwin:
 
     def add(self, value: float) -> float:
         """
-        Take in *value*, and return by how much the mean has changed with it: that of what stays less that of what went; 0 where nothing went.
+        Take in *value*, and return by how much the mean has changed, where that is found now: newer less older, at the cut that shows it best.
+
+        0 where nothing has been let go.
 
         Raises:
             ValueError: If *value* is not in [0, 1].
@@ -79,12 +81,9 @@ class Adwin:
             raise ValueError(f"expected a value in [0, 1], got {value}")
         self._buckets.insert(0, _Bucket(1, value, 0.0))
         self._compress()
-        before, gone = self.mean, self._cut()
-        if not gone:
-            return 0.0
-        self.detections += 1
-        n_now, n_before = self.n, self.n + gone
-        return (self.mean - before) * n_before / (n_before - n_now)
+        step = self._cut()
+        self.detections += step != 0
+        return step
 
     def memory(self) -> tuple[tuple[int, float, float], ...]:
         """Return all that is remembered, for `recall`."""
@@ -114,27 +113,31 @@ class Adwin:
             self._buckets[last - 1 : last + 1] = [pair]
             size *= 2
 
-    def _cut(self) -> int:
-        """Let go of the oldest buckets while a cut tells that something has changed; return how many values went."""
-        gone = 0
-        if self.n > self._grace:
-            while self._has_changed():
-                gone += self._buckets.pop().n
-        return gone
+    def _cut(self) -> float:
+        """Let go of the oldest buckets while a cut tells that something has changed; return what the first one tells."""
+        if self.n <= self._grace:
+            return 0.0
+        first = step = self._step()
+        while step:
+            self._buckets.pop()
+            step = self._step()
+        return first
 
-    def _has_changed(self) -> bool:
+    def _step(self) -> float:
+        """Return the difference of the means at the cut where it is most times what chance allows; 0 where it is nowhere more than that."""
         whole = self._buckets[0]
         for bucket in self._buckets[1:]:
             whole = whole.joined(bucket)
         variance, level = whole.scatter / whole.n, math.log(2 * math.log(whole.n) / self._delta)
-        n_old, total_old = 0, 0.0
+        n_old, total_old, most, step = 0, 0.0, 1.0, 0.0
         for bucket in reversed(self._buckets[1:]):
             n_old, total_old = n_old + bucket.n, total_old + bucket.total
             n_new = whole.n - n_old
             if min(n_old, n_new) < _SHORTEST:
                 continue
-            distance = abs(total_old / n_old - (whole.total - total_old) / n_new)
+            difference = (whole.total - total_old) / n_new - total_old / n_old
             m = 1 / (n_old - _SHORTEST + 1) + 1 / (n_new - _SHORTEST + 1)
-            if distance > math.sqrt(2 * m * variance * level) + 2 / 3 * level * m:
-                return True
-        return False
+            by_chance = math.sqrt(2 * m * variance * level) + 2 / 3 * level * m
+            if abs(difference) > most * by_chance:
+                most, step = abs(difference) / by_chance, difference
+        return step

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
+import msgspec
 import numpy as np
 
 from otel_ml_conventions.attributes import MlDriftTargetValues
@@ -42,6 +43,7 @@ __all__ = [
     "prediction_values",
     "predictions_of",
     "rows_by_category",
+    "with_range",
 ]
 
 ColumnType = Literal["numeric", "categorical"]
@@ -116,6 +118,10 @@ class Reference:
     """What the reconstruction error of a row is; None where the profile has no components."""
     pairs: PairReference | None = None
     """Whose correlations are watched; None where the profile has none."""
+    explanations: tuple[CellReference, ...] = ()
+    """How attributions were, by feature; none where the profile does not say."""
+    performance: Mapping[str, float] = field(default_factory=dict)
+    """By name of the score, how good the predictions of the reference were; empty where its truth is not known."""
     segments: Mapping[str, Mapping[str, SegmentReference]] = field(default_factory=dict)
     """By name of the attribute, then by value, the most frequent first: what the reference's rows with that value count."""
     is_provisional: bool = False
@@ -145,6 +151,7 @@ class Reference:
             median_confidence=profile.median_confidence,
             scores=ScoreReference.of(profile.calibration) if profile.calibration else None,
             season=_season(profile.slots, targets) if profile.slots else None,
+            explanations=tuple(profile.explanations),
             multivariate=(
                 Multivariate.of(profile.pca, profile.features) if profile.pca else None
             ),
@@ -153,6 +160,7 @@ class Reference:
                 if profile.correlation
                 else None
             ),
+            performance=profile.performance,
             segments={
                 segment.name: {part.value: part for part in segment.values}
                 for segment in profile.segments
@@ -395,6 +403,17 @@ def _numeric(name: str, column: ValueColumn, place: str, *, is_learned: bool) ->
         max=_outwards(bins.maximum, math.ceil) if is_learned else bins.maximum,
         mean=mean if np.isfinite(mean) else None,
         std=std if np.isfinite(std) else None,
+    )
+
+
+def with_range(column: CellReference, low: float, high: float) -> CellReference:
+    """Return a learned numeric *column* whose range holds *low* and *high* too, rounded outwards."""
+    if column.min is None or column.max is None:
+        return column
+    return msgspec.structs.replace(
+        column,
+        min=min(column.min, _outwards(low, math.floor)),
+        max=max(column.max, _outwards(high, math.ceil)),
     )
 
 

@@ -84,6 +84,11 @@ class References:
         self._learned[stream] = known
 
     @property
+    def n_learned(self) -> int:
+        """How many streams have a profile that was learned."""
+        return len(self._learned)
+
+    @property
     def profiles(self) -> Mapping[str, Profile]:
         """The profiles that are in force, by id."""
         return {k.profile.id: k.profile for k in (*self._all_named(), *self._learned.values())}

@@ -36,12 +36,15 @@ class ScoreReference:
     positive: str | None
     edges: FloatArray
     probabilities: FloatArray
+    counted: IntArray | None = None
+    """Rows of the reference by bin, and those of them that came true, shape (2, n_bins)."""
 
     @classmethod
     def of(cls, calibration: Calibration) -> ScoreReference:
         """Return the runtime form of *calibration*, which `read_profile` has found consistent."""
         edges = np.array(calibration.edges, dtype=np.float64)
-        return cls(calibration.positive, edges, np.array(calibration.probabilities))
+        counted = np.array([calibration.rows, calibration.positives], dtype=np.int64)
+        return cls(calibration.positive, edges, np.array(calibration.probabilities), counted)
 
     @property
     def n_bins(self) -> int:

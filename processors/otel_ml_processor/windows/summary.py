@@ -10,6 +10,7 @@ import numpy as np
 from otel_ml_processor.sketches.label_counts import LabelCounts
 from otel_ml_processor.sketches.score_histogram import ScoreHistogram
 from otel_ml_processor.sketches.slots import N_SLOTS
+from otel_ml_processor.windows.call_ranges import CallRanges
 from otel_ml_processor.windows.divided import UNDIVIDED, Divided
 from otel_ml_processor.windows.seasons import hours_of
 
@@ -59,13 +60,14 @@ class Comparison:
 
 class Summary:
     """
-    One window of one stream: rows, counts per target of *reference*, confidence, predicted classes, and rows by hour of its season.
+    One window of one stream: rows, counts per target of *reference*, confidence, predicted classes, rows by hour of its season, and which calls came.
 
     Added in any parts and merged in any order it holds the same integers. Without a reference it keeps rows, classes and confidence.
     `low_confidence` is by default the reference's, else .7; *divisions* say by what rows are counted apart besides.
     """
 
     __slots__ = (
+        "calls",
         "counts",
         "divided",
         "divisions",
@@ -91,6 +93,7 @@ class Summary:
         season = reference.season if reference else None
         self.hours: IntArray = np.zeros(season.n_hours if season else 0, dtype=np.int64)
         self.scores = ScoreHistogram(threshold)
+        self.calls = CallRanges()
         self.labels = LabelCounts(reference.classes if reference else ())
         self.divisions = divisions
         self.divided = Divided(divisions, reference, threshold)
@@ -101,6 +104,7 @@ class Summary:
         self.rows += len(rows)
         self.scores.add(rows.confidences, rows.entropies, rows.margins)
         self.labels.add(rows.labels)
+        self.calls.add(rows, self.scores.threshold)
         self.divided.add(placed)
         if self.reference is None:
             return
@@ -133,6 +137,7 @@ class Summary:
             )
         self.scores.merge(other.scores)
         self.labels.merge(other.labels)
+        self.calls.merge(other.calls)
         self.divided.merge(other.divided)
         self.rows += other.rows
         self.counts += other.counts

@@ -57,20 +57,18 @@ def price() -> LinearRegression:
 @pytest.fixture(name="profile")
 def profile(tmp_path: Path) -> str:
     """Return the path of a profile of model churn 3."""
-    path = tmp_path / "churn.json"
-    path.write_text(
-        json.dumps(
-            {
-                "format": "otel-ml-profile/1",
-                "model": "churn",
-                "version": "3",
-                "features": [
-                    {"name": "age", "type": "numeric", "min": 20, "max": 50},
-                    {"name": "visits", "type": "numeric", "min": 0, "max": 9},
-                ],
-            }
-        )
-    )
+    return profile_of(tmp_path, "churn", "3", age=(20, 50), visits=(0, 9))
+
+
+def profile_of(folder: Path, model: str, version: str, **ranges: tuple[float, float]) -> str:
+    """Return the path of a profile of *model* with numbers in these *ranges*."""
+    path = folder / f"{model}.json"
+    features = [
+        {"name": name, "type": "numeric", "min": low, "max": high}
+        for name, (low, high) in ranges.items()
+    ]
+    said = {"format": "otel-ml-profile/1", "model": model, "version": version}
+    path.write_text(json.dumps({**said, "features": features}))
     return str(path)
 
 
@@ -258,6 +256,23 @@ def test_a_profile_tells_what_its_model_may_be_asked(profile: str) -> None:
     assert found == [1, 2, None]
     expected = [event["ml.validation.expected"] for event in seen.events_named(FAILURE)]
     assert expected == ["[20, 50]", "[20, 50]", "[0, 9]"]
+    counts = {p.attributes["ml.feature.name"]: p.value for p in seen.metric(FAILURES)}
+    assert counts == {"age": 2, "visits": 1}
+    seen.conformance.check()
+
+
+def test_failures_of_very_many_features_are_counted_together(tmp_path: Path) -> None:
+    """Of 300 features the first 256 that break a rule have a count of their own: no process floods the metrics."""
+    names = [f"f{number:03}" for number in range(300)]
+    model = Anything()
+    otel_ml.register_model(model, name="wide", feature_names=names)
+    profile = profile_of(tmp_path, "wide", "", **dict.fromkeys(names, (0.0, 1.0)))
+    settings = Settings(validation="profile", profile=profile)
+    with capture(settings) as seen:
+        for _ in range(2):
+            model.predict(np.full((1, 300), 2.0))
+    counts = {p.attributes.get("ml.feature.name"): p.value for p in seen.metric(FAILURES)}
+    assert counts == {**dict.fromkeys(names[:256], 2), None: 88}
 
 
 @pytest.mark.parametrize(("name", "version"), [("fraud", "3"), ("churn", "4"), ("churn", None)])

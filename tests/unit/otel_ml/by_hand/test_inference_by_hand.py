@@ -57,6 +57,15 @@ def test_parts_are_spans_where_they_are_asked_for() -> None:
         assert inner.parent.span_id == outer.context.span_id
 
 
+def test_after_its_parts_a_call_is_the_one_under_way() -> None:
+    """Two parts, one after the other: who asks then asks about the whole."""
+    with capture(Settings(capture_nested=True)), otel_ml.inference("fraud") as whole:
+        for part in ("first", "second"):
+            with otel_ml.inference(part):
+                pass
+        assert otel_ml.current_prediction_id() == whole.prediction_id
+
+
 def test_an_inference_inside_of_an_inference_is_silent(seen: Capture) -> None:
     """Only the outermost is told, and the inner one answers for it when asked for an id."""
     with otel_ml.inference("outer") as outer, otel_ml.inference("inner") as inner:

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import VotingClassifier
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, LabelEncoder, OneHotEncoder, StandardScaler
@@ -173,6 +173,20 @@ def test_what_reads_the_answers_by_itself_is_a_step_after() -> None:
     with capture(PARTS) as seen:
         assert list(codes.inverse_transform([1, 0])) == ["yes", "no"]
     assert told(seen) == ["postprocess LabelEncoder"]
+
+
+def test_what_reads_the_answers_inside_of_a_model_is_a_step_of_it() -> None:
+    """A regressor of transformed targets turns its numbers back: `postprocess`, after the model inside."""
+    model = TransformedTargetRegressor(LinearRegression(), transformer=StandardScaler())
+    model.fit(X[["age"]], [1.0, 2.0, 3.0, 4.0])
+    with capture(PARTS) as seen:
+        model.predict(X[["age"]])
+    assert told(seen) == [
+        "predict TransformedTargetRegressor",
+        "  predict LinearRegression",
+        "  postprocess transformer",
+    ]
+    seen.conformance.check()
 
 
 def test_a_step_that_raises_says_so() -> None:

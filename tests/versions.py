@@ -1,8 +1,8 @@
 """
 Runs the instrumentors' tests with other versions of the frameworks than those that `make test` installs.
 
-    python tools/versions.py            # every row
-    python tools/versions.py 2024       # one of them
+    python tests/versions.py            # every row
+    python tests/versions.py 2024       # one of them
 
 Each row is an environment of its own in build/versions, made by `uv`: what could be had at that time, together.
 The oldest versions that are promised are the dependency group `oldest`, the latest are what `make test` runs.
@@ -89,7 +89,7 @@ def main(names: list[str]) -> int:
     """Run the rows *names*, all of them by default; return the first exit code that is not 0."""
     unknown = sorted(set(names) - set(ROWS))
     if unknown:
-        print(f"unknown row {unknown[0]!r}; known: {', '.join(ROWS)}", file=sys.stderr)
+        sys.stderr.write(f"unknown row {unknown[0]!r}; known: {', '.join(ROWS)}\n")
         return 2
     return next(filter(None, (run(name) for name in names or ROWS)), 0)
 
@@ -103,7 +103,8 @@ def run(name: str) -> int:
     # A framework of that time warns of what its dependencies have given up since.
     test = [python, "-m", "pytest", "-p", "no:cacheprovider", "-o", "filterwarnings=default", TESTS]
     left_out = [f"--ignore={TESTS}/{file}" for file in ROWS[name].without]
-    print(f"== {name}", flush=True)
+    sys.stdout.write(f"== {name}\n")
+    sys.stdout.flush()
     for command in (make, [*fill, *ROWS[name].requirements()], [*test, *left_out]):
         code = subprocess.run(command, cwd=ROOT, check=False).returncode
         if code:

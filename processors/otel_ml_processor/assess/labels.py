@@ -1,0 +1,55 @@
+"""A window's labels become a reading: how good its predictions were, whether scores mean what they meant, and what of that is an alarm."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from otel_ml_processor.assess.calibration_drift import calibration_drift
+from otel_ml_processor.assess.label_alarms import label_alarms
+from otel_ml_processor.assess.performance import (
+    calibration_errors,
+    realized_scores,
+    temperature_of,
+)
+from otel_ml_processor.assess.segment_performance import segment_performances
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from otel_ml_processor.assess.performance import PerformanceReading
+    from otel_ml_processor.assess.segments import Segment
+    from otel_ml_processor.config import PerformanceConfig
+    from otel_ml_processor.sketches.outcomes import Outcomes
+    from otel_ml_processor.windows.reference import Reference
+
+__all__ = ["assess_labels"]
+
+
+def assess_labels(
+    reading: PerformanceReading,
+    outcomes: Outcomes,
+    by_segment: Mapping[Segment, Outcomes],
+    reference: Reference | None,
+    *,
+    alpha: float,
+    rules: PerformanceConfig,
+) -> PerformanceReading:
+    """
+    Return *reading* with what the labels of its window say; there have to be enough of them.
+
+    Labels come when the window has long been tested, so they have a promise of their own: *alpha* once more, one half for what scores mean, the
+    other for the errors of segments.
+    """
+    read = replace(
+        reading,
+        realized=realized_scores(outcomes),
+        calibration=calibration_errors(outcomes),
+        temperature=temperature_of(outcomes),
+        calibration_drift=calibration_drift(outcomes, reference, alpha=alpha / 2),
+        segments=segment_performances(
+            by_segment, reference, alpha=alpha / 2, min_labels=rules.min_labels
+        ),
+    )
+    baseline = reference.performance if reference is not None else {}
+    return replace(read, alarms=tuple(label_alarms(read, baseline, rules.baseline)))
