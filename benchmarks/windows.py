@@ -93,6 +93,7 @@ def batch(values: FloatArray, at_ns: int) -> InferenceColumns:
         margins=nothing,
         values=nothing,
         features={f"x{i}": ValueColumn(kinds, column, unsaid) for i, column in enumerate(values)},
+        calls=np.stack([np.ones(n, dtype=np.int64), np.arange(n)], axis=1),
     )
 
 

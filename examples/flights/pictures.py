@@ -85,7 +85,7 @@ def shoot(browser: str, scratch: Path, url: str, name: str, width: int, height: 
         *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
         *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
         f"--user-data-dir={scratch / 'browser'}",
-        f"--window-size={width},{height}",
+        *(f"--window-size={width},{height}", "--force-device-scale-factor=0.75"),
         f"--screenshot={picture}",
         url,
     ]

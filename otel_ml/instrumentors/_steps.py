@@ -118,7 +118,7 @@ class Steps:
         if outline is None or step is None:
             return original(*args, **kwargs)
         try:
-            with self._span(step, operation, original.__name__, args, kwargs):
+            with self._span(step, original, operation, args, kwargs):
                 return original(*args, **kwargs)
         finally:
             outline.end(args[0])
@@ -132,22 +132,19 @@ class Steps:
     ) -> Any:
         """Call *original*, which is a step by itself, before or after the call of a model."""
         step = Step(type(args[0]).__name__)
-        with self.known(args), self._span(step, operation, original.__name__, args, kwargs):
+        with self.known(args), self._span(step, original, operation, args, kwargs):
             return original(*args, **kwargs)
 
     @contextmanager
     def _span(
         self,
         step: Step,
+        original: Callable[..., Any],
         operation: str,
-        method: str,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Iterator[None]:
-        span = None
-        if self._recorder.is_enabled():
-            facts = self._facts(step, operation, method, args, kwargs)
-            span = self._recorder.start(f"{operation} {step.name}", facts)
+        span = self._start(step, original, operation, args, kwargs)
         if span is None:
             yield
             return
@@ -162,11 +159,28 @@ class Steps:
             context_api.detach(token)
             self._recorder.finish(span, {}, error)
 
+    def _start(
+        self,
+        step: Step,
+        original: Callable[..., Any],
+        operation: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> trace.Span | None:
+        if not self._recorder.is_enabled():
+            return None
+        try:
+            facts = self._facts(step, original.__name__, operation, args, kwargs)
+        except Exception as error:  # noqa: BLE001 - a part of the user's may raise anything
+            self._recorder.failed("describe_step", error)
+            return None
+        return self._recorder.start(f"{operation} {step.name}", facts)
+
     def _facts(
         self,
         step: Step,
-        operation: str,
         method: str,
+        operation: str,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> dict[str, Any]:

@@ -200,7 +200,7 @@ class Module:
         if tensor is None:
             return Table(None)
         table, axes = read_table(tensor), len(tensor.shape)
-        if axes != _TABLE_AXES or not tensor.is_floating_point():
+        if axes != _TABLE_AXES or not tensor.dtype.is_floating_point:
             table.columns, table.tensor_shape = None, tuple(tensor.shape)
         if axes < _TABLE_AXES:  # it may be one sample, or one value of each
             table.rows = None

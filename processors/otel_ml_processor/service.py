@@ -222,14 +222,14 @@ class Service:
         """Refuse new requests, end those in flight, keep what is still open or assess it, push what is known, and let go of everything."""
         self._is_ready = False
         self._doors.stop(_GRACE_S)
+        if self._learner is not None:
+            self._learner.close()
         if self._keeper is None:
             self._pipeline.finish()
         else:  # windows go on after the restart
             self._pipeline.tick(time.time_ns())
             self._keeper.close()
         self._pipeline.join_last(time.time_ns())
-        if self._learner is not None:
-            self._learner.close()
         if not self._pusher.flush(_FLUSH_S):
             _LOGGER.warning("some metrics or events were not delivered before the end")
         if self._webhook is not None:

@@ -27,12 +27,12 @@ IntArray = NDArray[np.int64]
 
 def equally_correlated(width: int, correlation: float) -> FloatArray:
     """Return the matrix in which every two features have the same correlation."""
-    return np.full((width, width), correlation) + (1 - correlation) * np.eye(width)
+    return np.asarray(np.full((width, width), correlation) + (1 - correlation) * np.eye(width))
 
 
 def normal_rows(rng: np.random.Generator, n: int, correlations: FloatArray) -> FloatArray:
     """Return rows of standard normal features, shape (n, width)."""
-    return rng.normal(size=(n, len(correlations))) @ np.linalg.cholesky(correlations).T
+    return np.asarray(rng.normal(size=(n, len(correlations))) @ np.linalg.cholesky(correlations).T)
 
 
 def profile_of(rows: FloatArray) -> Profile:
@@ -61,7 +61,14 @@ def compared_together(reference: Reference, rows: FloatArray) -> tuple[Compariso
     bins = reference.multivariate.cells(reference.multivariate.errors(points))
     target = reference.targets[-1]
     counts = np.bincount(bins, minlength=target.cells.n_cells + N_SLOTS)
-    errors = Comparison(target.target, "", True, target.counts, counts, target.positions)
+    errors = Comparison(
+        target.target,
+        "",
+        ordered=True,
+        reference=target.counts,
+        current=counts,
+        positions=target.positions,
+    )
     cells = _cells(reference, rows)
     block = reference.pairs.block([cells[i] for i in reference.pairs.features])
     return errors, reference.pairs.compared(block)

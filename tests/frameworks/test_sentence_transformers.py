@@ -172,7 +172,7 @@ def test_neither_text_nor_vector_ever_leaves(embedder: Any, tmp_path: Path) -> N
         embedder.encode(["canary", "canary"])
         scorer(tmp_path / "other").rank("canary", ["canary"])
     told = "".join(span.to_json() for span in seen.spans)
-    assert len(seen.spans) == 3
+    assert len(seen.calls) == 3
     assert "canary" not in told
     assert not any(str(float(component)) in told for component in vector)
 
@@ -181,7 +181,7 @@ def test_evaluation_is_no_inference(conforming: Capture, embedder: Any) -> None:
     """An evaluator embeds its own texts, of which nobody is told."""
     evaluator = EmbeddingSimilarityEvaluator(TEXTS, TEXTS[:1] * 2, [1.0, 0.1], write_csv=False)
     embedder.evaluate(evaluator)
-    assert list(conforming.spans) == []
+    assert list(conforming.calls) == []
 
 
 def test_a_registered_encoder_goes_by_its_name(conforming: Capture, embedder: Any) -> None:
@@ -225,4 +225,4 @@ def test_threads_do_not_see_each_other(conforming: Capture, embedder: Any) -> No
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(conforming.spans) == 20
+    assert len(conforming.calls) == 20

@@ -65,7 +65,7 @@ def test_functions_that_are_no_models_are_silent(conforming: Capture, place: str
     own = tf.function(lambda x: x + loaded(x)["probabilities"][:, :1])
     own(SAMPLES)
     own.get_concrete_function(SAMPLES)(SAMPLES)
-    assert list(conforming.spans) == []
+    assert list(conforming.calls) == []
 
 
 def test_a_call_without_its_input_raises_tensorflows_error(captured: Capture, place: str) -> None:
@@ -102,5 +102,5 @@ def test_no_value_leaves_by_default(place: str) -> None:
     canary = 271828.0
     with capture() as seen:
         tf.saved_model.load(place)(tf.fill([1, 3], canary))
-    (span,) = seen.spans
+    (span,) = seen.calls
     assert "271828" not in span.to_json()

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import httpx
 import pytest
 
+from otel_ml_processor.emit.confidence_samples import ConfidenceSamples
+from otel_ml_processor.emit.feature_bins import FeatureBins
 from otel_ml_processor.emit.metrics import MetricBook
 from otel_ml_processor.emit.otlp import Identity, metrics_requests
 from otel_ml_processor.emit.page import ProcessorFacts
@@ -22,6 +24,7 @@ from otel_ml_processor.self_metrics import SelfMetrics
 from otel_ml_processor.sketches.label_counts import MAX_LABELS
 from tests.integration.real_servers import answers, find_tool, free_port, running
 from tests.unit.processor.emit import sample_readings as samples
+from tests.unit.processor.emit.counted_rows import reference, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,10 +73,15 @@ class Prometheus(NamedTuple):
 
 def full_book() -> MetricBook:
     """Return a book with a point of every metric, hostile names and values among them; its clock stands still."""
+    bins, confidences = FeatureBins(), ConfidenceSamples(9)
+    rows: list[dict[str, object]] = [{"f0": float(i % 10)} for i in range(25)]
+    told(bins, reference(), rows, confidences=confidences)
     book = MetricBook(
         windows=["1h", "24h"],
         scores=["psi", "jensen_shannon"],
         self_metrics=SelfMetrics({"ml.processor.undecoded": ["wrong_type"]}),
+        bins=bins,
+        confidences=confidences,
         clock_ns=lambda: samples.NOW_NS,
     )
     book.register(samples.STREAM, samples.profile(), {"1h": 0.46, "24h": math.nan})
@@ -189,12 +197,17 @@ def test_names_are_those_of_the_prometheus_translator(prometheus: Prometheus) ->
         "ml_confidence_quantile",
         "ml_confidence_low_ratio",
         "ml_confidence_violations_total",
+        "ml_confidence_samples_bucket",
+        "ml_confidence_samples_count",
+        "ml_feature_samples_total",
+        "ml_feature_reference_ratio",
         "ml_prediction_samples_total",
         "ml_reference_age_seconds",
         "ml_reference_samples",
         "ml_processor_window_lag_seconds",
         "ml_processor_dedupe_horizon_seconds",
         "ml_processor_overflow_total",
+        "ml_processor_webhooks_dropped_total",
         "otelcol_receiver_accepted_spans_total",
     }
 

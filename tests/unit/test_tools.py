@@ -84,7 +84,7 @@ def modules_of_main() -> set[str]:
     roots = dict(re.findall(r'^\t(core|contrib) += "(.+)"$', source, re.MULTILINE))
     return {
         roots[root] + path
-        for root, path in re.findall(r'\b(core|contrib) ?\+ ?"([a-z/]+)"', source)
+        for root, path in re.findall(r'\b(core|contrib) ?\+ ?"([a-z0-9/]+)"', source)
     }
 
 
@@ -105,7 +105,9 @@ def test_the_manifest_and_go_mod_pin_the_same_versions() -> None:
     assert {module: pinned.get(module) for module in modules_of_manifest()} == modules_of_manifest()
 
 
-@pytest.mark.parametrize("folder", ["collector", "jaeger", "prometheus", "alertmanager", "telemetrygen"])
+@pytest.mark.parametrize(
+    "folder", ["collector", "jaeger", "prometheus", "alertmanager", "telemetrygen"]
+)
 def test_every_pinned_module_has_a_committed_sum(folder: str) -> None:
     """A build asks nobody whether what it downloads is what we tested: go.sum says it."""
     sums = (TOOLS / folder / "go.sum").read_text()

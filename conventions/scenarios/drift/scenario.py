@@ -17,6 +17,7 @@ from conventions.scenarios.telemetry import Telemetry
 OPTIONS = (
     "mode=tee",
     "windows=[{name: quarter, rows: 250}]",
+    "confidence.classes=null",
     (
         "drift.scores=[psi, jensen_shannon, kolmogorov_smirnov, chi_squared, hellinger, kullback_leibler, total_variation, "
         "l_infinity, wasserstein, wasserstein_iqr]"

@@ -4,7 +4,12 @@ from conventions.scenarios.models import CHURN, churn_model, named
 from conventions.scenarios.shown import show
 from conventions.scenarios.telemetry import Telemetry
 
-OPTIONS = ("mode=tee", "windows=[{name: quarter, rows: 250}]", "verdicts.per_second=1000")
+OPTIONS = (
+    "mode=tee",
+    "windows=[{name: quarter, rows: 250}]",
+    "verdicts.per_second=1000",
+    "confidence.classes=null",
+)
 
 
 def run(telemetry: Telemetry) -> None:

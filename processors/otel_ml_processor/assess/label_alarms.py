@@ -77,8 +77,8 @@ def _calibration(reading: PerformanceReading) -> Iterator[LabelAlarm]:
         yield LabelAlarm(
             target=MlDriftTargetValues.CALIBRATION,
             what="",
-            method=MlDriftMethodValues.CHI_SQUARED,
-            score=drift.statistic,
+            method=MlDriftMethodValues.OTHER,
+            score=drift.change,
             threshold=LEAST_CHANGE,
             p_value=drift.p_value,
             words=f"scores no longer mean what they did: they come true {100 * drift.change:.2g} % more or less often "

@@ -148,7 +148,9 @@ def _flags_of_reference(reference: Reference | None) -> tuple[tuple[str, ...], I
 
 
 def _flags_of_feature(feature: TargetReference) -> list[tuple[str, tuple[Slot, ...]]]:
-    flags = [("out_of_range", (Slot.BELOW_RANGE, Slot.ABOVE_RANGE))]
+    flags: list[tuple[str, tuple[Slot, ...]]] = [
+        ("out_of_range", (Slot.BELOW_RANGE, Slot.ABOVE_RANGE))
+    ]
     if not feature.counts[feature.cells.n_cells + Slot.UNSEEN]:
         flags.insert(0, ("unseen", (Slot.UNSEEN,)))
     if not feature.counts[feature.cells.n_cells + Slot.MISSING]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 
 from otel_ml_conventions.attributes import MlDriftTargetValues
 from otel_ml_processor.commands.own_windows import own_windows, rung_sizes
@@ -59,8 +60,6 @@ from otel_ml_processor.windows.seasons import N_HOURS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    import pyarrow as pa
 
     from otel_ml_processor.columns import FloatArray, ValueColumn
     from otel_ml_processor.commands.self_tests import Window
@@ -169,9 +168,7 @@ def build_profile_from_table(
 
 
 def _explained(profile: Profile, attributions: pa.Table) -> Profile:
-    return sealed(
-        msgspec.structs.replace(profile, explanations=explanation_columns(attributions))
-    )
+    return sealed(msgspec.structs.replace(profile, explanations=explanation_columns(attributions)))
 
 
 def _pass_over(_step: str) -> None:
@@ -344,7 +341,10 @@ def _read_otlp(arguments: argparse.Namespace, roles: Roles, steps: Steps) -> tup
     known = {role: name for role, name in said.items() if name in names}
     if "label" not in known:
         known.pop("target", None)
-    return found.table, replace(roles, **known)
+    # As they will be counted: classes by their labels, all else by its numbers, be they few and whole.
+    is_number = "label" in known and pa.types.is_floating(found.table[PREDICTION_COLUMN].type)
+    ordered = [*roles.ordered, PREDICTION_COLUMN] if is_number else roles.ordered
+    return found.table, replace(roles, ordered=ordered, **known)
 
 
 def _built_from_file(

@@ -63,7 +63,9 @@ class AssignedTarget:
             name=self.target.name,
             ordered=self.target.ordered,
             counts=counts,
-            rest=self.hours and self.hours.rest(self.cells, division.windows, counts),
+            rest=None
+            if self.hours is None
+            else self.hours.rest(self.cells, division.windows, counts),
         )
 
 

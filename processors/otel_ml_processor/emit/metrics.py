@@ -78,7 +78,7 @@ __all__ = [
     "StreamView",
 ]
 
-MAX_POINTS: Final = 5000
+MAX_POINTS: Final = 6000
 """Points per stream; features beyond it, in the order of the profile, are left out and counted."""
 SERIES_BUDGET: Final = "series_budget"
 """Cause under which `ml.processor.overflow` counts the samples of features that are not exported."""
@@ -87,7 +87,8 @@ _WINDOW_ALLOWANCE: Final = 330
 _STREAM_ALLOWANCE: Final = MAX_LABELS + 10
 """
 Points of a stream that belong to no window: its labels and their overflow, violations; age, size and at most six scores of the reference.
-Feedback, which may be of no stream, comes on top: at most 61 points by outcome, correctness and source.
+Feedback, which may be of no stream, comes on top: at most 61 points by outcome, correctness and source. So do predicted classes (seven per window
+each) and segments (`MAX_SEGMENT_POINTS` per window each), which have caps of their own.
 """
 _POINTS_PER_FEATURE: Final = 2 + len(MlDriftStateValues) + 5
 """p-value, evidence, states and shares; each exported score is one more."""
@@ -488,7 +489,8 @@ class MetricBook:
             points += confidence_points(where, reading.confidence)
         points += class_points(where, reading.by_class)
         points += segment_points(where, reading.segments)
-        points += step_points(where, reading.confidence_step)
+        if reading.reference_id:  # a score is of a window beside its reference
+            points += step_points(where, reading.confidence_step)
         return tuple(points)
 
     def _within_budget(self, targets: Iterable[TargetReading]) -> list[TargetReading]:

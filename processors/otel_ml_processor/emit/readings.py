@@ -150,4 +150,3 @@ def _together(target: TargetReading) -> dict[str, Any]:
     pair = target.pair
     names = [valid_text(pair.first), valid_text(pair.second)]
     return {"pair": {"features": names, "before": pair.before, "after": pair.after}}
-

@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.streams import Increment
 
-__all__ = ["MAX_HEARD_BYTES", "CountedRows", "Heard", "Inbox", "Taken", "counted_rows", "places_of_features"]
+__all__ = [
+    "MAX_HEARD_BYTES",
+    "CountedRows",
+    "Heard",
+    "Inbox",
+    "Taken",
+    "counted_rows",
+    "places_of_features",
+]
 
 MAX_HEARD_BYTES: Final = 64 << 20
 """Bytes of requests with feedback that wait for the next tick; further ones are dropped and counted."""

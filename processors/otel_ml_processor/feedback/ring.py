@@ -70,9 +70,7 @@ class JoinRing:
 
     __slots__ = ("_capacity", "_halvings", "_horizon_ns", "_kept", "_n", "_newest_ns", "_row_of")
 
-    def __init__(
-        self, capacity: int, n_windows: int, horizon_ns: int, n_segments: int = 0
-    ) -> None:
+    def __init__(self, capacity: int, n_windows: int, horizon_ns: int, n_segments: int = 0) -> None:
         self._capacity = capacity
         self._horizon_ns = horizon_ns
         self._halvings = 0

@@ -45,7 +45,10 @@ class LearnedFiles:
             except ProfileError as error:
                 _LOGGER.warning("%s; it is learned anew", error)
                 continue
-            found[learned_key(profile.model, profile.version, profile.source)] = profile
+            stream = learned_key(profile.model, profile.version, profile.source)
+            found[stream] = profile
+            if path == self.path(stream):
+                self._written[stream] = _signature(path)
         return found
 
     def write(self, stream: StreamKey, profile: Profile) -> None:
@@ -54,7 +57,7 @@ class LearnedFiles:
             return
         path = self.path(stream)
         try:
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
             write_profile(profile, path)
             self._written[stream] = _signature(path)
         except OSError as error:

@@ -79,6 +79,11 @@ class _Growing:
         """Ask for the features *names* from now on; rows without them are of no use any more."""
         self.names, self.sample, self.sample_rows = names, [], 0
 
+    def note(self, newest_ns: int) -> None:
+        """Take note of event time, which a span from the future does not move."""
+        self.first_ns = self.first_ns or newest_ns
+        self.newest_ns = max(self.newest_ns, newest_ns)
+
 
 class Learner:
     """
@@ -108,9 +113,9 @@ class Learner:
         """Go on with what is in the files."""
         for stream, profile in self._files.read().items():
             self._references.learn(stream, profile)
-            if profile.provisional:
+            is_in_force = self._references.profile(stream) is profile
+            if profile.provisional and is_in_force:
                 self._growing[stream] = self._resumed(stream, profile)
-                self._files.write(stream, profile)
 
     def features(self, stream: StreamKey) -> tuple[str, ...] | None:
         """Return the features that a decoder has to read: those of the reference, or those that are being learned."""
@@ -127,11 +132,11 @@ class Learner:
         increments: Sequence[Increment],
     ) -> None:
         """Take note of the rows of a request, which were *counted*, and of what that changed."""
-        kept = {increment.stream for increment in increments}
+        newest_ns = {increment.stream: increment.newest_ns for increment in increments}
         with self._lock:
             for placed in counted:
-                if placed.reference is None and placed.rows.stream in kept:
-                    self._sample(placed.rows, spans)
+                if placed.reference is None and placed.rows.stream in newest_ns:
+                    self._sample(placed.rows, spans, newest_ns[placed.rows.stream])
                 elif len(placed.outside_rows):
                     self._widen(placed)
             for increment in increments:
@@ -141,7 +146,7 @@ class Learner:
         """Draw what conclusions can be drawn; return the streams that have another reference now, or one with more rows."""
         with self._lock:
             growing = list(self._growing.items())
-            return [stream for stream, each in growing if self._settle(stream, each, now_ns)]
+            return [stream for stream, each in growing if self._settled(stream, each, now_ns)]
 
     def close(self) -> None:
         """Write down what has been counted."""
@@ -149,11 +154,11 @@ class Learner:
             for stream, growing in self._growing.items():
                 self._write(stream, growing)
 
-    def _sample(self, rows: InferenceColumns, spans: InferenceSpans) -> None:
+    def _sample(self, rows: InferenceColumns, spans: InferenceSpans, newest_ns: int) -> None:
         stream = rows.stream
         growing = self._growing.get(stream)
         if growing is None:
-            if not _is_plain(stream) or not self._has_room(int(rows.end_times_ns.max())):
+            if not _is_plain(stream) or not self._has_room(newest_ns):
                 return
             growing = self._growing[stream] = _Growing()
             _LOGGER.info(
@@ -161,7 +166,7 @@ class Learner:
             )
         if growing.profile is None and growing.sample_rows < self._sample_rows:
             growing.take(rows, spans, self._sample_rows)
-            _note_times(growing, rows.end_times_ns.min(), rows.end_times_ns.max())
+            growing.note(newest_ns)
 
     def _has_room(self, now_ns: int) -> bool:
         """Return whether one more stream can be learned; where there are samples enough, one that has long been silent makes room."""
@@ -186,12 +191,21 @@ class Learner:
         if growing is None or growing.counted is None or whole.reference is not growing.reference:
             return
         growing.is_changed |= growing.counted.add(whole)
-        _note_times(growing, increment.newest_ns, increment.newest_ns)
+        growing.note(increment.newest_ns)
 
     def _widen(self, placed: PlacedRows) -> None:
         growing = self._growing.get(placed.rows.stream)
         if growing is not None and growing.counted and placed.reference is growing.reference:
             growing.counted.widen(placed)
+
+    def _settled(self, stream: StreamKey, growing: _Growing, now_ns: int) -> bool:
+        try:
+            return self._settle(stream, growing, now_ns)
+        except Exception:
+            # One model that cannot be learned costs no other, and nothing that is known already.
+            _LOGGER.exception("%s cannot be learned; it begins anew", stream)
+            self._growing.pop(stream, None)
+            return False
 
     def _settle(self, stream: StreamKey, growing: _Growing, now_ns: int) -> bool:
         if self._references.reference(stream) is not growing.reference:
@@ -287,11 +301,6 @@ class Learner:
 def _rows(growing: _Growing) -> int:
     sampled = growing.profile.source.rows if growing.profile else growing.sample_rows
     return sampled + (growing.counted.rows if growing.counted else 0)
-
-
-def _note_times(growing: _Growing, first_ns: int, newest_ns: int) -> None:
-    growing.first_ns = min(growing.first_ns or int(first_ns), int(first_ns))
-    growing.newest_ns = max(growing.newest_ns, int(newest_ns))
 
 
 def _is_plain(stream: StreamKey) -> bool:

@@ -67,7 +67,8 @@ def profile_of_rows(rows: InferenceColumns, *, source: Source, created: str) -> 
         source=source,
         types=types,
         prediction=prediction,
-        prediction_type="categorical" if (rows.labels.codes >= 0).any() else None,
+        # As they will be counted: classes by their labels, all else by its numbers.
+        prediction_type="categorical" if (rows.labels.codes >= 0).any() else "numeric",
         confidence=confidence,
         is_learned=True,
     )

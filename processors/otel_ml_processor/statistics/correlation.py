@@ -17,8 +17,8 @@ MIDDLE: Final = 10
 """The score of the median; scores are in [0, 2 * MIDDLE]."""
 _STEPS: Final = 4
 """Steps of the score per standard deviation: a quarter of one is less than what twenty bins lose anyway."""
-_LARGEST: Final = 0.98
-"""Beyond it correlations are not told apart: one row would move the z of duplicates by a standard deviation."""
+_LARGEST: Final = 0.9
+"""Beyond it correlations are not told apart: Fisher's z grows without bound, and a single row would be an alarm."""
 
 
 def rank_scores(counts: IntArray) -> IntArray:
@@ -73,15 +73,18 @@ class PairSums:
         """Integers of a block."""
         return 1 + 2 * self.n_features + len(self.first)
 
-    def of(self, scores: IntArray) -> IntArray:
-        """Return the block of rows whose *scores* have shape (n_features, n_rows)."""
+    def of(self, scores: FloatArray) -> IntArray:
+        """Return the block of rows whose *scores*, whole numbers, have shape (n_features, n_rows); without those of which one is NaN."""
         block = np.empty(self.size, dtype=np.int64)
         d = self.n_features
-        # Whole numbers below 2**53, so that a product of matrices is exact, and many times as fast as one of integers.
-        exact = scores.astype(np.float64)
-        products = exact @ exact.T
+        sums = scores.sum(axis=1)
+        if np.isnan(sums).any():
+            scores = scores[:, ~np.isnan(scores).any(axis=0)]
+            sums = scores.sum(axis=1)
+        # Whole numbers below 2**53 are exact in floating point, whose products of matrices are many times as fast.
+        products = scores @ scores.T
         block[0] = scores.shape[1]
-        block[1 : 1 + d] = scores.sum(axis=1)
+        block[1 : 1 + d] = sums
         block[1 + d : 1 + 2 * d] = np.diagonal(products)
         block[1 + 2 * d :] = products[self.first, self.second]
         return block
@@ -95,7 +98,7 @@ class PairSums:
             found = covariances / np.sqrt(variances[self.first] * variances[self.second])
         return np.asarray(np.clip(found, -1.0, 1.0))
 
-    def spreads(self, block: IntArray, scores: IntArray) -> FloatArray:
+    def spreads(self, block: IntArray, scores: FloatArray) -> FloatArray:
         """
         Return the standard deviation of Fisher's z of each pair times the root of the rows, from the rows themselves.
 
@@ -104,7 +107,7 @@ class PairSums:
 
         Args:
             block: The block of all rows.
-            scores: Their scores, shape (n_features, n_rows).
+            scores: Their scores, shape (n_features, n_rows), none NaN.
 
         References:
             Hampel, F. R. (1974). The influence curve and its role in robust estimation. J. Am. Stat. Assoc. 69.

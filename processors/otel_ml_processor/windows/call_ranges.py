@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from otel_ml_processor.sketches.moments import QUANTA, Moments, in_unit
+from otel_ml_processor.sketches.moments import QUANTA, in_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,21 +77,28 @@ class CallRanges:
         """Count the calls of *rows* that say their number; confidence below *threshold* is low."""
         if rows.calls is None:
             return
-        processes, numbers = rows.calls.T
         is_first = np.ones(len(rows), dtype=bool)  # a call of many samples is one call
         is_first[1:] = rows.spans[1:] != rows.spans[:-1]
-        confidences = in_unit(rows.confidences)
-        for process in np.unique(processes[numbers >= 0]).tolist():
-            is_its = (processes == process) & (numbers >= 0)
-            its, moments = numbers[is_its], Moments()
-            said = moments.add(confidences[is_its])
-            came = int(np.count_nonzero(is_its & is_first))
-            low = int(np.count_nonzero(said < threshold))
-            self._add(
-                process,
-                CallRange(int(its.min()), int(its.max()), came, len(said), moments.quanta, low),
-            )
-        self._cut()
+        # Rows of one process side by side, so that however many there are, each is one part of a sum.
+        order = np.argsort(rows.calls[:, 0], kind="stable")
+        order = order[rows.calls[order, 1] >= 0]
+        if not len(order):
+            return
+        processes, numbers = rows.calls[order].T
+        starts = np.concatenate([[0], np.flatnonzero(np.diff(processes)) + 1])
+        confidences = in_unit(rows.confidences[order])
+        is_said = ~np.isnan(confidences)
+        quanta = np.rint(np.where(is_said, confidences, 0.0) * QUANTA).astype(np.int64)
+        columns = (
+            np.minimum.reduceat(numbers, starts),
+            np.maximum.reduceat(numbers, starts),
+            np.add.reduceat(is_first[order], starts, dtype=np.int64),
+            np.add.reduceat(is_said, starts, dtype=np.int64),
+            np.add.reduceat(quanta, starts),
+            np.add.reduceat(confidences < threshold, starts, dtype=np.int64),
+        )
+        counted = zip(*(column.tolist() for column in columns), strict=True)
+        self.add_ranges(zip(processes[starts].tolist(), map(CallRange._make, counted), strict=True))
 
     def merge(self, other: CallRanges) -> None:
         """Add what *other* counted."""

@@ -81,8 +81,11 @@ class Multivariate:
         with np.errstate(over="ignore"):  # of numbers near the largest there is
             points -= self.means[:, np.newaxis]
             points /= self.stds[:, np.newaxis]
-        points[~np.isfinite(points)] = 0.0
-        return np.asarray(np.clip(points, -_FURTHEST, _FURTHEST, out=points).T)
+        # In the common case every value is finite and near: two passes say so, as NaN is neither.
+        if points.size and not (points.min() >= -_FURTHEST and points.max() <= _FURTHEST):
+            points[~np.isfinite(points)] = 0.0
+            np.clip(points, -_FURTHEST, _FURTHEST, out=points)
+        return np.asarray(points.T)
 
     def errors(self, points: FloatArray) -> FloatArray:
         """Return the reconstruction error of each of *points*, shape (n_rows,), finite and >= 0."""

@@ -134,11 +134,10 @@ def correlation_of(
     )
 
 
-def _scored(cells: Sequence[CellArray], scores: Sequence[IntArray]) -> IntArray:
+def _scored(cells: Sequence[CellArray], scores: Sequence[IntArray]) -> FloatArray:
     """Return the scores of the rows that have all of the features, shape (n_features, n_rows)."""
-    placed: IntArray = np.stack(cells).astype(np.int64)
-    limits = np.array([[len(of_cells)] for of_cells in scores])
-    complete = ((placed >= 0) & (placed < limits)).all(axis=0)
-    if not complete.all():
-        placed = placed[:, complete]
-    return np.stack([of_cells[rows] for of_cells, rows in zip(scores, placed, strict=True)])
+    complete = np.logical_and.reduce(
+        [(rows >= 0) & (rows < len(of_cells)) for rows, of_cells in zip(cells, scores, strict=True)]
+    )
+    scored = [of[rows[complete]] for of, rows in zip(scores, cells, strict=True)]
+    return np.stack(scored).astype(np.float64)

@@ -56,7 +56,8 @@ class PlacedRows:
         """Where among the outputs' counts each row is counted, shape (0 .. 2, n_rows); what lies outside of them says nothing."""
         if self.reference is None:
             return self.places
-        return np.subtract(self.places[self.reference.outputs], self.reference.output_place.start)
+        places: IntArray = self.places[self.reference.outputs] - self.reference.output_place.start
+        return places
 
     def of_spans(self, is_kept: BoolArray) -> PlacedRows:
         """Return the rows of the spans for which *is_kept* (shape (n_spans,)) holds."""
@@ -123,7 +124,8 @@ def _place_errors(
     rows: InferenceColumns, reference: Reference, multivariate: Multivariate, places: IntArray
 ) -> None:
     """Write into *places* where the reconstruction errors are counted, of the rows that tell something of every feature."""
-    complete = (places[multivariate.used] < reference.n_counts).all(axis=0)
+    # A row is nowhere, behind all other places, where nothing was captured; the features come first.
+    complete = places[: len(reference.features)].max(axis=0) < reference.n_counts
     if not complete.any():
         return
     points = multivariate.points(

@@ -262,7 +262,9 @@ class Streams:
         """
         with self._lock:
             changed = [
-                key for key, s in self._streams.items() if self._reference_of(key) is not s.reference
+                key
+                for key, s in self._streams.items()
+                if self._reference_of(key) is not s.reference
             ]
             for key in changed:
                 self._streams[key] = self._referred_anew(key, self._streams[key])
@@ -401,9 +403,7 @@ class Streams:
             return Summary(reference, low_confidence, self._divisions)
 
         min_rows = (own.streams if own else self._config).min_rows
-        windows = [
-            _windows_of(w, min_rows, new) for w in (own.windows if own else self._windows)
-        ]
+        windows = [_windows_of(w, min_rows, new) for w in (own.windows if own else self._windows)]
         return _Stream(reference, windows, new, new().labels)
 
     def _times(

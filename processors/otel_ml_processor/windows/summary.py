@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -113,11 +114,8 @@ class Summary:
         if len(placed.outside_places):
             self.counts += np.bincount(placed.outside_places, minlength=nowhere)
         if self.reference.pairs is not None:
-            cells = [
-                placed.places[i] - self.reference.places[i].start
-                for i in self.reference.pairs.features.tolist()
-            ]
-            self.counts[self.reference.pair_place] += self.reference.pairs.block(cells)
+            scores = _pair_scores(self.reference)[placed.places[self.reference.pairs.features]]
+            self.counts[self.reference.pair_place] += self.reference.pairs.sums.of(scores)
         if self.reference.season is not None:
             hours = hours_of(self.reference.season.season, rows.end_times_ns)
             self.hours += np.bincount(hours, minlength=len(self.hours))
@@ -221,3 +219,14 @@ def _narrow(counts: IntArray) -> IntArray:
         return counts
     narrow: IntArray = counts.astype(wanted)  # integers all the same; adding to them is an error
     return narrow
+
+
+@lru_cache(maxsize=1024)
+def _pair_scores(reference: Reference) -> FloatArray:
+    """Return the score of every position of the counts, NaN of those that are no bin of a feature whose correlations are watched."""
+    scores = np.full(reference.n_counts + 1, np.nan)
+    if reference.pairs is not None:
+        for i, of_cells in zip(reference.pairs.features, reference.pairs.scores, strict=True):
+            start = reference.places[i].start
+            scores[start : start + len(of_cells)] = of_cells
+    return scores

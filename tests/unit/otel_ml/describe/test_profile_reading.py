@@ -230,3 +230,14 @@ def test_a_profile_that_says_what_it_cannot_is_told_where(
 ) -> None:
     """The place in it, what was expected and what was found, never more of it than fits a line."""
     assert complaint(written(tmp_path / "p.json", **changed)) == expected
+
+
+def test_categories_that_were_too_rare_to_be_named_leave_a_feature_open(tmp_path: Path) -> None:
+    """A profile that was learned from inferences names the frequent ones alone: any other may be one of the rest."""
+    column = {"name": "city", "type": "categorical", "categories": ["Oslo"], "counts": [9, 0]}
+
+    closed = read_reference(written(tmp_path / "a.json", features=[column]))
+    opened = read_reference(written(tmp_path / "b.json", features=[{**column, "unseen": 1}]))
+
+    assert closed.features[0].categories == frozenset({"Oslo"})
+    assert opened.features[0].categories is None

@@ -29,10 +29,10 @@ def table(seed: int, rows: int = 1000) -> dict[str, Any]:
     return {"stars": stars, "city": cities, "sure": random.uniform(0.5, 1, rows).round(1)}
 
 
-def profile(seed: int = 1, rows: int = 1000, **said: str) -> Profile:
+def profile(seed: int = 1, rows: int = 1000) -> Profile:
     """Return the profile of such a table."""
     return build_profile_from_table(
-        table(seed, rows), **{"model": "fraud", "confidence": "sure", "created": "2026", **said}
+        table(seed, rows), model="fraud", confidence="sure", created="2026"
     )
 
 

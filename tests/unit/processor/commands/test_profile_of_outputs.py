@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from otel_ml_processor.profile import read_profile
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROLES = {"label": "said", "confidence": "sure", "target": "true"}
+ROLES: dict[str, Any] = {"label": "said", "confidence": "sure", "target": "true"}
 
 
 def rows(n: int, right: float, seed: int = 1) -> pd.DataFrame:
@@ -166,7 +166,7 @@ ARRAYS = np.arange(12.0).reshape(4, 3)
     ],
 )
 def test_arrays_of_numpy_are_a_table(
-    tmp_path: Path, arrays: dict[str, np.ndarray], names: list[str]
+    tmp_path: Path, arrays: dict[str, Any], names: list[str]
 ) -> None:
     """One dimension is a column, two are one per column, by name where there are names."""
     np.savez(tmp_path / "t.npz", **arrays)
@@ -191,7 +191,7 @@ def test_arrays_of_numpy_are_a_table(
     ],
 )
 def test_arrays_that_are_no_table_are_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], arrays: dict[str, np.ndarray], said: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arrays: dict[str, Any], said: str
 ) -> None:
     """In one line; pickled objects are never read."""
     np.savez(tmp_path / "t.npz", **arrays)

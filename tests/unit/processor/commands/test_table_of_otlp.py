@@ -37,11 +37,11 @@ def inferences() -> pd.DataFrame:
     return pd.DataFrame(
         {
             "amount": random.normal(50, 9, ROWS).round(2),
-            "city": random.choice(["Oslo", "Bergen", None], ROWS, p=[0.6, 0.3, 0.1]),
+            "city": random.choice(np.array(["Oslo", "Bergen", None]), ROWS, p=[0.6, 0.3, 0.1]),
             "is_new": random.random(ROWS) < 0.5,
             "said": said,
             "sure": sure,
-            "true": np.where(np.arange(ROWS) % 5 == 0, None, true),
+            "true": pd.Series(true).mask(np.arange(ROWS) % 5 == 0, None),
         }
     )
 
@@ -160,6 +160,20 @@ def test_options_for_columns_hold_for_features_of_spans(tmp_path: Path) -> None:
         ("amount", "categorical"),
         ("is_new", "categorical"),
     ]
+
+
+def test_predicted_numbers_stay_numbers(tmp_path: Path) -> None:
+    """A regression whose answers are few and whole is compared by its numbers, as it will be counted."""
+    stars = [
+        inference(number, end_ns=START_NS + number, prediction_value=float(number % 5))
+        for number in range(300)
+    ]
+
+    profile = built(tmp_path, [written(tmp_path / "stars", [request_of(stars)], as_json=True)])
+
+    assert profile.prediction is not None
+    assert profile.prediction.type == "numeric"
+    assert profile.prediction.counts == [60] * 5
 
 
 def test_without_captured_features_the_outputs_are_the_profile(tmp_path: Path) -> None:

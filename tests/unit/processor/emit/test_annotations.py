@@ -183,7 +183,7 @@ def test_a_model_without_a_version_has_a_verdict_without_one() -> None:
 
     child = parsed_spans(verdict_spans(spans_of(request), {0: FLAGGED}))[0]
 
-    assert set(keys_and_values(child)) == {"ml.model.name", "ml.verdict.flags"}
+    assert set(keys_and_values(child)) == {"ml.model.name", "ml.verdict.ood", "ml.verdict.flags"}
 
 
 def test_the_same_inference_has_the_same_verdict_span() -> None:

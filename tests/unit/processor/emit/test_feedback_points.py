@@ -100,6 +100,10 @@ def test_readings_say_the_same_as_the_page(book: MetricBook) -> None:
             "calibration": {"ece": 0.125},
             "estimated": {"accuracy": 0.8125, "roc_auc": 0.9},
             "gaps": {"accuracy": 0.0625},
+            "temperature": None,
+            "calibration_drift": None,
+            "segments": [],
+            "alarms": [],
         }
     ]
 

@@ -10,14 +10,18 @@ from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
+import numpy as np
 import pytest
 
 from otel_ml_conventions.attributes import (
     MlDriftCalibrationModeValues,
     MlDriftStateValues,
     MlProcessorStateValues,
+    MlSegmentMeasureValues,
 )
+from otel_ml_processor.assess.segments import Gap, Segment, SegmentReading
 from otel_ml_processor.columns import StreamKey
+from otel_ml_processor.emit.confidence_samples import ConfidenceSamples
 from otel_ml_processor.emit.metrics import (
     DEFINITIONS,
     MAX_POINTS,
@@ -27,7 +31,9 @@ from otel_ml_processor.emit.metrics import (
 from otel_ml_processor.emit.points import Point
 from otel_ml_processor.self_metrics import SelfMetrics
 from otel_ml_processor.sketches.label_counts import MAX_LABELS
+from otel_ml_processor.windows.placed import place
 from tests.data.awaited import awaited_names
+from tests.data.segmented import inferences, table
 from tests.unit.processor.emit import sample_feedback as feedback
 from tests.unit.processor.emit import sample_readings as samples
 
@@ -103,13 +109,24 @@ def test_an_empty_book_has_only_what_the_processor_says_of_itself(book: MetricBo
     assert {point.value for metric in found.values() for point in metric.points} == {0}
 
 
-def test_every_metric_of_the_processor_is_written(book: MetricBook) -> None:
+def test_every_metric_of_the_processor_is_written(clock: Clock, self_metrics: SelfMetrics) -> None:
     """Whatever the registry promises of the processor, a stream with a reference has, and nothing that it does not know."""
-    book.register(samples.STREAM, samples.profile(), {"1h": 0.2})
+    confidences = ConfidenceSamples(1)
+    confidences.add([place(inferences(table(9)), None)], np.zeros((9, 3), dtype=np.uint64))
+    book = MetricBook(
+        windows=["1h", "24h"],
+        scores=["psi"],
+        self_metrics=self_metrics,
+        confidences=confidences,
+        clock_ns=clock,
+    )
+    book.register(samples.STREAM, samples.profile(), {"1h": 0.2}, budget=0.1)
+    gap = Gap(MlSegmentMeasureValues.POSITIVE_RATE, 0.2, 0.4)
+    segment = SegmentReading(Segment("region", "emea"), 9, None, {}, (gap,))
     with_margin = replace(samples.CONFIDENCE_READING, margin=0.4)
     reading = samples.with_evidence(samples.drifting_reading())
-    book.update(replace(reading, confidence=with_margin), None)
-    book.set_performance(feedback.PERFORMANCE)
+    book.update(replace(reading, confidence=with_margin, segments=(segment,)), None)
+    book.set_performance(replace(feedback.PERFORMANCE, temperature=1.5))
     book.set_feedback(feedback.TOTALS)
     book.set_totals(samples.STREAM, {"late": 1}, 1)
     book.set_window_lag(1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -30,6 +31,9 @@ from otel_ml_processor.signals import Signal
 from otel_ml_processor.windows.placed import place
 from otel_ml_processor.windows.reference import Reference
 from tests.data.export_requests import RESOURCE, any_value, attributes, export_request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 STREAM = StreamKey("shop", "prod", "fraud", "3")
 MODEL = {"ml.model.name": "fraud", "ml.model.version": "3"}
@@ -62,7 +66,9 @@ def read(*records: LogRecord) -> list[Explanation]:
     return explanations_in(Signal.LOGS, logs(*records))
 
 
-def usual(n: int, seed: int = 1, weights: tuple[float, ...] = (4, 3, 2, 1)) -> list[dict[str, float]]:
+def usual(
+    n: int, seed: int = 1, weights: tuple[float, ...] = (4, 3, 2, 1)
+) -> list[dict[str, float]]:
     """Return attributions that are normal around 0, of features that count unequally."""
     drawn = np.random.default_rng(seed).normal(size=(n, len(FEATURES))) * weights
     return [dict(zip(FEATURES, row, strict=True)) for row in drawn.tolist()]
@@ -110,7 +116,7 @@ def test_an_explanation_is_read_from_the_inferences_span() -> None:
     assert one.attributions == {"amount": 0.5}
 
 
-def _span_with_event(said: dict[str, object], attributions: str) -> Span:
+def _span_with_event(said: Mapping[str, object], attributions: str) -> Span:
     event = Span.Event(
         name="ml.explanation",
         attributes=attributes({"ml.explanation.attributions": attributions}),
@@ -214,7 +220,7 @@ def profile_reference(*, with_explanations: bool = True) -> Reference:
     said = usual(3000, seed=9)
     table = {name: np.array([each[name] for each in said]) for name in FEATURES}
     profile = build_profile_from_table(
-        {name: values for name in FEATURES},
+        dict.fromkeys(FEATURES, values),
         model="fraud",
         version="3",
         created="2026-01-01",
@@ -316,7 +322,9 @@ def inputs(to: Explaining, known: Reference, values: list[float]) -> None:
     to.remember(decoded.spans, [place(rows, known) for rows in decoded.columns])
 
 
-def consistency(alike: dict[str, float], other: dict[str, float], values: list[float]) -> float | None:
+def consistency(
+    alike: dict[str, float], other: dict[str, float], values: list[float]
+) -> float | None:
     """Return the consistency of explanations that are *alike* and *other* in turn, of inputs with these values."""
     known = profile_reference()
     gathering = explaining(known)
@@ -371,4 +379,4 @@ def test_a_table_of_attributions_is_told_as_explanations_are() -> None:
     said = {each.name: each for each in profile.explanations}
     assert set(said) == {f"f{i}" for i in range(2, 12)}
     assert said["f11"].missing == 0
-    assert [each.name for each in profile.explanations][0] == "f11"
+    assert profile.explanations[0].name == "f11"

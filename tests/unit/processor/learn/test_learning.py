@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -14,6 +14,10 @@ from otel_ml_conventions.attributes import MlDriftStateValues
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.commands.profile import main
 from otel_ml_processor.config import load_config
+from otel_ml_processor.emit.page import ProcessorFacts, page_html
+from otel_ml_processor.emit.readings import readings_json
+from otel_ml_processor.learn import learner
+from otel_ml_processor.learn.rows import BuiltProfile, profile_of_rows
 from otel_ml_processor.profile import Source, read_profile, write_profile
 from otel_ml_processor.service import Service
 from otel_ml_processor.windows.reference import build_profile
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from otel_ml_processor.columns import InferenceColumns
     from otel_ml_processor.profile import Profile
 
 STREAM = StreamKey("shop", "", "fraud", "1")
@@ -117,23 +122,40 @@ def test_the_first_rows_become_the_profile_and_later_ones_are_compared_with_it(
 ) -> None:
     """Provisional and silent until rows and duration are reached; then a shift is an alarm, and the same as before is none."""
     house = House(tmp_path).send(900)
-    assert house.profile is None
+    before = house.profile
+    assert before is None
 
     house.send(2000)
     assert house.profile is not None
     assert house.profile.provisional
     assert house.states == {MlDriftStateValues.INSUFFICIENT}
 
-    house.send(1200)
-    assert house.profile is not None
-    assert not house.profile.provisional
-    assert 4000 <= house.profile.source.rows <= 4100
+    complete = house.send(1200).profile
+    assert complete is not None
+    assert not complete.provisional
+    assert 4000 <= complete.source.rows <= 4100
 
     house.send(1000)
     assert house.states == {MlDriftStateValues.STEADY}
 
     house.send(1000, lambda r, n: {**numbered(r, n), "amount": float(r.normal(60, 10))})
     assert MlDriftStateValues.DRIFTING in house.states
+
+
+def test_people_and_programs_are_told_that_it_is_provisional(tmp_path: Path) -> None:
+    """On the page and in `/readings`, with how many rows it has; not any more when it is complete."""
+    facts = ProcessorFacts("tee", "127.0.0.1:1", "1")
+    told = []
+    house = House(tmp_path)
+    for rows in (1500, 3000):
+        views = house.send(rows).service._book.views()
+        told.append((readings_json(views), page_html(views, facts, is_ready=True)))
+
+    (readings, page), (later_readings, later_page) = told
+    assert b'"provisional":true' in readings
+    assert "compared with <b>provisional</b> profile" in page
+    assert b'"provisional":true' not in later_readings
+    assert "provisional" not in later_page
 
 
 def test_what_was_learned_is_what_counting_all_rows_at_once_gives(tmp_path: Path) -> None:
@@ -190,7 +212,7 @@ def test_nothing_that_was_sent_is_in_the_files(tmp_path: Path) -> None:
     def rare(random: np.random.Generator, number: int) -> dict[str, object]:
         features = numbered(random, number)
         features["amount"] = 50.0 + (number % 997) / 7
-        return {**features, "city": "Hell" if number % 1500 == 0 else features["city"]}
+        return {**features, "city": "Hell" if number % 400 == 0 else features["city"]}
 
     house = House(tmp_path).send(4200, rare)
     house.close()
@@ -309,6 +331,51 @@ def test_only_so_many_streams_are_learned(tmp_path: Path) -> None:
 
     assert house.service._references.n_learned == 2
     assert len(list((tmp_path / "state/learned").glob("*.json"))) == 2
+
+
+def test_what_cannot_be_learned_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One line with the reason; inferences go on being counted, and another model is learned."""
+
+    def broken(rows: InferenceColumns, **rest: Any) -> BuiltProfile:
+        if rows.stream == STREAM:
+            raise ZeroDivisionError("broken")
+        return profile_of_rows(rows, **rest)
+
+    monkeypatch.setattr(learner, "profile_of_rows", broken)
+    house = House(tmp_path).send(1500).send(1500, model="churn")
+
+    assert f"{STREAM} cannot be learned" in caplog.text
+    profile = house.profile
+    assert profile is None
+    assert house.service._references.profile(StreamKey("shop", "", "churn", "1")) is not None
+
+
+def test_few_and_whole_predicted_numbers_are_counted_as_numbers(tmp_path: Path) -> None:
+    """A regression that says stars of 1 to 5: from the first to the last window they are compared."""
+    house = House(tmp_path, "bootstrap={rows: 1000, min_duration: 1s}")
+    for _ in range(25):
+        spans = []
+        for _ in range(100):
+            house.number += 1
+            spans.append(
+                inference(
+                    house.number,
+                    end_ns=house.begin_ns + house.number * SECOND_NS,
+                    prediction_value=float(house.random.integers(1, 6)),
+                )
+            )
+        house.service._pipeline.take(request_of(spans).SerializeToString(), None)
+        house.service.tick()
+
+    profile = house.profile
+    assert profile is not None
+    assert profile.prediction is not None
+    assert profile.prediction.type == "numeric"
+    assert sum(profile.prediction.counts) == profile.source.rows
+    readings = [r for view in house.service._book.views() for r in view.readings]
+    assert [t.rows for r in readings for t in r.targets] == [500]
 
 
 def test_nothing_is_learned_where_it_is_switched_off(tmp_path: Path) -> None:

@@ -7,12 +7,14 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 import pytest
 
 from otel_ml_conventions.metrics import (
     METRIC_ML_CONFIDENCE_MEAN,
     METRIC_ML_DRIFT_STATUS,
     METRIC_ML_DRIFT_WINDOW_SAMPLES,
+    METRIC_ML_PREDICTION_SAMPLES,
 )
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.config import Duration, StreamsConfig, WindowConfig
@@ -134,6 +136,25 @@ def test_the_overflow_is_written_and_read_like_any_stream() -> None:
     assert rows_of == {"fraud": 30, OVERFLOW.model: 60}
 
 
+def test_which_calls_came_is_written_and_read() -> None:
+    """Ids of 64 bits, numbers of 63, and sums of any size come back as they were, and are the same in a twin."""
+    stream = StreamKey("shop", "", "other", "1")
+    calls = [[-(1 << 63), 5], [(1 << 63) - 1, (1 << 63) - 1], [0, -1]]
+    rows = replace(inferences(3, confidences=[0.5, 0.9, 1.0]), stream=stream, calls=np.array(calls))
+    kept, twin = (Streams(StreamsConfig(), LENGTHS, lambda _: None) for _ in range(2))
+    for increment in kept.add([place(rows, None)], SECOND):
+        written = msgspec.msgpack.encode(StoredIncrement.of(increment))
+        read = msgspec.msgpack.decode(written, type=StoredIncrement)
+        twin.repeat(read.increment(lambda _: None))
+    (of_twin,) = twin.copies()
+    ranges = of_twin.windows[0].opened[0].summary.calls.by_process
+    assert {process: (r.lowest, r.came, r.said) for process, r in ranges.items()} == {
+        -(1 << 63): (5, 1, 1),
+        (1 << 63) - 1: ((1 << 63) - 1, 1, 1),
+    }
+    assert [StoredStream.of(copy) for copy in kept.copies()] == [StoredStream.of(of_twin)]
+
+
 def test_numbers_slide_and_states_stay() -> None:
     """Every pane the metrics have the numbers of the last ten minutes; the state is that of the last window that was decided."""
     clock = Clock()
@@ -163,3 +184,19 @@ def test_numbers_slide_and_states_stay() -> None:
     assert told(1, range(300)) == (0, [], False)
     assert told(4, range(300, 310)) == (300, [1.0], True)
     assert told(13, range(310, 320)) == (310, [0.0], True)
+
+
+def test_of_a_stream_that_made_room_nothing_more_is_said() -> None:
+    """Its last window is told, and then its metrics are gone, so that series of old versions do not pile up."""
+    clock = Clock()
+    house = House(None, windows=WINDOWS, clock_ns=clock)
+    house.ledger.streams._config = StreamsConfig(max=1, silent=Duration(60))
+    house.take(request(range(3), "fraud", at_ns=clock.now_ns))
+    house.tick()
+    assert house.counted(METRIC_ML_PREDICTION_SAMPLES, ml_model_name="fraud")
+    clock.now_ns += 3600 * SECOND
+    house.take(request(range(3, 6), "other", at_ns=clock.now_ns))
+    house.tick()
+    assert {r.window.name for r, _ in house.readings if r.stream.model == "fraud"} >= {"10m", "24h"}
+    assert house.counted(METRIC_ML_PREDICTION_SAMPLES, ml_model_name="fraud") == []
+    assert house.counted(METRIC_ML_PREDICTION_SAMPLES, ml_model_name="other")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,10 +17,15 @@ from otel_ml_processor.windows.placed import place
 from otel_ml_processor.windows.summary import Summary
 from tests.data.value_columns import inferences
 
+if TYPE_CHECKING:
+    from otel_ml_processor.columns import InferenceColumns
+
 THRESHOLD = 0.7
 
 
-def rows_of(calls: list[tuple[int, int]], confidences: list[float] | None = None):  # noqa: ANN201 - as `inferences`
+def rows_of(
+    calls: list[tuple[int, int]], confidences: list[float] | None = None
+) -> InferenceColumns:
     """Return one row per call, each a process and a number (-1: not said)."""
     rows = inferences(len(calls), confidences=confidences or [0.9] * len(calls))
     return replace(rows, calls=np.array(calls, dtype=np.int64).reshape(-1, 2))

@@ -28,7 +28,7 @@ def mixed(season: SeasonalReference, rows: dict[int, int]) -> list[int]:
     for hour, n in rows.items():
         of_hours[hour] = n
     (counts,) = season.mixed(of_hours, PLACES)
-    return counts[:3].tolist()
+    return [int(count) for count in counts[:3]]
 
 
 @pytest.mark.parametrize(
