@@ -7,13 +7,19 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo stack test test-faults test-oldest test-frameworks test-all check format fuzz generate tools bench clean
+.PHONY: help install demo stack test test-faults test-oldest test-frameworks test-all check format fuzz generate pictures tools bench clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 demo: $(INSTALLED) tools-if-go  ## Run the main job on a year of real flights (DEMO_SECONDS=60: short, exits by itself).
 	$(BIN)/python examples/flights/demo.py
+
+stack: $(INSTALLED) tools-if-go  ## Start the whole stack on this machine, without Docker, until Ctrl-C.
+	$(BIN)/python examples/flights/whole_stack.py
+
+pictures: $(INSTALLED)  ## Make the pictures of the documentation (Chromium).
+	$(BIN)/python examples/flights/pictures.py
 
 test: $(INSTALLED) tools-if-go  ## Run all tests; those that need the real servers are skipped without Go.
 	$(BIN)/pytest -n 2 --dist loadfile
@@ -73,6 +79,7 @@ bench: $(INSTALLED) tools-if-go  ## Print the benchmarks: each a ratio to a peer
 	$(BIN)/python benchmarks/hop.py
 	$(BIN)/python benchmarks/drift_promise.py
 	$(BIN)/python benchmarks/compare.py
+	$(BIN)/python benchmarks/windows.py
 
 install: $(INSTALLED)  ## Make the virtual environment and install everything into it.
 

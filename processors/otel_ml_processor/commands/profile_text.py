@@ -60,7 +60,9 @@ def profile_text(profile: Profile, promise: float, reasons: Mapping[str, str] | 
 
 def column_picture(profile: Profile, name: str) -> str:
     """
-    Return one column of *profile*, a line with a bar per cell and per count that is no cell.
+    Return one column of *profile*, a line per cell with its rows, their share and a bar, then a line per count that is no cell.
+
+    The bars of numbers are as long as rows are dense, for bins of equal mass hold equally many: together they show the distribution.
 
     Raises:
         ProfileError: If there is no such column.
@@ -69,19 +71,32 @@ def column_picture(profile: Profile, name: str) -> str:
     if name not in columns:
         raise ProfileError(f"no column {name!r}; known: {', '.join(columns)}")
     column = columns[name]
-    counts = {
-        **dict(zip(_cell_names(column), column.counts, strict=True)),
-        **{f"({slot})": getattr(column, slot) for slot in _SLOTS if getattr(column, slot)},
-    }
-    highest, rows = max(1, *counts.values()), max(1, sum(counts.values()))
-    width = max(map(len, counts))
-    lines = [f"{name}  {column.type}, {rows:,} rows"]
-    for cell, count in counts.items():
-        bar = "█" * round(_WIDEST_BAR * count / highest)
-        lines.append(
-            f"{cell.ljust(width)}  {count:>10,}  {100 * count / rows:5.1f} %  {bar}".rstrip()
+    beside = {f"({slot})": getattr(column, slot) for slot in _SLOTS if getattr(column, slot)}
+    cells, rows = _cell_names(column), sum(column.counts) + sum(beside.values())
+    width = max(map(len, [*cells, *beside]))
+    sizes = [count / extent for count, extent in zip(column.counts, _extents(column), strict=True)]
+    bars = ["\u2588" * round(_WIDEST_BAR * size / max(1e-300, *sizes)) for size in sizes]
+    lines = [
+        f"{cell.ljust(width)}  {count:>10,}  {100 * count / max(1, rows):5.1f} %  {bar}".rstrip()
+        for cell, count, bar in zip(
+            [*cells, *beside],
+            [*column.counts, *beside.values()],
+            [*bars, *("" for _ in beside)],
+            strict=True,
         )
-    return "\n".join(lines) + "\n"
+    ]
+    return "\n".join([f"{name}  {column.type}, {rows:,} rows", *lines]) + "\n"
+
+
+def _extents(column: CellReference) -> list[float]:
+    """Return how wide each bin of a numeric column is; of categories, and where that is not known, all are alike."""
+    if column.type == "categorical" or column.min is None or column.max is None:
+        return [1.0] * len(column.counts)
+    if not column.edges:
+        return [1.0]
+    knots = [min(column.min, *column.edges), *column.edges, max(column.max, *column.edges)]
+    narrowest = min((b - a for a, b in pairwise(column.edges)), default=knots[-1] - knots[0])
+    return [max(b - a, narrowest, 1e-300) for a, b in pairwise(knots)]
 
 
 def _cell_names(column: CellReference) -> list[str]:

@@ -467,7 +467,9 @@ class MetricBook:
         exported = self._within_budget(reading.targets)
         states = {Target(target.target, target.name): target.state for target in exported}
         is_learned = page.reference is not None and page.reference.is_provisional
-        if reading.state == MlDriftStateValues.INSUFFICIENT and not (is_learned and reading.targets):
+        if reading.state == MlDriftStateValues.INSUFFICIENT and not (
+            is_learned and reading.targets
+        ):
             before = page.windows.get(reading.window.name, _WindowPage())
             known = states or before.states or page.targets
             states, values = dict.fromkeys(known, reading.state), before.values

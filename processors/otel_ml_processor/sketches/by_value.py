@@ -120,9 +120,11 @@ class ByValue:
         rows = np.flatnonzero(texts.codes >= 0)
         if not len(rows):
             return
-        values, codes = np.unique(texts.codes[rows], return_inverse=True)
+        seen = np.bincount(texts.codes[rows], minlength=len(texts.dictionary))
+        values = np.flatnonzero(seen)
+        codes = (np.cumsum(seen > 0) - 1)[texts.codes[rows]]
         counted = np.zeros((len(values), self.width), dtype=np.int64)
-        counted[:, _ROWS] = np.bincount(codes)
+        counted[:, _ROWS] = seen[values]
         for index, score in enumerate(scores):
             self._add_score(counted, codes, in_unit(score[rows]), index)
         if outputs is not None and self.width > _FIXED:
@@ -194,6 +196,8 @@ class ByValue:
 
     def _add_score(self, counted: IntArray, codes: IntArray, sure: FloatArray, index: int) -> None:
         said = np.flatnonzero(~np.isnan(sure))
+        if not len(said):
+            return
         n_values, values, of = len(counted), sure[said], codes[said]
         counted[:, _MOMENTS + index] = np.bincount(of, minlength=n_values)
         quanta = np.rint(values * _QUANTA)  # whole numbers: their sum is exact up to 2**53

@@ -138,7 +138,7 @@ def test_a_provisional_profile_keeps_its_name_while_it_grows() -> None:
 
 
 def test_a_column_is_shown_cell_by_cell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A line per cell with its count, its share and a bar that is as long as the share is large."""
+    """A line per cell with its count, its share and a bar: of values that lie a step apart as long as they are frequent."""
     data = {"stars": np.repeat([1.0, 2.0, 3.0, np.nan], [10, 40, 20, 30]), "city": ["Oslo\n"] * 100}
     write_profile(build_profile_from_table(data, model="m"), tmp_path / "p.json")
 
@@ -151,13 +151,29 @@ def test_a_column_is_shown_cell_by_cell(tmp_path: Path, capsys: pytest.CaptureFi
         ["1.5", "to", "2.5"],
         ["above", "2.5"],
     ]
-    assert [line.count("█") for line in lines[1:]] == [10, 40, 20, 30]
+    assert [line.count("█") for line in lines[1:]] == [10, 40, 20, 0]
     assert lines[4].split()[:4] == ["(missing)", "30", "30.0", "%"]
 
     assert main(["show", str(tmp_path / "p.json"), "--column", "city"]) == 0
     assert "Oslo\\n" in capsys.readouterr().out
     assert main(["show", str(tmp_path / "p.json"), "--column", "town"]) == 2
     assert "no column 'town'; known: stars, city" in capsys.readouterr().err
+
+
+def test_the_bars_of_numbers_show_their_distribution(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Bins of equal mass hold equally many rows: the bars of a normal distribution are long in the middle all the same."""
+    numbers = np.random.default_rng(6).normal(size=20_000)
+    write_profile(build_profile_from_table({"x": numbers}, model="m"), tmp_path / "p.json")
+
+    assert main(["show", str(tmp_path / "p.json"), "--column", "x"]) == 0
+
+    bars = [line.count("█") for line in capsys.readouterr().out.splitlines()[1:]]
+    assert len(bars) == 20
+    assert max(bars[9:11]) == 40
+    assert bars[0] <= 3
+    assert bars[19] <= 3
 
 
 def test_without_mlflow_the_message_says_what_to_install(
