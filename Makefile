@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo stack test test-faults test-oldest test-frameworks test-all check format fuzz generate pictures tools bench clean
+.PHONY: help install demo stack test test-faults test-oldest test-versions test-frameworks test-all check format fuzz generate pictures tools bench clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -36,10 +36,12 @@ test-oldest: $(INSTALLED)  ## Run the instrumentors' tests with the oldest versi
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python build/oldest
 	$(BIN)/uv pip install --quiet --python build/oldest/bin/python -e . --group oldest
 	build/oldest/bin/python -m pytest -p no:cacheprovider -o filterwarnings=default tests/unit/otel_ml/instrumentors \
-		--ignore tests/unit/otel_ml/instrumentors/test_every_estimator.py \
-		--ignore tests/unit/otel_ml/instrumentors/test_onnxruntime.py
+		--ignore tests/unit/otel_ml/instrumentors/test_every_estimator.py
 
-test-all: test test-faults test-oldest test-frameworks  ## Run everything.
+test-versions: $(INSTALLED)  ## Run the instrumentors' tests with frameworks of earlier years (an hour).
+	$(BIN)/python tests/versions.py
+
+test-all: test test-faults test-oldest test-versions test-frameworks  ## Run everything.
 
 check: $(INSTALLED)  ## Static checks: format, lint, types, layers, spelling, docstrings, generated files.
 	$(BIN)/ruff format --check .
