@@ -82,6 +82,7 @@ bench: $(INSTALLED) tools-if-go  ## Print the benchmarks: each a ratio to a peer
 	$(BIN)/python benchmarks/drift_promise.py
 	$(BIN)/python benchmarks/compare.py
 	$(BIN)/python benchmarks/windows.py
+	$(BIN)/python benchmarks/together.py
 
 install: $(INSTALLED)  ## Make the virtual environment and install everything into it.
 

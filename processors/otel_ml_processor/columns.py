@@ -57,11 +57,20 @@ class StreamKey:
     environment: str
     model: str
     version: str
+    tenant: str = ""
+    """Empty where tenants are not told apart. It comes first wherever a stream is told, and last here because most streams have none."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What the stream is written as, `StreamKey(*texts)`; the tenant is left out where there is none."""
+        named = (self.service, self.environment, self.model, self.version)
+        return (*named, self.tenant) if self.tenant else named
 
     def __str__(self) -> str:
+        tenant = f"{self.tenant}: " if self.tenant else ""
         version = f" {self.version}" if self.version else ""
         place = f" in {self.environment}" if self.environment else ""
-        return f"{self.model}{version} of {self.service}{place}"
+        return f"{tenant}{self.model}{version} of {self.service}{place}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +98,7 @@ class ValueColumn:
     def __len__(self) -> int:
         return len(self.kinds)
 
-    def __getitem__(self, rows: slice | BoolArray) -> ValueColumn:
+    def __getitem__(self, rows: slice | BoolArray | IntArray) -> ValueColumn:
         return ValueColumn(self.kinds[rows], self.numbers[rows], self.texts[rows], self.dictionary)
 
 
@@ -122,7 +131,7 @@ class InferenceColumns:
     def __len__(self) -> int:
         return len(self.spans)
 
-    def __getitem__(self, rows: slice | BoolArray) -> InferenceColumns:
+    def __getitem__(self, rows: slice | BoolArray | IntArray) -> InferenceColumns:
         return InferenceColumns(
             stream=self.stream,
             spans=self.spans[rows],

@@ -51,6 +51,7 @@ __all__ = [
     "Size",
     "StateConfig",
     "StreamsConfig",
+    "TenantsConfig",
     "VerdictConfig",
     "WebhookConfig",
     "WindowConfig",
@@ -270,6 +271,24 @@ DriftScore = Literal[
 ]
 
 
+class TenantsConfig(Room, frozen=True):
+    """
+    How tenants are told apart: by `header` or by `attribute`, exactly one of the two.
+
+    A stream is then one of its tenant, with a model that another tenant may have too. `streams.max` holds for each tenant.
+    """
+
+    header: str | None = None
+    """Name of the HTTP header, or of the gRPC metadata, that names the tenant of all that a request holds; in lower case. Whoever may set it
+    decides whose the request is: let a gateway set it."""
+    attribute: str | None = None
+    """Name of the attribute of a resource that names the tenant of its spans, for example `tenant.id`."""
+    max: Annotated[int, Meta(ge=1)] = 20
+    """Tenants that are kept, at least 1. Samples of no tenant, or of a further one, are counted together, in the stream named `(overflow)`."""
+    profiles: dict[str, tuple[str, ...]] = {}
+    """Profiles of one tenant only, by its name, written as `profiles` above; those come after them."""
+
+
 class DriftConfig(Room, frozen=True):
     """The promise, and what is too small to matter."""
 
@@ -453,6 +472,8 @@ class Config(Room, frozen=True):
     )
     """All of them run side by side; their names differ."""
     streams: StreamsConfig = StreamsConfig()
+    tenants: TenantsConfig | None = None
+    """`null`: tenants are not told apart."""
     drift: DriftConfig = DriftConfig()
     segments: SegmentsConfig = SegmentsConfig()
     confidence: ConfidenceConfig = ConfidenceConfig()
@@ -471,6 +492,21 @@ class Config(Room, frozen=True):
 
     models: tuple[ModelConfig, ...] = ()
     """What is different for some models."""
+
+    @property
+    def max_streams(self) -> int:
+        """Streams that are kept, of all tenants together."""
+        return self.streams.max * (self.tenants.max if self.tenants else 1)
+
+    @property
+    def tenant_attribute(self) -> str:
+        """The attribute of a resource that names its tenant; empty where none does."""
+        return (self.tenants.attribute or "") if self.tenants else ""
+
+    @property
+    def profiles_of_tenants(self) -> Mapping[str, tuple[str, ...]]:
+        """The profiles that are for one tenant only, by its name."""
+        return self.tenants.profiles if self.tenants else {}
 
     def of_model(self, model: str, version: str) -> Config:
         """Return the configuration that is in force for one version of a model."""
@@ -751,7 +787,23 @@ def _rules(config: Config) -> list[tuple[str, bool, str, object]]:
             for index, entry in enumerate(config.models)
             if (own := [window.name for window in entry.windows or config.windows])
         ),
+        *_tenant_rules(config.tenants),
         *_state_rules(config.state),
+    ]
+
+
+def _tenant_rules(tenants: TenantsConfig | None) -> list[tuple[str, bool, str, object]]:
+    if tenants is None:
+        return []
+    said = [name for name in (tenants.header, tenants.attribute) if name is not None]
+    header = tenants.header or "x"
+    is_header = re.fullmatch(r"[a-z0-9_.-]+", header) and not header.endswith("-bin")
+    is_free = header not in {"authorization", "content-type", "content-encoding"}
+    return [
+        ("tenants", len(said) == 1, "exactly one of 'header' and 'attribute'", said or "none"),
+        ("tenants.attribute", tenants.attribute != "", "a name", "none"),
+        ("tenants.header", bool(is_header and is_free), "a header of its own, in lower case", header),
+        ("tenants.profiles", "" not in tenants.profiles, "names of tenants", "an empty one"),
     ]
 
 

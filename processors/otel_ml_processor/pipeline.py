@@ -13,7 +13,6 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 import grpc
@@ -63,12 +62,16 @@ if TYPE_CHECKING:
     from otel_ml_processor.learn.learner import Learner
     from otel_ml_processor.pass_through import NextHop
     from otel_ml_processor.self_metrics import SelfMetrics
+    from otel_ml_processor.state.gathered import Counted
     from otel_ml_processor.state.ledger import Ledger
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.reference import Reference
-    from otel_ml_processor.windows.streams import ClosedWindow, Increment, Totals
+    from otel_ml_processor.windows.streams import ClosedWindow, Counts, Increment, Totals
 
-__all__ = ["STEPS", "Emit", "Pipeline"]
+__all__ = ["STEPS", "STRANGERS", "Emit", "Pipeline"]
+
+STRANGERS: Final = "tenants"
+"""The cause under which `ml.processor.overflow` counts rows of no tenant, or of one beyond the cap."""
 
 STEPS: Final = ("decode", "place", "judge", "annotate", "count", "assess", "feedback")
 """What can fail without stopping a trace: the causes of `ml.processor.failures`."""
@@ -134,7 +137,7 @@ class Pipeline:
         self._decoder = decoder
         self.ledger = ledger
         """What has been counted."""
-        self._streams = ledger.streams
+        ledger.tell = self._tell
         self._reference_of = reference_of
         self._promises = promises
         self._forward = forward
@@ -149,20 +152,20 @@ class Pipeline:
             lambda stream: self._config_of(stream).drift.windows_between_alarms
         )
         """What every stream was in its last windows; the freshest of them is what a span is told."""
-        self.patterns = ErrorPatterns(config.streams.max, config.verdicts.low_confidence)
+        self.patterns = ErrorPatterns(config.max_streams, config.verdicts.low_confidence)
         """Where each stream fails more than elsewhere."""
         if joining is not None:
             joining.patterns = self.patterns
-        self._examples = Examples(config.windows, config.streams.max)
+        self._examples = Examples(config.windows, config.max_streams)
         self._shortest = shortest_window(config.windows).name
         self._convoys = Convoys(self._take, is_whole)
-        self._counted: Counter[str] = Counter()
+        self._counted: Counter[tuple[str, str]] = Counter()
         self._said: set[tuple[str, str]] = set()
         self._ticking = threading.Lock()
 
-    def take(self, request: bytes, remaining_s: float | None) -> bytes:
+    def take(self, request: bytes, remaining_s: float | None, tenant: str = "") -> bytes:
         """
-        Pass *request* on and count it; return the answer for its sender (empty: success, and nothing to say).
+        Pass *request*, of the *tenant* that a header of it names, on and count it; return the answer for its sender (empty: success, and nothing to say).
 
         Counting comes after the next hop's acknowledgement: what its sender will send again has not been counted yet. A request that was
         acknowledged and comes again is answered as before, without going anywhere.
@@ -174,7 +177,8 @@ class Pipeline:
         answer, is_repeat = self.ledger.repeats.once(
             request,
             remaining_s,
-            lambda key: self._convoys.send(Request(request, key, deadline_s)),
+            lambda key: self._convoys.send(Request(request, key, deadline_s, tenant)),
+            tenant,
         )
         if is_repeat:
             self._self_metrics.add(METRIC_ML_PROCESSOR_DUPLICATES, answer.n_inferences)
@@ -182,7 +186,7 @@ class Pipeline:
 
     def _take(self, requests: Sequence[Request]) -> list[Answer]:
         request = b"".join([each.content for each in requests])
-        decoded = self._decoded(request)
+        decoded = self._decoded(request, requests[0].tenant)
         if decoded.undecoded and len(requests) > 1:
             raise _APART
         placed = self._placed(decoded)
@@ -206,15 +210,16 @@ class Pipeline:
     def tick(self, now_ns: int) -> None:
         """Assess the windows that rows or time have closed, and emit what they say."""
         with self._ticking:
+            streams = self.ledger.streams
             self._settle_explanations()
-            closed, slid = self._streams.close(now_ns), self._streams.slide(now_ns)
+            closed, slid = streams.close(now_ns), streams.slide(now_ns)
             self._assess(closed)
             self._refresh(slid)
-            for stream in self._streams.retired():
+            for stream in streams.retired():
                 self._forget(stream)
                 self._emit.forget(stream)
             self._settle(now_ns)
-            self._emit.lag(self._streams.lag_s(now_ns))
+            self._emit.lag(streams.lag_s(now_ns))
             self._emit.dedupe_horizon(self.ledger.spans.horizon_s())
 
     def refer_anew(self, promises: Promises, now_ns: int) -> list[StreamKey]:
@@ -224,8 +229,8 @@ class Pipeline:
         What was open is assessed against the reference that it was counted against; what the stream was then is forgotten.
         """
         with self._ticking:
-            changed = self._streams.refer_anew()
-            self._assess(self._streams.close(now_ns))
+            changed = self.ledger.streams.refer_anew()
+            self._assess(self.ledger.streams.close(now_ns))
             self._promises = promises
             for stream in changed:
                 self._forget(stream)
@@ -234,8 +239,9 @@ class Pipeline:
     def finish(self) -> None:
         """Assess all windows, also those still open: nothing comes any more."""
         with self._ticking:
+            streams = self.ledger.streams
             self._settle_explanations()
-            self._assess(self._streams.finish())
+            self._assess(streams.finish())
 
     def join_last(self, now_ns: int) -> None:
         """Join the feedback that is left: no prediction comes any more that it could wait for."""
@@ -257,10 +263,10 @@ class Pipeline:
             with self._contained("feedback"):
                 self._joining.settle(now_ns, is_last=is_last)
 
-    def _decoded(self, request: bytes) -> Decoded:
+    def _decoded(self, request: bytes, tenant: str) -> Decoded:
         decoded = [_UNREAD]
         with self._contained("decode"):
-            decoded.append(self._decoder.decode(request))
+            decoded.append(self._decoder.decode(request, tenant))
         return decoded[-1]
 
     def _placed(self, decoded: Decoded) -> list[PlacedRows]:
@@ -296,38 +302,36 @@ class Pipeline:
         response: bytes,
     ) -> list[Answer]:
         """Count what has been delivered; it has been acknowledged, so a mistake of ours must not make its sender repeat it."""
-        answers = _answers(decoded, requests, response)
+        answers, tenant = _answers(decoded, requests, response), requests[0].tenant
         if self._joining is not None:
-            self._joining.inbox.hear(Signal.TRACES, decoded.spans.request)
+            self._joining.inbox.hear(Signal.TRACES, decoded.spans.request, tenant)
         if self._explaining is not None:
-            self._explaining.hear(Signal.TRACES, decoded.spans.request)
+            self._explaining.hear(Signal.TRACES, decoded.spans.request, tenant)
         self._self_metrics.add(ACCEPTED_SPANS, decoded.n_spans)
         for cause, spans in decoded.undecoded.items():
             self._self_metrics.add(METRIC_ML_PROCESSOR_UNDECODED, spans, cause)
         with self._contained("count"):
             keys = [request.key for request in requests]
             again = self.ledger.commit(
-                Delivered(list(zip(keys, answers, strict=True)), decoded.spans.ids, placed),
-                partial(self._tell, decoded),
+                Delivered(list(zip(keys, answers, strict=True)), decoded.spans, placed, tenant)
             )
             self._self_metrics.add(METRIC_ML_PROCESSOR_DUPLICATES, again)
-            self._examples.note(placed, decoded.spans.ids)
         return answers
 
-    def _tell(
-        self, decoded: Decoded, counted: Sequence[PlacedRows], increments: Sequence[Increment]
-    ) -> None:
+    def _tell(self, counted: Counted, increments: Sequence[Increment]) -> None:
+        spans, placed = counted
         if self._joining is not None:
-            self._joining.inbox.remember(decoded.spans, counted, increments)
+            self._joining.inbox.remember(spans, placed, increments)
         if self._explaining is not None:
-            self._explaining.remember(decoded.spans, counted)
+            self._explaining.remember(spans, placed)
         if self._bins is not None:
             self._bins.add(increments)
-        self.patterns.add(counted)
+        self.patterns.add(placed)
+        self._examples.note(placed, spans.ids)
         if self._confidences is not None:
-            self._confidences.add(counted, decoded.spans.ids)
+            self._confidences.add(placed, spans.ids)
         if self._learner is not None:
-            self._learner.remember(decoded.spans, counted, increments)
+            self._learner.remember(spans, placed, increments)
 
     @contextmanager
     def _contained(self, step: str) -> Iterator[None]:
@@ -344,9 +348,10 @@ class Pipeline:
                 _LOGGER.exception("cannot %s; spans are passed on, further ones are counted", step)
 
     def _assess(self, windows: Sequence[ClosedWindow]) -> None:
-        totals = self._streams.totals()
+        streams = self.ledger.streams
+        totals = streams.totals()
         self.ledger.settle()
-        self._count_rows(totals)
+        self._count_rows(totals, streams.counts)
         for window in windows:
             with self._contained("assess"):
                 self._emit_reading(window)
@@ -386,15 +391,16 @@ class Pipeline:
         if self._joining is not None and window.closed.is_sufficient:
             self._joining.seal(reading)
 
-    def _count_rows(self, all_totals: Sequence[Totals]) -> None:
+    def _count_rows(self, all_totals: Sequence[Totals], counts: Counts) -> None:
         """Bring the counts of the streams to where all counts are."""
         for name, total, cause in (
-            (METRIC_ML_PROCESSOR_LATE, self._streams.counts.late, ""),
-            (METRIC_ML_PROCESSOR_CLAMPED, self._streams.counts.clamped, ""),
-            (METRIC_ML_PROCESSOR_OVERFLOW, self._streams.counts.overflow, "streams"),
+            (METRIC_ML_PROCESSOR_LATE, counts.late, ""),
+            (METRIC_ML_PROCESSOR_CLAMPED, counts.clamped, ""),
+            (METRIC_ML_PROCESSOR_OVERFLOW, counts.overflow, "streams"),
+            (METRIC_ML_PROCESSOR_OVERFLOW, counts.strangers, STRANGERS),
         ):
-            self._self_metrics.add(name, total - self._counted[name], cause)
-            self._counted[name] = total
+            self._self_metrics.add(name, total - self._counted[name, cause], cause)
+            self._counted[name, cause] = total
         for totals in all_totals:
             self._emit.totals(totals)
 

@@ -267,6 +267,8 @@ class Source(Part, frozen=True, kw_only=True):
     """`service.name` of the inferences, where they are of one service."""
     environment: str = ""
     """`deployment.environment.name` of the inferences, where they are of one environment."""
+    tenant: str = ""
+    """Whose inferences they are, where tenants are told apart."""
 
 
 class Profile(Part, frozen=True, kw_only=True):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_ml_processor.errors import ProfileError
 from otel_ml_processor.profile import Profile, read_profile, write_profile
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["ARTIFACT", "ProfileSources", "is_of_mlflow", "log_profile", "profile_of_mlflow"]
 
@@ -18,26 +19,48 @@ ARTIFACT: Final = "otel_ml/profile.json"
 """Where in a run of MLflow the profile of its model is."""
 _SCHEME: Final = "models:/"
 _Signature = tuple[int, int, int] | None
+Named = tuple[str, Profile]
 
 
 class ProfileSources:
-    """The profiles that *names* say: paths relative to *folder*, or models in the registry of MLflow."""
+    """
+    The profiles that *names* say: paths relative to *folder*, or models in the registry of MLflow.
 
-    def __init__(self, names: Sequence[str], folder: Path) -> None:
+    *of_tenants* are the names of those that are for one tenant only.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        folder: Path,
+        of_tenants: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> None:
         self._names = tuple(names)
-        self._paths = [folder / name for name in names if not is_of_mlflow(name)]
+        self._of_tenants = of_tenants
+        all_names = [*names, *(name for own in of_tenants.values() for name in own)]
+        self._paths = [folder / name for name in all_names if not is_of_mlflow(name)]
         self._folder = folder
         self._read: list[_Signature] = []
 
     def read(self) -> list[tuple[str, Profile]]:
         """
-        Return every profile with what it is called.
+        Return every profile that is for all tenants, with what it is called.
+
+        Raises:
+            ProfileError: If one cannot be used.
+        """
+        return self.read_all()[0]
+
+    def read_all(self) -> tuple[list[Named], dict[str, list[Named]]]:
+        """
+        Return every profile with what it is called: those that are for all tenants, and those of each.
 
         Raises:
             ProfileError: If one cannot be used.
         """
         self._read = self._signatures()
-        return [self._one(name) for name in self._names]
+        of_tenants = {t: [*map(self._one, names)] for t, names in self._of_tenants.items()}
+        return [self._one(name) for name in self._names], of_tenants
 
     def have_changed(self) -> bool:
         """Return whether a file is another one than when it was read; a registry is not asked."""

@@ -44,8 +44,9 @@ from otel_ml_processor.forward.forwarding import Forwarding, grpc_client
 from otel_ml_processor.learn.learned_files import LearnedFiles
 from otel_ml_processor.learn.learner import Learner
 from otel_ml_processor.pass_through import PassThrough
-from otel_ml_processor.pipeline import STEPS, Emit, Pipeline
+from otel_ml_processor.pipeline import STEPS, STRANGERS, Emit, Pipeline
 from otel_ml_processor.profile_sources import ProfileSources
+from otel_ml_processor.receive.door import ByTenant
 from otel_ml_processor.receive.doors import Doors
 from otel_ml_processor.receive.repeats import Repeats
 from otel_ml_processor.refusal import RefusalCause
@@ -94,14 +95,14 @@ class Service:
     def __init__(self, config: Config, folder: Path) -> None:
         self._config = config
         self._folder = folder
-        self._sources = ProfileSources(config.profiles, folder)
-        self._references = References.of(self._sources.read())
+        self._sources = ProfileSources(config.profiles, folder, config.profiles_of_tenants)
+        self._references = References.of(*self._sources.read_all())
         self._learner = _learner(config, folder, self._references)
         self._promises = self._tested_promises()
         self._told: set[str] = set()
         self._self_metrics = new_self_metrics()
         self._bins = FeatureBins() if config.emit.feature_bins else None
-        self._confidences = ConfidenceSamples(config.streams.max)
+        self._confidences = ConfidenceSamples(config.max_streams)
         self._book = MetricBook(
             windows=tuple(self._promises.alphas),
             scores=_scores(config),
@@ -125,11 +126,18 @@ class Service:
         self._explaining = Explaining(
             self._references.reference,
             lambda s: [w.name for w in config.of_model(s.model, s.version).windows],
-            config.streams.max,
+            config.max_streams,
+            config.tenant_attribute,
         )
         self._pipeline = self._make_pipeline()
         self._keeper = self._make_keeper()
-        self._doors = Doors(config, self._takes(), self._self_metrics, folder)
+        self._passing = {
+            signal: PassThrough(signal, _COUNTS[signal], self._next_hop(signal), self._self_metrics)
+            for signal in (Signal.METRICS, Signal.LOGS)
+        }
+        header = config.tenants.header if config.tenants else None
+        by_tenant = ByTenant(header, self._takes) if header else None
+        self._doors = Doors(config, self._takes(), self._self_metrics, folder, by_tenant)
         self._is_ready = False
         facts = ProcessorFacts(config.mode, config.receive.endpoint, self._identity.version)
         page = pages(self._book, facts, lambda: self._is_ready)
@@ -198,7 +206,7 @@ class Service:
 
     def _have_reread(self) -> bool:
         try:
-            self._references.replace(self._sources.read())
+            self._references.replace(*self._sources.read_all())
         except ProfileError as error:
             _LOGGER.error("%s; the profiles before stay in force", error)  # noqa: TRY400 - one line, as at the start
             return False
@@ -222,6 +230,7 @@ class Service:
         """Refuse new requests, end those in flight, keep what is still open or assess it, push what is known, and let go of everything."""
         self._is_ready = False
         self._doors.stop(_GRACE_S)
+        self._pipeline.ledger.count()
         if self._learner is not None:
             self._learner.close()
         if self._keeper is None:
@@ -266,23 +275,21 @@ class Service:
             count_failure=partial(self._self_metrics.add, METRIC_ML_PROCESSOR_EXPORT_FAILED),
         )
 
-    def _takes(self) -> Takes:
-        """Return who takes what: traces are read, all else goes by."""
-        by = {
-            signal: PassThrough(signal, _COUNTS[signal], self._next_hop(signal), self._self_metrics)
-            for signal in (Signal.METRICS, Signal.LOGS)
-        }
+    def _takes(self, tenant: str = "") -> Takes:
+        """Return who takes what of a tenant: traces are read, all else goes by."""
         return {
-            Signal.TRACES: self._pipeline.take,
-            Signal.METRICS: by[Signal.METRICS].take,
-            Signal.LOGS: partial(self._take_logs, by[Signal.LOGS]),
+            Signal.TRACES: partial(self._pipeline.take, tenant=tenant),
+            Signal.METRICS: self._passing[Signal.METRICS].take,
+            Signal.LOGS: partial(self._take_logs, self._passing[Signal.LOGS], tenant=tenant),
         }
 
-    def _take_logs(self, way: PassThrough, request: bytes, remaining_s: float | None) -> bytes:
+    def _take_logs(
+        self, way: PassThrough, request: bytes, remaining_s: float | None, tenant: str = ""
+    ) -> bytes:
         """Pass *request* on; then, and only where it was delivered, keep what it says of predictions for the next tick."""
         response = way.take(request, remaining_s)
-        self._joining.inbox.hear(Signal.LOGS, request)
-        self._explaining.hear(Signal.LOGS, request)
+        self._joining.inbox.hear(Signal.LOGS, request, tenant)
+        self._explaining.hear(Signal.LOGS, request, tenant)
         return response
 
     def _next_hop(self, signal: Signal) -> NextHop | None:
@@ -411,6 +418,7 @@ def make_pipeline(
             low_confidence,
             Divisions.of(config),
             config if config.models else None,
+            config.tenants.max if config.tenants else None,
         ),
         spans=SeenSpans(config.receive.repeats),
         repeats=Repeats(config.receive.repeats),
@@ -419,7 +427,9 @@ def make_pipeline(
     )
     return Pipeline(
         config=config,
-        decoder=_DECODER((learner or references).features, config.segments.attributes),
+        decoder=_DECODER(
+            (learner or references).features, config.segments.attributes, config.tenant_attribute
+        ),
         ledger=ledger,
         reference_of=references.reference,
         promises=promises,
@@ -445,7 +455,7 @@ def _learner(config: Config, folder: Path, references: References) -> Learner | 
         return None
     state = config.state.directory
     files = LearnedFiles(None if state is None else folder / state / "learned")
-    return Learner(config.bootstrap, config.drift, references, files, config.streams.max)
+    return Learner(config.bootstrap, config.drift, references, files, config.max_streams)
 
 
 def load_references(config: Config, folder: Path) -> References:
@@ -455,7 +465,8 @@ def load_references(config: Config, folder: Path) -> References:
     Raises:
         ProfileError: If one cannot be used.
     """
-    return References.of(ProfileSources(config.profiles, folder).read())
+    sources = ProfileSources(config.profiles, folder, config.profiles_of_tenants)
+    return References.of(*sources.read_all())
 
 
 def new_self_metrics() -> SelfMetrics:
@@ -466,7 +477,7 @@ def new_self_metrics() -> SelfMetrics:
             METRIC_ML_PROCESSOR_UNANNOTATED: UnannotatedCause,
             METRIC_ML_PROCESSOR_REFUSED: RefusalCause,
             METRIC_ML_PROCESSOR_FAILURES: (*STEPS, *STATE_STEPS),
-            METRIC_ML_PROCESSOR_OVERFLOW: ["streams", SERIES_BUDGET, DROPPED_FEEDBACK],
+            METRIC_ML_PROCESSOR_OVERFLOW: ["streams", STRANGERS, SERIES_BUDGET, DROPPED_FEEDBACK],
         }
     )
 

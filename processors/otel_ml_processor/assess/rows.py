@@ -76,11 +76,16 @@ def judge(placed: PlacedRows, drift: MlDriftStateValues | None, bands: Confidenc
                 confidence=confidence,
                 drift=drift.value if drift is not None else None,
                 flags=flags,
-                reference=placed.reference.id if placed.reference is not None else "",
+                reference=_id_of(placed.reference),
             )
             for confidence, flags in told
         ),
     )
+
+
+def _id_of(reference: Reference | None) -> str:
+    """Return what spans are compared with; nothing while that still grows, for then they are not judged by it."""
+    return "" if reference is None or reference.is_provisional else reference.id
 
 
 def _bands(lowest: FloatArray, bands: ConfidenceBands) -> IntArray:

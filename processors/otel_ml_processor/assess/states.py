@@ -72,7 +72,7 @@ class StateMemory(NamedTuple):
     something changed is told from the windows since.
     """
 
-    stream: tuple[str, str, str, str]
+    stream: tuple[str, ...]
     window: str
     last: str
     was_steady: bool
@@ -215,7 +215,7 @@ class DriftStates:
         """Return all that is remembered, for `recall`."""
         return [
             StateMemory(
-                (stream.service, stream.environment, stream.model, stream.version),
+                stream.texts,
                 window,
                 memory.last.value,
                 memory.was_steady,

@@ -59,9 +59,9 @@ class Decoded:
 class Decoder(Protocol):
     """Reads requests; safe to use from any thread."""
 
-    def decode(self, request: bytes) -> Decoded:
+    def decode(self, request: bytes, caller: str = "") -> Decoded:
         """
-        Return what *request* says of inferences.
+        Return what *request* says of inferences, whose tenant is *caller* where a header says that.
 
         Raises:
             MalformedRequest: If the framing around the spans is broken. A span that is broken inside is counted, never raised.

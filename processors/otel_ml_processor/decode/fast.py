@@ -19,10 +19,19 @@ from otel_ml_conventions.attributes import ML_INPUT_FEATURES, ML_MODEL_NAME, ML_
 from otel_ml_processor.columns import InferenceColumns, Kind, StreamKey, TextColumn, ValueColumn
 from otel_ml_processor.decode.attributes import MAX_ROWS
 from otel_ml_processor.decode.decoder import Cause, Decoded
-from otel_ml_processor.decode.fast_calls import scan_calls
 from otel_ml_processor.decode.fast_json import read_objects
-from otel_ml_processor.decode.fast_scan import TAIL, State, scan_framing, scan_spans
-from otel_ml_processor.decode.fast_segments import scan_failures, scan_segments
+from otel_ml_processor.decode.fast_scan import (
+    N_FACTS,
+    N_FLAGS,
+    TAIL,
+    Fact,
+    Flag,
+    State,
+    scan_framing,
+    scan_spans,
+)
+from otel_ml_processor.decode.fast_segments import scan_segments
+from otel_ml_processor.decode.fast_streams import number_streams, number_texts
 from otel_ml_processor.decode.fast_words import padded
 from otel_ml_processor.decode.inference_spans import InferenceSpans
 from otel_ml_processor.decode.joined import joined
@@ -32,6 +41,7 @@ from otel_ml_processor.decode.spans import (
     read_origin,
     read_segments,
 )
+from otel_ml_processor.decode.whose import Whose
 from otel_ml_processor.decode.wire import MAX_FIELDS, MAX_SPANS, Place
 
 if TYPE_CHECKING:
@@ -39,14 +49,21 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from otel_ml_processor.columns import FloatArray, IntArray
+    from otel_ml_processor.columns import ByteArray, FloatArray, IntArray
     from otel_ml_processor.decode.decoder import FeaturesOf
 
 __all__ = ["FastDecoder", "warm"]
 _MAX_MESSAGES: Final = 1 << 16
 _MAX_TEXTS: Final = 1 << 12
-_LATEST_NS: Final = np.uint64((1 << 63) - 1)
-_ROUNDING: Final = 1e-6
+_TEXTS_OF_SPAN: Final = 3
+"""Model, version and label."""
+_USUAL_BYTES: Final = 64
+_LEAST_BYTES: Final = 2
+_MISSING, _ABSENT = int(Kind.MISSING), int(Kind.ABSENT)
+_ODD = int(State.ODD)
+_NO_BYTES: Final[ByteArray] = np.zeros((0, 0), np.uint8)
+_NO_FLOATS: Final[FloatArray] = np.zeros((0, 0))
+_NO_INTEGERS: Final[IntArray] = np.zeros((0, 0), np.int64)
 _UNSAID: Final = -2
 """Instead of the number of a text where a span does not have the attribute."""
 
@@ -68,52 +85,49 @@ _names_of: Final = lru_cache(maxsize=1024)(_Names.of)
 
 
 class _Scanned(NamedTuple):
-    """What `scan_spans` has written, a row per span."""
+    """What `scan_spans` has written of each span."""
 
-    states: np.ndarray
-    end_times: np.ndarray
-    identities: IntArray
-    labels: IntArray
-    numbers: IntArray
-    features: IntArray
-    has_verdict: np.ndarray
-    is_cut: np.ndarray
-    ids: np.ndarray
+    states: ByteArray
+    facts: IntArray
+    flags: NDArray[np.bool_]
     texts: IntArray
 
     @classmethod
-    def of(cls, data: np.ndarray, spans: IntArray) -> _Scanned:
+    def of(cls, data: ByteArray, spans: IntArray) -> _Scanned:
         """Return what *spans* say."""
         n = len(spans)
-        texts = np.empty((_MAX_TEXTS, 2), np.int64)
-        scanned = cls(
-            states=np.empty(n, np.uint8),
-            end_times=np.empty(n, np.uint64),
-            identities=np.empty((n, 2), np.int64),
-            labels=np.empty(n, np.int64),
-            numbers=np.empty((n, 4), np.int64),
-            features=np.empty((n, 2), np.int64),
-            has_verdict=np.empty(n, np.bool_),
-            is_cut=np.empty(n, np.bool_),
-            ids=np.empty((n, 3), np.uint64),
-            texts=texts,
-        )
-        table = np.full(2 * _MAX_TEXTS, -1, np.int64)
-        scan_spans(data, spans, table, texts, *scanned[:-1])
-        return scanned
+        texts = np.empty((min(_MAX_TEXTS, _TEXTS_OF_SPAN * n), 2), np.int64)
+        states = np.empty(n, np.uint8)
+        facts, flags = np.empty((N_FACTS, n), np.int64), np.empty((N_FLAGS, n), np.bool_)
+        n_texts = scan_spans(data, spans, _table(len(texts)), texts, states, facts, flags)
+        return cls(states, facts, flags, texts[:n_texts])
+
+    @property
+    def ids(self) -> NDArray[np.uint64]:
+        """The ids as `InferenceSpans.ids` has them."""
+        ids: NDArray[np.uint64] = self.facts[Fact.IDS : Fact.IDS + 3].view(np.uint64).T
+        return ids
+
+
+def _table(n_entries: int) -> IntArray:
+    """Return an empty table for so many entries: of a power of two of places, at least half of which stay empty."""
+    return np.full(2 << n_entries.bit_length(), -1, np.int64)
 
 
 class FastDecoder:
-    """A `Decoder` that says of every request what `PlainDecoder` says; *features_of* and *segments* are as there."""
+    """A `Decoder` that says of every request what `PlainDecoder` says; *features_of*, *segments* and *tenants* are as there."""
 
-    __slots__ = ("_features_of", "_plain", "_segments")
+    __slots__ = ("_features_of", "_plain", "_segments", "_tenants")
 
-    def __init__(self, features_of: FeaturesOf, segments: Sequence[str] = ()) -> None:
+    def __init__(
+        self, features_of: FeaturesOf, segments: Sequence[str] = (), tenants: str = ""
+    ) -> None:
         self._features_of = features_of
         self._segments = tuple(segments)
-        self._plain = PlainDecoder(features_of, segments)
+        self._tenants = tenants
+        self._plain = PlainDecoder(features_of, segments, tenants)
 
-    def decode(self, request: bytes) -> Decoded:
+    def decode(self, request: bytes, caller: str = "") -> Decoded:
         """
         Return what *request* says of inferences; see `Decoder`.
 
@@ -123,15 +137,26 @@ class FastDecoder:
         data = np.empty(len(request) + TAIL, np.uint8)
         data[: len(request)] = np.frombuffer(request, np.uint8)
         data[len(request) :] = 0
-        messages = np.empty((min(_MAX_MESSAGES, len(request) // 2 + 1), 6), np.int64)
-        spans = np.empty((min(MAX_SPANS, len(request) // 2 + 1), 4), np.int64)
-        n_messages, n_spans = scan_framing(data, len(request), messages, spans, MAX_FIELDS)
-        if n_messages >= 0:
-            read = _Request.of(request, data, messages[:n_messages], spans[:n_spans])
-            decoded = _decoded(read, self._features_of, self._segments)
+        framing = _framing(data, len(request))
+        if framing is not None:
+            read = _Request.of(request, data, *framing, self._segments)
+            whose = Whose(caller, self._tenants)
+            decoded = _decoded(read, self._features_of, whose)
             if decoded is not None:
                 return decoded
-        return self._plain.decode(request)
+        return self._plain.decode(request, caller)
+
+
+def _framing(data: ByteArray, size: int) -> tuple[IntArray, IntArray] | None:
+    """Return where messages and spans lie in a request of *size* bytes; None where its framing is not plain."""
+    # Most spans are longer than that. Room for as many as there can be would be fifty times the request.
+    for least_bytes in (_USUAL_BYTES, _LEAST_BYTES):
+        messages = np.empty((min(_MAX_MESSAGES, size // least_bytes + 1), 6), np.int64)
+        spans = np.empty((min(MAX_SPANS, size // least_bytes + 1), 4), np.int64)
+        n_messages, n_spans = scan_framing(data, size, messages, spans, MAX_FIELDS)
+        if n_messages >= 0:
+            return messages[:n_messages], spans[:n_spans]
+    return None
 
 
 def warm() -> None:
@@ -161,30 +186,43 @@ class _Request(NamedTuple):
     """A request whose framing is plain, and what its spans say."""
 
     content: bytes
-    data: np.ndarray
+    data: ByteArray
     messages: IntArray
     spans: IntArray
     scanned: _Scanned
+    segments: _Segments
     groups: IntArray
     """Which messages are a `resource_spans` that has spans."""
     group_of: IntArray
     """Shape (n_spans,), positions in `groups`."""
-    is_failed: NDArray[np.bool_]
-    calls: IntArray
+    stream_of: IntArray
+    """Shape (n_spans,), positions in `keys`; -1 of what is not plain."""
+    keys: IntArray
+    """Group, model and version of each stream, the latter as numbers of texts."""
 
     @classmethod
-    def of(cls, content: bytes, data: np.ndarray, messages: IntArray, spans: IntArray) -> _Request:
-        """Return *content* with what its spans say."""
+    def of(
+        cls,
+        content: bytes,
+        data: ByteArray,
+        messages: IntArray,
+        spans: IntArray,
+        names: tuple[str, ...],
+    ) -> _Request:
+        """Return *content* with what its spans say, also under *names*."""
         scanned = _Scanned.of(data, spans)
-        proportions = scanned.numbers.view(np.float64)[:, :3]
-        is_odd = ((proportions < -_ROUNDING) | (proportions > 1 + _ROUNDING)).any(axis=1)
-        scanned.states[is_odd & (scanned.states == State.PLAIN)] = State.ODD
-        groups, group_of = np.unique(messages[spans[:, 3], 3], return_inverse=True)
-        is_failed = np.empty(len(spans), np.bool_)
-        scan_failures(data, spans, scanned.states, is_failed)
-        calls = np.empty((len(spans), 2), np.int64)
-        scan_calls(data, spans, scanned.states, calls)
-        return cls(content, data, messages, spans, scanned, groups, group_of, is_failed, calls)
+        segments = _Segments.of(data, spans, scanned.states, names)
+        n = len(spans)
+        groups, group_of, stream_of = np.empty((3, n), np.int64)
+        keys, table = np.empty((n, 3), np.int64), _table(n)
+        states, facts = scanned.states, scanned.facts
+        n_groups, n_streams = number_streams(
+            messages, spans, states, facts, groups, group_of, stream_of, keys, table
+        )
+        groups, keys = groups[:n_groups], keys[:n_streams]
+        return cls(
+            content, data, messages, spans, scanned, segments, groups, group_of, stream_of, keys
+        )
 
     def resources(self) -> tuple[bytes, ...]:
         """Return the resource of each group."""
@@ -195,21 +233,46 @@ class _Request(NamedTuple):
         start, end = self.scanned.texts[number].tolist() if number >= 0 else (0, 0)
         return self.content[start:end].decode()
 
+    def streams(self, origins: Sequence[tuple[str, str, str]]) -> tuple[list[StreamKey], IntArray]:
+        """Return the streams of the plain spans, and the number of each span's, -1 for all others; *origins* are those of the groups."""
+        numbers: dict[StreamKey, int] = {}
+        number_of = []
+        for group, model, version in self.keys.tolist():
+            service, environment, tenant = origins[group]
+            named = self.text(model), self.text(version)
+            stream = StreamKey(service, environment, *named, tenant=tenant)
+            number_of.append(numbers.setdefault(stream, len(numbers)))
+        stream_of = self.stream_of
+        if len(numbers) < len(number_of):  # several groups are of one origin
+            stream_of = np.array([*number_of, -1], dtype=np.int64)[stream_of]
+        return list(numbers), stream_of
+
 
 @lru_cache(maxsize=1024)
-def _origin(resource: bytes) -> tuple[str, str] | None:
-    """Return service and environment; None where the plain decoder has to say what is wrong with them."""
-    origin = read_origin(resource, set())
-    return None if origin is None else (origin.service, origin.environment)
+def _origin(resource: bytes, whose: Whose) -> tuple[str, str, str] | None:
+    """Return service, environment and tenant; None where the plain decoder has to say what is wrong with them."""
+    origin = read_origin(resource, set(), whose)
+    return None if origin is None else (origin.service, origin.environment, origin.tenant)
 
 
 class _Segments(NamedTuple):
-    """What spans say under the *names* that divide a stream: numbers of texts, shape (n_names, n_spans), and what each group inherits."""
+    """What spans say under the *names* that divide a stream: numbers of texts, shape (n_names, n_spans), and where these lie."""
 
     names: tuple[str, ...]
     numbers: IntArray
     ranges: IntArray
-    inherited: Sequence[tuple[str | None, ...]]
+
+    @classmethod
+    def of(
+        cls, data: ByteArray, spans: IntArray, states: ByteArray, names: tuple[str, ...]
+    ) -> _Segments:
+        """Return what the plain ones of *spans* say; one that does not say a text becomes an odd one in *states*."""
+        numbers = np.full((len(names), len(spans)), _UNSAID, dtype=np.int64)
+        ranges = np.empty((min(_MAX_TEXTS, numbers.size), 2), np.int64)
+        if numbers.size:
+            packed, table = _names_of(names), _table(len(ranges))
+            scan_segments(data, spans, states, *packed, table, ranges, numbers)
+        return cls(names, numbers, ranges)
 
 
 @lru_cache(maxsize=1024)
@@ -220,118 +283,93 @@ def _inherited(resource: bytes, names: tuple[str, ...]) -> tuple[str | None, ...
     return None if causes else tuple(said[name] for name in names)
 
 
-def _segments(
-    request: _Request, resources: Sequence[bytes], names: tuple[str, ...]
-) -> _Segments | None:
-    """Return what divides the rows of *request*; None where only the plain decoder can tell. A span that does not say a text becomes an odd one."""
-    inherited = [_inherited(resource, names) for resource in resources]
-    told = [said for said in inherited if said is not None]
-    if len(told) < len(inherited):
-        return None
-    numbers = np.full((len(names), len(request.spans)), _UNSAID, dtype=np.int64)
-    ranges = np.empty((_MAX_TEXTS if names else 0, 2), np.int64)
-    if names:
-        table = np.full(2 * _MAX_TEXTS, -1, np.int64)
-        states = request.scanned.states
-        packed = _names_of(names)
-        scan_segments(request.data, request.spans, states, *packed, table, ranges, numbers)
-    return _Segments(names, numbers, ranges, told)
-
-
-def _decoded(request: _Request, features_of: FeaturesOf, names: tuple[str, ...]) -> Decoded | None:
+def _decoded(request: _Request, features_of: FeaturesOf, whose: Whose) -> Decoded | None:
     """Return what *request* says; None where only the plain decoder can tell."""
+    names = request.segments.names
     resources = request.resources()
-    origins = [_origin(resource) for resource in resources]
-    if None in origins:
+    origins = [o for each in resources if (o := _origin(each, whose)) is not None]
+    if len(origins) < len(resources):
         return None
-    segments = _segments(request, resources, names)
-    if segments is None:
+    inherited = [said for each in resources if (said := _inherited(each, names)) is not None]
+    if len(inherited) < len(resources):
         return None
-    streams, stream_of = _streams(request, origins)
+    streams, stream_of = request.streams(origins)
     contents = _contents(request, streams, stream_of, features_of)
-    odd = _odd(request, resources, features_of, names)
-    n_fast = int(np.count_nonzero(request.scanned.states == State.PLAIN))
+    odd = _odd(request, resources, features_of, whose)
+    n_fast = int(np.count_nonzero(stream_of >= 0))
     if odd.rows_left < n_fast + MAX_ROWS:
         return None  # so many rows that the budget must be spent in their order
-    return _assembled(request, resources, streams, stream_of, contents, segments, odd)
-
-
-def _streams(
-    request: _Request, origins: Sequence[tuple[str, str] | None]
-) -> tuple[list[StreamKey], IntArray]:
-    """Return the streams of the plain spans, and the number of each span's; -1 for all others."""
-    rows = np.flatnonzero(request.scanned.states == State.PLAIN)
-    model, version = request.scanned.identities[rows].T
-    identity = (request.group_of[rows] * _MAX_TEXTS + model) * (_MAX_TEXTS + 1) + version + 1
-    _, first, inverse = np.unique(identity, return_index=True, return_inverse=True)
-    streams = []
-    for row in rows[first].tolist():
-        service, environment = origins[request.group_of[row]] or ("", "")
-        named = map(request.text, request.scanned.identities[row].tolist())
-        streams.append(StreamKey(service, environment, *named))
-    stream_of = np.full(len(request.spans), -1, dtype=np.int64)
-    stream_of[rows] = inverse
-    return streams, stream_of
+    return _assembled(request, resources, streams, stream_of, contents, inherited, odd)
 
 
 class _Content(NamedTuple):
     """The features of the plain spans of one stream: arrays of shape (n_names, n_rows), a row for each of `rows`."""
 
-    names: Sequence[str]
-    rows: IntArray
-    kinds: np.ndarray
-    numbers: FloatArray
-    texts: IntArray
-    ranges: IntArray
+    rows: IntArray | slice
+    names: Sequence[str] = ()
+    kinds: ByteArray = _NO_BYTES
+    numbers: FloatArray = _NO_FLOATS
+    texts: IntArray = _NO_INTEGERS
+    ranges: IntArray = _NO_INTEGERS
+    """Where the texts lie; none where no row has one."""
 
 
 def _contents(
     request: _Request, streams: Sequence[StreamKey], stream_of: IntArray, features_of: FeaturesOf
 ) -> list[_Content]:
-    """Return the features of each stream; a span whose content is not plain becomes an odd one."""
+    """Return the features of each stream; a span whose content is not plain becomes an odd one, and of no stream."""
     contents = []
     for number, stream in enumerate(streams):
-        rows = np.flatnonzero(stream_of == number)
-        content, is_read = _content(request, rows, tuple(features_of(stream) or ()))
-        request.scanned.states[rows[~is_read]] = State.ODD
-        stream_of[rows[~is_read]] = -1
+        is_own = stream_of == number
+        # All of them: then columns are cut out of what was read, and not copied.
+        rows = slice(0, len(is_own)) if is_own.all() else np.flatnonzero(is_own)
+        names = tuple(features_of(stream) or ())
+        content = _content(request, rows, names, stream_of) if names else _Content(rows)
         contents.append(content)
     return contents
 
 
 def _content(
-    request: _Request, rows: IntArray, names: tuple[str, ...]
-) -> tuple[_Content, np.ndarray]:
-    """Return the features of *rows*, and which of them were read."""
-    shape = (len(names), len(rows))
-    ranges = request.scanned.features[rows]
-    is_complete = (ranges[:, 0] >= 0) & ~request.scanned.is_cut[rows]
+    request: _Request, rows: IntArray | slice, names: tuple[str, ...], stream_of: IntArray
+) -> _Content:
+    """Return the features of *rows*; of those that could not be read, *stream_of* becomes -1."""
+    scanned = request.scanned
+    ranges = np.ascontiguousarray(scanned.facts[Fact.FEATURES : Fact.FEATURES + 2, rows].T)
+    is_complete = (ranges[:, 0] >= 0) & ~scanned.flags[Flag.IS_CUT, rows]
+    shape = (len(names), len(ranges))
     kinds = np.empty(shape, np.uint8)
-    kinds[:] = np.where(is_complete, Kind.MISSING, Kind.ABSENT)
+    kinds[:] = np.where(is_complete, _MISSING, _ABSENT)
     numbers = np.full(shape, np.nan)
     texts = np.full(shape, -1, dtype=np.int64)
-    seen = np.empty((_MAX_TEXTS, 2), np.int64)
-    is_read = np.ones(len(rows), np.bool_)
-    if names and len(rows):
-        table = np.full(2 * _MAX_TEXTS, -1, np.int64)
-        read_objects(
-            request.data, ranges, *_names_of(names), kinds, numbers, texts, table, seen, is_read
-        )
-    content = _Content(
-        names, rows[is_read], kinds[:, is_read], numbers[:, is_read], texts[:, is_read], seen
+    seen = np.empty((min(_MAX_TEXTS, texts.size), 2), np.int64)
+    is_read = np.ones(len(ranges), np.bool_)
+    packed, table = _names_of(names), _table(len(seen))
+    n_texts = read_objects(
+        request.data, ranges, *packed, kinds, numbers, texts, table, seen, is_read
     )
-    return content, is_read
+    if is_read.all():
+        return _Content(rows, names, kinds, numbers, texts, seen[:n_texts])
+    at = np.arange(len(stream_of))[rows]
+    scanned.states[at[~is_read]] = State.ODD
+    stream_of[at[~is_read]] = -1
+    return _Content(
+        at[is_read],
+        names,
+        kinds[:, is_read],
+        numbers[:, is_read],
+        texts[:, is_read],
+        seen[:n_texts],
+    )
 
 
 def _odd(
-    request: _Request,
-    resources: Sequence[bytes],
-    features_of: FeaturesOf,
-    names: tuple[str, ...],
+    request: _Request, resources: Sequence[bytes], features_of: FeaturesOf, whose: Whose
 ) -> Reading:
     """Return what the plain decoder reads of the odd spans."""
-    reading = Reading(request.content, features_of, names)
-    odd = np.flatnonzero(request.scanned.states == State.ODD)
+    reading = Reading(request.content, features_of, request.segments.names, whose)
+    odd = np.flatnonzero(request.scanned.states == _ODD)
+    if not len(odd):
+        return reading
     for group, resource in enumerate(resources):
         rows = odd[request.group_of[odd] == group]
         places = [
@@ -347,23 +385,24 @@ def _assembled(
     streams: list[StreamKey],
     stream_of: IntArray,
     contents: Sequence[_Content],
-    segments: _Segments,
+    inherited: Sequence[tuple[str | None, ...]],
     odd: Reading,
 ) -> Decoded:
     """Return the plain and the odd spans as one request."""
+    has_verdict, ids = request.scanned.flags[Flag.HAS_VERDICT], request.scanned.ids
     starts = np.array([span.place.start for span in odd.found], dtype=np.int64)
-    odd_rows = np.searchsorted(request.spans[:, 1], starts)
-    has_verdict, ids = request.scanned.has_verdict, request.scanned.ids
+    odd_rows = np.searchsorted(request.spans[:, 1], starts) if len(starts) else starts
     for row, span in zip(odd_rows.tolist(), odd.found, strict=True):
         has_verdict[row] = span.has_verdict
         ids[row] = span.ids
         if span.stream not in streams:
             streams.append(span.stream)
         stream_of[row] = streams.index(span.stream)
-    rows = np.flatnonzero(stream_of >= 0)
-    ordinals = np.cumsum(stream_of >= 0) - 1
+    is_found = stream_of >= 0
+    rows = slice(None) if is_found.all() else np.flatnonzero(is_found)
+    ordinals = np.cumsum(is_found) - 1
     columns = [
-        _columns(request, stream, content, segments, ordinals)
+        _columns(request, stream, content, inherited, ordinals)
         for stream, content in zip(streams, contents, strict=False)
     ]
     for stream_rows in odd.streams.values():
@@ -390,6 +429,8 @@ def _assembled(
 
 def _by_stream(columns: Sequence[InferenceColumns]) -> tuple[InferenceColumns, ...]:
     """Return *columns* with those of one stream joined, in the order of their first spans."""
+    if len(columns) == 1 and len(columns[0]):
+        return (columns[0],)
     parts: dict[StreamKey, list[InferenceColumns]] = {}
     for part in columns:
         if len(part):
@@ -402,28 +443,29 @@ def _columns(
     request: _Request,
     stream: StreamKey,
     content: _Content,
-    segments: _Segments,
+    inherited: Sequence[tuple[str | None, ...]],
     ordinals: IntArray,
 ) -> InferenceColumns:
-    scanned, rows = request.scanned, content.rows
-    is_failed, calls = request.is_failed[rows], request.calls[rows]
-    confidences, entropies, margins, values = scanned.numbers[rows].view(np.float64).T
+    (facts, flags), rows = request.scanned[1:3], content.rows
+    is_failed, calls = flags[Flag.IS_FAILED, rows], facts[Fact.CALL : Fact.CALL + 2, rows].T
+    numbers = facts[Fact.CONFIDENCE : Fact.CONFIDENCE + 4, rows]
+    confidences, entropies, margins, values = numbers.view(np.float64)
     return InferenceColumns(
         stream=stream,
         spans=ordinals[rows],
-        end_times_ns=np.minimum(scanned.end_times[rows], _LATEST_NS).astype(np.int64),
-        labels=_text_column(request.content, scanned.labels[rows], scanned.texts),
-        confidences=np.clip(confidences, 0.0, 1.0),
-        entropies=np.clip(entropies, 0.0, 1.0),
-        margins=np.clip(margins, 0.0, 1.0),
-        values=values.copy(),
+        end_times_ns=facts[Fact.END_TIME, rows],
+        labels=_text_column(request.content, facts[Fact.LABEL, rows], request.scanned.texts),
+        confidences=confidences,
+        entropies=entropies,
+        margins=margins,
+        values=values,
         features={
             name: _value_column(request.content, content, feature)
             for feature, name in enumerate(content.names)
         },
         segments={
-            name: _segment_column(request, segments, index, rows)
-            for index, name in enumerate(segments.names)
+            name: _segment_column(request, inherited, index, rows)
+            for index, name in enumerate(request.segments.names)
         },
         is_failed=is_failed if is_failed.any() else None,
         calls=calls if (calls[:, 1] >= 0).any() else None,
@@ -431,33 +473,34 @@ def _columns(
 
 
 def _segment_column(
-    request: _Request, segments: _Segments, index: int, rows: IntArray
+    request: _Request,
+    inherited: Sequence[tuple[str | None, ...]],
+    index: int,
+    rows: IntArray | slice,
 ) -> TextColumn:
     """Return what *rows* say under a name, or their resources where they say nothing there."""
-    numbers = segments.numbers[index, rows]
-    said = _text_column(request.content, np.maximum(numbers, -1), segments.ranges)
+    numbers = request.segments.numbers[index, rows]
+    said = _text_column(request.content, numbers, request.segments.ranges)
     texts = {text: code for code, text in enumerate(said.dictionary)}
-    codes = said.codes.copy()
-    for group, inherited in enumerate(segments.inherited):
-        text = inherited[index]
+    for group, of_group in enumerate(inherited):
+        text = of_group[index]
         if text is not None:
             is_unsaid = (numbers == _UNSAID) & (request.group_of[rows] == group)
-            codes[is_unsaid] = texts.setdefault(text, len(texts)) if is_unsaid.any() else -1
-    return TextColumn(codes, tuple(texts))
+            said.codes[is_unsaid] = texts.setdefault(text, len(texts)) if is_unsaid.any() else -1
+    return TextColumn(said.codes, tuple(texts))
 
 
 def _value_column(request: bytes, content: _Content, feature: int) -> ValueColumn:
-    texts = _text_column(request, content.texts[feature], content.ranges)
-    return ValueColumn(
-        content.kinds[feature], content.numbers[feature], texts.codes, texts.dictionary
-    )
+    kinds, numbers, texts = content.kinds[feature], content.numbers[feature], content.texts[feature]
+    if not len(content.ranges):
+        return ValueColumn(kinds, numbers, texts)
+    said = _text_column(request, texts, content.ranges)
+    return ValueColumn(kinds, numbers, said.codes, said.dictionary)
 
 
 def _text_column(request: bytes, numbers: IntArray, ranges: IntArray) -> TextColumn:
-    """Return the texts of those *numbers* with a dictionary of their own; -1 stays -1."""
-    if not len(numbers) or numbers.max() < 0:
-        return TextColumn(numbers, ())
-    used, codes = np.unique(numbers, return_inverse=True)
-    said = used[used >= 0]
-    texts = tuple(request[start:end].decode() for start, end in ranges[said].tolist())
-    return TextColumn(codes - (len(used) - len(said)), texts)
+    """Return the texts of those *numbers* with a dictionary of their own; what is negative becomes -1."""
+    codes, used = np.empty((2, len(numbers)), np.int64)
+    n_used = number_texts(numbers, len(ranges), codes, used)
+    said = ranges[used[:n_used]].tolist()
+    return TextColumn(codes, tuple(request[start:end].decode() for start, end in said))

@@ -8,12 +8,15 @@ the conventions give) is not judged here: such a span is `ODD`, and the plain de
 
 from __future__ import annotations
 
+import struct
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from otel_ml_conventions.attributes import (
+    ML_CALL_SEQUENCE,
+    ML_CALL_STREAM,
     ML_CONTENT_TRUNCATED,
     ML_INPUT_FEATURES,
     ML_INPUT_ROWS,
@@ -31,7 +34,9 @@ from otel_ml_conventions.attributes import (
     ML_PREDICTION_VALUES,
 )
 from otel_ml_processor.decode.compiled import compiled
+from otel_ml_processor.decode.fast_calls import call_process
 from otel_ml_processor.decode.fast_text import begins_with, find_text, is_ascii, is_utf8, same_text
+from otel_ml_processor.decode.fast_wire import after_field, length_at, varint_at
 from otel_ml_processor.decode.fast_words import BLOCK, padded, word_at
 from otel_ml_processor.decode.spans import INFERENCES, VERDICT_PREFIX
 
@@ -41,13 +46,14 @@ if TYPE_CHECKING:
     from otel_ml_processor.columns import ByteArray, IntArray
 
 __all__ = [
+    "N_FACTS",
+    "N_FLAGS",
     "TAIL",
+    "Fact",
+    "Flag",
     "State",
-    "after_field",
-    "length_at",
     "scan_framing",
     "scan_spans",
-    "varint_at",
 ]
 
 TAIL = BLOCK
@@ -65,7 +71,46 @@ class State(IntEnum):
     """To be read by the plain decoder, whatever it is."""
 
 
+class Fact(IntEnum):
+    """What is said of a plain span in 64 bits: the lines of a block of shape (N_FACTS, n_spans)."""
+
+    END_TIME = 0
+    MODEL = 1
+    VERSION = 2
+    """The number of the text, -1 without; likewise LABEL."""
+    LABEL = 3
+    CONFIDENCE = 4
+    """The bits of a float, of four in a row: confidence, entropy and margin, clipped to [0, 1], and value; NaN where not said."""
+    FEATURES = 8
+    """Where the JSON text begins, and in the next line where it ends; -1 without."""
+    IDS = 10
+    """In three lines, as `InferenceSpans.ids` has them: the trace id and the span id. Of odd spans too, as far as they were read."""
+    CALL = 13
+    """In two lines, as `InferenceColumns.calls` has them: the process and the number of the call."""
+
+
+N_FACTS: Final = 15
+
+
+class Flag(IntEnum):
+    """What is so or not of a span: the lines of a block of shape (N_FLAGS, n_spans)."""
+
+    HAS_VERDICT = 0
+    IS_CUT = 1
+    IS_FAILED = 2
+
+
+N_FLAGS: Final = 3
+
 _OTHER, _PLAIN, _ODD = int(State.OTHER), int(State.PLAIN), int(State.ODD)
+_END_TIME, _TEXT, _NUMBER, _JSON = (
+    int(Fact.END_TIME),
+    int(Fact.MODEL),
+    int(Fact.CONFIDENCE),
+    int(Fact.FEATURES),
+)
+_IDS, _CALL = int(Fact.IDS), int(Fact.CALL)
+_HAS_VERDICT, _IS_CUT, _IS_FAILED = int(Flag.HAS_VERDICT), int(Flag.IS_CUT), int(Flag.IS_FAILED)
 
 _READ = (
     ML_OPERATION_NAME,
@@ -79,6 +124,8 @@ _READ = (
     ML_INPUT_FEATURES,
     ML_INPUT_VALUES,
     ML_CONTENT_TRUNCATED,
+    ML_CALL_STREAM,
+    ML_CALL_SEQUENCE,
     ML_INPUT_ROWS,
     ML_PREDICTION_LABELS,
     ML_PREDICTION_CONFIDENCES,
@@ -86,12 +133,19 @@ _READ = (
 )
 """The attributes that are read; those of a batch are the last."""
 _OPERATION, _MODEL, _VERSION, _LABEL = 0, 1, 2, 3
-_CONFIDENCE, _VALUE, _FEATURES, _VALUES, _TRUNCATED, _FIRST_OF_BATCH = 4, 7, 8, 9, 10, 11
+_CONFIDENCE, _FEATURES, _VALUES, _TRUNCATED = 4, 8, 9, 10
+_CALL_STREAM, _CALL_SEQUENCE, _FIRST_OF_BATCH = 11, 12, 13
 _N_KEYS = len(_READ)
-_N_NUMBERS = 4
+_ERROR = 2
+_N_NUMBERS, _N_PROPORTIONS = 4, 3
 
 _EMPTY, _STRING, _BOOL, _INT, _DOUBLE, _ARRAY, _MAP, _BYTES, _IRREGULAR = 0, 1, 2, 3, 4, 5, 6, 7, -1
 _NAN, _INFINITY = 0x7FF8000000000000, 0x7FF0000000000000
+_MAGNITUDE, _LATEST = 0x7FFFFFFFFFFFFFFF, np.uint64(0x7FFFFFFFFFFFFFFF)
+# Floats of one sign are ordered as their bits are.
+_ONE, _ABOVE_ONE, _BELOW_ZERO = (
+    int.from_bytes(struct.pack("<d", number), "little") for number in (1.0, 1.0 + 1e-6, 1e-6)
+)
 _MAX_NAME = 256
 _MAX_SPAN_BYTES = 2 << 20
 _MAX_ATTRIBUTES = 1024
@@ -120,53 +174,6 @@ _FIRST_KEY, _NEXT_KEY = _by_length(_KEY_ENDS)
 _LONGEST_KEY = len(_FIRST_KEY) - 2
 _OPERATIONS, _OPERATION_ENDS = _bytes_of(tuple(sorted(INFERENCES)))
 _VERDICT = np.frombuffer(VERDICT_PREFIX.encode(), np.uint8)
-
-
-@compiled
-def varint_at(data: ByteArray, at: int, end: int) -> tuple[int, int]:
-    """Return the number at *at* and the offset behind it; -1 for the offset where it does not end before *end*, or is no number of 64 bits."""
-    if (
-        at < end and data[at] < 0x80
-    ):  # most tags and lengths; short enough to be folded into the loops around it
-        return np.uint64(data[at]), at + 1
-    return _long_varint(data, at, end)
-
-
-@compiled
-def _long_varint(data: ByteArray, at: int, end: int) -> tuple[int, int]:
-    value = np.uint64(0)
-    shift = np.uint64(0)
-    while at < end and shift < np.uint64(70):
-        byte = data[at]
-        at += 1
-        value |= np.uint64(byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, (-1 if shift == np.uint64(63) and byte > 1 else at)
-        shift += np.uint64(7)
-    return value, -1
-
-
-@compiled
-def length_at(data: ByteArray, at: int, end: int) -> tuple[int, int]:
-    """Return where the message with its length at *at* begins and ends; -1 for both where that goes beyond *end*."""
-    size, start = varint_at(data, at, end)
-    if start < 0 or size > np.uint64(end - start):
-        return -1, -1
-    return start, start + np.int64(size)
-
-
-@compiled
-def after_field(data: ByteArray, at: int, end: int, wire_type: int) -> int:
-    """Return the offset behind the value at *at*, of a field that is skipped; -1 for one that goes too far or is a group."""
-    if wire_type == 0:
-        return varint_at(data, at, end)[1]
-    if wire_type == 1:
-        return at + 8 if at + 8 <= end else -1
-    if wire_type == 5:
-        return at + 4 if at + 4 <= end else -1
-    if wire_type == 2:
-        return length_at(data, at, end)[1]
-    return -1
 
 
 @compiled
@@ -299,65 +306,47 @@ def scan_spans(
     table: IntArray,
     texts: IntArray,
     states: ByteArray,
-    end_times: NDArray[np.uint64],
-    identities: IntArray,
-    labels: IntArray,
-    numbers: IntArray,
-    features: IntArray,
-    has_verdict: NDArray[np.bool_],
-    is_cut: NDArray[np.bool_],
-    ids: NDArray[np.uint64],
+    facts: IntArray,
+    flags: NDArray[np.bool_],
 ) -> int:
     """
-    Read each of *spans*; return how many different texts there were.
+    Read each of *spans* into *states*, *facts* and *flags*; return how many different texts there were.
 
-    Written, a row per span: *states*; *end_times*; *identities* (n, 2), the numbers of the texts of
-    model and version, -1 without; *labels*; *numbers* (n, 4), confidence, entropy, margin and value as the bits of a float; *features* (n, 2), the range of the
-    JSON text, -1 without; *has_verdict*; *is_cut*; *ids* (n, 3), trace id and span id as `InferenceSpans.ids` has them.
+    Text k lies in `texts[k]`; *table* is that of `find_text`. What is not said of a span is undefined, but of every one the flags and the ids are said.
     """
     n_texts = 0
     found = np.empty((_N_KEYS, 3), np.int64)
     for row in range(len(spans)):
         found[:, 0] = _EMPTY - 2  # not there
-        end_times[row] = 0
-        has_verdict[row] = False
+        facts[_END_TIME, row] = 0
+        facts[_IDS : _IDS + 3, row] = 0
+        flags[:, row] = False
         states[row] = _ODD
-        if spans[row, 2] - spans[row, 1] > _MAX_SPAN_BYTES:
-            continue
-        is_plain, verdict_seen, end_time, trace_at, span_at = _read_span(
-            data, spans[row, 1], spans[row, 2], found
-        )
-        if not is_plain:
-            continue
-        has_verdict[row] = verdict_seen
-        end_times[row] = end_time
-        ids[row, :] = 0
-        if trace_at >= 0:
-            ids[row, 0], ids[row, 1] = word_at(data, trace_at), word_at(data, trace_at + 8)
-        if span_at >= 0:
-            ids[row, 2] = word_at(data, span_at)
-        states[row], n_texts = _read_inference(
-            data,
-            row,
-            found,
-            table,
-            texts,
-            n_texts,
-            identities,
-            labels,
-            numbers,
-            features,
-            is_cut,
-        )
+        is_plain = False
+        if spans[row, 2] - spans[row, 1] <= _MAX_SPAN_BYTES:
+            is_plain, has_verdict, is_failed, end_time, trace_at, span_at = _read_span(
+                data, spans[row, 1], spans[row, 2], found
+            )
+        if is_plain:
+            flags[_HAS_VERDICT, row], flags[_IS_FAILED, row] = has_verdict, is_failed
+            facts[_END_TIME, row] = np.int64(min(end_time, _LATEST))
+            if trace_at >= 0:
+                facts[_IDS, row] = np.int64(word_at(data, trace_at))
+                facts[_IDS + 1, row] = np.int64(word_at(data, trace_at + 8))
+            if span_at >= 0:
+                facts[_IDS + 2, row] = np.int64(word_at(data, span_at))
+            states[row], n_texts = _read_inference(
+                data, row, found, table, texts, n_texts, facts, flags
+            )
     return n_texts
 
 
 @compiled
 def _read_span(
     data: ByteArray, at: int, end: int, found: IntArray
-) -> tuple[bool, bool, int, int, int]:
+) -> tuple[bool, bool, bool, int, int, int]:
     """
-    Return whether the span is plain, whether it carries a verdict, its end time, and where its trace id and its span id lie.
+    Return whether the span is plain, whether it carries a verdict, whether it failed, its end time, and where its trace id and its span id lie.
 
     An id that is not there, or not as long as OTLP has it, lies at -1. The attributes are written to *found*.
 
@@ -366,12 +355,12 @@ def _read_span(
     """
     end_time = np.uint64(0)
     n_attributes = 0
-    has_verdict = False
+    has_verdict = is_failed = False
     trace_at, span_at = -1, -1
     while at < end:
         tag, after = varint_at(data, at, end)
         if after < 0:
-            return False, False, end_time, -1, -1
+            return False, False, False, end_time, -1, -1
         if tag != 0x4A:  # no attribute
             if tag == 0x41 and after + 8 <= end:
                 end_time = word_at(data, after)
@@ -384,25 +373,31 @@ def _read_span(
                 else:
                     span_at = start if stop - start == 8 else -1
                 at = stop if start >= 0 else -1
+            elif (
+                tag == 0x7A
+            ):  # status; of several, against the rules, each field's last value holds
+                start, at = length_at(data, after, end)
+                is_plain, is_failed = _read_status(data, start, at, is_failed)
+                at = at if is_plain else -1
             else:
                 at = _after_other(data, tag, after, end)
             if at < 0:
-                return False, False, end_time, -1, -1
+                return False, False, False, end_time, -1, -1
             continue
         start, stop = length_at(data, after, end)
         n_attributes += 1
         if start < 0 or n_attributes > _MAX_ATTRIBUTES or start >= stop or data[start] != 0x0A:
-            return False, False, end_time, -1, -1
+            return False, False, False, end_time, -1, -1
         key_start, key_end = length_at(data, start + 1, stop)
         if key_start < 0 or not (
             is_ascii(data, key_start, key_end) or is_utf8(data, key_start, key_end)
         ):
-            return False, False, end_time, -1, -1
+            return False, False, False, end_time, -1, -1
         kind, first, second = _EMPTY, key_end, key_end
         if key_end < stop:
             first, second = length_at(data, key_end + 1, stop)
             if data[key_end] != 0x12 or first < 0 or second != stop:
-                return False, False, end_time, -1, -1
+                return False, False, False, end_time, -1, -1
             if first < stop and data[first] == 0x0A:  # most values are texts
                 kind = _STRING
                 first, second = length_at(data, first + 1, stop)
@@ -411,11 +406,11 @@ def _read_span(
                     or second != stop
                     or not (is_ascii(data, first, second) or is_utf8(data, first, second))
                 ):
-                    return False, False, end_time, -1, -1
+                    return False, False, False, end_time, -1, -1
             else:
                 kind, first, second = _read_value(data, first, stop)
                 if kind == _IRREGULAR:
-                    return False, False, end_time, -1, -1
+                    return False, False, False, end_time, -1, -1
         key = _FIRST_KEY[min(key_end - key_start, _LONGEST_KEY + 1)]
         while key >= 0 and not same_text(
             data, key_start, key_end, _KEYS, _KEY_ENDS[key], _KEY_ENDS[key + 1]
@@ -426,7 +421,7 @@ def _read_span(
         elif begins_with(data, key_start, key_end, _VERDICT, 0, len(_VERDICT)):
             has_verdict = True
         at = stop
-    return True, has_verdict, end_time, trace_at, span_at
+    return True, has_verdict, is_failed, end_time, trace_at, span_at
 
 
 @compiled
@@ -466,32 +461,33 @@ def _after_other(data: ByteArray, tag: int, at: int, end: int) -> int:
         tag == 0x30 or tag == 0x50 or tag == 0x60 or tag == 0x70
     ):  # kind and the counts of what was dropped
         return varint_at(data, at, end)[1]
-    if tag == 0x7A:  # status
-        start, stop = length_at(data, at, end)
-        return stop if start >= 0 and _is_status(data, start, stop) else -1
     if tag == 0x85:  # flags, field 16
         return at + 4 if at + 4 <= end else -1
     return -1
 
 
 @compiled
-def _is_status(data: ByteArray, at: int, end: int) -> bool:
+def _read_status(data: ByteArray, at: int, end: int, is_failed: bool) -> tuple[bool, bool]:
+    """Return whether the status in `[at, end)` is plain, -1 for *at* where it is not, and whether it is an error; *is_failed* where it does not say."""
+    if at < 0:
+        return False, is_failed
     while at < end:
         tag, after = varint_at(data, at, end)
         if after < 0:
-            return False
+            return False, is_failed
         if tag == 0x12:
             start, stop = length_at(data, after, end)
             if start < 0 or not (is_ascii(data, start, stop) or is_utf8(data, start, stop)):
-                return False
+                return False, is_failed
             at = stop
         elif tag == 0x18:
-            at = varint_at(data, after, end)[1]
+            code, at = varint_at(data, after, end)
             if at < 0:
-                return False
+                return False, is_failed
+            is_failed = code == _ERROR
         else:
-            return False
-    return True
+            return False, is_failed
+    return True, is_failed
 
 
 @compiled
@@ -532,11 +528,8 @@ def _read_inference(
     table: IntArray,
     texts: IntArray,
     n_texts: int,
-    identities: IntArray,
-    labels: IntArray,
-    numbers: IntArray,
-    features: IntArray,
-    is_cut: NDArray[np.bool_],
+    facts: IntArray,
+    flags: NDArray[np.bool_],
 ) -> tuple[int, int]:
     """Return the state of the span with the attributes in *found*, and how many texts have been seen."""
     if found[_OPERATION, 0] == _EMPTY - 2 or found[_OPERATION, 0] == _EMPTY:
@@ -561,13 +554,21 @@ def _read_inference(
             number, n_texts = find_text(data, found[key, 1], found[key, 2], table, texts, n_texts)
             if number < 0:
                 return _ODD, n_texts
-        if key == _LABEL:
-            labels[row] = number
-        else:
-            identities[row, key - _MODEL] = number
-    if not _read_numbers(found, numbers[row]):
+        facts[_TEXT + key - _MODEL, row] = number
+    if not _read_numbers(row, found, facts):
         return _ODD, n_texts
-    return _read_content(row, found, features, is_cut), n_texts
+    _read_call(data, row, found, facts)
+    return _read_content(row, found, facts, flags), n_texts
+
+
+@compiled
+def _read_call(data: ByteArray, row: int, found: IntArray, facts: IntArray) -> None:
+    facts[_CALL, row], facts[_CALL + 1, row] = 0, -1
+    if found[_CALL_STREAM, 0] == _STRING and found[_CALL_SEQUENCE, 0] == _INT:
+        number = found[_CALL_SEQUENCE, 1]
+        is_process, process = call_process(data, found[_CALL_STREAM, 1], found[_CALL_STREAM, 2])
+        if is_process and number >= 0:
+            facts[_CALL, row], facts[_CALL + 1, row] = np.int64(process), number
 
 
 @compiled
@@ -580,33 +581,40 @@ def _is_inference(data: ByteArray, start: int, end: int) -> bool:
 
 
 @compiled
-def _read_numbers(found: IntArray, numbers: IntArray) -> bool:
-    """Write the bits of the four numbers; return whether each is a float but NaN, or not there."""
+def _read_numbers(row: int, found: IntArray, facts: IntArray) -> bool:
+    """Write the bits of the four numbers; return whether each is a float in its range, or not there."""
     for index in range(_N_NUMBERS):
         kind = found[_CONFIDENCE + index, 0]
+        bits = np.int64(_NAN)
         if kind == _DOUBLE:
             bits = found[_CONFIDENCE + index, 1]
-            if bits & 0x7FFFFFFFFFFFFFFF > _INFINITY:  # a NaN that was said
+            size = bits & _MAGNITUDE
+            if size > _INFINITY:  # a NaN that was said
                 return False
-            numbers[index] = bits
-        elif kind == _EMPTY - 2 or kind == _EMPTY:
-            numbers[index] = _NAN
-        else:
+            if index < _N_PROPORTIONS:
+                if size > (_ABOVE_ONE if bits >= 0 else _BELOW_ZERO):
+                    return False
+                if bits < 0 and size > 0:
+                    bits = np.int64(0)
+                elif size > _ONE:
+                    bits = np.int64(_ONE)
+        elif kind != _EMPTY - 2 and kind != _EMPTY:
             return False
+        facts[_NUMBER + index, row] = bits
     return True
 
 
 @compiled
-def _read_content(row: int, found: IntArray, features: IntArray, is_cut: NDArray[np.bool_]) -> int:
-    features[row, 0], features[row, 1], is_cut[row] = -1, -1, False
+def _read_content(row: int, found: IntArray, facts: IntArray, flags: NDArray[np.bool_]) -> int:
+    facts[_JSON, row], facts[_JSON + 1, row] = -1, -1
     if found[_TRUNCATED, 0] != _EMPTY - 2:
         if found[_TRUNCATED, 0] != _BOOL:
             return _ODD
-        is_cut[row] = found[_TRUNCATED, 1] != 0
+        flags[_IS_CUT, row] = found[_TRUNCATED, 1] != 0
     if found[_FEATURES, 0] == _STRING:
         if found[_FEATURES, 2] - found[_FEATURES, 1] > _MAX_JSON:
             return _ODD
-        features[row, 0], features[row, 1] = found[_FEATURES, 1], found[_FEATURES, 2]
+        facts[_JSON, row], facts[_JSON + 1, row] = found[_FEATURES, 1], found[_FEATURES, 2]
     elif found[_FEATURES, 0] != _EMPTY - 2 or found[_VALUES, 0] != _EMPTY - 2:
         return _ODD
     return _PLAIN

@@ -1,5 +1,5 @@
 """
-Which spans failed, and what they say under names that the operator chose, for compiled code.
+What spans say under names that the operator chose, for compiled code.
 
 Only of spans that `scan_spans` found plain: their framing has been checked, so that every length holds.
 """
@@ -11,51 +11,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from otel_ml_processor.decode.compiled import compiled
-from otel_ml_processor.decode.fast_scan import State, after_field, length_at, varint_at
+from otel_ml_processor.decode.fast_scan import State
 from otel_ml_processor.decode.fast_text import find_text, same_text
+from otel_ml_processor.decode.fast_wire import after_field, length_at, varint_at
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from otel_ml_processor.columns import ByteArray, IntArray
 
-__all__ = ["scan_failures", "scan_segments"]
+__all__ = ["scan_segments"]
 
 _PLAIN, _ODD = int(State.PLAIN), int(State.ODD)
 _MAX_NAME = 256
-_ERROR = 2
-
-
-@compiled
-def scan_failures(
-    data: ByteArray, spans: IntArray, states: ByteArray, is_failed: NDArray[np.bool_]
-) -> None:
-    """Write into *is_failed*, shape (n_spans,), which of the plain spans have the status `ERROR`."""
-    for row in range(len(spans)):
-        is_failed[row] = False
-        if states[row] != _PLAIN:
-            continue
-        at, end = spans[row, 1], spans[row, 2]
-        while at < end:
-            tag, after = varint_at(data, at, end)
-            if tag == 0x7A:  # status; of several, against the rules, each field's last value holds
-                start, at = length_at(data, after, end)
-                is_failed[row] = _after_status(data, start, at, is_failed[row])
-            else:
-                at = after_field(data, after, end, np.int64(tag & np.uint64(7)))
-
-
-@compiled
-def _after_status(data: ByteArray, at: int, end: int, before: bool) -> bool:
-    is_error = before
-    while at < end:
-        tag, after = varint_at(data, at, end)
-        if tag == 0x18:
-            code, at = varint_at(data, after, end)
-            is_error = code == _ERROR
-        else:
-            at = after_field(data, after, end, np.int64(tag & np.uint64(7)))
-    return is_error
 
 
 @compiled

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final, overload
 
 import numpy as np
@@ -59,6 +60,35 @@ class InferenceSpans(Sequence[InferenceSpan]):
     has_verdict: NDArray[np.bool_]
     ids: NDArray[np.uint64]
 
+    @classmethod
+    def joined(cls, parts: Sequence[InferenceSpans]) -> InferenceSpans:
+        """Return the spans of several requests as those of one: the bytes of all behind one another, which are a request too."""
+        if len(parts) == 1:
+            return parts[0]
+        begins = _begins([len(part.request) for part in parts])
+        first_messages = _begins([len(part.messages) for part in parts])
+        first_resources = _begins([len(part.resources) for part in parts])
+        numbers: dict[StreamKey, int] = {}
+        stream_of = [
+            np.array([numbers.setdefault(s, len(numbers)) for s in part.streams], dtype=np.int64)[
+                part.stream_of
+            ]
+            for part in parts
+        ]
+        return cls(
+            request=b"".join([part.request for part in parts]),
+            places=_shifted([part.places for part in parts], begins, first_messages),
+            messages=_shifted([part.messages for part in parts], begins, first_messages),
+            resources=tuple(resource for part in parts for resource in part.resources),
+            resource_of=np.concatenate(
+                [part.resource_of + n for part, n in zip(parts, first_resources, strict=True)]
+            ),
+            streams=tuple(numbers),
+            stream_of=np.concatenate(stream_of),
+            has_verdict=np.concatenate([part.has_verdict for part in parts]),
+            ids=np.concatenate([part.ids for part in parts]),
+        )
+
     def __len__(self) -> int:
         return len(self.places)
 
@@ -103,6 +133,22 @@ class InferenceSpans(Sequence[InferenceSpan]):
                 for index in np.flatnonzero(codes >= 0).tolist()
             ],
         )
+
+
+def _begins(lengths: Sequence[int]) -> list[int]:
+    """Return where each of so many begins that lie behind one another."""
+    return [0, *accumulate(lengths[:-1])]
+
+
+def _shifted(
+    parts: Sequence[IntArray], begins: Sequence[int], first_messages: Sequence[int]
+) -> IntArray:
+    """Return *parts*, each as `InferenceSpans.places`, as they are in all requests behind one another."""
+    whole: IntArray = np.concatenate(parts)
+    lengths = [len(part) for part in parts]
+    whole[:, :3] += np.repeat(begins, lengths)[:, None]
+    whole[:, 3] += np.where(whole[:, 3] < 0, 0, np.repeat(first_messages, lengths))
+    return whole
 
 
 _NOTHING: Final = np.zeros(0, dtype=np.int64)

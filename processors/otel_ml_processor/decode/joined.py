@@ -1,4 +1,4 @@
-"""Columns of the same stream that were read in different ways, as one."""
+"""Columns of the same stream that were read apart, as one."""
 
 from __future__ import annotations
 
@@ -14,65 +14,71 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.columns import BoolArray, IntArray
 
-__all__ = ["joined"]
+__all__ = ["concatenated", "joined"]
 
 
 def joined(parts: Sequence[InferenceColumns]) -> InferenceColumns:
     """Return the rows of *parts*, at least one, all of the same stream and with the same features, in the order of their spans."""
     if len(parts) == 1:
         return parts[0]
-    spans = np.concatenate([part.spans for part in parts])
-    order = np.argsort(spans, kind="stable")
+    whole = concatenated(parts, [0] * len(parts))
+    return whole[np.argsort(whole.spans, kind="stable")]
+
+
+def concatenated(
+    parts: Sequence[InferenceColumns], first_spans: Sequence[int]
+) -> InferenceColumns:
+    """Return the rows of *parts*, as `joined` does, one part behind the other; the number of each part's first span is added to those of its rows."""
     return InferenceColumns(
         stream=parts[0].stream,
-        spans=spans[order],
-        end_times_ns=np.concatenate([part.end_times_ns for part in parts])[order],
-        labels=_texts([part.labels for part in parts], order),
-        confidences=np.concatenate([part.confidences for part in parts])[order],
-        entropies=np.concatenate([part.entropies for part in parts])[order],
-        margins=np.concatenate([part.margins for part in parts])[order],
-        values=np.concatenate([part.values for part in parts])[order],
+        spans=np.concatenate(
+            [part.spans + first for part, first in zip(parts, first_spans, strict=True)]
+        ),
+        end_times_ns=np.concatenate([part.end_times_ns for part in parts]),
+        labels=_texts([part.labels for part in parts]),
+        confidences=np.concatenate([part.confidences for part in parts]),
+        entropies=np.concatenate([part.entropies for part in parts]),
+        margins=np.concatenate([part.margins for part in parts]),
+        values=np.concatenate([part.values for part in parts]),
         features={
-            name: _values([part.features[name] for part in parts], order)
-            for name in parts[0].features
+            name: _values([part.features[name] for part in parts]) for name in parts[0].features
         },
         segments={
-            name: _texts([part.segments[name] for part in parts], order)
-            for name in parts[0].segments
+            name: _texts([part.segments[name] for part in parts]) for name in parts[0].segments
         },
-        is_failed=_flags(parts, order),
-        calls=_calls(parts, order),
+        is_failed=_flags(parts),
+        calls=_calls(parts),
     )
 
 
-def _texts(columns: Sequence[TextColumn], order: IntArray) -> TextColumn:
+def _texts(columns: Sequence[TextColumn]) -> TextColumn:
     numbers: dict[str, int] = {}
     codes = []
     for column in columns:
         renumbered = [numbers.setdefault(text, len(numbers)) for text in column.dictionary]
         codes.append(np.array([*renumbered, -1], dtype=np.int64)[column.codes])
-    return TextColumn(np.concatenate(codes)[order], tuple(numbers))
+    return TextColumn(np.concatenate(codes), tuple(numbers))
 
 
-def _flags(parts: Sequence[InferenceColumns], order: IntArray) -> BoolArray | None:
+def _flags(parts: Sequence[InferenceColumns]) -> BoolArray | None:
     if all(part.is_failed is None for part in parts):
         return None
     said = [np.zeros(len(p), bool) if p.is_failed is None else p.is_failed for p in parts]
-    return np.concatenate(said)[order]
+    return np.concatenate(said)
 
 
-def _calls(parts: Sequence[InferenceColumns], order: IntArray) -> IntArray | None:
+def _calls(parts: Sequence[InferenceColumns]) -> IntArray | None:
     if all(part.calls is None for part in parts):
         return None
     said = [np.tile(NO_CALL, (len(p), 1)) if p.calls is None else p.calls for p in parts]
-    return np.concatenate(said)[order]
+    return np.concatenate(said)
 
 
-def _values(columns: Sequence[ValueColumn], order: IntArray) -> ValueColumn:
-    texts = _texts([TextColumn(column.texts, column.dictionary) for column in columns], order)
+def _values(columns: Sequence[ValueColumn]) -> ValueColumn:
+    texts = _texts([TextColumn(column.texts, column.dictionary) for column in columns])
     return ValueColumn(
-        np.concatenate([column.kinds for column in columns])[order],
-        np.concatenate([column.numbers for column in columns])[order],
+        np.concatenate([column.kinds for column in columns]),
+        np.concatenate([column.numbers for column in columns]),
         texts.codes,
         texts.dictionary,
     )

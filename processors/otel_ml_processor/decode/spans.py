@@ -30,6 +30,7 @@ from otel_ml_processor.decode.decoder import Cause, Decoded
 from otel_ml_processor.decode.inference_spans import InferenceSpans
 from otel_ml_processor.decode.samples import SAMPLE_KEYS, Sample, read_samples
 from otel_ml_processor.decode.value_column import text_column, value_column
+from otel_ml_processor.decode.whose import ONE_TENANT, Whose
 from otel_ml_processor.decode.wire import Place, scan
 
 if TYPE_CHECKING:
@@ -82,22 +83,27 @@ class PlainDecoder:
     A `Decoder`; *features_of* gives the names of the features to keep of a stream, None to keep none.
 
     *segments* are names of attributes, of spans or of their resource, whose texts are kept; a span's own value comes before its resource's.
+    *tenants* is the name of the attribute of a resource that says its tenant, empty where none does.
     """
 
-    __slots__ = ("_features_of", "_segments")
+    __slots__ = ("_features_of", "_segments", "_tenants")
 
-    def __init__(self, features_of: FeaturesOf, segments: Sequence[str] = ()) -> None:
+    def __init__(
+        self, features_of: FeaturesOf, segments: Sequence[str] = (), tenants: str = ""
+    ) -> None:
         self._features_of = features_of
         self._segments = tuple(segments)
+        self._tenants = tenants
 
-    def decode(self, request: bytes) -> Decoded:
+    def decode(self, request: bytes, caller: str = "") -> Decoded:
         """
         Return what *request* says of inferences; see `Decoder`.
 
         Raises:
             MalformedRequest: If the framing around the spans is broken.
         """
-        reading = Reading(request, self._features_of, self._segments)
+        whose = Whose(caller, self._tenants)
+        reading = Reading(request, self._features_of, self._segments, whose)
         groups = scan(request)
         for group in groups:
             reading.read_group(group.resource, group.spans)
@@ -115,6 +121,7 @@ class Origin(NamedTuple):
     resource: bytes
     service: str
     environment: str
+    tenant: str = ""
 
 
 class FoundSpan(NamedTuple):
@@ -197,6 +204,7 @@ class Reading:
         "_read",
         "_request",
         "_segments",
+        "_whose",
         "found",
         "rows_left",
         "streams",
@@ -204,9 +212,14 @@ class Reading:
     )
 
     def __init__(
-        self, request: bytes, features_of: FeaturesOf, segments: Sequence[str] = ()
+        self,
+        request: bytes,
+        features_of: FeaturesOf,
+        segments: Sequence[str] = (),
+        whose: Whose = ONE_TENANT,
     ) -> None:
         self._request = request
+        self._whose = whose
         self._features_of = features_of
         self._segments = segments
         self._read = _READ | set(segments)
@@ -223,7 +236,7 @@ class Reading:
         if not candidates:
             return
         common: set[Cause] = set()
-        origin = read_origin(resource, common)
+        origin = read_origin(resource, common, self._whose)
         odd: set[Cause] = set()
         inherited = read_segments(resource, self._segments, odd) if origin is not None else {}
         for place in candidates:
@@ -345,20 +358,23 @@ def _parsed_span(request: bytes, place: Place, causes: set[Cause]) -> Span | Non
     return span
 
 
-def read_origin(resource: bytes, causes: set[Cause]) -> Origin | None:
+def read_origin(
+    resource: bytes, causes: set[Cause], whose: Whose = ONE_TENANT
+) -> Origin | None:
     """Return whose spans those of *resource* are; None, with the reason added to *causes*, where that cannot be read."""
     if len(resource) > MAX_SPAN_BYTES:
         causes.add(Cause.OVERSIZED)
         return None
     try:
-        attributes = _by_key(Resource.FromString(resource).attributes, _ORIGIN)
+        attributes = _by_key(Resource.FromString(resource).attributes, _ORIGIN | {whose.attribute})
     except DecodeError:
         causes.add(Cause.MALFORMED_SPAN)
         return None
     service = text(attributes.get(SERVICE_NAME), causes)
     environment = text(attributes.get(DEPLOYMENT_ENVIRONMENT_NAME), causes)
+    said = text(attributes.get(whose.attribute), causes) if whose.attribute else whose.caller
     # Whose inferences these are must be certain: two services never share a stream.
-    return None if causes else Origin(resource, service or "", environment or "")
+    return None if causes else Origin(resource, service or "", environment or "", said or "")
 
 
 def read_segments(
@@ -387,7 +403,7 @@ def _stream(
     version = text(attributes.get(ML_MODEL_VERSION), causes)
     if causes or not model:
         return None
-    return StreamKey(origin.service, origin.environment, model, version or "")
+    return StreamKey(origin.service, origin.environment, model, version or "", origin.tenant)
 
 
 def _said(attributes: Mapping[str, AnyValue], key: str, causes: set[Cause]) -> str | None:

@@ -137,7 +137,7 @@ def _encoded(verdict: Verdict) -> bytes:
 
 class RateLimit:
     """
-    Which verdicts become child spans: those with flags, at most *per_second* (> 0) per model, in bursts of as many.
+    Which verdicts become child spans: those with flags, at most *per_second* (> 0) per model of a tenant, in bursts of as many.
 
     Safe to use from any thread. What is left out is counted.
     """
@@ -149,7 +149,7 @@ class RateLimit:
         self._burst = max(1.0, per_second)
         self._self_metrics = self_metrics
         self._lock = threading.Lock()
-        self._buckets: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._buckets: OrderedDict[tuple[str, str], tuple[float, int]] = OrderedDict()
 
     def select(self, spans: InferenceSpans, verdicts: Verdicts, now_ns: int) -> dict[int, Verdict]:
         """Return the flagged of *verdicts* that may be sent at *now_ns*; none for a span that carries a verdict already."""
@@ -161,12 +161,12 @@ class RateLimit:
         chosen = {
             index: verdict
             for index, verdict in flagged.items()
-            if self._allows(spans[index].stream.model, now_ns)
+            if self._allows((spans[index].stream.tenant, spans[index].stream.model), now_ns)
         }
         self._self_metrics.add(METRIC_ML_PROCESSOR_VERDICTS_DROPPED, len(flagged) - len(chosen))
         return chosen
 
-    def _allows(self, model: str, now_ns: int) -> bool:
+    def _allows(self, model: tuple[str, str], now_ns: int) -> bool:
         with self._lock:
             tokens, since_ns = self._buckets.pop(model, (self._burst, now_ns))
             refill = max(0, now_ns - since_ns) / _NS * self._per_second

@@ -185,7 +185,7 @@ class StreamCounts(NamedTuple):
     Detections are by window and target.
     """
 
-    stream: tuple[str, str, str, str]
+    stream: tuple[str, ...]
     since_ns: int
     detections: tuple[tuple[str, str, int, int], ...]
     labels: dict[str, tuple[int, int]]
@@ -600,7 +600,7 @@ def _age_s(time_ns: int | None, now_ns: int) -> float | None:
 
 def _counts(stream: StreamKey, page: _StreamPage) -> StreamCounts:
     return StreamCounts(
-        stream=(stream.service, stream.environment, stream.model, stream.version),
+        stream=stream.texts,
         since_ns=page.since_ns,
         detections=tuple((w, t.value, *c.pair()) for (w, t), c in page.detections.items()),
         labels={label: count.pair() for label, count in page.labels.items()},

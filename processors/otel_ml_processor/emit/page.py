@@ -50,6 +50,8 @@ _DRIVERS: Final = {
     "chi_squared": "shape",
     "rank_location": "location",
     "rank_scale": "spread",
+    "rank_correlation": "dependence",
+    "ood": "distance",
 }
 """What a test is sensitive to, in a word; the other drivers are such words."""
 

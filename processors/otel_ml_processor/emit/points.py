@@ -111,8 +111,9 @@ def valid_text(text: str) -> str:
 
 
 def stream_attributes(stream: StreamKey) -> Attributes:
-    """Return who the numbers are about; an environment or version that nobody named is left out."""
+    """Return who the numbers are about; a tenant, an environment or a version that nobody named is left out."""
     said = (
+        (keys.ML_TENANT_NAME, stream.tenant),
         (keys.SERVICE_NAME, stream.service),
         (keys.DEPLOYMENT_ENVIRONMENT_NAME, stream.environment),
         (keys.ML_MODEL_NAME, stream.model),

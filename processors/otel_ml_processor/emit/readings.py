@@ -56,6 +56,7 @@ def _stream(view: StreamView) -> dict[str, Any]:
 
 def _named(stream: StreamKey) -> dict[str, str]:
     return {
+        **({"tenant": valid_text(stream.tenant)} if stream.tenant else {}),
         "service": valid_text(stream.service),
         "environment": valid_text(stream.environment),
         "model": valid_text(stream.model),

@@ -10,6 +10,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otel_ml_processor.decode.attributes import text
 from otel_ml_processor.decode.spans import MAX_SPAN_BYTES, read_origin
+from otel_ml_processor.decode.whose import ONE_TENANT
 from otel_ml_processor.decode.wire import Framing, scan
 from otel_ml_processor.feedback.keys import context_key
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
+    from otel_ml_processor.decode.whose import Whose
     from otel_ml_processor.decode.wire import Place
 
 __all__ = ["Event", "SpanOf", "by_key", "events_in_logs", "events_of_span", "spans_with"]
@@ -25,39 +27,40 @@ __all__ = ["Event", "SpanOf", "by_key", "events_in_logs", "events_of_span", "spa
 _RESOURCE: Final = 1
 _INNER: Final = 2
 """Number of the field of the messages within, on both levels around a log record."""
+_NOBODY: Final = ("", "", "")
 _EVENT_NAME: Final = "event.name"
 """Where a producer that does not know the field of that name says it."""
 
 
 class Event(NamedTuple):
-    """What an event says by key, the key of the span that it is about, its time (0: not said), and service and environment."""
+    """What an event says by key, the key of the span that it is about, its time (0: not said), and service, environment and tenant."""
 
     said: Mapping[str, AnyValue]
     context: int
     time_ns: int
-    service: tuple[str, str]
+    service: tuple[str, str, str]
 
 
 class SpanOf(NamedTuple):
-    """A span with the service and the environment that it is of."""
+    """A span with the service, the environment and the tenant that it is of."""
 
     span: Span
-    service: tuple[str, str]
+    service: tuple[str, str, str]
 
 
-def events_in_logs(request: bytes, name: str) -> Iterator[Event]:
+def events_in_logs(request: bytes, name: str, whose: Whose = ONE_TENANT) -> Iterator[Event]:
     """Yield the events called *name* of an `ExportLogsServiceRequest`; a record that cannot be read is passed over. MalformedRequest if it is none."""
     framing = Framing(request, "ExportLogsServiceRequest")
     for number, place in framing.messages(0, len(request), None, "request"):
         if number == _RESOURCE:
-            yield from _in_resource_logs(framing, place, name)
+            yield from _in_resource_logs(framing, place, name, whose)
 
 
-def spans_with(request: bytes, mark: bytes) -> Iterator[SpanOf]:
+def spans_with(request: bytes, mark: bytes, whose: Whose = ONE_TENANT) -> Iterator[SpanOf]:
     """Yield the spans of an `ExportTraceServiceRequest` that hold *mark*; one that cannot be read is passed over. MalformedRequest if it is none."""
     for group in scan(request):
         places = [place for place in group.spans if _is_marked(request, place, mark)]
-        service = _service(group.resource) if places else ("", "")
+        service = _service(group.resource, whose) if places else _NOBODY
         spans = (_parsed(request[place.start : place.end]) for place in places)
         yield from (SpanOf(span, service) for span in spans if span is not None)
 
@@ -75,7 +78,9 @@ def by_key(attributes: Iterable[KeyValue]) -> dict[str, AnyValue]:
     return {attribute.key: attribute.value for attribute in attributes}
 
 
-def _in_resource_logs(framing: Framing, around: Place, name: str) -> Iterator[Event]:
+def _in_resource_logs(
+    framing: Framing, around: Place, name: str, whose: Whose
+) -> Iterator[Event]:
     resource, records = b"", []
     for number, place in framing.messages(around.start, around.end, None, "resource_logs"):
         if number == _RESOURCE:
@@ -84,7 +89,7 @@ def _in_resource_logs(framing: Framing, around: Place, name: str) -> Iterator[Ev
             inner = framing.messages(place.start, place.end, None, "scope_logs")
             records += [at for field, at in inner if field == _INNER]
     marked = [place for place in records if _is_marked(framing.request, place, name.encode())]
-    service = _service(resource) if marked else ("", "")
+    service = _service(resource, whose) if marked else _NOBODY
     for place in marked:
         yield from _in_record(framing.request[place.start : place.end], service, name)
 
@@ -94,9 +99,9 @@ def _is_marked(request: bytes, place: Place, mark: bytes) -> bool:
     return is_small and request.find(mark, place.start, place.end) >= 0
 
 
-def _service(resource: bytes) -> tuple[str, str]:
-    origin = read_origin(resource, set())
-    return (origin.service, origin.environment) if origin is not None else ("", "")
+def _service(resource: bytes, whose: Whose) -> tuple[str, str, str]:
+    origin = read_origin(resource, set(), whose)
+    return (origin.service, origin.environment, origin.tenant) if origin is not None else _NOBODY
 
 
 def _parsed(content: bytes) -> Span | None:
@@ -106,7 +111,7 @@ def _parsed(content: bytes) -> Span | None:
         return None
 
 
-def _in_record(content: bytes, service: tuple[str, str], name: str) -> Iterator[Event]:
+def _in_record(content: bytes, service: tuple[str, str, str], name: str) -> Iterator[Event]:
     try:
         record = LogRecord.FromString(content)
     except DecodeError:

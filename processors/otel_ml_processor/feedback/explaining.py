@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from otel_ml_processor.assess.explanations import FEWEST, Explained, ExplanationReference
+from otel_ml_processor.decode.whose import Whose
 from otel_ml_processor.feedback.explanations import MARK, explanations_in
 from otel_ml_processor.feedback.inbox import MAX_HEARD_BYTES, CountedRows, Heard, counted_rows
 from otel_ml_processor.feedback.keys import NO_KEY, sample_key
@@ -66,6 +67,8 @@ class Explaining:
     """
     The explanations of one processor; `hear` and `remember` are safe to use from any thread, all else is for the thread that ticks.
 
+    *tenants* is the attribute of a resource that says its tenant, empty where none does.
+
     Memory is at most `MAX_HEARD_BYTES`, and per stream counts of a hundred features per window name and some ten thousand small tuples.
     """
 
@@ -74,7 +77,9 @@ class Explaining:
         reference_of: Callable[[StreamKey], Reference | None],
         windows_of: Callable[[StreamKey], Sequence[str]],
         max_streams: int,
+        tenants: str = "",
     ) -> None:
+        self._tenants = tenants
         self._reference_of = reference_of
         self._windows_of = windows_of
         self._max_streams = max_streams
@@ -85,13 +90,13 @@ class Explaining:
         self._inputs: list[_Inputs] = []
         self._rows_held = 0
 
-    def hear(self, signal: Signal, request: bytes) -> None:
+    def hear(self, signal: Signal, request: bytes, caller: str = "") -> None:
         """Hold *request* where there may be an explanation in it; where there is no room, it is passed over."""
         if MARK not in request:
             return
         with self._lock:
             if self._bytes + len(request) <= MAX_HEARD_BYTES:
-                self._heard.append(Heard(signal, request))
+                self._heard.append(Heard(signal, request, caller))
                 self._bytes += len(request)
 
     def remember(self, spans: InferenceSpans, counted: Sequence[PlacedRows]) -> None:
@@ -116,7 +121,7 @@ class Explaining:
             self._keep(each)
         by_stream: dict[StreamKey, list[Explanation]] = {}
         for request in heard:
-            for explanation in _read(request):
+            for explanation in _read(request, Whose(request.caller, self._tenants)):
                 by_stream.setdefault(explanation.stream, []).append(explanation)
         for key, explanations in by_stream.items():
             stream = self._stream(key)
@@ -214,8 +219,8 @@ def _note(held: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:
         held.popitem(last=False)
 
 
-def _read(heard: Heard) -> list[Explanation]:
+def _read(heard: Heard, whose: Whose) -> list[Explanation]:
     try:
-        return explanations_in(heard.signal, heard.request)
+        return explanations_in(heard.signal, heard.request, whose)
     except Refusal:
         return []

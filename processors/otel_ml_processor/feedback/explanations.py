@@ -11,6 +11,7 @@ from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.events import EVENT_ML_EXPLANATION
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.decode.attributes import number, text
+from otel_ml_processor.decode.whose import ONE_TENANT
 from otel_ml_processor.feedback.events import by_key, events_in_logs, events_of_span, spans_with
 from otel_ml_processor.feedback.keys import NO_KEY, id_key
 from otel_ml_processor.signals import Signal
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.assess.explanations import Attributions
     from otel_ml_processor.decode.decoder import Cause
+    from otel_ml_processor.decode.whose import Whose
     from otel_ml_processor.feedback.events import Event
 
 __all__ = ["MARK", "Explanation", "explanations_in"]
@@ -46,14 +48,16 @@ class Explanation(NamedTuple):
     attributions: Attributions
 
 
-def explanations_in(signal: Signal, request: bytes) -> list[Explanation]:
+def explanations_in(
+    signal: Signal, request: bytes, whose: Whose = ONE_TENANT
+) -> list[Explanation]:
     """Return the explanations in an export request of logs or traces; what is none of a few numbers is passed over. MalformedRequest if it is none."""
     if signal is Signal.LOGS:
-        events = events_in_logs(request, EVENT_ML_EXPLANATION)
+        events = events_in_logs(request, EVENT_ML_EXPLANATION, whose)
         return [found for event in events for found in _read(event, {})]
     return [
         found
-        for span in spans_with(request, MARK)
+        for span in spans_with(request, MARK, whose)
         for event in events_of_span(span, EVENT_ML_EXPLANATION)
         for found in _read(event, by_key(span.span.attributes))
     ]
@@ -69,11 +73,12 @@ def _read(event: Event, on_span: Mapping[str, AnyValue]) -> Iterator[Explanation
     name = text(said.get(keys.ML_PREDICTION_ID), causes)
     model = text(said.get(keys.ML_MODEL_NAME), causes) or ""
     version = text(said.get(keys.ML_MODEL_VERSION), causes) or ""
-    ways = (id_key(name) if name else NO_KEY, event.context)
+    service, environment, tenant = event.service
+    ways = (id_key(name, tenant) if name else NO_KEY, event.context)
     yield Explanation(
         keys=tuple(dict.fromkeys(key for key in ways if key != NO_KEY)),
         position=_position(event.said.get(keys.ML_PREDICTION_INDEX)),
-        stream=StreamKey(*event.service, model, version),
+        stream=StreamKey(service, environment, model, version, tenant),
         attributions=attributions,
     )
 

@@ -65,6 +65,8 @@ class Heard(NamedTuple):
 
     signal: Signal
     request: bytes
+    caller: str = ""
+    """The tenant that a header named."""
 
 
 class Taken(NamedTuple):
@@ -103,7 +105,7 @@ class Inbox:
         self._bytes = 0
         self._dropped = 0
 
-    def hear(self, signal: Signal, request: bytes) -> None:
+    def hear(self, signal: Signal, request: bytes, caller: str = "") -> None:
         """Hold *request* where there may be feedback in it."""
         if MARK not in request:
             return
@@ -111,7 +113,7 @@ class Inbox:
             if self._bytes + len(request) > MAX_HEARD_BYTES:
                 self._dropped += 1
                 return
-            self._heard.append(Heard(signal, request))
+            self._heard.append(Heard(signal, request, caller))
             self._bytes += len(request)
 
     def remember(

@@ -20,6 +20,7 @@ from otel_ml_processor.assess.performance import PerformanceReading
 from otel_ml_processor.assess.promise import alphas
 from otel_ml_processor.assess.reading import WindowSpan
 from otel_ml_processor.columns import StreamKey, TextColumn
+from otel_ml_processor.decode.whose import Whose
 from otel_ml_processor.feedback.cohorts import Cohorts
 from otel_ml_processor.feedback.delays import Delays
 from otel_ml_processor.feedback.inbox import Inbox
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.columns import IntArray
     from otel_ml_processor.config import Config
     from otel_ml_processor.feedback.cohorts import Cohort
-    from otel_ml_processor.feedback.inbox import CountedRows
+    from otel_ml_processor.feedback.inbox import CountedRows, Heard
     from otel_ml_processor.feedback.reading import Feedback
     from otel_ml_processor.feedback.ring import Prediction
     from otel_ml_processor.sketches.outcomes import Outcomes
@@ -174,7 +175,8 @@ class Joining:
             self._keep(part)
         for stream in self._streams:
             self._seal(stream)
-        arrived = [(now_ns, one) for item in heard for one in _read(item.signal, item.request)]
+        attribute = self._config.tenant_attribute
+        arrived = [(now_ns, one) for item in heard for one in _read(item, attribute)]
         waiting, self._waiting = self._waiting + arrived, []
         self._count(list(self._matched(waiting, now_ns, is_last=is_last)))
         self._tell_all()
@@ -202,7 +204,7 @@ class Joining:
         number = self._number_of.get(key)
         if number is not None:
             return self._streams[number]
-        if len(self._streams) >= self._config.streams.max:
+        if sum(s.key.tenant == key.tenant for s in self._streams) >= self._config.streams.max:
             return None
         reference = self._reference_of(key)
         scores = reference.scores if reference is not None else None
@@ -260,9 +262,11 @@ class Joining:
         return None
 
     def _can_be_of(self, feedback: Feedback, prediction: Prediction) -> bool:
-        """Return whether the model is that which the feedback names, if it does."""
+        """Return whether it is of the feedback's tenant, and the model that which the feedback names, if it does."""
         key = self._streams[prediction.stream].key
         said = feedback.stream
+        if said.tenant != key.tenant:
+            return False
         return said.model in {"", key.model} and said.version in {"", key.version}
 
     def _outcome(
@@ -302,7 +306,7 @@ class Joining:
 
     def _has_room_for(self, key: StreamKey) -> bool:
         # As many again as there may be streams: what names them may be anybody.
-        return key in self._joined or len(self._joined) < 2 * self._config.streams.max
+        return key in self._joined or len(self._joined) < 2 * self._config.max_streams
 
     def _count(self, found: Sequence[_Found]) -> None:
         """Count *found* in the cohorts of the predictions, and where those were wrong."""
@@ -410,8 +414,9 @@ class Joining:
         return None
 
 
-def _read(signal: Signal, request: bytes) -> list[Feedback]:
-    return feedback_in_logs(request) if signal is Signal.LOGS else feedback_in_traces(request)
+def _read(heard: Heard, tenant_attribute: str) -> list[Feedback]:
+    read = feedback_in_logs if heard.signal is Signal.LOGS else feedback_in_traces
+    return read(heard.request, Whose(heard.caller, tenant_attribute))
 
 
 def _ways(key: int, position: int | None) -> Iterator[int]:

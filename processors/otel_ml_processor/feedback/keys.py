@@ -48,12 +48,13 @@ def context_key(trace_id: bytes, span_id: bytes) -> int:
     return int(span_keys(ids)[0])
 
 
-def id_key(prediction_id: str) -> int:
-    """Return the key of a prediction id; of one in the form of a `traceparent` it is that of the span that it leads to."""
+def id_key(prediction_id: str, tenant: str = "") -> int:
+    """Return the key of a *tenant*'s prediction id; of one in the form of a `traceparent` it is that of the span that it leads to."""
     found = _TRACEPARENT.fullmatch(prediction_id)
     if found is not None:
         return context_key(*map(bytes.fromhex, found.groups()))
-    digest = hashlib.blake2b(prediction_id.encode("utf-8", "replace"), digest_size=8).digest()
+    said = f"{tenant}\0{prediction_id}" if tenant else prediction_id
+    digest = hashlib.blake2b(said.encode("utf-8", "replace"), digest_size=8).digest()
     return max(1, int.from_bytes(digest, "little"))
 
 

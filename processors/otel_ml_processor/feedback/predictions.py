@@ -56,7 +56,7 @@ def _read_spans(rows: CountedRows, n_rows: IntArray, keys: Keys, names: Keys) ->
         said = {a.key: a.value for a in span.attributes if a.key in _READ}
         name = text(said.get(ML_PREDICTION_ID), set())
         if name:
-            names[index] = id_key(name)
+            names[index] = id_key(name, rows.stream.tenant)
         if ML_BATCH_SIZE in said and said[ML_BATCH_SIZE].int_value > n_rows[index]:
             keys[index] = names[index] = NO_KEY
 

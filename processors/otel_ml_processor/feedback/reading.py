@@ -12,6 +12,7 @@ from otel_ml_conventions.attributes import MlFeedbackSourceValues
 from otel_ml_conventions.events import EVENT_ML_FEEDBACK
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.decode.attributes import number, text
+from otel_ml_processor.decode.whose import ONE_TENANT
 from otel_ml_processor.feedback.events import (
     Event,
     by_key,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
     from otel_ml_processor.decode.decoder import Cause
+    from otel_ml_processor.decode.whose import Whose
     from otel_ml_processor.feedback.events import SpanOf
 
 __all__ = ["MARK", "Feedback", "feedback_in_logs", "feedback_in_traces"]
@@ -66,17 +68,17 @@ class Feedback(NamedTuple):
         return says and self.source is not MlFeedbackSourceValues.IMPLICIT
 
 
-def feedback_in_logs(request: bytes) -> list[Feedback]:
+def feedback_in_logs(request: bytes, whose: Whose = ONE_TENANT) -> list[Feedback]:
     """Return the feedback in an `ExportLogsServiceRequest`; a record that cannot be read is passed over. MalformedRequest if it is none."""
-    events = events_in_logs(request, EVENT_ML_FEEDBACK)
+    events = events_in_logs(request, EVENT_ML_FEEDBACK, whose)
     return [feedback for event in events for feedback in _read(event)]
 
 
-def feedback_in_traces(request: bytes) -> list[Feedback]:
+def feedback_in_traces(request: bytes, whose: Whose = ONE_TENANT) -> list[Feedback]:
     """Return the feedback in an `ExportTraceServiceRequest`: spans of it, and events of spans; MalformedRequest if it is none."""
     return [
         feedback
-        for span in spans_with(request, MARK)
+        for span in spans_with(request, MARK, whose)
         for event in (_stand_in(span), *events_of_span(span, EVENT_ML_FEEDBACK))
         for feedback in _read(event)
     ]
@@ -99,12 +101,13 @@ def _read(event: Event) -> Iterator[Feedback]:
     model = text(said.get(keys.ML_MODEL_NAME), causes) or ""
     version = text(said.get(keys.ML_MODEL_VERSION), causes) or ""
     source = text(said.get(keys.ML_FEEDBACK_SOURCE), causes) or ""
-    ways = (id_key(name) if name else NO_KEY, event.context)
+    service, environment, tenant = event.service
+    ways = (id_key(name, tenant) if name else NO_KEY, event.context)
     yield Feedback(
         keys=tuple(dict.fromkeys(key for key in ways if key != NO_KEY)),
         position=_integer(said.get(keys.ML_PREDICTION_INDEX)),
         time_ns=event.time_ns,
-        stream=StreamKey(*event.service, model, version),
+        stream=StreamKey(service, environment, model, version, tenant),
         label=text(said.get(keys.ML_FEEDBACK_LABEL), causes),
         value=number(said.get(keys.ML_FEEDBACK_VALUE), causes),
         correct=_boolean(said.get(keys.ML_FEEDBACK_CORRECT)),

@@ -25,7 +25,7 @@ _Signature = tuple[int, int, int]
 
 def learned_key(model: str, version: str, source: Source) -> StreamKey:
     """Return the stream that a learned profile is of."""
-    return StreamKey(source.service, source.environment, model, version)
+    return StreamKey(source.service, source.environment, model, version, source.tenant)
 
 
 class LearnedFiles:
@@ -82,9 +82,7 @@ class LearnedFiles:
 
     def path(self, stream: StreamKey) -> Path:
         """Return the file of *stream*: its name tells nothing, for a model may be called anything."""
-        said = msgspec.json.encode(
-            [stream.service, stream.environment, stream.model, stream.version]
-        )
+        said = msgspec.json.encode(stream.texts)
         name = hashlib.sha256(said).hexdigest()[:16]
         if self._folder is None:
             raise ValueError("there is no folder")

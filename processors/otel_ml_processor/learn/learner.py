@@ -236,6 +236,7 @@ class Learner:
             rows=len(rows),
             service=stream.service,
             environment=stream.environment,
+            tenant=stream.tenant,
         )
         built, left_out = profile_of_rows(rows, source=source, created=_iso(growing.first_ns))
         for name, reason in left_out.items():
@@ -305,7 +306,7 @@ def _rows(growing: _Growing) -> int:
 
 def _is_plain(stream: StreamKey) -> bool:
     """Whether *stream* is all that a service asks a model, no part of it: only that has a name in a profile."""
-    return stream == StreamKey(stream.service, stream.environment, stream.model, stream.version)
+    return stream == StreamKey(*stream.texts)
 
 
 def _iso(time_ns: int) -> str:

@@ -31,11 +31,12 @@ _AMPLE_S: Final = 1.0
 
 
 class Request(NamedTuple):
-    """A request, what it is known by, and when its sender gives up (`time.monotonic()`), None for never."""
+    """A request, what it is known by, when its sender gives up (`time.monotonic()`), None for never, and the tenant that a header of it names."""
 
     content: bytes
     key: bytes
     deadline_s: float | None
+    tenant: str = ""
 
     @property
     def remaining_s(self) -> float | None:
@@ -111,7 +112,7 @@ class Convoys:
                 if me in self._waiting:
                     self._under_way += 1
                     self._waiting.remove(me)
-                    return [me, *self._taken(len(me.request.content))]
+                    return [me, *self._taken(len(me.request.content), me.request.tenant)]
             me.turn.acquire()  # somebody has called it meanwhile, or has taken it along
         return me.group
 
@@ -121,21 +122,23 @@ class Convoys:
         content = request.content
         return is_patient and len(content) < MAX_CONVOY_BYTES // 2 and self._is_whole(content)
 
-    def _taken(self, size_bytes: int) -> list[_Member]:
-        """Return those who waited longest, as many as go with *size_bytes*."""
-        n_taken = 0
+    def _taken(self, size_bytes: int, tenant: str) -> list[_Member]:
+        """Return those of *tenant* who waited longest, as many as go with *size_bytes*."""
+        taken: list[_Member] = []
         for member in self._waiting:
+            if member.request.tenant != tenant:
+                continue  # a group is forwarded as one request, and read as one tenant's
             size_bytes += len(member.request.content)
             if size_bytes > MAX_CONVOY_BYTES:
                 break
-            n_taken += 1
-        taken, self._waiting = self._waiting[:n_taken], self._waiting[n_taken:]
+            taken.append(member)
+        self._waiting = [member for member in self._waiting if member not in taken]
         return taken
 
     def _call_next(self) -> None:
         """Have those who wait go on; where nobody waits, the next one goes at once."""
         with self._lock:
-            group = self._taken(0)
+            group = self._taken(0, self._waiting[0].request.tenant) if self._waiting else []
             if not group:
                 self._under_way -= 1
                 return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import grpc
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.self_metrics import SelfMetrics
     from otel_ml_processor.signals import Signal
 
-__all__ = ["Doorkeeper", "Take", "Takes"]
+__all__ = ["ByTenant", "Doorkeeper", "Take", "Takes"]
 
 Take: TypeAlias = "Callable[[bytes, float | None], bytes]"
 """
@@ -31,15 +31,35 @@ It raises `Refusal` to answer with a status; anything else that it raises is ans
 Takes: TypeAlias = "Mapping[Signal, Take]"
 """Who takes what; a signal that is not in it is not served."""
 
+MAX_TENANT_CHARACTERS: Final = 256
+"""A header that says more names nobody."""
 _LOGGER: Final = logging.getLogger(__name__)
 
 
+class ByTenant(NamedTuple):
+    """Who takes what of each tenant, whose name is what the `header` of a request says; empty where it says none."""
+
+    header: str
+    takes_of: Callable[[str], Takes]
+
+
 class Doorkeeper:
-    """Lets in those of *callers* for whose requests *admission* has room, and counts what is refused."""
+    """
+    Lets in those of *callers* for whose requests *admission* has room, and counts what is refused.
 
-    __slots__ = ("_callers", "_reported", "_self_metrics", "admission")
+    With *by_tenant* a request goes to whoever takes those of its tenant.
+    """
 
-    def __init__(self, callers: Callers, admission: Admission, self_metrics: SelfMetrics) -> None:
+    __slots__ = ("_by_tenant", "_callers", "_reported", "_self_metrics", "admission")
+
+    def __init__(
+        self,
+        callers: Callers,
+        admission: Admission,
+        self_metrics: SelfMetrics,
+        by_tenant: ByTenant | None = None,
+    ) -> None:
+        self._by_tenant = by_tenant
         self._callers = callers
         self._self_metrics = self_metrics
         self._reported: set[str] = set()
@@ -54,6 +74,14 @@ class Doorkeeper:
         """
         self._callers.check(authorization)
         self.admission.check()
+
+    def take_of(self, signal: Signal, take: Take, header: Callable[[str], str]) -> Take:
+        """Return who takes a request of *signal*: *take*, or whoever takes those of the tenant that *header*, asked by name, says."""
+        if self._by_tenant is None:
+            return take
+        tenant = header(self._by_tenant.header)
+        is_name = len(tenant) <= MAX_TENANT_CHARACTERS
+        return self._by_tenant.takes_of(tenant if is_name else "")[signal]
 
     def refused(self, error: Exception) -> Refusal:
         """Count a request that ended with *error* and return what its sender is told; for a mistake of our own to try again."""

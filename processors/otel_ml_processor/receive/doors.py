@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from otel_ml_processor.config import Config
-    from otel_ml_processor.receive.door import Takes
+    from otel_ml_processor.receive.door import ByTenant, Takes
     from otel_ml_processor.self_metrics import SelfMetrics
 
 __all__ = ["Doors"]
@@ -21,14 +21,19 @@ __all__ = ["Doors"]
 
 class Doors:
     """
-    The doors that `config.receive` names, behind which *takes* stands; paths are relative to *folder*.
+    The doors that `config.receive` names, behind which *takes* stands, or who takes what of each tenant; paths are relative to *folder*.
 
     Raises:
         ConfigError: If an address is none, or a file of certificates, tokens or passwords cannot be used.
     """
 
     def __init__(
-        self, config: Config, takes: Takes, self_metrics: SelfMetrics, folder: Path
+        self,
+        config: Config,
+        takes: Takes,
+        self_metrics: SelfMetrics,
+        folder: Path,
+        by_tenant: ByTenant | None = None,
     ) -> None:
         receive, is_open = config.receive, config.insecure_bind
         admission = Admission(receive.max_in_flight)
@@ -42,12 +47,19 @@ class Doors:
                 self_metrics,
                 folder=folder,
                 insecure_bind=is_open,
+                by_tenant=by_tenant,
             )
             self._doors.append(http)
         # The last one: gRPC lets go of an address that it has taken only with the end of a server that has served.
         self._doors.append(
             GrpcServer(
-                receive, takes, admission, self_metrics, folder=folder, insecure_bind=is_open
+                receive,
+                takes,
+                admission,
+                self_metrics,
+                folder=folder,
+                insecure_bind=is_open,
+                by_tenant=by_tenant,
             )
         )
 

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.config import ReceiveConfig
     from otel_ml_processor.receive.admission import Admission
-    from otel_ml_processor.receive.door import Take, Takes
+    from otel_ml_processor.receive.door import ByTenant, Take, Takes
     from otel_ml_processor.self_metrics import SelfMetrics
+    from otel_ml_processor.signals import Signal
 
 __all__ = ["GrpcServer"]
 
@@ -69,12 +70,14 @@ class GrpcServer:
         *,
         folder: Path = Path(),
         insecure_bind: bool = False,
+        by_tenant: ByTenant | None = None,
     ) -> None:
         host_and_port(_PLACE, config.endpoint)
         self._config = config
         self._may_reach_out = insecure_bind or config.tls is not None
         self._tls = server_credentials(config.tls, folder, f"{_ROOM}.tls") if config.tls else None
-        self._door = Doorkeeper(Callers(config, folder, _ROOM), admission, self_metrics)
+        callers = Callers(config, folder, _ROOM)
+        self._door = Doorkeeper(callers, admission, self_metrics, by_tenant)
         self._threads = ThreadPoolExecutor(config.threads, thread_name_prefix="otel-ml-receive")
         self._server = grpc.server(
             self._threads,
@@ -83,7 +86,7 @@ class GrpcServer:
         # Registered as a stream of requests, which is the same on the wire. A message is then read when a thread asks for it, after
         # admission; and one that cannot be read ends up here, where it is counted, instead of being refused unseen.
         for signal, take in takes.items():
-            export = grpc.stream_unary_rpc_method_handler(partial(self._export, take))
+            export = grpc.stream_unary_rpc_method_handler(partial(self._export, signal, take))
             handler = grpc.method_handlers_generic_handler(signal.service, {"Export": export})
             self._server.add_generic_rpc_handlers((handler,))
         self._health_thread = ThreadPoolExecutor(1, thread_name_prefix="otel-ml-health")
@@ -139,17 +142,18 @@ class GrpcServer:
             threads.shutdown(wait=False, cancel_futures=True)
 
     def _export(
-        self, take: Take, messages: Iterator[bytes], context: grpc.ServicerContext
+        self, signal: Signal, take: Take, messages: Iterator[bytes], context: grpc.ServicerContext
     ) -> bytes:
         try:
-            return self._answer(take, messages, context)
+            header = partial(_header, context)
+            return self._answer(self._door.take_of(signal, take, header), messages, context)
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender must keep what it sent
             _abort(context, self._door.refused(error))
 
     def _answer(
         self, take: Take, messages: Iterator[bytes], context: grpc.ServicerContext
     ) -> bytes:
-        self._door.let_in(_authorization(context))
+        self._door.let_in(_header(context, "authorization"))
         request = self._read(messages)
         with self._door.admission.hold(len(request)):
             remaining_s = context.time_remaining()
@@ -182,10 +186,10 @@ def _health_on(thread: ThreadPoolExecutor) -> HealthServicer:
     return health
 
 
-def _authorization(context: grpc.ServicerContext) -> str:
-    """Return the header of that name; empty without one."""
+def _header(context: grpc.ServicerContext, name: str) -> str:
+    """Return the header of that *name*, in lower case; empty without one."""
     metadata = context.invocation_metadata()
-    given = next((value for key, value in metadata if key == "authorization"), "")
+    given = next((value for key, value in metadata if key == name), "")
     return given if isinstance(given, str) else given.decode(errors="replace")
 
 

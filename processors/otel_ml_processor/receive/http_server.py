@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.config import HttpDoor, ReceiveConfig
     from otel_ml_processor.receive.admission import Admission, Share
-    from otel_ml_processor.receive.door import Take, Takes
+    from otel_ml_processor.receive.door import ByTenant, Take, Takes
     from otel_ml_processor.self_metrics import SelfMetrics
     from otel_ml_processor.signals import Signal
 
@@ -90,9 +90,10 @@ class OtlpHttpServer:
         *,
         folder: Path = Path(),
         insecure_bind: bool = False,
+        by_tenant: ByTenant | None = None,
     ) -> None:
         self._max_message = config.max_message
-        self._door = Doorkeeper(Callers(door, folder, _ROOM), admission, self_metrics)
+        self._door = Doorkeeper(Callers(door, folder, _ROOM), admission, self_metrics, by_tenant)
         self._threads = ThreadPoolExecutor(config.threads, thread_name_prefix="otel-ml-http-take")
         routes = [
             Route(signal.path, partial(self._export, signal, take), methods=["POST"])
@@ -145,6 +146,7 @@ class OtlpHttpServer:
             encoding = _encoding(request, format_)
             with self._door.admission.hold(0) as share:
                 body = await self._body(request, share)
+                take = self._door.take_of(signal, take, lambda name: request.headers.get(name, ""))
                 work = partial(self._answer, signal, take, body, encoding, format_, share)
                 content = await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender must keep what it sent

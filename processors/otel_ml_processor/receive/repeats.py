@@ -6,6 +6,7 @@ A request is known by 128 bits of its bytes and by its length. The bits are draw
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import threading
 import time
@@ -69,12 +70,17 @@ class Repeats:
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
 
     def once(
-        self, request: bytes, remaining_s: float | None, take: Callable[[bytes], Answer]
+        self,
+        request: bytes,
+        remaining_s: float | None,
+        take: Callable[[bytes], Answer],
+        tenant: str = "",
     ) -> tuple[Answer, bool]:
         """
         Return what *take* answers to *request*, and whether that was known already, so that *take* was not called.
 
-        *take* is handed what the request is known by, so that it can `remember` it together with what it counts.
+        *take* is handed what the request is known by, so that it can `remember` it together with what it counts. The same bytes of another
+        *tenant* are another request.
 
         While the same request is being taken by somebody else, their answer is waited for, at most *remaining_s* seconds (None: for
         ever); where it is a refusal, this one is refused as well.
@@ -84,6 +90,9 @@ class Repeats:
         """
         seed = int.from_bytes(self.secret[:8], "little")
         key = xxhash.xxh3_128_digest(request, seed) + len(request).to_bytes(8, "little")
+        if tenant:
+            said = tenant.encode("utf-8", "replace")
+            key += hashlib.blake2b(said, digest_size=16, key=self.secret).digest()
         mine: Future[Answer] = Future()
         known = self._known_or(key, mine)
         if known is not mine:

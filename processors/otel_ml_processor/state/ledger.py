@@ -12,15 +12,15 @@ import numpy as np
 
 from otel_ml_conventions.metrics import METRIC_ML_PROCESSOR_FAILURES
 from otel_ml_processor.receive.repeats import Answer
+from otel_ml_processor.state.gathered import Counted, gathered
 from otel_ml_processor.state.journal import Record
-from otel_ml_processor.state.span_hashes import NO_HASH, span_hashes
+from otel_ml_processor.state.span_hashes import NO_HASH, secret_of, span_hashes
 from otel_ml_processor.state.stored_streams import StoredIncrement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from numpy.typing import NDArray
-
+    from otel_ml_processor.decode.inference_spans import InferenceSpans
     from otel_ml_processor.receive.repeats import KnownRequest, Repeats
     from otel_ml_processor.self_metrics import SelfMetrics
     from otel_ml_processor.state.journal import Journal
@@ -29,23 +29,35 @@ if TYPE_CHECKING:
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.streams import Increment, StreamCopy, Streams
 
-__all__ = ["JOURNAL", "SECRET_BYTES", "Delivered", "Held", "Ledger", "Then"]
+__all__ = ["COUNT", "JOURNAL", "SECRET_BYTES", "Delivered", "Held", "Ledger", "Tell"]
 
-Then: TypeAlias = "Callable[[Sequence[PlacedRows], Sequence[Increment]], None]"
+Tell: TypeAlias = "Callable[[Counted, Sequence[Increment]], None]"
 """Whoever is told which rows were counted, and what that changed."""
+
+COUNT: Final = "count"
+"""The cause under which `ml.processor.failures` counts rows that could not be counted."""
 
 JOURNAL: Final = "journal"
 """The cause under which `ml.processor.failures` counts requests that could not be written down."""
 SECRET_BYTES: Final = 16
+_ROWS_AT_ONCE: Final = 4096
+_BYTES_AT_ONCE: Final = 4 << 20
+"""Rows, and bytes of requests, that wait to be counted: more are counted before the commit ends."""
+_LONGEST_WAIT_NS: Final = 1_000_000_000
 _LOGGER: Final = logging.getLogger(__name__)
 
 
 class Delivered(NamedTuple):
-    """Requests that the next hop has, each by what it is known by with its answer; `ids` of their inference spans as `InferenceSpans.ids` has them, and the rows of these."""
+    """
+    Requests that the next hop has, each by what it is known by with its answer; their inference spans, and the rows of these.
+
+    `tenant` is whom a header of all of them names: spans of two tenants are never taken for the same one.
+    """
 
     answers: Sequence[tuple[bytes, Answer]]
-    ids: NDArray[np.uint64]
+    spans: InferenceSpans
     placed: Sequence[PlacedRows]
+    tenant: str = ""
 
 
 class Held(NamedTuple):
@@ -61,7 +73,9 @@ class Ledger:
     """
     Commits requests to *streams*, *spans* and *repeats*; safe to use from any thread.
 
-    With a journal a commit ends when what it changed is on the disk. At its end `note` is told how many inferences have been counted.
+    Whether a span is new is found out at once. Rows then wait, for what takes long takes as long for one as for thousands, and are added to the windows when
+    there are many, or when somebody looks: nobody sees that they waited. With a journal none does, and a commit ends when what it changed is on the disk. At its
+    end `note` is told how many inferences have been counted; `tell` is told of rows when they are added.
     """
 
     def __init__(
@@ -73,16 +87,20 @@ class Ledger:
         self_metrics: SelfMetrics,
         clock_ns: Callable[[], int],
     ) -> None:
-        self.streams = streams
+        self._streams = streams
         self.spans = spans
         self.repeats = repeats
         self.counted = 0
         self.note: Callable[[int], object] = _pass_over
+        self.tell: Tell = _pass_over
         self._self_metrics = self_metrics
         self._clock_ns = clock_ns
         self._lock = threading.Lock()
         self._journal: Journal | None = None
         self._noted = 0
+        self._waiting: list[Counted] = []
+        self._waiting_rows = self._waiting_bytes = 0
+        self._first_ns = self._last_ns = 0
         self._secret = b""
         self.use_secret(secrets.token_bytes(SECRET_BYTES))
 
@@ -91,22 +109,24 @@ class Ledger:
         self._secret = self.repeats.secret = secret
 
     @property
+    def streams(self) -> Streams:
+        """The windows, with all in them that has been committed."""
+        self.count()
+        return self._streams
+
+    @property
     def journal(self) -> Journal | None:
         """What is being written to; None without one, or after it failed."""
         return self._journal
 
-    def commit(self, delivered: Delivered, then: Then | None = None) -> int:
-        """
-        Count what is new of *delivered*, remember all of it, and return how many of its spans had been counted before.
-
-        *then* is told what was counted before anything of another request is.
-        """
-        hashes = span_hashes(delivered.ids, self._secret)
+    def commit(self, delivered: Delivered) -> int:
+        """Count what is new of *delivered*, remember all of it, and return how many of its spans had been counted before."""
+        hashes = span_hashes(delivered.spans.ids, secret_of(self._secret, delivered.tenant))
         with self._lock:
             is_new = self.spans.add(hashes)
             new = [rows.of_spans(is_new) for rows in delivered.placed]
             now_ns = self._clock_ns()
-            increments = self.streams.add(new, now_ns)
+            self._let_wait(Counted(delivered.spans, new), now_ns)
             for key, answer in delivered.answers:
                 self.repeats.remember(key, answer)
             n_new = int(np.count_nonzero(is_new))
@@ -114,14 +134,44 @@ class Ledger:
             counted, journal, number = self.counted, self._journal, 0
             if journal is not None:
                 known = hashes[is_new & (hashes != NO_HASH)]
-                record = partial(_record, delivered, now_ns, n_new, known, increments)
+                record = partial(_record, delivered, now_ns, n_new, known, self._count())
                 number = journal.append(record)
-            if then is not None:
-                then(new, increments)
+            elif self._waiting_rows >= _ROWS_AT_ONCE or self._waiting_bytes >= _BYTES_AT_ONCE:
+                self._count()
         if journal is not None:
             self._wait(journal, number)
         self._note(counted)
         return len(hashes) - n_new
+
+    def count(self) -> None:
+        """Add what waits to the windows; what cannot be counted is counted as that."""
+        with self._lock:
+            try:
+                self._count()
+            except Exception:
+                self._self_metrics.add(METRIC_ML_PROCESSOR_FAILURES, cause=COUNT)
+                _LOGGER.exception("cannot count rows; those that come are tried again")
+
+    def _let_wait(self, counted: Counted, now_ns: int) -> None:
+        n_rows = sum(map(len, counted.placed))
+        if self._waiting and now_ns - self._first_ns >= _LONGEST_WAIT_NS:
+            self._count()
+        if n_rows:
+            self._first_ns = self._first_ns if self._waiting else now_ns
+            self._last_ns = now_ns
+            self._waiting.append(counted)
+            self._waiting_rows += n_rows
+            self._waiting_bytes += len(counted.spans.request)
+
+    def _count(self) -> list[Increment]:
+        if not self._waiting:
+            return []
+        waiting, self._waiting = self._waiting, []
+        self._waiting_rows = self._waiting_bytes = 0
+        counted = gathered(waiting)
+        increments = self._streams.add(counted.placed, self._last_ns)
+        self.tell(counted, increments)
+        return increments
 
     def settle(self) -> None:
         """Return when all that has been committed is on the disk, where there is a journal: what is told then is never taken back."""
@@ -133,10 +183,11 @@ class Ledger:
     def hold(self, journal: Journal | None) -> Held:
         """Return what is held; what is committed from now on is written to *journal*."""
         with self._lock:
+            self._count()
             before, self._journal = self._journal, journal
             held = Held(
                 self.counted,
-                self.streams.copies(),
+                self._streams.copies(),
                 self.repeats.known(),
                 self.spans.generations(),
             )
@@ -157,7 +208,7 @@ class Ledger:
 
     def _repeated(self, increment: Increment) -> ValueError | None:
         try:
-            self.streams.repeat(increment)
+            self._streams.repeat(increment)
         except ValueError as error:
             return error
         return None
@@ -184,7 +235,7 @@ class Ledger:
                 )
 
 
-def _pass_over(_: int) -> None:
+def _pass_over(*_: object) -> None:
     """Be told, and do nothing."""
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["StoredIncrement", "StoredStream", "StoredSummary"]
 
 _QUANTA_BYTES = 16
-_Key = tuple[str, str, str, str]
+_Key = tuple[str, ...]
 
 
 class Stored(msgspec.Struct, frozen=True, array_like=True):
@@ -284,7 +284,7 @@ class StoredIncrement(Stored, frozen=True):
 
 
 def _key(stream: StreamKey) -> _Key:
-    return (stream.service, stream.environment, stream.model, stream.version)
+    return stream.texts
 
 
 def _moments(stored: tuple[int, int, bytes]) -> Moments:

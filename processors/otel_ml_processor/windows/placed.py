@@ -51,6 +51,20 @@ class PlacedRows:
             outside_places=self.outside_places[is_within],
         )
 
+    @classmethod
+    def joined(cls, parts: Sequence[PlacedRows], rows: InferenceColumns) -> PlacedRows:
+        """Return *parts*, all of the same reference, as one; *rows* are theirs, one part behind the other."""
+        first_rows = np.cumsum([0, *map(len, parts[:-1])]).tolist()
+        return cls(
+            rows=rows,
+            reference=parts[0].reference,
+            places=np.concatenate([part.places for part in parts], axis=1),
+            outside_rows=np.concatenate(
+                [part.outside_rows + n for part, n in zip(parts, first_rows, strict=True)]
+            ),
+            outside_places=np.concatenate([part.outside_places for part in parts]),
+        )
+
     @property
     def outputs(self) -> IntArray:
         """Where among the outputs' counts each row is counted, shape (0 .. 2, n_rows); what lies outside of them says nothing."""

@@ -152,9 +152,7 @@ class Reference:
             scores=ScoreReference.of(profile.calibration) if profile.calibration else None,
             season=_season(profile.slots, targets) if profile.slots else None,
             explanations=tuple(profile.explanations),
-            multivariate=(
-                Multivariate.of(profile.pca, profile.features) if profile.pca else None
-            ),
+            multivariate=(Multivariate.of(profile.pca, profile.features) if profile.pca else None),
             pairs=(
                 PairReference.of(profile.correlation, profile.features)
                 if profile.correlation

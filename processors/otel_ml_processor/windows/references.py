@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from otel_ml_processor.errors import ProfileError
@@ -35,44 +36,55 @@ class References:
     The profiles that are in force; may be replaced and asked at the same time, from any thread.
 
     A stream gets the profile of its model and version; else the one of its model that names no version; else that of the newest
-    version before its own, or, where versions are not numbered, the one that was made last; else what was learned of it; else none.
+    version before its own, or, where versions are not numbered, the one that was made last; else what was learned of it; else none. Profiles
+    of its tenant come before those of all.
     """
 
     def __init__(self) -> None:
-        self._named: Mapping[str, Mapping[str, _Known]] = {}
+        self._named: Mapping[tuple[str, str], Mapping[str, _Known]] = {}
         self._learned: dict[StreamKey, _Known] = {}
 
     @classmethod
-    def of(cls, named: Iterable[tuple[str, Profile]]) -> References:
+    def of(
+        cls,
+        named: Iterable[tuple[str, Profile]],
+        of_tenants: Mapping[str, Iterable[tuple[str, Profile]]] = MappingProxyType({}),
+    ) -> References:
         """
-        Return the references of *named* profiles (file name and content).
+        Return the references of *named* profiles (file name and content), and of those that are for one tenant only.
 
         Raises:
             ProfileError: If two profiles are of the same model and version.
         """
         references = cls()
-        references.replace(named)
+        references.replace(named, of_tenants)
         return references
 
-    def replace(self, named: Iterable[tuple[str, Profile]]) -> None:
+    def replace(
+        self,
+        named: Iterable[tuple[str, Profile]],
+        of_tenants: Mapping[str, Iterable[tuple[str, Profile]]] = MappingProxyType({}),
+    ) -> None:
         """
-        Put *named* profiles in place of all others but the learned ones; one that is the same keeps its runtime form.
+        Put *named* profiles, and those that are for one tenant only, in place of all others but the learned ones; one that is the same keeps its runtime form.
 
         Raises:
-            ProfileError: If two profiles are of the same model and version; nothing has been replaced then.
+            ProfileError: If two profiles of one tenant are of the same model and version; nothing has been replaced then.
         """
         before = {known.profile.id: known for known in self._all_named()}
-        found: dict[str, dict[str, _Known]] = {}
-        files: dict[tuple[str, str], str] = {}
-        for file, profile in named:
-            key = (profile.model, profile.version)
+        found: dict[tuple[str, str], dict[str, _Known]] = {}
+        files: dict[tuple[str, str, str], str] = {}
+        all_named = [("", *one) for one in named]
+        all_named += [(tenant, *one) for tenant, own in of_tenants.items() for one in own]
+        for tenant, file, profile in all_named:
+            key = (tenant, profile.model, profile.version)
             if key in files:
                 what = f"model {profile.model!r} version {profile.version!r}"
                 message = f"{file}: {what} already has a profile, {files[key]}; keep one of them"
                 raise ProfileError(message)
             files[key] = file
             known = before.get(profile.id) or _Known.of(profile)
-            found.setdefault(profile.model, {})[profile.version] = known
+            found.setdefault((tenant, profile.model), {})[profile.version] = known
         self._named = found  # at once: whoever asks meanwhile sees the old ones or the new ones
 
     def learn(self, stream: StreamKey, profile: Profile) -> None:
@@ -109,13 +121,16 @@ class References:
         return None if reference is None else reference.feature_names
 
     def _known(self, stream: StreamKey) -> _Known | None:
-        of_version = self._named.get(stream.model, {})
-        return (
-            of_version.get(stream.version)
-            or of_version.get("")
-            or _before(of_version, stream.version)
-            or self._learned.get(stream)
-        )
+        for tenant in dict.fromkeys((stream.tenant, "")):
+            of_version = self._named.get((tenant, stream.model), {})
+            known = (
+                of_version.get(stream.version)
+                or of_version.get("")
+                or _before(of_version, stream.version)
+            )
+            if known is not None:
+                return known
+        return self._learned.get(stream)
 
     def _all_named(self) -> list[_Known]:
         return [known for of_version in self._named.values() for known in of_version.values()]

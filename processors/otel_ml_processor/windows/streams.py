@@ -55,11 +55,16 @@ class ClosedWindow(NamedTuple):
 
 @dataclass(slots=True)
 class Counts:
-    """What has happened to rows, cumulative: `late` and `clamped` by event time, `overflow` beyond the cap of streams."""
+    """
+    What has happened to rows, cumulative: `late` and `clamped` by event time, `overflow` beyond the cap of streams.
+
+    `strangers` are rows that name no tenant, or one beyond the cap, where tenants are told apart.
+    """
 
     late: int = 0
     clamped: int = 0
     overflow: int = 0
+    strangers: int = 0
 
 
 class Totals(NamedTuple):
@@ -178,7 +183,8 @@ class Streams:
     """
     Every stream's windows behind one lock; adding is one commit.
 
-    With *models* their windows, fewest rows and low confidence may differ by model. Memory is at most `config.max` streams and the one of the overflow, each with the panes of its windows, a `Summary` for each pane.
+    With *models* their windows, fewest rows and low confidence may differ by model. Memory is at most `config.max` streams and the one of the overflow, each with the panes of its windows, a `Summary` for each pane;
+    where there may be *max_tenants*, for each of them. None: tenants are not told apart.
     """
 
     def __init__(
@@ -189,8 +195,10 @@ class Streams:
         low_confidence: float | None = None,
         divisions: Divisions = UNDIVIDED,
         models: Config | None = None,
+        max_tenants: int | None = None,
     ) -> None:
         self._config = config
+        self._max_tenants = max_tenants
         self._divisions = divisions
         self._models = models
         self._windows = tuple(windows)
@@ -348,7 +356,9 @@ class Streams:
 
     def _add(self, placed: PlacedRows, now_ns: int) -> Increment:
         key = self._key(placed.rows.stream, now_ns)
-        if key == OVERFLOW:
+        if key == OVERFLOW and self._is_stranger(placed.rows.stream):
+            self.counts.strangers += len(placed)
+        elif key == OVERFLOW:
             self.counts.overflow += len(placed)
         stream = self._streams.get(key)
         if stream is None:
@@ -370,23 +380,49 @@ class Streams:
 
     def _key(self, key: StreamKey, now_ns: int) -> StreamKey:
         """Return where rows of *key* are counted."""
-        has_room = key in self._streams or self._has_room() or self._make_room(now_ns)
+        if key in self._streams:
+            return key
+        if self._is_stranger(key) and not (key.tenant and self._make_room_for_tenant(now_ns)):
+            return OVERFLOW
+        # Within the tenant: nobody makes room for the streams of another.
+        siblings = [k for k in self._streams if k.tenant == key.tenant and k != OVERFLOW]
+        has_room = len(siblings) < self._config.max or self._make_room(siblings, now_ns)
         return key if has_room else OVERFLOW
 
-    def _has_room(self) -> bool:
-        return len(self._streams) - (OVERFLOW in self._streams) < self._config.max
+    def _is_stranger(self, key: StreamKey) -> bool:
+        """Return whether *key* names no tenant, or one that is not here and for which there is no room."""
+        if self._max_tenants is None:
+            return False
+        tenants = {k.tenant for k in self._streams if k != OVERFLOW}
+        is_full = len(tenants) >= self._max_tenants
+        return not key.tenant or (is_full and key.tenant not in tenants)
 
-    def _make_room(self, now_ns: int) -> bool:
-        """Retire the stream that has been silent for longest; return whether one has been silent for long enough."""
-        heard = {key: s.heard_ns for key, s in self._streams.items() if key != OVERFLOW}
+    def _make_room(self, among: Sequence[StreamKey], now_ns: int) -> bool:
+        """Retire the stream of *among* that has been silent for longest; return whether one has been silent for long enough."""
+        quietest = min(among, key=lambda key: self._streams[key].heard_ns)
+        if now_ns - self._streams[quietest].heard_ns < self._config.silent * 1e9:
+            return False
+        self._retire(quietest)
+        return True
+
+    def _make_room_for_tenant(self, now_ns: int) -> bool:
+        """Retire all streams of the tenant that has been silent for longest; return whether one has been silent for long enough."""
+        heard: dict[str, int] = {}
+        for key, stream in self._streams.items():
+            if key != OVERFLOW:
+                heard[key.tenant] = max(heard.get(key.tenant, 0), stream.heard_ns)
         quietest = min(heard, key=heard.__getitem__)
         if now_ns - heard[quietest] < self._config.silent * 1e9:
             return False
-        stream = self._streams.pop(quietest)
-        closed = stream.closed + [c for windows in stream.windows for c in windows.finish()]
-        last = [ClosedWindow(quietest, c.summary.reference, c) for c in closed]
-        self._retired[quietest] = self._retired.get(quietest, []) + last
+        for key in [key for key in self._streams if key.tenant == quietest and key != OVERFLOW]:
+            self._retire(key)
         return True
+
+    def _retire(self, key: StreamKey) -> None:
+        stream = self._streams.pop(key)
+        closed = stream.closed + [c for windows in stream.windows for c in windows.finish()]
+        last = [ClosedWindow(key, c.summary.reference, c) for c in closed]
+        self._retired[key] = self._retired.get(key, []) + last
 
     def _stream_for(self, key: StreamKey, heard_ns: int) -> _Stream:
         """Return the stream, or an empty one that is not among the others yet."""

@@ -172,7 +172,7 @@ class House:
 
     def rows(self) -> int:
         """Return how many rows the open windows hold; they are closed by it."""
-        return sum(window.closed.summary.rows for window in self.streams.finish())
+        return sum(window.closed.summary.rows for window in self.pipeline.ledger.streams.finish())
 
 
 def batch(n: int, shift: float = 0.0, seed: int = 1) -> bytes:
@@ -284,7 +284,7 @@ def test_a_decoder_that_fails_lets_the_traces_through() -> None:
     """A mistake of ours in reading is no reason to make the sender repeat for ever what it will never get through."""
 
     class Broken:
-        def decode(self, request: bytes) -> Decoded:
+        def decode(self, request: bytes, caller: str = "") -> Decoded:
             raise ZeroDivisionError
 
     house = House()

@@ -19,6 +19,7 @@ from otel_ml_conventions.attributes import (
     MlProcessorStateValues,
     MlSegmentMeasureValues,
 )
+from otel_ml_processor.assess.explanations import ExplanationReading
 from otel_ml_processor.assess.segments import Gap, Segment, SegmentReading
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.emit.confidence_samples import ConfidenceSamples
@@ -125,10 +126,12 @@ def test_every_metric_of_the_processor_is_written(clock: Clock, self_metrics: Se
     segment = SegmentReading(Segment("region", "emea"), 9, None, {}, (gap,))
     with_margin = replace(samples.CONFIDENCE_READING, margin=0.4)
     reading = samples.with_evidence(samples.drifting_reading())
-    book.update(replace(reading, confidence=with_margin, segments=(segment,)), None)
+    explanations = ExplanationReading(50, {"fare": 0.5}, {"fare": 0.4}, 0.9, is_provisional=False)
+    said = replace(reading, confidence=with_margin, segments=(segment,), explanations=explanations)
+    book.update(said, None)
     book.set_performance(replace(feedback.PERFORMANCE, temperature=1.5))
     book.set_feedback(feedback.TOTALS)
-    book.set_totals(samples.STREAM, {"late": 1}, 1)
+    book.set_totals(samples.STREAM, {"late": 1}, 1, ood=1)
     book.set_window_lag(1.0)
     book.set_dedupe_horizon(600.0)
     book.set_state(MlProcessorStateValues.FRESH)
@@ -623,3 +626,24 @@ def test_the_book_can_be_read_while_it_is_written(book: MetricBook) -> None:
 
     assert set(failures) == {None}
     assert values(book, "ml.drift.detections", "ml.drift.target")["feature"] == 200
+
+
+def test_explanations_are_told_by_feature(book: MetricBook) -> None:
+    """How much each feature counts; a consistency that nobody knows is no point."""
+    explanations = ExplanationReading(
+        50, {"fare": 0.5, "age": 0.1}, {"fare": 0.4, "age": 0.1}, None, is_provisional=True
+    )
+    book.update(replace(samples.drifting_reading(), explanations=explanations), None)
+
+    assert values(book, "ml.explanation.importance", "ml.feature.name") == {"fare": 0.5, "age": 0.1}
+    assert points(book, "ml.explanation.consistency") == []
+
+
+def test_samples_out_of_distribution_are_a_count_that_goes_on(book: MetricBook) -> None:
+    """Cumulative, as labels are; a stream of which nobody knows what is usual has no such count."""
+    book.set_totals(samples.STREAM, {"late": 1}, 0)
+    assert points(book, "ml.prediction.ood") == []
+
+    book.set_totals(samples.STREAM, {"late": 9}, 0, ood=2)
+
+    assert [point.value for point in points(book, "ml.prediction.ood")] == [2]

@@ -1,0 +1,207 @@
+"""What a window's rows say of the quality of the data: repeated inputs, schemas, unusable predictions, and when each feature last had a value."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from otel_ml_conventions.attributes import MlDriftTargetValues, MlValidationRuleValues
+from otel_ml_processor.columns import Flaw
+from otel_ml_processor.sketches.categories import Categories
+from otel_ml_processor.sketches.label_counts import LabelCounts
+from otel_ml_processor.sketches.repeated_inputs import NO_OUTPUT, RepeatedInputs, mixed
+from otel_ml_processor.sketches.slots import Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from otel_ml_processor.columns import BoolArray, FloatArray, InferenceColumns, IntArray
+    from otel_ml_processor.windows.placed import PlacedRows
+    from otel_ml_processor.windows.reference import Reference
+
+__all__ = ["Freshness", "Quality", "invalid_predictions"]
+
+NON_FINITE: Final = MlValidationRuleValues.NON_FINITE.value
+EMPTY: Final = MlValidationRuleValues.EMPTY.value
+IMPROBABLE: Final = MlValidationRuleValues.IMPROBABLE.value
+RANGE: Final = MlValidationRuleValues.RANGE.value
+CATEGORY: Final = MlValidationRuleValues.CATEGORY.value
+_DIGITS: Final = 6
+"""Significant digits of a predicted number by which answers are told apart: the order of a sum on another number of threads changes the others."""
+_NEVER: Final = 0
+
+
+class Freshness(NamedTuple):
+    """When a stream last had a row, by the clock and in event time, and when each feature last had a value, in event time; all in nanoseconds."""
+
+    heard_ns: int
+    newest_ns: int
+    seen_ns: Mapping[str, int]
+
+    def silent_s(self, now_ns: int) -> float:
+        """Return for how many seconds no row has come, >= 0."""
+        return max(0.0, (now_ns - self.heard_ns) / 1e9)
+
+    def stale_s(self, now_ns: int) -> Iterator[tuple[str, float]]:
+        """
+        Yield for how many seconds each feature has had no value, >= 0: as long as rows came without one, and since then none came.
+
+        The first by event time, the second by the clock, so that rows which are replayed after years are not years old.
+        """
+        for name, seen_ns in self.seen_ns.items():
+            yield name, max(0.0, (self.newest_ns - seen_ns) / 1e9) + self.silent_s(now_ns)
+
+
+class Quality:
+    """
+    Added in any parts and merged in any order it holds the same integers.
+
+    `invalid` has the predictions that break a rule which needs no reference: not finite, empty, improbable. `seen_ns`, shape (n_features,), is by
+    position of the feature in the reference: when its newest value was, 0 where it had none.
+    """
+
+    __slots__ = ("invalid", "repeated", "schemas", "seen_ns")
+
+    def __init__(self, reference: Reference | None) -> None:
+        self.repeated = RepeatedInputs()
+        self.schemas = LabelCounts()
+        """Rows by the hash of their schema, as it is written on the wire."""
+        self.invalid: IntArray = np.zeros(len(_OF_ROWS), dtype=np.int64)
+        n_features = len(reference.features) if reference else 0
+        self.seen_ns: IntArray = np.full(n_features, _NEVER, dtype=np.int64)
+
+    def add(self, placed: PlacedRows) -> None:
+        """Count *placed*, whose places are those of the same reference."""
+        rows = placed.rows
+        self.invalid += [np.count_nonzero(breaks(rows)) for breaks in _OF_ROWS.values()]
+        if rows.hashes is not None:
+            self._add_hashes(rows, rows.hashes)
+        if len(rows) and len(self.seen_ns) and placed.reference is not None:
+            np.maximum(self.seen_ns, _last_values(placed, placed.reference), out=self.seen_ns)
+
+    def _add_hashes(self, rows: InferenceColumns, hashes: IntArray) -> None:
+        words, counts = np.unique(hashes[:, 1].view(np.uint64), return_counts=True)
+        by_schema = zip(words.tolist(), counts.tolist(), strict=True)
+        self.schemas.add_counts({f"{word:016x}": n for word, n in by_schema if word}, 0)
+        if hashes[:, 0].any():
+            firsts = np.flatnonzero(np.diff(rows.spans, prepend=-1) != 0)
+            self.repeated.add(hashes[firsts, 0], _outputs(rows, firsts))
+
+    def merge(self, other: Quality) -> None:
+        """Add what *other* counted."""
+        self.repeated.merge(other.repeated)
+        self.schemas.merge(other.schemas)
+        self.invalid += other.invalid
+        np.maximum(self.seen_ns, other.seen_ns, out=self.seen_ns)
+
+
+def invalid_predictions(
+    quality: Quality, counts: IntArray, reference: Reference | None
+) -> dict[str, int]:
+    """
+    Return how many predictions break which rule, by `ml.validation.rule`; one that breaks two is in both.
+
+    Without a reference nothing lies outside its range and no class is unknown: `range` and `category` are told where there is one that knows predictions.
+
+    Args:
+        quality: Of a window or a part of it.
+        counts: The block of counts of the same rows, as *reference* has it.
+        reference: What they were counted against.
+    """
+    told = dict(zip(_OF_ROWS, quality.invalid.tolist(), strict=True))
+    targets = reference.targets if reference else ()
+    for target, place in zip(targets, reference.places if reference else (), strict=True):
+        if target.target is MlDriftTargetValues.PREDICTION:
+            slots = counts[place][target.cells.n_cells :]
+            if isinstance(target.cells, Categories):
+                told[CATEGORY] = int(slots[Slot.UNSEEN])
+            else:
+                told[RANGE] = int(slots[Slot.BELOW_RANGE] + slots[Slot.ABOVE_RANGE])
+    return told
+
+
+def _is_not_finite(rows: InferenceColumns) -> BoolArray:
+    is_infinite = np.isinf(rows.values)
+    if rows.flaws is None:
+        return is_infinite
+    return is_infinite | ((rows.flaws & Flaw.NOT_A_NUMBER) != 0)
+
+
+def _is_empty(rows: InferenceColumns) -> BoolArray:
+    """Return which rows have a class without a name, or no answer in a call that answers others."""
+    nameless = [code for code, name in enumerate(rows.labels.dictionary) if not name.strip()]
+    is_empty: BoolArray = np.isin(rows.labels.codes, nameless)
+    is_unsaid = (rows.labels.codes < 0) & np.isnan(rows.values)
+    if rows.flaws is not None:
+        is_unsaid &= (rows.flaws & Flaw.NOT_A_NUMBER) == 0
+    if len(rows) and is_unsaid.any() and not is_unsaid.all():
+        is_first = np.diff(rows.spans, prepend=rows.spans[0] - 1) != 0
+        starts = np.flatnonzero(is_first)
+        says_some = np.logical_or.reduceat(~is_unsaid, starts)
+        is_empty |= is_unsaid & says_some[np.cumsum(is_first) - 1]
+    return is_empty
+
+
+def _is_improbable(rows: InferenceColumns) -> BoolArray:
+    if rows.flaws is None:
+        return np.zeros(len(rows), dtype=bool)
+    return (rows.flaws & Flaw.NO_PROBABILITY) != 0
+
+
+_OF_ROWS: Final = {NON_FINITE: _is_not_finite, EMPTY: _is_empty, IMPROBABLE: _is_improbable}
+
+
+def _outputs(rows: InferenceColumns, firsts: IntArray) -> IntArray:
+    """Return one word for what each call answered, all of its rows in their order; `NO_OUTPUT` where it says nothing."""
+    is_said = (rows.labels.codes >= 0) | ~np.isnan(rows.values)
+    names = np.array([*map(_word_of, rows.labels.dictionary), 0], dtype=np.int64)
+    numbers = _rounded(np.nan_to_num(rows.values, nan=0.0)).view(np.int64)
+    within = np.arange(len(rows)) - np.repeat(firsts, np.diff(firsts, append=len(rows)))
+    words = mixed(mixed(names[rows.labels.codes] ^ mixed(numbers)) ^ mixed(within))
+    words = np.where(is_said, words, 0)
+    calls = np.add.reduceat(words, firsts)  # sums of such words are such words; they wrap around
+    calls[calls == NO_OUTPUT] += 1
+    return np.where(np.logical_or.reduceat(is_said, firsts), calls, NO_OUTPUT)
+
+
+def _word_of(name: str) -> int:
+    """Return 64 bits that are the same for the same name on every machine."""
+    data = name.encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(data, digest_size=8).digest(), "little", signed=True)
+
+
+def _rounded(numbers: FloatArray) -> FloatArray:
+    """Return finite *numbers* to `_DIGITS` significant digits; 0 and infinite ones as they are, -0 as 0."""
+    is_plain = np.isfinite(numbers) & (numbers != 0)
+    size = np.floor(np.log10(np.abs(numbers, where=is_plain, out=np.ones_like(numbers))))
+    # In two steps: 1e300 times 1e-305 is a number, 1e-305 by itself is not a precise one.
+    scale = 10.0 ** np.clip(_DIGITS - 1 - size, -300, 300)
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded = np.rint(numbers * scale) / scale
+    return np.where(is_plain & np.isfinite(rounded), rounded, numbers) + 0.0
+
+
+def _last_values(placed: PlacedRows, reference: Reference) -> IntArray:
+    """Return when each feature had its newest value, shape (n_features,); `_NEVER` where none had one."""
+    times = placed.rows.end_times_ns
+    features = reference.features
+    missing = np.array(
+        [
+            place.start + feature.cells.n_cells + Slot.MISSING
+            for feature, place in zip(features, reference.places, strict=False)
+        ]
+    )
+    places = placed.places[: len(features)]
+    newest = int(times.argmax())
+    of_newest = places[:, newest]
+    last = np.where(_has_value(of_newest, missing, reference), times[newest], _NEVER)
+    for i in np.flatnonzero(last == _NEVER).tolist():  # most rows have all of them
+        has_value = _has_value(places[i], missing[i], reference)
+        last[i] = times[has_value].max(initial=_NEVER)
+    return np.asarray(last)
+
+
+def _has_value(places: IntArray, missing: IntArray, reference: Reference) -> BoolArray:
+    return (places != missing) & (places < reference.n_counts)
