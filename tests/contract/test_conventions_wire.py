@@ -45,7 +45,10 @@ ml.drift.false_alarm.promised    gauge         1            ml_drift_false_alarm
 ml.drift.false_alarm.measured    gauge         1            ml_drift_false_alarm_measured_ratio
 ml.drift.run_length              gauge         {window}     ml_drift_run_length
 ml.evaluation.score              gauge         {score}      ml_evaluation_score
+ml.calibration.temperature           gauge         {score}      ml_calibration_temperature
 ml.calibration.error             gauge         {score}      ml_calibration_error
+ml.explanation.importance            gauge         {attribution} ml_explanation_importance
+ml.explanation.consistency           gauge         1            ml_explanation_consistency_ratio
 ml.feedback.events               counter       {event}      ml_feedback_events_total
 ml.feedback.joined               counter       {event}      ml_feedback_joined_total
 ml.feedback.coverage             gauge         1            ml_feedback_coverage_ratio
@@ -132,7 +135,7 @@ VALUES: dict[type[Enum], str] = {
     " multivariate correlation explanation calibration",
     attributes.MlDriftMethodValues: "psi kolmogorov_smirnov jensen_shannon kullback_leibler"
     " wasserstein wasserstein_iqr chi_squared rank_location rank_scale hypergeometric hellinger"
-    " total_variation l_infinity pca_reconstruction adwin e_cusum other",
+    " total_variation l_infinity pca_reconstruction rank_correlation adwin e_cusum other",
     attributes.MlDriftStateValues: "steady warning drifting insufficient",
     attributes.MlVerdictDriftValues: "steady warning drifting insufficient",
     attributes.MlDriftKindValues: "drift skew",

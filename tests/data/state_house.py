@@ -21,6 +21,7 @@ from otel_ml_processor.state.keeper import Keeper, Kept
 from otel_ml_processor.state.ledger import Ledger
 from otel_ml_processor.state.seen_spans import SeenSpans
 from otel_ml_processor.state.stored_streams import StoredStream
+from otel_ml_processor.windows.divided import Divisions
 from otel_ml_processor.windows.reference import build_profile
 from otel_ml_processor.windows.references import References
 from otel_ml_processor.windows.streams import Streams
@@ -106,7 +107,12 @@ class House:
         self.metrics = new_self_metrics()
         self.references = References.of([("fraud.json", reference or profile())])
         self.clock_ns = clock_ns
-        streams = Streams(self.config.streams, windows, self.references.reference)
+        streams = Streams(
+            self.config.streams,
+            windows,
+            self.references.reference,
+            divisions=Divisions.of(self.config),
+        )
         self.ledger = Ledger(
             streams=streams,
             spans=SeenSpans(600, 1 << 12),

@@ -111,7 +111,7 @@ def test_help_is_enough_to_start() -> None:
 
 MISTAKES = {
     "mode: inlin": "$.mode: expected one of inline, tee, got 'inlin'",
-    "recieve: {}": "$: unknown key 'recieve'; known: drift, emit, feedback, forward, http,",
+    "recieve: {}": "$: unknown key 'recieve'; known: bootstrap, confidence, drift, emit, feedback, forward,",
     "profiles: [absent.json]": "absent.json: cannot read the profile: No such file or directory",
     "http: {endpoint: nowhere}": "$.http.endpoint: expected host:port",
     "receive: {endpoint: '10.1.2.3:4317'}": "$.receive.endpoint: expected an address of this machine",

@@ -218,7 +218,7 @@ def test_undrifted_tables_keep_the_promise(
         (["missing.parquet", "before.parquet"], "missing.parquet: "),
         (
             ["before.parquet", "notes.txt"],
-            "notes.txt: expected a file ending in .csv, .csv.gz, .parquet or .pq",
+            "notes.txt: expected a file ending in .csv, .csv.gz, .parquet, .pq or .npz",
         ),
         (["before.parquet", "torn.json"], "torn.json: not a profile of format otel-ml-profile/1"),
         (["before.parquet", "other.parquet"], "expected at least one column of"),

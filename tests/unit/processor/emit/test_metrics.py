@@ -20,9 +20,11 @@ from otel_ml_conventions.attributes import (
     MlSegmentMeasureValues,
 )
 from otel_ml_processor.assess.explanations import ExplanationReading
+from otel_ml_processor.assess.run_length import RunLength
 from otel_ml_processor.assess.segments import Gap, Segment, SegmentReading
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.emit.confidence_samples import ConfidenceSamples
+from otel_ml_processor.emit.feature_bins import FeatureBins
 from otel_ml_processor.emit.metrics import (
     DEFINITIONS,
     MAX_POINTS,
@@ -37,6 +39,7 @@ from tests.data.awaited import awaited_names
 from tests.data.segmented import inferences, table
 from tests.unit.processor.emit import sample_feedback as feedback
 from tests.unit.processor.emit import sample_readings as samples
+from tests.unit.processor.emit.counted_rows import reference, told
 
 STREAM_ATTRIBUTES = {
     "service.name": "flights",
@@ -114,10 +117,13 @@ def test_every_metric_of_the_processor_is_written(clock: Clock, self_metrics: Se
     """Whatever the registry promises of the processor, a stream with a reference has, and nothing that it does not know."""
     confidences = ConfidenceSamples(1)
     confidences.add([place(inferences(table(9)), None)], np.zeros((9, 3), dtype=np.uint64))
+    bins = FeatureBins()
+    told(bins, reference(), [{"f0": 1.0}])
     book = MetricBook(
         windows=["1h", "24h"],
         scores=["psi"],
         self_metrics=self_metrics,
+        bins=bins,
         confidences=confidences,
         clock_ns=clock,
     )
@@ -128,6 +134,7 @@ def test_every_metric_of_the_processor_is_written(clock: Clock, self_metrics: Se
     reading = samples.with_evidence(samples.drifting_reading())
     explanations = ExplanationReading(50, {"fare": 0.5}, {"fare": 0.4}, 0.9, is_provisional=False)
     said = replace(reading, confidence=with_margin, segments=(segment,), explanations=explanations)
+    said = replace(said, run_length=RunLength(200, 1))
     book.update(said, None)
     book.set_performance(replace(feedback.PERFORMANCE, temperature=1.5))
     book.set_feedback(feedback.TOTALS)

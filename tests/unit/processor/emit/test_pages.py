@@ -193,6 +193,8 @@ def test_readings_are_json_with_null_for_what_is_not_a_number(site: Site) -> Non
         "id": profile.id,
         "created": "2013-03-20T12:00:00Z",
         "samples": 54_321,
+        "version": "2013-02",
+        "provisional": False,
         "performance": {},
     }
     assert (read["start"], read["end"]) == ("2013-03-20T13:00:00Z", "2013-03-20T14:00:00Z")
