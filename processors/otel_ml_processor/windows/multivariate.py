@@ -30,6 +30,8 @@ _COMMON: Final = 0.999
 _FENCE: Final = 1e-6
 """Relative distance from the largest error of the reference to what is out of distribution, where no row of it is."""
 _FOLDS: Final = 10
+_RUNS: Final = 100
+"""Into how many runs of neighbours a tenth is scattered."""
 _PART: Final = 16_384
 """Rows that are points at the same time."""
 _DIGITS: Final = 5
@@ -104,8 +106,9 @@ def fitted_components(
     """
     Return the components of the rows that *features* were counted from, and the error of each row.
 
-    A row's error is its distance from components that were fitted without it and its neighbours, tenth by tenth: from those that it had a part in
-    it would be nearer than rows to come, which would then all seem to have drifted.
+    A row's error is its distance from components that were fitted without it and its neighbours: from those that it had a part in it would
+    be nearer than rows to come, which would then all seem to have drifted. What is left out at a time is a tenth, in short runs from all over
+    the table: without a whole tenth of the time the rest would know nothing of that time, and every row of it would seem too far.
 
     None where fewer than three features vary, where there are more than `MAX_FEATURES`, or where nothing is left of a row without its part
     along the components.
@@ -126,14 +129,21 @@ def fitted_components(
     none = np.zeros((0, len(used)))
     bare = Multivariate(used, means[used], stds[used], none, values, np.zeros(0))
     folds = [SecondMoments(len(used)) for _ in range(_FOLDS)]
-    for fold, rows in _parts(n_rows):
-        folds[fold].add(points_of(bare, rows))
+    for rows in _parts(n_rows):
+        points, fold_of = points_of(bare, rows), _fold_of(rows, n_rows)
+        for number, fold in enumerate(folds):
+            fold.add(points[fold_of == number])
     whole = SecondMoments.joined(folds)
     n = whole.n_components()
     fitted = [whole.without(fold).components(n) for fold in folds]
-    errors = np.concatenate(
-        [reconstruction_errors(points_of(bare, rows), fitted[k]) for k, rows in _parts(n_rows)]
-    )
+    errors = np.empty(n_rows)
+    for rows in _parts(n_rows):
+        points, fold_of = points_of(bare, rows), _fold_of(rows, n_rows)
+        for number, components_without in enumerate(fitted):
+            is_left_out = fold_of == number
+            errors[rows][is_left_out] = reconstruction_errors(
+                points[is_left_out], components_without
+            )
     if not errors.max(initial=0.0) > _FENCE:
         return None
     components = np.zeros((n, len(features)))
@@ -147,12 +157,16 @@ def fitted_components(
     return pca, errors
 
 
-def _parts(n_rows: int) -> Iterator[tuple[int, slice]]:
-    """Yield the fold and the place of some rows at a time, all rows in their order."""
-    for fold in range(_FOLDS):
-        end = n_rows * (fold + 1) // _FOLDS
-        for begin in range(n_rows * fold // _FOLDS, end, _PART):
-            yield fold, slice(begin, min(begin + _PART, end))
+def _parts(n_rows: int) -> Iterator[slice]:
+    """Yield the place of some rows at a time, all rows in their order."""
+    for begin in range(0, n_rows, _PART):
+        yield slice(begin, min(begin + _PART, n_rows))
+
+
+def _fold_of(rows: slice, n_rows: int) -> IntArray:
+    """Return in which tenth each of *rows* is left out."""
+    run = max(1, n_rows // (_FOLDS * _RUNS))
+    return np.asarray(np.arange(rows.start, rows.stop) // run % _FOLDS)
 
 
 def _category_values(feature: CellReference) -> FloatArray | None:
