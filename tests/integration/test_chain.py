@@ -72,10 +72,10 @@ class Chain:
         return answer.raise_for_status().json()["data"]["result"]
 
     def values(self, metric: str, job: str, *keys: str) -> dict[tuple[str, ...], float]:
-        """Return the series of *metric* that came in by *job*, by the labels *keys*."""
+        """Return the series of *metric* that came in by *job*, by the labels *keys*; of the model as a whole, not of its classes."""
         return {
             tuple(series["metric"].get(key, "") for key in keys): float(series["value"][1])
-            for series in self.query(f'{metric}{{job="{job}"}}')
+            for series in self.query(f'{metric}{{job="{job}", ml_prediction_label=""}}')
         }
 
 
