@@ -24,7 +24,7 @@ from onnx import TensorProto, helper
 from opentelemetry import context, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler
 from rich.console import Console
 from rich.table import Table
@@ -205,10 +205,13 @@ def instrumented(
     settings: Settings | None = None,
     sampler: Sampler = ALWAYS_ON,
     around: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    processor: SpanProcessor | None = None,
 ) -> Iterator[Call]:
     """Give the call under our instrumentation, with metrics and their thread at work, inside of *around*."""
     meters = MeterProvider([InMemoryMetricReader()])
     tracers = TracerProvider(sampler=sampler)
+    if processor is not None:
+        tracers.add_span_processor(processor)
     otel_ml.instrument(
         [asked.framework],
         tracer_provider=tracers,

@@ -7,7 +7,8 @@ raw rows of the same distributions, what a tool's default does: scipy's two-samp
 
 Then the same where rows are alike, in every calibration mode: ten rows per user, correlated by .8, and windows whose means swing with the season.
 
-Last a stream that swings over the day, its hours compared with the whole reference and with the reference of their own hour.
+Then a stream that swings over the day, its hours compared with the whole reference and with the reference of their own hour; and last the
+promises beside that of single windows: slow drift, segments, what is out of distribution.
 """
 
 from __future__ import annotations
@@ -18,6 +19,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
+from further_promises import (
+    Streams,
+    print_out_of_distribution,
+    print_segments,
+    print_slow_drift,
+)
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -388,6 +395,11 @@ def main() -> None:
         ("--reference-rows", 50_000, "rows of the reference"),
         ("--own-windows", 1000, "windows of the reference that modes are calibrated on"),
         ("--live-windows", 500, "windows per kind of traffic and mode, with and without drift"),
+        (
+            "--streams",
+            6,
+            "streams that are followed until slow drift is told, per promise and drift",
+        ),
         ("--seed", 1, "of the random numbers"),
     ):
         parser.add_argument(name, type=int, default=default, help=f"{meaning} (%(default)s)")
@@ -409,6 +421,9 @@ def main() -> None:
             tally.add(detector, rows, drift)
         print_modes(console, progress, rng, arguments)
         print_hours(console, progress, rng, arguments.live_windows)
+        print_slow_drift(console, progress, Streams(rng, arguments.streams))
+        print_segments(console, rng, arguments.live_windows)
+        print_out_of_distribution(console, rng, arguments.live_windows)
     print_table(console, results, arguments.reference_rows)
     print_self_test(console, ours)
 

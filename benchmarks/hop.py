@@ -3,7 +3,8 @@ What one more hop costs: CPU per span of our processor (in line: receive, decode
 
 The collector has an OTLP receiver and an OTLP exporter and only forwards. Both get the same load, every request distinct, and forward to
 the same sink, which counts the spans that arrive. CPU is that of the whole process, user and system, from /proc; the two take turns and
-the ratio is taken within each round, so that whatever else the machine does meets both.
+the ratio is taken within each round, so that whatever else the machine does meets both. Every span gets a verdict on its way. Where it has
+features, these are compared with a profile.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
@@ -34,8 +36,11 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationSc
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
+from otel_ml_processor.profile import Source, write_profile
+from otel_ml_processor.windows.reference import build_profile
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.connection import Connection
 
 COLLECTOR: Final = Path(__file__).parents[1] / ".tools" / "bin" / "otelcol"
@@ -43,8 +48,8 @@ PROCESSOR: Final = f"{shlex.quote(sys.executable)} -m otel_ml_processor --config
 TRACES: Final = "opentelemetry.proto.collector.trace.v1.TraceService"
 METRICS: Final = "opentelemetry.proto.collector.metrics.v1.MetricsService"
 LOGS: Final = "opentelemetry.proto.collector.logs.v1.LogsService"
-CALLERS: Final = 4
-SIZES: Final = (512, 64)
+N_CALLS: Final = 500
+"""Calls one after the other whose latency is measured."""
 CLOCK_TICKS: Final = os.sysconf("SC_CLK_TCK")
 READY_S: Final = 60.0
 
@@ -68,7 +73,40 @@ receive: {{endpoint: "{listen}"}}
 forward: {{endpoint: "{forward}"}}
 emit: {{endpoint: "{forward}"}}
 http: {{endpoint: "{http}"}}
+profiles: [{profiles}]
 """
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is sent: *size* spans per request from so many callers, with so many features as a JSON object, of so many models."""
+
+    size: int
+    callers: int = 4
+    is_gzip: bool = False
+    features: int = 0
+    models: int = 1
+
+    def __str__(self) -> str:
+        said = f"{self.size:>5} spans, {self.callers:>2} callers"
+        said += ", gzip" * self.is_gzip
+        said += f", {self.features} features" * bool(self.features)
+        return said + f", {self.models} models" * (self.models > 1)
+
+
+CASES: Final = (
+    Case(512),
+    Case(64),
+    Case(64, callers=10),
+    Case(2048),
+    Case(512, is_gzip=True),
+    Case(512, features=10),
+    Case(512, features=30),
+    Case(64, features=30),
+    Case(512, features=100),
+    Case(512, models=10),
+    Case(512, models=50),
+)
 
 
 def main() -> int:
@@ -81,20 +119,26 @@ def main() -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         sink = stack.enter_context(running_sink())
         command = f"{shlex.quote(str(COLLECTOR))} --config {{config}}"
-        hops = [
-            stack.enter_context(running_hop("collector", command, COLLECTOR_CONFIG, sink, folder)),
-            stack.enter_context(
-                running_hop("processor", arguments.processor, PROCESSOR_CONFIG, sink, folder)
-            ),
-        ]
-        print(
-            f"{'spans/request':>13} {'collector':>12} {'processor':>12} {'ratio':>7}  at the sink"
+        collector = stack.enter_context(
+            running_hop("collector", command, COLLECTOR_CONFIG, sink, folder)
         )
+        heading = "median of each round's ratio"
+        print(f"{'what is sent':<40} {'collector':>12} {'processor':>12} {'ratio':>7}  {heading}")
         is_complete = True
-        for size in SIZES:
-            result = measure(size, hops, sink, arguments.rounds, arguments.spans)
-            print(result.line(), flush=True)
-            is_complete &= result.is_complete
+        for features in sorted({case.features for case in CASES}):
+            profiles = [written_profile(folder, features)] if features else []
+            with running_hop(
+                "processor", arguments.processor, PROCESSOR_CONFIG, sink, folder, profiles
+            ) as processor:
+                hops = (collector, processor)
+                print(f"{'at rest':<40} {memory(collector)} {memory(processor)}")
+                for case in (case for case in CASES if case.features == features):
+                    result = measure(case, hops, sink, arguments.rounds, arguments.spans)
+                    print(result.line(), flush=True)
+                    is_complete &= result.is_complete
+                print(f"{'resident afterwards':<40} {memory(collector)} {memory(processor)}")
+                if not features:
+                    print(latency_lines(hops, sink), flush=True)
     return 0 if is_complete else 1
 
 
@@ -120,9 +164,9 @@ def parse_arguments() -> argparse.Namespace:
 
 @dataclass
 class Result:
-    """What one request size cost, in seconds of CPU per span and round."""
+    """What a case cost, in seconds of CPU per span and round."""
 
-    size: int
+    case: Case
     collector: list[float] = field(default_factory=list)
     processor: list[float] = field(default_factory=list)
     sent: int = 0
@@ -138,9 +182,8 @@ class Result:
         ratio = median(p / c for p, c in zip(self.processor, self.collector, strict=True))
         costs = (f"{median(cost) * 1e6:9.2f} us" for cost in (self.collector, self.processor))
         lost = "" if self.is_complete else "  SPANS LOST OR DOUBLED"
-        return (
-            f"{self.size:>13} {' '.join(costs)} {ratio:>6.2f}x  {self.arrived} of {self.sent}{lost}"
-        )
+        arrived = f"{self.arrived} of {self.sent} arrived"
+        return f"{self.case!s:<40} {' '.join(costs)} {ratio:>6.2f}x  {arrived}{lost}"
 
 
 @dataclass(frozen=True)
@@ -155,6 +198,11 @@ class Hop:
         """Return the CPU seconds that the process has taken so far, in ticks of 10 ms."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+
+    def resident_mib(self) -> float:
+        """Return how much memory the process has in use."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
 
 @dataclass(frozen=True)
@@ -171,32 +219,82 @@ class Sink:
         return count
 
 
-def measure(size: int, hops: list[Hop], sink: Sink, rounds: int, n_spans: int) -> Result:
-    """Send so many spans, *size* per request, through each hop in turn; the first turn warms up and does not count."""
-    result = Result(size)
+def measure(case: Case, hops: Sequence[Hop], sink: Sink, rounds: int, n_spans: int) -> Result:
+    """Send so many spans through each hop in turn; the first turn warms up and does not count."""
+    result = Result(case)
+    load = Load(case.size, case.features, case.models)
+    compression = grpc.Compression.Gzip if case.is_gzip else grpc.Compression.NoCompression
+    n_requests = max(1, n_spans // case.size)
     for turn in range(rounds + 1):
         for hop in hops:
-            requests = Load(size).requests(n_spans // size)
+            requests = load.requests(n_requests)
+            send = partial(hop.export, timeout=60, compression=compression)
             before_s = hop.cpu_s()
-            with ThreadPoolExecutor(CALLERS) as callers:
-                list(
-                    callers.map(
-                        lambda request, export=hop.export: export(request, timeout=60), requests
-                    )
-                )
-            cost = (hop.cpu_s() - before_s) / (n_spans // size * size)
-            result.sent += n_spans // size * size
+            with ThreadPoolExecutor(case.callers) as callers:
+                list(callers.map(send, requests))
+            cost = (hop.cpu_s() - before_s) / (n_requests * case.size)
+            result.sent += n_requests * case.size
             result.arrived += sink.take_count()
             if turn:
                 getattr(result, hop.name).append(cost)
     return result
 
 
-class Load:
-    """Requests of *size* spans with 19 `ml.*` attributes, all different: the fixed parts are encoded once, the rest is patched in."""
+def latency_lines(hops: Sequence[Hop], sink: Sink) -> str:
+    """Return how long a request of 64 spans takes through each hop, one after the other, nothing else under way."""
+    took_s: dict[str, list[float]] = {hop.name: [] for hop in hops}
+    load = Load(64)
+    for request in load.requests(N_CALLS):
+        for hop in hops:  # in turns, so that whatever else the machine does meets both
+            begin_s = time.perf_counter()
+            hop.export(request, timeout=60)
+            took_s[hop.name].append(time.perf_counter() - begin_s)
+    sink.take_count()
+    lines = []
+    for name, percent in (("median", 50), ("99 %", 99)):
+        collector, processor = (float(np.percentile(took, percent)) for took in took_s.values())
+        what = f"latency, 64 spans, 1 caller, {name}"
+        costs = (f"{seconds * 1e3:9.2f} ms" for seconds in (collector, processor))
+        lines.append(f"{what:<40} {' '.join(costs)} {processor / collector:>6.2f}x")
+    return "\n".join(lines)
 
-    def __init__(self, size: int) -> None:
-        template, self._marks = span_template()
+
+def memory(hop: Hop) -> str:
+    """Return a cell of the table: what *hop* has in memory."""
+    return f"{hop.resident_mib():8.0f} MiB"
+
+
+def written_profile(folder: Path, features: int) -> Path:
+    """Return where the profile of the model is, written to *folder*: so many features, all as those that are sent."""
+    random = np.random.default_rng(1)
+    profile = build_profile(
+        {name: random.uniform(0, 10, size=20_000) for name in feature_names(features)},
+        model=model_name(0),
+        version="3",
+        created="2026-01-01T00:00:00Z",
+        source=Source(kind="array", uri="", rows=20_000),
+        confidence=random.random(20_000),
+    )
+    path = folder / f"profile_{features}.json"
+    write_profile(profile, path)
+    return path
+
+
+def feature_names(features: int) -> list[str]:
+    """Return the names of so many features."""
+    return [f"feature_{number}" for number in range(features)]
+
+
+def model_name(number: int) -> str:
+    """Return the name of the model of that number, below 1000."""
+    return f"fraud-detector-{number:03}"
+
+
+class Load:
+    """Requests of *size* spans with 19 attributes and so many features, all different: the fixed parts are encoded once, the rest is patched in."""
+
+    def __init__(self, size: int, features: int = 0, models: int = 1) -> None:
+        template, self._marks = span_template(features, models)
         self._size = size
         self._span = np.frombuffer(template, dtype=np.uint8)
         empty: bytes = ExportTraceServiceRequest(
@@ -230,13 +328,15 @@ class Load:
         return bytes(request)
 
 
-def span_template() -> tuple[bytes, list[tuple[int, int, Callable[[int], bytes]]]]:
+def span_template(
+    features: int, models: int
+) -> tuple[bytes, list[tuple[int, int, Callable[[int], bytes]]]]:
     """Return one encoded span, and where in it lies what differs: offset, width, and how to draw that many of it."""
     trace_id, span_id, parent_id = b"T" * 16, b"S" * 8, b"P" * 8
     end_ns, outputs = 0x1122334455667788, (0.123456789, 0.234567891, 0.345678912)
     texts = {
         "ml.operation.name": "predict",
-        "ml.model.name": "fraud-detector",
+        "ml.model.name": model_name(0),
         "ml.model.version": "3",
         "ml.model.type": "sklearn.ensemble.RandomForestClassifier",
         "ml.framework.name": "sklearn",
@@ -256,6 +356,10 @@ def span_template() -> tuple[bytes, list[tuple[int, int, Callable[[int], bytes]]
     }
     names = ("ml.prediction.confidence", "ml.prediction.entropy", "ml.prediction.margin")
     values: dict[str, str | float] = {**texts, **counts, **dict(zip(names, outputs, strict=True))}
+    inputs = {name: f"7.{number:06}" for number, name in enumerate(feature_names(features))}
+    if inputs:
+        pairs = ",".join(f'"{name}":{text}' for name, text in inputs.items())
+        values["ml.input.features"] = f"{{{pairs}}}"
     span: bytes = Span(
         trace_id=trace_id,
         span_id=span_id,
@@ -273,19 +377,36 @@ def span_template() -> tuple[bytes, list[tuple[int, int, Callable[[int], bytes]]
         (struct.pack("<Q", end_ns), draw_times),
         (struct.pack("<Q", end_ns - 1), draw_times),
         (b"LABEL", draw_labels),
+        (model_name(0).encode(), partial(draw_models, models)),
         *((struct.pack("<d", output), draw_proportions) for output in outputs),
+        *((text.encode(), draw_inputs) for text in inputs.values()),
     ]
     return span, [(span.index(mark), len(mark), draw) for mark, draw in drawn]
 
 
 def draw_times(number: int) -> bytes:
     """Return so many times of now, a nanosecond apart."""
-    return (np.arange(number, dtype="<u8") + np.uint64(time.time_ns())).tobytes()
+    times: bytes = (np.arange(number, dtype="<u8") + np.uint64(time.time_ns())).tobytes()
+    return times
 
 
 def draw_proportions(number: int) -> bytes:
     """Return so many numbers in [0, 1)."""
     return np.random.default_rng().random(number).astype("<f8").tobytes()
+
+
+def draw_models(models: int, number: int) -> bytes:
+    """Return so many names of so many models."""
+    drawn = np.random.default_rng().integers(models, size=number).tolist()
+    return "".join(map(model_name, drawn)).encode()
+
+
+def draw_inputs(number: int) -> bytes:
+    """Return so many numbers between 0 and 10, as texts of eight characters."""
+    digits = np.random.default_rng().integers(ord("0"), ord("9"), (number, 8), dtype=np.uint8)
+    digits[:, 1] = ord(".")
+    text: bytes = digits.tobytes()
+    return text
 
 
 def draw_labels(number: int) -> bytes:
@@ -303,12 +424,15 @@ def key_value(key: str, value: str | float) -> KeyValue:
 
 
 @contextmanager
-def running_hop(name: str, command: str, config: str, sink: Sink, folder: Path) -> Iterator[Hop]:
+def running_hop(
+    name: str, command: str, config: str, sink: Sink, folder: Path, profiles: Sequence[Path] = ()
+) -> Iterator[Hop]:
     """Run *command* with *config* written to *folder* until the block ends; it listens before the block begins."""
     port = free_port()
     path = folder / f"{name}.yaml"
     listen, http = f"127.0.0.1:{port}", f"127.0.0.1:{free_port()}"
-    path.write_text(config.format(listen=listen, forward=sink.address, http=http))
+    named = ", ".join(f'"{profile}"' for profile in profiles)
+    path.write_text(config.format(listen=listen, forward=sink.address, http=http, profiles=named))
     log = folder / f"{name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -28,6 +28,7 @@ _LOADER: Final = (
     "from opentelemetry.instrumentation.auto_instrumentation import _load as loader\n"
     "distro = loader._load_distro()"
 )
+_IMPORTS: Final = "from otel_ml.instrumentors._imports import imports"
 _SDK_ALONE: Final = "OpenTelemetry's SDK"
 _WITHOUT: Final = "opentelemetry-instrument without us"
 _WITH: Final = "opentelemetry-instrument with us, every framework awaited"
@@ -38,6 +39,10 @@ _WAYS: Final = {
     _WITH: (f"{_SDK}\n{_LOADER}", "loader._load_instrumentors(distro)"),
     "otel_ml.instrument(), every framework": (_SDK, "import otel_ml; otel_ml.instrument()"),
     "otel_ml.instrument(['sklearn'])": (_SDK, "import otel_ml; otel_ml.instrument(['sklearn'])"),
+    "the rest of ours, when scikit-learn is imported": (
+        f"{_SDK}\nimport otel_ml\notel_ml.instrument(['sklearn'])\n{_IMPORTS}",
+        "imports.announce('sklearn')",
+    ),
     "import sklearn.base": (_SDK, "import sklearn.base"),
 }
 _PROGRAM: Final = """

@@ -21,7 +21,7 @@ from otel_ml.describe.probabilities import (
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
 from otel_ml.instrumentors._identity import Metadata, identify
-from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._observing import (
     Captured,
     Observer,
@@ -30,6 +30,7 @@ from otel_ml.instrumentors._observing import (
     first_argument,
     given_first,
 )
+from otel_ml.instrumentors._supported import SupportedFramework
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.settings import Settings
 from otel_ml_conventions.attributes import MlOperationNameValues, MlTaskTypeValues

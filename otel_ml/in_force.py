@@ -1,39 +1,72 @@
 """The recorder that all parts of one process share, so that the calls of a model are numbered once."""
 
 import threading
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from otel_ml.log_correlation import correlate_logs
-from otel_ml.recorder import InferenceRecorder
-from otel_ml.runtime import observe_runtime
 from otel_ml.settings import Settings
 
-__all__ = ["in_force", "lease", "release"]
+if TYPE_CHECKING:
+    from otel_ml.recorder import InferenceRecorder
+
+__all__ = ["Lease", "Providers", "in_force", "lease", "release"]
 
 
-class _Terms(NamedTuple):
-    """What decides whether two instrumentors can share a recorder; providers by identity."""
+class Providers(NamedTuple):
+    """Where spans, metrics and events go; None for the global ones."""
 
-    settings: Settings
-    tracer_provider: int
-    meter_provider: int
-    logger_provider: int
+    tracer_provider: Any
+    meter_provider: Any
+    logger_provider: Any
 
 
-class _Lease:
-    """A recorder with its providers, and how many hold it."""
+class Lease:
+    """
+    Settings and providers, how many hold them, and the recorder of them once somebody needs it.
 
-    __slots__ = ("holders", "providers", "recorder")
+    Attributes:
+        settings: What may be captured.
+        providers: Where what is observed goes. They are held, so that no other object gets the
+            identity of one of them.
+        holders: How many have to give it back.
+    """
 
-    def __init__(self, recorder: InferenceRecorder, providers: tuple[Any, ...]) -> None:
-        self.recorder = recorder
-        # Held, so that no other object gets the identity of one of them.
+    __slots__ = ("_recorder", "holders", "providers", "settings")
+
+    def __init__(self, settings: Settings, providers: Providers) -> None:
+        self.settings = settings
         self.providers = providers
         self.holders = 0
+        self._recorder: InferenceRecorder | None = None
+
+    @property
+    def recorder(self) -> "InferenceRecorder":
+        """The recorder; made when first asked for, with the metrics of the process beside it."""
+        with _changing:
+            if self._recorder is None:
+                self._recorder = _made(self)
+            return self._recorder
+
+    def end(self) -> None:
+        """Record what was observed and not yet recorded."""
+        if self._recorder is not None:
+            self._recorder.close()
 
 
-_leases: Final[dict[_Terms, _Lease]] = {}
+# By what decides whether two instrumentors can share a recorder: settings, and providers by identity.
+_leases: Final[dict[tuple[Settings, tuple[int, ...]], Lease]] = {}
 _changing: Final = threading.Lock()
+
+
+def _made(held: Lease) -> "InferenceRecorder":
+    # Not when a program starts: much is imported for it, for a framework that may never be.
+    from otel_ml.recorder import InferenceRecorder
+
+    recorder = InferenceRecorder(*held.providers, settings=held.settings)
+    if held.settings.runtime_metrics:
+        from otel_ml.runtime import observe_runtime
+
+        observe_runtime(recorder.meter)
+    return recorder
 
 
 def lease(
@@ -41,9 +74,9 @@ def lease(
     tracer_provider: Any = None,
     meter_provider: Any = None,
     logger_provider: Any = None,
-) -> InferenceRecorder:
+) -> Lease:
     """
-    Return the recorder of these settings and providers, to be given back by `release`.
+    Return the lease of these settings and providers, to be given back by `release`.
 
     Args:
         settings: What may be captured.
@@ -51,33 +84,29 @@ def lease(
         meter_provider: Where metrics go, the global provider by default.
         logger_provider: Where events go, the global provider by default.
     """
-    providers = (tracer_provider, meter_provider, logger_provider)
-    terms = _Terms(settings, *map(id, providers))
+    providers = Providers(tracer_provider, meter_provider, logger_provider)
+    terms = settings, tuple(map(id, providers))
+    if settings.log_correlation:
+        from otel_ml.log_correlation import correlate_logs
+
+        correlate_logs()
     with _changing:
-        held = _leases.get(terms)
-        if held is None:
-            recorder = InferenceRecorder(*providers, settings=settings)
-            if settings.log_correlation:
-                correlate_logs()
-            if settings.runtime_metrics:
-                observe_runtime(recorder.meter)
-            held = _leases[terms] = _Lease(recorder, providers)
+        held = _leases.setdefault(terms, Lease(settings, providers))
         held.holders += 1
-        return held.recorder
+        return held
 
 
-def release(recorder: InferenceRecorder) -> None:
-    """Give *recorder* back; what it has not recorded is recorded when nobody holds it any more."""
+def release(held: Lease) -> None:
+    """Give *held* back; what it has not recorded is recorded when nobody holds it any more."""
     with _changing:
-        for terms, held in list(_leases.items()):
-            if held.recorder is recorder:
-                held.holders -= 1
-                if held.holders == 0:
-                    del _leases[terms]
-                    recorder.close()
+        held.holders -= 1
+        for terms, each in list(_leases.items()):
+            if each is held and held.holders == 0:
+                del _leases[terms]
+                held.end()
 
 
-def in_force() -> InferenceRecorder:
+def in_force() -> "InferenceRecorder":
     """
     Return the recorder for what is recorded by hand.
 
@@ -86,4 +115,4 @@ def in_force() -> InferenceRecorder:
     """
     for held in reversed(list(_leases.values())):
         return held.recorder
-    return lease(Settings.from_environment())
+    return lease(Settings.from_environment()).recorder

@@ -29,6 +29,7 @@ FEATURE: Final = f'{WINDOW}, ml_feature_name=~"$feature"'
 WHO: Final = "{{ml_model_name}} {{ml_model_version}} {{deployment_environment_name}}"
 WHICH: Final = "{{ml_model_version}} {{deployment_environment_name}}"
 ANY_FEATURE: Final = f'{MODEL}, ml_feature_name=~"$feature"'
+STALE: Final = f'{MODEL}, ml_feature_name=~"$feature|"'  # the stream itself is no feature
 BINS: Final = f"{STREAM}, ml_feature_name, ml_feature_bin"
 EACH_FEATURE: Final = "ml_feature_name, ml_model_version, deployment_environment_name"
 
@@ -626,7 +627,7 @@ def _quality() -> tuple[Panel, ...]:
         ("Infinite", "Of the values present.", "non_finite"),
         ("Wrong type", "A text where the reference has numbers, say.", "type_error"),
     )
-    return tuple(
+    shares = tuple(
         Panel(
             title,
             about,
@@ -641,6 +642,46 @@ def _quality() -> tuple[Panel, ...]:
             custom=STEPS,
         )
         for title, about, name in said
+    )
+    return (
+        *shares,
+        Panel(
+            "Time without a value",
+            "Since a feature last had one; without a name, since a row last came.",
+            (
+                Query(
+                    worst("ml_feature_staleness_seconds", STALE, EACH_FEATURE),
+                    "{{ml_feature_name}} " + WHICH,
+                ),
+            ),
+            "s",
+            width=8,
+        ),
+        Panel(
+            "Inputs that repeat",
+            "Share of the calls whose input came before in the window, and of the repeated inputs those that were answered differently. Needs the hash of the input.",
+            (
+                Query(worst("ml_input_duplicates_ratio", WINDOW, STREAM), "repeated " + WHICH),
+                Query(
+                    worst("ml_prediction_inconsistent_ratio", WINDOW, STREAM),
+                    "answered differently " + WHICH,
+                ),
+            ),
+            SHARE,
+            limits=(0, 1),
+            custom=STEPS,
+        ),
+        Panel(
+            "Predictions that cannot be used",
+            "By the rule that they break, in the last hour.",
+            (
+                Query(
+                    f"max by (ml_validation_rule, {STREAM}) (sum by (ml_validation_rule, job, {STREAM})"
+                    f" (increase(ml_prediction_invalid_total{{{MODEL}}}[1h])))",
+                    "{{ml_validation_rule}} " + WHICH,
+                ),
+            ),
+        ),
     )
 
 

@@ -288,8 +288,8 @@ ML_EVALUATION_NAME: Final = "ml.evaluation.name"
 Name of the score.
 
 Low cardinality. Where it is meant, one of `accuracy`, `roc_auc`, `f1`, `precision`, `recall`,
-`specificity`, `log_loss`, `brier`, `mae`, `rmse`, `mape`, `r2`, `ndcg`, `map`, `mrr` MUST be
-used; other scores have names of the user's own.
+`specificity`, `log_loss`, `brier`, `mae`, `rmse`, `mape`, `r2`, `ndcg`, `map`, `mrr`,
+`click_through`, `acceptance` MUST be used; other scores have names of the user's own.
 
 Required on `ml.evaluation.result` and `ml.evaluation.score`. Conditionally required on
 `ml.training.epoch` if a score was computed.
@@ -323,7 +323,7 @@ ML_EVALUATION_BASIS: Final = "ml.evaluation.basis"
 """
 What the score rests on.
 
-An estimate MUST never be shown as if it were measured.
+An estimate or a proxy MUST never be shown as if it were measured with labels.
 
 Required on `ml.evaluation.score`.
 
@@ -338,7 +338,7 @@ End of the predictions whose labels the score rests on.
 In ISO 8601, with the offset from UTC. Labels come late, so this is the newest cohort that has
 enough of them; it changes at most once a day.
 
-Conditionally required on `ml.evaluation.score` if the basis is `realized`.
+Conditionally required on `ml.evaluation.score` if the basis is `realized` or `proxy`.
 
 Example: `2026-03-01T00:00:00Z`.
 """
@@ -716,11 +716,12 @@ ML_FEATURE_NAME: Final = "ml.feature.name"
 """
 Name of the feature.
 
-Conditionally required on 4 metrics if the target is a feature. Required on 8 metrics. Opt-in on
-`ml.feature.staleness`. Opt-in on `ml.validation.failures` only for rules of a profile, and at
-most 256 features of a process. Conditionally required on `ml.drift.detected` if
-`ml.drift.target` is `feature` or the alarm names a single feature. Conditionally required on
-`ml.validation.failure` if the rule is about one feature whose name is known.
+Conditionally required on 4 metrics if the target is a feature. Required on 8 metrics.
+Conditionally required on `ml.feature.staleness` if the point is about one feature. Opt-in on
+`ml.validation.failures` only for rules of a profile, and at most 256 features of a process.
+Conditionally required on `ml.drift.detected` if `ml.drift.target` is `feature` or the alarm
+names a single feature. Conditionally required on `ml.validation.failure` if the rule is about
+one feature whose name is known.
 
 Example: `amount`.
 """
@@ -1244,7 +1245,7 @@ Attribute or feature by which the stream is cut into segments.
 
 Only what the operator has listed; low cardinality.
 
-Conditionally required on `ml.drift.detected` and 42 metrics if it is said of a segment and not
+Conditionally required on `ml.drift.detected` and 9 metrics if it is said of a segment and not
 of the whole stream. Required on `ml.segment.disparity`.
 
 Example: `region`.
@@ -1257,7 +1258,7 @@ Value of `ml.segment.name` that all samples of the segment have.
 
 The most frequent values are segments of their own, all others together are `other`.
 
-Conditionally required on `ml.drift.detected` and 42 metrics if it is said of a segment and not
+Conditionally required on `ml.drift.detected` and 9 metrics if it is said of a segment and not
 of the whole stream. Required on `ml.segment.disparity`.
 
 Example: `emea`.
@@ -1281,7 +1282,7 @@ Name of the window.
 The length of a window of time, or `rows` for windows of a number of samples.
 
 Required on `ml.drift.detected` and 29 metrics. Conditionally required on `ml.evaluation.score`
-if the score is of a window, which it is on the bases `estimated` and `realized`.
+if the score is of a window, which it is on the bases `estimated`, `realized` and `proxy`.
 
 Example: `1h`.
 """
@@ -1557,7 +1558,7 @@ class MlDriftTargetValues(str, Enum):
     """How good the predictions are, estimated or realised."""
 
     DATA_QUALITY = "data_quality"
-    """Missing, unseen and invalid values."""
+    """The schema of the inputs, which rows had not had before."""
 
     MULTIVARIATE = "multivariate"
     """All features together."""
@@ -1722,6 +1723,9 @@ class MlEvaluationBasisValues(str, Enum):
 
     REALIZED = "realized"
     """Measured with labels that came later."""
+
+    PROXY = "proxy"
+    """Told by what people did with the predictions, which is no truth."""
 
     TRAIN = "train"
     """Reported for the samples that the model was trained on."""

@@ -106,7 +106,8 @@ METRIC_ML_DRIFT_RUN_LENGTH: Final = "ml.drift.run_length"
 """
 Number of windows between two false alarms of the evidence.
 
-Measured by the self-test when the profile is loaded.
+Measured on the reference's own windows in the order of time; where none of them alarms, their
+number, which is then the least that it can be.
 
 Gauge, double, unit `{window}`. In Prometheus `ml_drift_run_length`.
 """
@@ -262,7 +263,8 @@ METRIC_ML_INPUT_DUPLICATES: Final = "ml.input.duplicates"
 """
 Share of the inputs in the window that repeat an earlier one.
 
-Told by `ml.input.hash`; there is no point where the spans do not carry it.
+Told by `ml.input.hash`, of whole calls; there is no point where the spans do not carry it. Of
+windows of more than 512 different inputs it is an estimate.
 
 Gauge, double, unit `1`. In Prometheus `ml_input_duplicates_ratio`.
 """
@@ -311,6 +313,9 @@ Gauge, double, unit `1`. In Prometheus `ml_feature_type_error_ratio`.
 METRIC_ML_FEATURE_STALENESS: Final = "ml.feature.staleness"
 """
 Time since the stream, or one feature of it, last had a value.
+
+How long rows have come without a value, by event time, and how long no row has come at all, by
+the clock.
 
 Gauge, double, unit `s`. In Prometheus `ml_feature_staleness_seconds`.
 """
@@ -376,6 +381,11 @@ METRIC_ML_PREDICTION_INVALID: Final = "ml.prediction.invalid"
 """
 Number of predictions that break a rule for outputs.
 
+`non_finite` is a predicted number that is NaN or infinite, `empty` a class without a name or no
+answer among others of the same call, `improbable` a confidence outside [0, 1] or NaN; `range`
+and `category` are counted where a reference knows the outputs. One that breaks two rules is
+counted under both.
+
 Counter, int, unit `{prediction}`. In Prometheus `ml_prediction_invalid_total`.
 """
 
@@ -395,7 +405,8 @@ METRIC_ML_PREDICTION_INCONSISTENT: Final = "ml.prediction.inconsistent"
 """
 Share of repeated inputs in the window that were answered differently.
 
-Told by `ml.input.hash`; there is no point where no input repeats.
+Told by `ml.input.hash`; there is no point where no input repeats. An answer is all labels and
+numbers of the call, numbers to six significant digits.
 
 Gauge, double, unit `1`. In Prometheus `ml_prediction_inconsistent_ratio`.
 """

@@ -8,7 +8,7 @@ from json import dumps
 from typing import Any, Final, NamedTuple
 
 from otel_ml.describe.arrays import Table
-from otel_ml.describe.values import Facts, is_missing, row_texts
+from otel_ml.describe.values import Facts, are_finite_doubles, is_missing, row_texts
 from otel_ml_conventions import attributes as keys
 
 __all__ = ["Content", "ContentPolicy", "draw_rows", "names_in_force"]
@@ -17,6 +17,7 @@ _BYTES_PER_VALUE: Final = 9  # a double in a packed array of attribute values, a
 _MAX_VALUES: Final = 1000
 _MAX_LAYOUTS: Final = 64
 _BRACKETS: Final = 2
+_DOUBLES: Final = frozenset({float})
 
 # Not the generator of the `random` module: drawing from it would change what a seeded user gets.
 _generator = random.Random()  # noqa: S311 - a sample of rows is no secret
@@ -55,12 +56,23 @@ def names_in_force(table: Table, known: tuple[str, ...] | None) -> tuple[str, ..
 
 
 class _Layout(NamedTuple):
-    """How a sample is written: what to take of it, and a key before each value."""
+    """
+    How a sample is written: what to take of it, and a key before each value.
+
+    Attributes:
+        width: Values to be taken from its beginning.
+        picked: Those to be told of them; None where all are.
+        heads: The key of each with its colon.
+        template: Gives the whole object for as many texts.
+        of_doubles: The same for finite doubles, which it writes sooner than they are written one by one.
+        is_cut: Whether features were left out.
+    """
 
     width: int
-    picked: tuple[int, ...] | None  # None where it is simply the first `width` values
+    picked: tuple[int, ...] | None
     heads: tuple[str, ...]
     template: str
+    of_doubles: str
     is_cut: bool
 
 
@@ -149,11 +161,13 @@ class ContentPolicy:
             sample = [sample[column] for column in layout.picked]
             if types is not None and len(types) > 1:
                 types = tuple(types[column] for column in layout.picked)
-        texts = row_texts(sample, types)
-        text = layout.template % tuple(texts)
+        if are_finite_doubles(sample, types):
+            text = layout.of_doubles % tuple(sample)
+        else:
+            text = layout.template % tuple(row_texts(sample, types))
         if len(text) <= budget:
             return text, False
-        return _cut_object(layout.heads, texts, budget), True
+        return _cut_object(layout.heads, row_texts(sample, types), budget), True
 
     def _layout(self, names: tuple[str, ...] | None, columns: int) -> _Layout | None:
         try:
@@ -180,7 +194,8 @@ class ContentPolicy:
             width=width,
             picked=None if len(picked) == width else picked,
             heads=heads,
-            template="{" + ",".join(head.replace("%", "%%") + "%s" for head in heads) + "}",
+            template=_template(heads, "%s"),
+            of_doubles=_template(heads, "%r"),
             is_cut=len(picked) < columns,
         )
 
@@ -189,6 +204,10 @@ class ContentPolicy:
         if any(fnmatchcase(name, glob) for glob in self._deny):
             return False
         return not self._allow or any(fnmatchcase(name, glob) for glob in self._allow)
+
+
+def _template(heads: Sequence[str], value: str) -> str:
+    return "{" + ",".join(head.replace("%", "%%") + value for head in heads) + "}"
 
 
 def _content(rows: Sequence[int], key: str, written: str | list[float], is_cut: bool) -> Content:
@@ -208,6 +227,8 @@ def _cut_object(heads: tuple[str, ...], texts: list[str], budget: int) -> str:
 
 def _numbers(sample: list[Any]) -> list[float] | None:
     """Return *sample* as doubles, a missing value being NaN; None where one is no number."""
+    if _DOUBLES.issuperset(map(type, sample)):
+        return sample
     try:
         return [float("nan") if is_missing(value) else _number(value) for value in sample]
     except (TypeError, ValueError, OverflowError):

@@ -5,12 +5,21 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-__all__ = ["Facts", "is_infinite", "is_missing", "json_text", "row_texts", "valid_text"]
+__all__ = [
+    "Facts",
+    "are_finite_doubles",
+    "is_infinite",
+    "is_missing",
+    "json_text",
+    "row_texts",
+    "valid_text",
+]
 
 # What is said of a call: names of attributes, and values that an attribute can have. What is not
 # known is not there.
 Facts = Mapping[str, str | bool | int | float | Sequence[str] | Sequence[int] | Sequence[float]]
 
+_DOUBLES: Final = ("float64",)
 _SINGLE_PRECISION: Final = frozenset({"float16", "float32", "Float16", "Float32"})
 _MISSING_MARKERS: Final = frozenset({"NAType", "NaTType"})  # of pandas, which we never import
 
@@ -37,8 +46,13 @@ def row_texts(row: Sequence[Any], types: tuple[str, ...] | None) -> list[str]:
     ]
 
 
+def are_finite_doubles(row: Sequence[Any], types: tuple[str, ...] | None) -> bool:
+    """Whether the JSON text of each value of *row*, Python's numbers of these *types*, is its `repr`."""
+    return types == _DOUBLES and math.isfinite(sum(row))
+
+
 def _uniform_texts(row: Sequence[Any], kind: str) -> list[str]:
-    if kind == "float64" and math.isfinite(sum(row)):
+    if are_finite_doubles(row, (kind,)):
         return list(map(repr, row))
     if kind in _SINGLE_PRECISION:
         return [_single_precision_text(value) for value in row]

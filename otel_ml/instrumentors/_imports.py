@@ -1,20 +1,22 @@
 """Something to do when a module has been imported; nothing here imports it."""
 
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Final
+from typing import Final, TypeVar
 
 __all__ = ["ImportHooks", "imports"]
 
 _Hook = Callable[[ModuleType], None]
+_Any = TypeVar("_Any")
 
 
 class ImportHooks(MetaPathFinder):
     """
-    Calls each hook once for the module it awaits, right after that module's code has run.
+    Calls each hook once for the module it awaits, right before or right after that module's code runs.
 
     It finds modules as the other finders do and leaves their loaders in place: only the loader's
     `exec_module` is replaced, on that one instance, for that one call. A hook must not raise.
@@ -22,6 +24,22 @@ class ImportHooks(MetaPathFinder):
 
     def __init__(self) -> None:
         self._hooks: dict[str, list[_Hook]] = {}
+        self._before: dict[str, list[Callable[[], None]]] = {}
+        self._announcing = threading.RLock()
+
+    def before_import(self, name: str, hook: Callable[[], None]) -> None:
+        """Call *hook* before the code of module *name* runs: at once if it is there already."""
+        if name in sys.modules:
+            hook()
+            return
+        self._before.setdefault(name, []).append(hook)
+        self._begin()
+
+    def announce(self, name: str) -> None:
+        """Call now, once, what is to be called before module *name* is imported."""
+        with self._announcing:  # so that nobody goes on before it is done
+            for hook in self._before.pop(name, ()):
+                hook()
 
     def when_imported(self, name: str, hook: _Hook) -> None:
         """Call *hook* with the module *name*: at once if it is there already."""
@@ -30,22 +48,25 @@ class ImportHooks(MetaPathFinder):
             hook(module)
             return
         self._hooks.setdefault(name, []).append(hook)
+        self._begin()
+
+    def _begin(self) -> None:
         if self not in sys.meta_path:
             sys.meta_path.insert(0, self)
 
-    def forget(self, hook: _Hook) -> None:
+    def forget(self, hook: _Hook | Callable[[], None]) -> None:
         """Do not call *hook* any more; where no hook awaits a module, no import passes here."""
-        awaited = {
-            name: [kept for kept in hooks if kept != hook] for name, hooks in self._hooks.items()
-        }
-        self._hooks = {name: hooks for name, hooks in awaited.items() if hooks}
-        if not self._hooks and self in sys.meta_path:
+        self._hooks = _without(hook, self._hooks)
+        self._before = _without(hook, self._before)
+        if not self._hooks and not self._before and self in sys.meta_path:
             sys.meta_path.remove(self)
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return the spec that another finder has for an awaited module, with the hook attached."""
+        if fullname in self._before:
+            self.announce(fullname)
         if fullname not in self._hooks:
             return None
         for finder in sys.meta_path:
@@ -66,6 +87,11 @@ class ImportHooks(MetaPathFinder):
                 hook(module)
 
         loader.exec_module = execute_then_tell  # type: ignore[method-assign]  # taken off by itself
+
+
+def _without(hook: object, awaited: dict[str, list[_Any]]) -> dict[str, list[_Any]]:
+    kept = {name: [each for each in hooks if each != hook] for name, hooks in awaited.items()}
+    return {name: hooks for name, hooks in kept.items() if hooks}
 
 
 # One for all frameworks: several may await the same module.

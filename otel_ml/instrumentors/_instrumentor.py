@@ -1,67 +1,27 @@
-"""What every framework's instrumentor does: check, begin, cover what is imported, and undo it all."""
+"""What every framework's instrumentor does: begin, cover what is imported, and undo it all."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import Callable
 from functools import partial
-from importlib.metadata import PackageNotFoundError, distribution
-from logging import DEBUG, getLogger
 from types import ModuleType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 from weakref import WeakSet
 
-from opentelemetry.instrumentation import dependencies
-from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # published without types
-    BaseInstrumentor,
-)
-
-from otel_ml.in_force import lease, release
+from otel_ml.in_force import Lease
 from otel_ml.instrumentors._imports import imports
 from otel_ml.instrumentors._loading import Loaded, Loading, await_loads
 from otel_ml.instrumentors._observing import Observer, Subject
+from otel_ml.instrumentors._supported import CheckedInstrumentor, SupportedFramework
 from otel_ml.instrumentors._training import Training
 from otel_ml.instrumentors._wrapping import Hooks, Patches
 from otel_ml.recorder import InferenceRecorder
 from otel_ml.running import running
-from otel_ml.settings import OptionError, Settings
+from otel_ml.settings import Settings
 
 __all__ = ["Coverage", "FrameworkInstrumentor", "SupportedFramework"]
 
-_logger = getLogger("otel_ml")
 
-
-class SupportedFramework(NamedTuple):
-    """
-    What there is to know of a framework without importing it.
-
-    Attributes:
-        name: The value of `ml.framework.name`.
-        distributions: What it is installed as, the usual one first; one of them is enough.
-        oldest: Oldest version that is supported.
-        calls: Which calls become inferences, in words, for the table in the documentation.
-        loads: Which calls become spans of loading a model, likewise; empty where none does.
-    """
-
-    name: str
-    distributions: tuple[str, ...]
-    oldest: str
-    calls: str
-    loads: str = ""
-
-    def installed(self) -> str:
-        """Return the distribution that is installed, the usual one if none is."""
-        for name in self.distributions:
-            with suppress(PackageNotFoundError):
-                distribution(name)  # its version would have all its metadata parsed
-                return name
-        return self.distributions[0]
-
-    def requirement(self) -> str:
-        """Return what the loader checks; `.dev0` makes it take later pre-releases too."""
-        return f"{self.installed()} >= {self.oldest}.dev0"
-
-
-class FrameworkInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base class is published without types
+class FrameworkInstrumentor(CheckedInstrumentor):
     """
     Makes a span and metrics of every outermost call of a framework's models.
 
@@ -69,11 +29,9 @@ class FrameworkInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base
     the framework is never imported by us.
 
     Attributes:
-        framework: Which framework it is.
         hooks: The `hooks` of the framework's own module, by which its wrappers find us.
     """
 
-    framework: ClassVar[SupportedFramework]
     hooks: ClassVar[Hooks]
 
     _coverage: "Coverage | None" = None
@@ -109,45 +67,8 @@ class FrameworkInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base
         """
         return None
 
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """Return the requirement that the loader checks."""
-        return (self.framework.requirement(),)
-
-    def _instrument(self, conflict_level: int = DEBUG, **kwargs: Any) -> None:
-        """
-        Begin to observe.
-
-        Args:
-            conflict_level: At which a conflict is logged where the loader knows no exception for it.
-            **kwargs: `tracer_provider`, `meter_provider` and `logger_provider`, the global ones by
-                default; `settings`, what the environment says by default; options by name, which
-                come before both.
-
-        Raises:
-            DependencyConflictError: If the framework is missing or too old; nothing else is raised,
-                for it would keep other people's instrumentors from being loaded.
-        """
-        if not _may_instrument(self.framework, conflict_level):
-            return
-        try:
-            self._begin(**kwargs)
-        except OptionError as error:
-            _logger.error("%s is not instrumented: %s", self.framework.name, error)  # noqa: TRY400 - it is the user's, and says all
-        except Exception:
-            _logger.exception("%s is not instrumented", self.framework.name)
-            with suppress(Exception):
-                self._uninstrument()
-
-    def _begin(
-        self,
-        tracer_provider: Any = None,
-        meter_provider: Any = None,
-        logger_provider: Any = None,
-        settings: Settings | None = None,
-        **options: Any,
-    ) -> None:
-        settings = (settings or Settings.from_environment()).with_options(options)
-        self._recorder = lease(settings, tracer_provider, meter_provider, logger_provider)
+    def _begin(self, held: Lease) -> None:
+        settings, self._recorder = held.settings, held.recorder
         observer = Observer(self._recorder, settings, partial(self.read, settings))
         self._coverage = Coverage(self._recorder, self.hooks, type(self).__module__)
         if not settings.capture_nested:
@@ -161,25 +82,12 @@ class FrameworkInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base
         ).load
         self.cover(self._coverage)
 
-    def _uninstrument(self, **_kwargs: Any) -> None:
+    def _end(self) -> None:
         self.hooks.clear()
         if self._coverage is not None:
             self._coverage.end()
         await_loads()
-        if self._recorder is not None:
-            release(self._recorder)
         self._coverage = self._recorder = None
-
-
-def _may_instrument(framework: SupportedFramework, conflict_level: int) -> bool:
-    conflict = dependencies.get_dependency_conflicts([framework.requirement()])
-    if conflict is None:
-        return True
-    refusal = getattr(dependencies, "DependencyConflictError", None)
-    if refusal is None:  # older loaders know no exception that would not end all loading
-        _logger.log(conflict_level, "%s is not instrumented: %s", framework.name, conflict)
-        return False
-    raise refusal(conflict)
 
 
 class Coverage:

@@ -11,9 +11,10 @@ from otel_ml.describe.models import Registration, framework_of, registrations
 from otel_ml.describe.probabilities import class_label
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
+from otel_ml.instrumentors._awaited import FRAMEWORKS
 from otel_ml.instrumentors._boosters import identity_in
 from otel_ml.instrumentors._identity import Metadata, identify
-from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded, loaded_into
 from otel_ml.instrumentors._observing import Captured, Observer, Subject, argument, given_first
 from otel_ml.instrumentors._wrapping import Hooks
@@ -72,14 +73,7 @@ class CatboostInstrumentor(FrameworkInstrumentor):
     for. Steps of `staged_predict` are one inference. CatBoost is not imported by it.
     """
 
-    framework = SupportedFramework(
-        name=_NAME,
-        distributions=("catboost",),
-        oldest="1.2",
-        calls="`predict`, `predict_proba`, `predict_log_proba`, `virtual_ensembles_predict`, and "
-        "`staged_predict` to its last step, of every model",
-        loads="`load_model`",
-    )
+    framework = FRAMEWORKS["catboost"]
     hooks = hooks
 
     def read(self, settings: Settings, model: Any, is_part: bool) -> Subject:

@@ -13,8 +13,9 @@ from otel_ml.describe.several import several
 from otel_ml.describe.tensors import plain_array
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
+from otel_ml.instrumentors._awaited import FRAMEWORKS
 from otel_ml.instrumentors._identity import Metadata, identify
-from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded, file_of
 from otel_ml.instrumentors._observing import Captured, Observer, Subject
 from otel_ml.instrumentors._wrapping import Hooks
@@ -51,14 +52,7 @@ class KerasInstrumentor(FrameworkInstrumentor):
     itself, unless it is registered as a model.
     """
 
-    framework = SupportedFramework(
-        name=MlFrameworkNameValues.KERAS.value,
-        distributions=("keras",),
-        oldest="3.0",
-        calls="`predict`, `predict_on_batch` and the call itself of every model (eager, not "
-        "training)",
-        loads="`keras.models.load_model`, `keras.saving.load_model`",
-    )
+    framework = FRAMEWORKS["keras"]
     hooks = hooks
 
     def read(self, settings: Settings, model: Any, is_part: bool) -> Subject:

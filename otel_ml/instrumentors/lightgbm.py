@@ -6,9 +6,10 @@ from types import ModuleType
 from typing import Any, Final
 
 from otel_ml.instrumentors._answers import Answer
+from otel_ml.instrumentors._awaited import FRAMEWORKS
 from otel_ml.instrumentors._boosters import Booster, Objective, only_predictions
 from otel_ml.instrumentors._identity import Metadata
-from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded, file_of
 from otel_ml.instrumentors._observing import Observer, Subject
 from otel_ml.instrumentors._wrapping import Hooks
@@ -47,14 +48,7 @@ class LightgbmInstrumentor(FrameworkInstrumentor):
     inference, nor is what runs in training. LightGBM is not imported by it.
     """
 
-    framework = SupportedFramework(
-        name=_NAME,
-        distributions=("lightgbm",),
-        oldest="3.3",
-        calls="`Booster.predict`; `predict`, `predict_proba` and `decision_function` of "
-        "`LGBMClassifier`, `LGBMRegressor`, `LGBMRanker` and what extends them",
-        loads="`Booster(model_file=...)`",
-    )
+    framework = FRAMEWORKS["lightgbm"]
     hooks = hooks
 
     def read(self, settings: Settings, model: Any, is_part: bool) -> Subject:

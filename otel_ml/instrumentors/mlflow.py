@@ -11,8 +11,9 @@ from otel_ml.describe.arrays import Table, read_table
 from otel_ml.describe.models import Registration, framework_of, registrations, sources
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
+from otel_ml.instrumentors._awaited import FRAMEWORKS
 from otel_ml.instrumentors._identity import Metadata, identify, stored_at
-from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded
 from otel_ml.instrumentors._observing import Captured, Observer, Subject
 from otel_ml.instrumentors._wrapping import Hooks
@@ -51,13 +52,7 @@ class MlflowInstrumentor(FrameworkInstrumentor):
     The framework inside stays silent: the call is one inference, and MLflow knows best whose.
     """
 
-    framework = SupportedFramework(
-        name=MlFrameworkNameValues.MLFLOW.value,
-        distributions=("mlflow", "mlflow-skinny"),
-        oldest="2.10",
-        calls="`PyFuncModel.predict`, `PyFuncModel.predict_stream` (one, until its last chunk)",
-        loads="`mlflow.pyfunc.load_model`",
-    )
+    framework = FRAMEWORKS["mlflow"]
     hooks = hooks
 
     def read(self, settings: Settings, model: Any, is_part: bool) -> Subject:

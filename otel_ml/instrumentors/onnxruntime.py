@@ -12,8 +12,9 @@ from otel_ml.describe.probabilities import class_label, describe_shape
 from otel_ml.describe.several import several
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
+from otel_ml.instrumentors._awaited import FRAMEWORKS
 from otel_ml.instrumentors._identity import Metadata, identify, stored_at
-from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded, loaded_into
 from otel_ml.instrumentors._observing import Captured, Observer, Subject
 from otel_ml.instrumentors._wrapping import Hooks
@@ -75,19 +76,7 @@ class OnnxRuntimeInstrumentor(FrameworkInstrumentor):
     what was current at the submission; the callback sees the context of the submission.
     """
 
-    framework = SupportedFramework(
-        name=MlFrameworkNameValues.ONNXRUNTIME.value,
-        distributions=(
-            "onnxruntime",
-            "onnxruntime-gpu",
-            "onnxruntime-directml",
-            "onnxruntime-openvino",
-            "onnxruntime-qnn",
-        ),
-        oldest="1.16",
-        calls="`run`, `run_async`, `run_with_ort_values`, `run_with_iobinding` of every session",
-        loads="`InferenceSession(...)`",
-    )
+    framework = FRAMEWORKS["onnxruntime"]
     hooks = hooks
 
     def read(self, settings: Settings, model: Any, is_part: bool) -> Subject:

@@ -12,9 +12,10 @@ from otel_ml.describe.probabilities import describe_shape
 from otel_ml.describe.tensors import plain_array
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
+from otel_ml.instrumentors._awaited import FRAMEWORKS
 from otel_ml.instrumentors._hugging_face import class_names, hub_metadata, loaded_from
 from otel_ml.instrumentors._identity import identify
-from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded
 from otel_ml.instrumentors._observing import Captured, Subject
 from otel_ml.instrumentors._wrapping import Hooks
@@ -47,14 +48,7 @@ class SentenceTransformersInstrumentor(FrameworkInstrumentor):
     Of embeddings the dimension and the mean norm are told, of texts their number.
     """
 
-    framework = SupportedFramework(
-        name=MlFrameworkNameValues.SENTENCE_TRANSFORMERS.value,
-        distributions=("sentence-transformers",),
-        oldest="3.0",
-        calls="`encode`, `encode_query`, `encode_document`, `encode_multi_process` of every "
-        "encoder; `predict`, `rank` of `CrossEncoder`",
-        loads="the constructors, of a folder or a name",
-    )
+    framework = FRAMEWORKS["sentence_transformers"]
     hooks = hooks
 
     def read(self, settings: Settings, model: Any, is_part: bool) -> Subject:

@@ -12,9 +12,10 @@ from otel_ml.describe.probabilities import class_label
 from otel_ml.describe.validation import Expectation
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
+from otel_ml.instrumentors._awaited import FRAMEWORKS
 from otel_ml.instrumentors._boosters import asks_for_margins, identity_in, only_predictions
 from otel_ml.instrumentors._identity import Metadata, identify
-from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded, file_of
 from otel_ml.instrumentors._observing import Captured, Observer, Subject
 from otel_ml.instrumentors._steps import Step, Steps, is_outermost
@@ -69,14 +70,7 @@ class SklearnInstrumentor(FrameworkInstrumentor):
     classes. scikit-learn is not imported by it.
     """
 
-    framework = SupportedFramework(
-        name=MlFrameworkNameValues.SKLEARN.value,
-        distributions=("scikit-learn",),
-        oldest="1.3",
-        calls="`predict`, `predict_proba`, `predict_log_proba`, `decision_function`, "
-        "`score_samples` of every estimator",
-        loads="`joblib.load`, `pickle.load`, where an estimator comes of it",
-    )
+    framework = FRAMEWORKS["sklearn"]
     hooks = hooks
 
     def read(self, settings: Settings, model: Any, is_part: bool) -> Subject:

@@ -12,8 +12,9 @@ from otel_ml.describe.several import several
 from otel_ml.describe.tensors import plain_array
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
+from otel_ml.instrumentors._awaited import FRAMEWORKS
 from otel_ml.instrumentors._identity import identify
-from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded
 from otel_ml.instrumentors._observing import Captured, Observer, Subject, first_argument
 from otel_ml.instrumentors._wrapping import Hooks
@@ -44,19 +45,7 @@ class TensorflowInstrumentor(FrameworkInstrumentor):
     Other functions of TensorFlow are programs, not models, and stay silent; what they call too.
     """
 
-    framework = SupportedFramework(
-        name=MlFrameworkNameValues.TENSORFLOW.value,
-        distributions=(
-            "tensorflow",
-            "tensorflow-cpu",
-            "tensorflow-macos",
-            "tensorflow-intel",
-            "tensorflow-cpu-aws",
-        ),
-        oldest="2.13",
-        calls="signatures and functions of a model that `tf.saved_model.load` gave",
-        loads="`tf.saved_model.load`",
-    )
+    framework = FRAMEWORKS["tensorflow"]
     hooks = hooks
 
     def read(self, settings: Settings, model: Any, is_part: bool) -> Subject:

@@ -11,9 +11,10 @@ from otel_ml.describe.probabilities import describe_shape, distributions, two_cl
 from otel_ml.describe.tensors import plain_array, type_name
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
+from otel_ml.instrumentors._awaited import FRAMEWORKS
 from otel_ml.instrumentors._hugging_face import class_names, hub_metadata
 from otel_ml.instrumentors._identity import Metadata, identify
-from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded, file_of
 from otel_ml.instrumentors._observing import Captured, Observer, Subject
 from otel_ml.instrumentors._wrapping import Hooks
@@ -57,14 +58,7 @@ class TorchInstrumentor(FrameworkInstrumentor):
     ever waited for, and nothing is copied from it.
     """
 
-    framework = SupportedFramework(
-        name=MlFrameworkNameValues.PYTORCH.value,
-        distributions=("torch",),
-        oldest="2.1",
-        calls="every call of a `torch.nn.Module`, compiled, scripted, traced, exported or quantised "
-        "too, except in training",
-        loads="`torch.load`, `torch.jit.load`, where a module comes of it",
-    )
+    framework = FRAMEWORKS["torch"]
     hooks = hooks
 
     def read(self, settings: Settings, model: Any, is_part: bool) -> Subject:

@@ -13,10 +13,12 @@ from otel_ml.describe.labelled_scores import LabelledScores, describe_labelled_s
 from otel_ml.describe.models import ByIdentity, framework_of
 from otel_ml.describe.probabilities import describe_shape
 from otel_ml.describe.values import Facts
+from otel_ml.in_force import Lease
+from otel_ml.instrumentors._awaited import FRAMEWORKS
 from otel_ml.instrumentors._generation import Generation
 from otel_ml.instrumentors._hugging_face import hub_metadata, loaded_from
 from otel_ml.instrumentors._identity import identify
-from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded
 from otel_ml.instrumentors._observing import (
     Captured,
@@ -106,21 +108,14 @@ class TransformersInstrumentor(FrameworkInstrumentor):
     `gen_ai.*`, where `OTEL_SEMCONV_STABILITY_OPT_IN` asks for `gen_ai_latest_experimental`.
     """
 
-    framework = SupportedFramework(
-        name=MlFrameworkNameValues.TRANSFORMERS.value,
-        distributions=("transformers",),
-        oldest="4.40",
-        calls="every pipeline (a dataset or generator is one, until it is exhausted); `generate` "
-        "as `gen_ai.*`, where opted in",
-        loads="`pipeline`, `from_pretrained` of every model",
-    )
+    framework = FRAMEWORKS["transformers"]
     hooks = hooks
 
     _tracer_provider: Any = None
 
-    def _begin(self, tracer_provider: Any = None, *args: Any, **kwargs: Any) -> None:
-        self._tracer_provider = tracer_provider
-        super()._begin(tracer_provider, *args, **kwargs)
+    def _begin(self, held: Lease) -> None:
+        self._tracer_provider = held.providers.tracer_provider
+        super()._begin(held)
 
     def read(self, settings: Settings, model: Any, is_part: bool) -> Subject:
         """Return what *model*, a pipeline or a model that was loaded without one, tells of itself."""

@@ -9,9 +9,10 @@ from typing import Any, Final
 from otel_ml.describe.arrays import Table
 from otel_ml.describe.matrices import XgboostMatrix
 from otel_ml.instrumentors._answers import Answer
+from otel_ml.instrumentors._awaited import FRAMEWORKS
 from otel_ml.instrumentors._boosters import Booster, Objective, identity_in, only_predictions
 from otel_ml.instrumentors._identity import Metadata
-from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor, SupportedFramework
+from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded, loaded_into
 from otel_ml.instrumentors._observing import Captured, Observer, Subject, given_first
 from otel_ml.instrumentors._wrapping import Hooks
@@ -52,14 +53,7 @@ class XgboostInstrumentor(FrameworkInstrumentor):
     predictions in training are no inference. XGBoost is not imported by it.
     """
 
-    framework = SupportedFramework(
-        name=_NAME,
-        distributions=("xgboost", "xgboost-cpu"),
-        oldest="1.7",
-        calls="`Booster.predict`, `Booster.inplace_predict`; `predict` and `predict_proba` of "
-        "`XGBClassifier`, `XGBRegressor`, `XGBRanker` and what extends them",
-        loads="`load_model`, `Booster(model_file=...)`",
-    )
+    framework = FRAMEWORKS["xgboost"]
     hooks = hooks
 
     def read(self, settings: Settings, model: Any, is_part: bool) -> Subject:

@@ -7,7 +7,7 @@ Bytes exist only at the two ends (receive, forward); everything in between is ha
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BoolArray",
     "ByteArray",
+    "Flaw",
     "FloatArray",
     "InferenceColumns",
     "IntArray",
@@ -47,6 +48,15 @@ class Kind(IntEnum):
     TEXT = 4
     OTHER = 5
     """A list, a map, bytes: a type error for every feature."""
+
+
+class Flaw(IntFlag):
+    """What a prediction said that is no answer: the columns have nothing in its place."""
+
+    NOT_A_NUMBER = 1
+    """A predicted number that is NaN."""
+    NO_PROBABILITY = 2
+    """A confidence outside [0, 1], or NaN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +137,11 @@ class InferenceColumns:
     calls: IntArray | None = None
     """Which process made the row's call (64 random bits), and its number among those of the model there, shape (n_rows, 2); 0 and -1 where that
     is not said, None where no row says it."""
+    hashes: IntArray | None = None
+    """Hashes of the input of the row's call, all its samples together, and of the input's schema, shape (n_rows, 2): 64 bits as a signed number,
+    0 where that is not said, None where no row says either."""
+    flaws: ByteArray | None = None
+    """`Flaw` of each row; None where none has any."""
 
     def __len__(self) -> int:
         return len(self.spans)
@@ -148,4 +163,6 @@ class InferenceColumns:
             },
             is_failed=None if self.is_failed is None else self.is_failed[rows],
             calls=None if self.calls is None else self.calls[rows],
+            hashes=None if self.hashes is None else self.hashes[rows],
+            flaws=None if self.flaws is None else self.flaws[rows],
         )

@@ -344,7 +344,8 @@ class PerformanceConfig(Room, frozen=True):
     min_labels: Annotated[int, Meta(ge=1)] = 100
     """Labels of a window below which no score is told, >= 1."""
     baseline: Annotated[float, Meta(gt=0, lt=1)] | None = 0.9
-    """Part of the reference's score below which a realised one is an alarm, in (0, 1); of errors (mae, rmse ...) above its inverse. `null`: none."""
+    """Part of the reference's score below which a realised one is an alarm, in (0, 1); of errors (mae, rmse ...) above its inverse. A mean confidence that
+    drifts is another alarm below that part of the reference's. `null`: none."""
     coverage: Annotated[float, Meta(gt=0, le=1)] = 0.8
     """Share of a window's predictions that must have a label, in (0, 1]; a window that is older than 95 % of labels take needs no more."""
 
@@ -419,6 +420,9 @@ class StateConfig(Room, frozen=True):
     journal: bool = False
     """`on`: each request is written down, and is on the disk, before it is acknowledged; a crash then loses nothing. Costs its sender a
     write to the disk, shared by those that come together."""
+    predictions: Annotated[int, Meta(ge=0)] = 100_000
+    """Predictions that wait for their label and are in a snapshot, some 100 bytes each. Where there are more, a random half is, and each that is found
+    counts twice. 0: none, and labels of predictions before a restart find nothing."""
     retention: Duration = Duration(30 * 86400)
     """Streams that have been silent for so long are left out of the state, and a state that is older is not read but deleted; at least 1h."""
 

@@ -28,6 +28,7 @@ from otel_ml_conventions.metrics import (
 )
 from otel_ml_processor.assess.error_patterns import ErrorPatterns
 from otel_ml_processor.assess.examples import Examples
+from otel_ml_processor.assess.last_windows import LastWindows
 from otel_ml_processor.assess.promise import shortest_window
 from otel_ml_processor.assess.rows import ConfidenceBands, judge
 from otel_ml_processor.assess.states import DriftStates
@@ -36,6 +37,7 @@ from otel_ml_processor.assess.window import assess_window
 from otel_ml_processor.decode.decoder import Decoded
 from otel_ml_processor.decode.inference_spans import NO_SPANS
 from otel_ml_processor.decode.wire import is_whole
+from otel_ml_processor.feedback.inbox import say_more
 from otel_ml_processor.pass_through import deliver
 from otel_ml_processor.receive.convoys import Convoys, Request
 from otel_ml_processor.receive.repeats import Answer
@@ -156,6 +158,8 @@ class Pipeline:
         """Where each stream fails more than elsewhere."""
         if joining is not None:
             joining.patterns = self.patterns
+        self.told = LastWindows()
+        """The windows that were told last."""
         self._examples = Examples(config.windows, config.max_streams)
         self._shortest = shortest_window(config.windows).name
         self._convoys = Convoys(self._take, is_whole)
@@ -211,7 +215,7 @@ class Pipeline:
         """Assess the windows that rows or time have closed, and emit what they say."""
         with self._ticking:
             streams = self.ledger.streams
-            self._settle_explanations()
+            self._settle_explanations(now_ns)
             closed, slid = streams.close(now_ns), streams.slide(now_ns)
             self._assess(closed)
             self._refresh(slid)
@@ -221,6 +225,16 @@ class Pipeline:
             self._settle(now_ns)
             self._emit.lag(streams.lag_s(now_ns))
             self._emit.dedupe_horizon(self.ledger.spans.horizon_s())
+
+    def recall(self, windows: Sequence[ClosedWindow]) -> list[Reading]:
+        """Return the readings of *windows*, which a processor before this one has told: nothing is decided anew."""
+        readings: list[Reading] = []
+        with self._ticking:
+            for window in windows:
+                self.told.note(window)
+                with self._contained("assess"):
+                    readings.append(self.states.again(self._assessed(window)))
+        return readings
 
     def refer_anew(self, promises: Promises, now_ns: int) -> list[StreamKey]:
         """
@@ -250,13 +264,14 @@ class Pipeline:
 
     def _forget(self, stream: StreamKey) -> None:
         self.states.forget(stream)
+        self.told.forget(stream)
         if self._explaining is not None:
             self._explaining.forget(stream)
 
-    def _settle_explanations(self) -> None:
+    def _settle_explanations(self, now_ns: int | None = None) -> None:
         if self._explaining is not None:
             with self._contained("feedback"):
-                self._explaining.settle()
+                self._explaining.settle(now_ns)
 
     def _settle(self, now_ns: int, *, is_last: bool = False) -> None:
         if self._joining is not None:
@@ -308,15 +323,24 @@ class Pipeline:
         if self._explaining is not None:
             self._explaining.hear(Signal.TRACES, decoded.spans.request, tenant)
         self._self_metrics.add(ACCEPTED_SPANS, decoded.n_spans)
-        for cause, spans in decoded.undecoded.items():
-            self._self_metrics.add(METRIC_ML_PROCESSOR_UNDECODED, spans, cause)
+        for cause, n_spans in decoded.undecoded.items():
+            self._self_metrics.add(METRIC_ML_PROCESSOR_UNDECODED, n_spans, cause)
         with self._contained("count"):
             keys = [request.key for request in requests]
+            spans = decoded.spans if self._is_read_again(decoded, placed) else decoded.spans.bare()
             again = self.ledger.commit(
-                Delivered(list(zip(keys, answers, strict=True)), decoded.spans, placed, tenant)
+                Delivered(list(zip(keys, answers, strict=True)), spans, placed, tenant)
             )
             self._self_metrics.add(METRIC_ML_PROCESSOR_DUPLICATES, again)
         return answers
+
+    def _is_read_again(self, decoded: Decoded, placed: Sequence[PlacedRows]) -> bool:
+        """Return whether anybody who is told of the rows looks at the bytes of their spans."""
+        learner = self._learner
+        is_asked = learner is not None and any(
+            each.reference is None and learner.asks(each.rows.stream) for each in placed
+        )
+        return is_asked or say_more(decoded.spans, placed)
 
     def _tell(self, counted: Counted, increments: Sequence[Increment]) -> None:
         spans, placed = counted
@@ -369,6 +393,7 @@ class Pipeline:
             min_rows=config.streams.min_rows,
             drift=config.drift,
             explained=explained,
+            least_confidence=config.performance.baseline,
         )
 
     def _explained(self, window: ClosedWindow) -> Explained | None:
@@ -388,6 +413,7 @@ class Pipeline:
         if change is not None:
             change = replace(change, trace_ids=self._examples.of(window, change))
         self._emit.reading(reading, change)
+        self.told.note(window)
         if self._joining is not None and window.closed.is_sufficient:
             self._joining.seal(reading)
 
@@ -416,7 +442,9 @@ def _shortest(requests: Sequence[Request]) -> float | None:
 
 def _answers(decoded: Decoded, requests: Sequence[Request], response: bytes) -> list[Answer]:
     """Return the answer to each of *requests*; what the next hop rejected of all of them is said to the first."""
-    ends = np.cumsum([len(request.content) for request in requests])
-    counts = np.diff(np.searchsorted(decoded.spans.places[:, 1], ends), prepend=0).tolist()
+    counts = [len(decoded.spans)]
+    if len(requests) > 1:
+        ends = np.cumsum([len(request.content) for request in requests])
+        counts = np.diff(np.searchsorted(decoded.spans.places[:, 1], ends), prepend=0).tolist()
     said = [with_warning(response, decoded.undecoded), *[b""] * (len(requests) - 1)]
     return [Answer(*answer) for answer in zip(said, counts, strict=True)]

@@ -23,6 +23,8 @@ __all__ = [
     "CellReference",
     "ColumnCalibration",
     "CorrelationReference",
+    "ErrorSplit",
+    "ExpectedErrors",
     "HourlyCounts",
     "Inflation",
     "Part",
@@ -42,6 +44,7 @@ __all__ = [
 ]
 
 FORMAT: Final = "otel-ml-profile/1"
+_MAX_LEAVES: Final = 32
 _N_SLOTS: Final = 6
 """Of every counted column, behind its cells: see `sketches.slots`, which is on the same floor."""
 MAX_PROFILE_BYTES = 64 << 20
@@ -169,6 +172,8 @@ class RungReference(Part, frozen=True, kw_only=True):
     """By family, one number per window, ascending."""
     alarms: dict[str, list[float]]
     """By family, one adjusted p-value per window."""
+    evidence: list[float] | None = None
+    """How far the evidence of slow drift rises over the windows before it is gone again: one logarithm per time, descending. None where it is not known."""
 
 
 Season = Literal["hour_of_day", "hour_of_week"]
@@ -205,6 +210,35 @@ class PrincipalComponents(Part, frozen=True, kw_only=True):
     """Orthonormal directions, each with one number per feature."""
     errors: CellReference
     """How the rows' errors fall into bins; what lies in the last one is out of distribution, at most one row of the reference in a thousand."""
+
+
+class ErrorSplit(Part, frozen=True, kw_only=True):
+    """A question to a row: is its cell of one column among some."""
+
+    column: int
+    """Position of the feature; one more than the last is the prediction."""
+    inside: list[int]
+    """Cells, then slots (missing, non-finite, unseen, of a wrong type), whose rows go to the first of `children`."""
+    children: tuple[int, int]
+    """What follows: n >= 0 is split n, a later one; -1 - n is leaf n."""
+
+
+class ExpectedErrors(Part, frozen=True, kw_only=True):
+    """
+    How wrong the model is to be expected to be, row by row, as the truth of the reference told.
+
+    Of classes it is one less the calibrated probability of being right. Of numbers it is the mean absolute error of the leaf of a tree
+    that the row falls into; its leaves were chosen by half of the rows, and what they say is of the other half.
+    """
+
+    errors: CellReference
+    """How the expected errors of the reference's rows fall into bins; of numbers each leaf has its own."""
+    splits: list[ErrorSplit] = []
+    """Of numbers: the tree, the root first."""
+    absolute: list[float] = []
+    """Mean absolute error by leaf."""
+    squared: list[float] = []
+    """Mean squared error by bin of `errors`."""
 
 
 class CorrelationReference(Part, frozen=True, kw_only=True):
@@ -314,6 +348,8 @@ class Profile(Part, frozen=True, kw_only=True):
     """Parts of the reference, by the attributes that were asked for."""
     calibration: Calibration | None = None
     """What scores meant; where the truth was known."""
+    expected: ExpectedErrors | None = None
+    """What errors are to be expected of a row; None where the truth is not known, or where all rows are alike."""
     performance: dict[str, float] = {}
     """By name of the score, how good the predictions of the reference were; empty where its truth is not known."""
 
@@ -344,8 +380,8 @@ def cells_id(profile: Profile) -> str:
             column.categories,
             column.other_known,
         )
-        # Components are those of all rows together, and are not added up.
-        for place, column in _columns(msgspec.structs.replace(profile, pca=None))
+        # Components and expected errors are those of all rows together, and are not added up.
+        for place, column in _columns(msgspec.structs.replace(profile, pca=None, expected=None))
     ]
     scores = profile.calibration and (profile.calibration.positive, profile.calibration.edges)
     content = msgspec.json.encode([profile.model, profile.version, cells, scores])
@@ -392,8 +428,7 @@ def read_profile(path: Path) -> Profile:
         _check_pairs(profile.correlation, profile.features, f"{path}: $.correlation")
     for i, segments in enumerate(profile.segments):
         _check_segments(segments, profile, f"{path}: $.segments[{i}]")
-    if profile.calibration is not None:
-        _check_calibration(profile.calibration, f"{path}: $.calibration")
+    _check_truth(profile, path)
     if profile.id != sealed(profile).id:
         message = f"{path}: $.id: the content does not match the id; build the profile again instead of editing it"
         raise ProfileError(message)
@@ -420,13 +455,15 @@ def _content(path: Path) -> bytes:
 def _parsed(data: bytes, path: Path) -> Profile:
     try:
         return msgspec.json.decode(data, type=Profile)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ProfileError(f"{path}: not a profile of format {FORMAT}: {error}") from None
 
 
 def _columns(profile: Profile) -> list[tuple[str, CellReference]]:
     named = [(f"$.features[{i}]", feature) for i, feature in enumerate(profile.features)]
     outputs = [("$.prediction", profile.prediction), ("$.confidence", profile.confidence)]
+    if profile.expected is not None:
+        outputs.append(("$.expected.errors", profile.expected.errors))
     if profile.pca is not None:
         outputs.append(("$.pca.errors", profile.pca.errors))
     return named + [(place, column) for place, column in outputs if column is not None]
@@ -536,6 +573,61 @@ def _check_segments(segments: SegmentsReference, profile: Profile, place: str) -
             raise ProfileError(f"{where}: expected counts >= 0, parts not above their whole")
     if len({part.value for part in segments.values}) < len(segments.values):
         raise ProfileError(f"{place}.values: expected values that differ")
+
+
+def _check_truth(profile: Profile, path: Path) -> None:
+    if profile.calibration is not None:
+        _check_calibration(profile.calibration, f"{path}: $.calibration")
+    if profile.expected is not None:
+        _check_expected(profile.expected, profile, f"{path}: $.expected")
+
+
+def _check_expected(expected: ExpectedErrors, profile: Profile, place: str) -> None:
+    if expected.errors.type != "numeric" or not expected.errors.edges:
+        raise ProfileError(f"{place}.errors: expected a numeric column with an edge at least")
+    if not expected.errors.bin_means:
+        raise ProfileError(f"{place}.errors.bin_means: expected the mean of each bin")
+    if not expected.splits:
+        if profile.calibration is None:
+            raise ProfileError(f"{place}.splits: expected a tree, or a $.calibration of classes")
+        return
+    if profile.prediction is None:
+        raise ProfileError(f"{place}.splits: expected a $.prediction, which they may ask for")
+    _check_splits(expected, [*profile.features, profile.prediction], f"{place}.splits")
+    n_bins, n_leaves = len(expected.errors.counts), len(expected.splits) + 1
+    found = len(expected.absolute), len(expected.squared)
+    if found != (n_leaves, n_bins):
+        raise ProfileError(
+            f"{place}: expected {n_leaves} numbers 'absolute' and {n_bins} 'squared', got {found[0]} and {found[1]}"
+        )
+    if min(*expected.absolute, *expected.squared) < 0:
+        raise ProfileError(f"{place}: expected errors >= 0")
+
+
+def _check_splits(expected: ExpectedErrors, columns: Sequence[CellReference], place: str) -> None:
+    """Check that every split but the first follows one before it, every leaf one split, and that the columns have the cells."""
+    n_splits = len(expected.splits)
+    if n_splits >= _MAX_LEAVES:
+        raise ProfileError(f"{place}: expected fewer than {_MAX_LEAVES}, got {n_splits}")
+    children = [child for split in expected.splits for child in split.children]
+    if sorted(children) != [*range(-n_splits - 1, 0), *range(1, n_splits)]:
+        raise ProfileError(
+            f"{place}: expected every split and leaf to follow one other, got {children}"
+        )
+    for i, split in enumerate(expected.splits):
+        if not 0 <= split.column < len(columns):
+            raise ProfileError(
+                f"{place}[{i}].column: expected one of {len(columns)} columns, got {split.column}"
+            )
+        width = len(columns[split.column].counts) + _N_SLOTS
+        if any(not 0 <= cell < width for cell in split.inside):
+            raise ProfileError(
+                f"{place}[{i}].inside: expected cells below {width}, got {split.inside}"
+            )
+        if any(0 <= child <= i for child in split.children):
+            raise ProfileError(
+                f"{place}[{i}].children: expected later splits, got {split.children}"
+            )
 
 
 def _check_calibration(calibration: Calibration, place: str) -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ from otel_ml_conventions.metrics import (
     METRIC_ML_PROCESSOR_UNDECODED,
 )
 from otel_ml_processor.assess.confidence import confidence_budget
-from otel_ml_processor.assess.promise import Promises, told
+from otel_ml_processor.assess.promise import Promises, told, told_of_evidence
 from otel_ml_processor.decode.compiled import IS_COMPILED
 from otel_ml_processor.decode.decoder import Cause
 from otel_ml_processor.decode.fast import FastDecoder, warm
@@ -128,6 +129,8 @@ class Service:
             lambda s: [w.name for w in config.of_model(s.model, s.version).windows],
             config.max_streams,
             config.tenant_attribute,
+            self._joining.streams_of,
+            round(config.feedback.early * 1e9),
         )
         self._pipeline = self._make_pipeline()
         self._keeper = self._make_keeper()
@@ -257,6 +260,9 @@ class Service:
             self._book,
             self._references.reference,
             self._self_metrics,
+            self._pipeline,
+            self._joining,
+            self._outlet.labels,
         )
         return Keeper(self._config.state, self._folder / self._config.state.directory, kept)
 
@@ -375,11 +381,13 @@ class Service:
             self._told.add(profile.id)
             drift = self._config.of_model(profile.model, profile.version).drift
             alphas = self._promises.of_model(profile.model, profile.version).alphas
-            for window, alpha in alphas.items():
-                for is_broken, text in told(
-                    profile, window, alpha, drift.effect_floor, drift.calibration
-                ):
-                    _LOGGER.log(logging.WARNING if is_broken else logging.INFO, "%s", text)
+            of_windows = (
+                told(profile, window, alpha, drift.effect_floor, drift.calibration)
+                for window, alpha in alphas.items()
+            )
+            of_evidence = told_of_evidence(profile, drift.windows_between_alarms)
+            for is_broken, text in chain(*of_windows, of_evidence):
+                _LOGGER.log(logging.WARNING if is_broken else logging.INFO, "%s", text)
 
 
 def _prepare_decoder() -> None:

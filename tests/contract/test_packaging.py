@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from otel_ml import instrumentors
-from otel_ml.instrumentors._instrumentor import FrameworkInstrumentor
+from otel_ml.instrumentors._awaited import AwaitedInstrumentor
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,7 +72,7 @@ def test_zero_code_finds_every_instrumentor_by_a_name_of_its_own() -> None:
     folder = Path(instrumentors.__file__).parent
     frameworks = {path.stem for path in folder.glob("[a-z]*.py")}
     assert set(ours) == {f"ml_{name}" for name in frameworks}
-    assert all(issubclass(kind, FrameworkInstrumentor) for kind in ours.values())
+    assert all(issubclass(kind, AwaitedInstrumentor) for kind in ours.values())
 
 
 @pytest.mark.parametrize("module", ["otel_ml", "otel_ml_conventions"])

@@ -51,6 +51,8 @@ def _rows(columns: InferenceColumns) -> object:
         },
         {name: _texts(column) for name, column in columns.segments.items()},
         None if columns.calls is None else columns.calls.tolist(),
+        None if columns.hashes is None else columns.hashes.tolist(),
+        [] if columns.flaws is None else columns.flaws.tolist(),
         [] if columns.is_failed is None else columns.is_failed.tolist(),
     )
 

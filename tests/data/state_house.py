@@ -148,6 +148,7 @@ class House:
                 self.book,
                 self.references.reference,
                 self.metrics,
+                told=self.pipeline,
             )
             self.keeper = Keeper(config, path, kept, clock_ns)
             self.keeper.restore()

@@ -111,6 +111,10 @@ def inference_values(draw: st.DrawFn) -> dict[str, object]:
         "ml.call.stream": st.from_regex(r"[0-9a-fA-F]{16}", fullmatch=True)
         | st.from_regex(r"[0-9a-g ]{15,17}", fullmatch=True)
         | values(),
+        "ml.input.hash": st.from_regex(r"[a-z0-9:]{0,3}:[0-9a-fA-F]{15,17}", fullmatch=True)
+        | st.just("größe:41c0d7e19a3358f2")
+        | values(),
+        "ml.input.schema.hash": st.from_regex(r"[0-9a-g]{16}", fullmatch=True) | values(),
         "other.key": values(),
         "region": st.sampled_from(["emea", "", "r" * 300, 7, None, ["emea"], "größe"]),
         "größe": st.sampled_from(["emea", "klein"]) | values(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import numpy as np
 
 from otel_ml_conventions.attributes import MlDriftCalibrationModeValues
@@ -20,6 +21,8 @@ from otel_ml_processor.assess.drift import (
     smallest_of,
     statistics_of,
 )
+from otel_ml_processor.assess.evidence import Observed
+from otel_ml_processor.assess.run_length import evidence_peaks
 from otel_ml_processor.profile import ColumnCalibration, Inflation, RungReference
 
 if TYPE_CHECKING:
@@ -50,7 +53,7 @@ def rung_of(
     Return what windows of the reference, each against the rest of it, tell of its columns and families.
 
     Args:
-        columns: At least one, all divided into the same windows, of which there is at least one.
+        columns: At least one, all divided into the same windows, in the order of time, of which there is at least one.
         totals: Counts of the whole reference per column, of which the windows are parts.
         rows: Rows of a window.
         effect_floor: Smallest debiased PSI that can alarm.
@@ -72,9 +75,14 @@ def rung_of(
     tested = windows[:: -(-len(windows) // _SELF_TESTED)]
     smallest = [family_p_values(window, effect_floor, scaled) for window in tested]
     alarms = {family: _rounded(found[family] for found in smallest) for family in extremes}
-    return RungReference(
-        rows=rows, effect_floor=effect_floor, columns=calibrations, extremes=extremes, alarms=alarms
+    peaks = evidence_peaks(
+        [
+            Observed(c, is_sufficient=True, inflation=scaled.inflation((c.target, c.name)))
+            for c in window
+        ]
+        for window in windows
     )
+    return msgspec.structs.replace(bare, alarms=alarms, evidence=_rounded(peaks))
 
 
 def _left_out(

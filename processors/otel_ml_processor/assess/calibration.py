@@ -14,6 +14,7 @@ from otel_ml_conventions.attributes import (
     MlDriftMethodValues,
     MlDriftTargetValues,
 )
+from otel_ml_processor.assess.run_length import RunLength
 from otel_ml_processor.profile import Inflation
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ class Rung:
     columns: Mapping[_Key, ColumnCalibration]
     extremes: Mapping[str, FloatArray]
     alarms: Mapping[str, FloatArray]
+    evidence: Sequence[float] | None = None
+    """Peaks of the evidence of slow drift; None where the profile does not say them."""
 
     @classmethod
     def of(cls, rung: RungReference, keys: Sequence[_Key]) -> Rung:
@@ -105,7 +108,8 @@ class Rung:
             {family: np.array(values) for family, values in said.items()}
             for said in (rung.extremes, rung.alarms)
         )
-        return cls(rung.rows, dict(zip(keys, rung.columns, strict=True)), extremes, alarms)
+        columns = dict(zip(keys, rung.columns, strict=True))
+        return cls(rung.rows, columns, extremes, alarms, rung.evidence)
 
     @property
     def windows(self) -> int:
@@ -160,6 +164,12 @@ class Calibrated:
         alarms = [self.rung.alarms[family] <= alpha for family, alpha in alphas.items()]
         return float(np.any(alarms, axis=0).mean())
 
+    def run_length(self, windows_between_alarms: float) -> RunLength | None:
+        """Return how long slow drift is silent on the reference's windows at that promise; None where there are none that say it."""
+        if self.rung is None or self.rung.evidence is None:
+            return None
+        return RunLength.of(self.rung.evidence, self.rung.windows, windows_between_alarms)
+
     def _inflations(self, key: _Key) -> Mapping[str, Inflation]:
         column = self.rung.columns.get(key) if self.rung else None
         return column.inflation if column else {}
@@ -181,6 +191,7 @@ class Calibration:
         keys = [(MlDriftTargetValues.FEATURE, feature.name) for feature in profile.features]
         keys += [(MlDriftTargetValues.PREDICTION, "")] * (profile.prediction is not None)
         keys += [(MlDriftTargetValues.CONFIDENCE, "")] * (profile.confidence is not None)
+        keys += [(MlDriftTargetValues.PERFORMANCE, "")] * (profile.expected is not None)
         keys += [(MlDriftTargetValues.MULTIVARIATE, "")] * (profile.pca is not None)
         keys += [(MlDriftTargetValues.CORRELATION, "")] * (profile.correlation is not None)
         return cls(tuple(Rung.of(rung, keys) for rung in profile.own_windows))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from scipy import special
 
 from otel_ml_conventions.attributes import (
     MlDriftCalibrationModeValues,
@@ -378,6 +379,8 @@ def _value_tests(column: _Column) -> dict[str, Statistic]:
     if not column.has_values:
         return {}
     cells = pooled(*column.values, ordered=column.ordered)
+    if column.target is MlDriftTargetValues.PERFORMANCE:
+        return _rise_test(*cells)
     spread = chi_squared_test(*cells)
     if spread.degrees_of_freedom == 0:
         return {}
@@ -390,6 +393,12 @@ def _value_tests(column: _Column) -> dict[str, Statistic]:
         ):
             tests[name] = Statistic(test.p_value, test.z**2)
     return tests
+
+
+def _rise_test(reference: IntArray, current: IntArray) -> dict[str, Statistic]:
+    """Test that expected errors lie higher: a model that is expected to be better than it was is no alarm."""
+    z = rank_location_test(reference, current).z
+    return {_RANK_LOCATION: Statistic.one_sided(float(special.ndtr(-z)))}
 
 
 def _slot_tests(column: _Column) -> dict[str, Statistic]:

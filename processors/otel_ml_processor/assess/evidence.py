@@ -50,7 +50,7 @@ class GatheredEvidence:
     """
     What the windows of one name of one stream have said of a lasting shift, six numbers per column.
 
-    Columns whose cells have an order take part. Each one's evidence is divided by their number, so that together they reach
+    Columns whose cells have an order take part, but for the expected errors: they follow from those, and only their growth is bad. Each one's evidence is divided by their number, so that together they reach
     *windows_between_alarms*, without drift, once in at least so many independent windows on average.
     """
 
@@ -62,7 +62,7 @@ class GatheredEvidence:
 
     def add(self, columns: Sequence[Observed]) -> dict[_Column, Evidence]:
         """Take in the columns of one window; return the evidence of each that has an order, by target and name."""
-        ordered = [column for column in columns if column.comparison.ordered]
+        ordered = [column for column in columns if _takes_part(column.comparison)]
         if not ordered:
             return {}
         keys = [(column.comparison.target, column.comparison.name) for column in ordered]
@@ -71,11 +71,15 @@ class GatheredEvidence:
         found = [_score(column) for column in ordered]
         drift.add(np.array([score for score, _ in found]), np.array([b for _, b in found]))
         self._logs = dict(zip(keys, drift.state, strict=True))
-        shared = drift.by_feature - math.log(len(ordered))
-        return {
-            key: Evidence(float(log), bool(direction > 0))
-            for key, log, direction in zip(keys, shared, drift.directions, strict=True)
-        }
+        return _by_column(keys, drift)
+
+    def last(self) -> dict[_Column, Evidence]:
+        """Return what all windows so far have said, by target and name."""
+        if not self._logs:
+            return {}
+        drift = SlowDrift(len(self._logs), self._level)
+        drift.state = np.array([*self._logs.values()])
+        return _by_column([*self._logs], drift)
 
     def memory(self) -> tuple[ColumnEvidence, ...]:
         """Return all that is remembered, for `recall`."""
@@ -92,6 +96,18 @@ class GatheredEvidence:
             ValueError: If a word is no target, or numbers are not six finite ones.
         """
         self._logs = {(MlDriftTargetValues(c.target), c.name): _logs(c) for c in columns}
+
+
+def _by_column(keys: Sequence[_Column], drift: SlowDrift) -> dict[_Column, Evidence]:
+    shared = drift.by_feature - math.log(len(keys))
+    return {
+        key: Evidence(float(log), bool(direction > 0))
+        for key, log, direction in zip(keys, shared, drift.directions, strict=True)
+    }
+
+
+def _takes_part(comparison: Comparison) -> bool:
+    return comparison.ordered and comparison.target is not MlDriftTargetValues.PERFORMANCE
 
 
 def _score(column: Observed) -> tuple[float, float]:

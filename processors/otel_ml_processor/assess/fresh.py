@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["refreshed"]
 
 
-_NOT_SLIDING: Final = frozenset({MlDriftTargetValues.EXPLANATION})
+_NOT_SLIDING: Final = frozenset({MlDriftTargetValues.EXPLANATION, MlDriftTargetValues.DATA_QUALITY})
 """What is gathered from one decision to the next, and told with it."""
 
 
@@ -39,6 +39,7 @@ def refreshed(decided: Reading | None, slid: Reading) -> Reading:
         labels=slid.labels,
         estimated=slid.estimated,
         received=slid.received,
+        quality=slid.quality,
     )
 
 

@@ -10,16 +10,17 @@ from otel_ml_conventions.attributes import (
     MlDriftTargetValues,
 )
 from otel_ml_processor.assess.calibration_drift import LEAST_CHANGE
+from otel_ml_processor.assess.performance_drift import LEAST_RISE
 from otel_ml_processor.assess.segments import LEAST_RATIO, MOST_RATIO
+from otel_ml_processor.columns import StreamKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from otel_ml_processor.assess.performance import PerformanceReading
     from otel_ml_processor.assess.segments import Segment
-    from otel_ml_processor.columns import StreamKey
 
-__all__ = ["LabelAlarm", "LabelStates", "describe_alarms", "label_alarms"]
+__all__ = ["AlarmMemory", "LabelAlarm", "LabelStates", "describe_alarms", "label_alarms"]
 
 _ERRORS: Final = frozenset({"mae", "rmse", "mape", "log_loss", "brier"})
 """Scores of which less is better."""
@@ -49,7 +50,20 @@ def label_alarms(
         baseline: How good the predictions of the reference were, by name of the score.
         least: Part of that below which a score is an alarm, in (0, 1) (of errors: above its inverse); None for no such alarm.
     """
-    return [*_calibration(reading), *_fallen(reading, baseline, least), *_segments(reading)]
+    return [
+        *_worse(reading),
+        *_calibration(reading),
+        *_fallen(reading, baseline, least),
+        *_segments(reading),
+    ]
+
+
+class AlarmMemory(NamedTuple):
+    """The alarms of one window of a stream that have been told and are not over: target, and what of it."""
+
+    stream: tuple[str, ...]
+    window: str
+    told: tuple[tuple[str, str], ...]
 
 
 class LabelStates:
@@ -60,15 +74,50 @@ class LabelStates:
     def __init__(self) -> None:
         self._told: dict[tuple[StreamKey, str], frozenset[tuple[str, str]]] = {}
 
-    def began(self, reading: PerformanceReading) -> list[LabelAlarm]:
-        """Return the alarms of *reading* that did not hold before; one with too few labels changes nothing."""
+    def memory(self) -> tuple[AlarmMemory, ...]:
+        """Return what has been told and is not over, for `recall`."""
+        return tuple(
+            AlarmMemory(stream.texts, window, tuple(sorted(told)))
+            for (stream, window), told in self._told.items()
+        )
+
+    def recall(self, memories: Iterable[AlarmMemory]) -> None:
+        """Remember what was told before."""
+        for said in memories:
+            self._told[StreamKey(*said.stream), said.window] = frozenset(said.told)
+
+    def began(self, reading: PerformanceReading, *, may_tell: bool = True) -> list[LabelAlarm]:
+        """
+        Return the alarms of *reading* that are to be told: those that have not been since they last began; one with too few labels changes nothing.
+
+        Where nothing of the window *may* be told, what began waits for the next one in which it holds.
+        """
         if not reading.realized:
             return []
-        alarms = reading.alarms
         where = reading.stream, reading.window.name
         before = self._told.get(where, frozenset())
-        self._told[where] = frozenset((alarm.target.value, alarm.what) for alarm in alarms)
-        return [alarm for alarm in alarms if (alarm.target.value, alarm.what) not in before]
+        holding = {(alarm.target.value, alarm.what): alarm for alarm in reading.alarms}
+        self._told[where] = frozenset(holding if may_tell else before & holding.keys())
+        return [a for key, a in holding.items() if may_tell and key not in before]
+
+    def forget(self, stream: StreamKey) -> None:
+        """Drop what is remembered of *stream*; of an unknown one there is nothing to drop."""
+        self._told = {where: told for where, told in self._told.items() if where[0] != stream}
+
+
+def _worse(reading: PerformanceReading) -> Iterator[LabelAlarm]:
+    drift = reading.drift
+    if drift is not None and drift.is_alarm:
+        yield LabelAlarm(
+            target=MlDriftTargetValues.PERFORMANCE,
+            what="",
+            method=MlDriftMethodValues.OTHER,
+            score=drift.rise,
+            threshold=LEAST_RISE,
+            p_value=drift.p_value,
+            words=f"predictions are worse than those of the reference: mean error {drift.now:.3g} against {drift.before:.3g} "
+            f"(p = {drift.p_value:.2g})",
+        )
 
 
 def _calibration(reading: PerformanceReading) -> Iterator[LabelAlarm]:

@@ -12,6 +12,7 @@ from otel_ml_processor.assess.performance import (
     realized_scores,
     temperature_of,
 )
+from otel_ml_processor.assess.performance_drift import performance_drift
 from otel_ml_processor.assess.segment_performance import segment_performances
 
 if TYPE_CHECKING:
@@ -38,17 +39,21 @@ def assess_labels(
     """
     Return *reading* with what the labels of its window say; there have to be enough of them.
 
-    Labels come when the window has long been tested, so they have a promise of their own: *alpha* once more, one half for what scores mean, the
-    other for the errors of segments.
+    Labels come when the window has long been tested, so they have a promise of their own: *alpha* once more, a third for the errors of all
+    predictions, one for what scores mean, one for the errors of segments.
     """
+    share = alpha / 3
+    realized = {**reading.realized, **realized_scores(outcomes)}
     read = replace(
         reading,
-        realized=realized_scores(outcomes),
+        realized=realized,
+        drift=performance_drift(realized, outcomes.labelled, reference, alpha=share),
         calibration=calibration_errors(outcomes),
         temperature=temperature_of(outcomes),
-        calibration_drift=calibration_drift(outcomes, reference, alpha=alpha / 2),
+        reference_id=reference.id if reference is not None else "",
+        calibration_drift=calibration_drift(outcomes, reference, alpha=share),
         segments=segment_performances(
-            by_segment, reference, alpha=alpha / 2, min_labels=rules.min_labels
+            by_segment, reference, alpha=share, min_labels=rules.min_labels
         ),
     )
     baseline = reference.performance if reference is not None else {}

@@ -14,6 +14,7 @@ from otel_ml_processor.statistics.classification import (
     Confusion,
     macro_f1,
 )
+from otel_ml_processor.statistics.estimated_errors import expected_errors
 from otel_ml_processor.statistics.estimated_performance import (
     expected_confusion,
     expected_roc_auc,
@@ -24,21 +25,29 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.assess.calibration_drift import CalibrationDrift
     from otel_ml_processor.assess.label_alarms import LabelAlarm
+    from otel_ml_processor.assess.performance_drift import PerformanceDrift
     from otel_ml_processor.assess.reading import WindowSpan
     from otel_ml_processor.assess.segment_performance import SegmentPerformance
     from otel_ml_processor.columns import StreamKey
     from otel_ml_processor.sketches.outcomes import Outcomes
+    from otel_ml_processor.sketches.reactions import Reactions
+    from otel_ml_processor.statistics.ranking_sums import RankingSums
+    from otel_ml_processor.windows.reference import Reference
     from otel_ml_processor.windows.summary import Summary
 
 __all__ = [
     "PerformanceReading",
     "calibration_errors",
     "estimated_scores",
+    "proxy_scores",
+    "ranking_scores",
     "realized_scores",
+    "scores_in_need",
     "temperature_of",
 ]
 
 _OF_CONFUSION: Final = ("accuracy", "precision", "recall", "specificity", "f1")
+_OF_CLASSES: Final = ("precision", "recall", "f1", "roc_auc")
 _OF_NUMBERS: Final = ("mae", "rmse", "mape", "r2")
 
 
@@ -60,11 +69,17 @@ class PerformanceReading:
     estimated: Mapping[str, float] = field(default_factory=dict)
     temperature: float = math.nan
     """What the log-odds of confidences are to be divided by to mean what they say; NaN where that is not known."""
+    drift: PerformanceDrift | None = None
+    """None where the reference does not say how wrong its predictions were."""
     calibration_drift: CalibrationDrift | None = None
     """None where the reference does not say what scores meant."""
     segments: tuple[SegmentPerformance, ...] = ()
+    proxies: Mapping[str, float] = field(default_factory=dict)
+    """By name, what people did with the predictions, which says how useful they were and is no truth."""
     alarms: tuple[LabelAlarm, ...] = ()
     """What of all this is an alarm."""
+    reference_id: str = ""
+    """Of what it is compared with; empty where there is nothing."""
 
     @property
     def gaps(self) -> dict[str, float]:
@@ -78,8 +93,13 @@ def estimated_scores(summary: Summary) -> dict[str, float]:
     Return by name what is to be expected of a window without labels; nothing where the reference does not say what scores mean.
 
     It holds where scores mean what they meant in the reference, and overstates where the world itself has changed. Where the score is
-    the confidence, only the accuracy can be told.
+    the confidence, only the accuracy can be told. Of numbers it is the mean of the errors that rows like these had in the reference.
     """
+    expected_rows = summary.expected_counts()
+    if expected_rows is not None and summary.reference is not None and summary.reference.expected:
+        known = summary.reference.expected
+        if known.are_of_numbers:
+            return _finite(expected_errors(expected_rows, known.absolute, known.squared))
     counts = summary.score_counts()
     if counts is None or summary.reference is None or summary.reference.scores is None:
         return {}
@@ -92,6 +112,12 @@ def estimated_scores(summary: Summary) -> dict[str, float]:
     return _finite({**_of_confusion(expected), "roc_auc": auc})
 
 
+def scores_in_need(reference: Reference | None) -> tuple[str, ...]:
+    """Return the names of the scores that cannot be estimated, for the reference knows only what the confidence means and not each class's probability."""
+    scores = reference.scores if reference is not None else None
+    return _OF_CLASSES if scores is not None and scores.positive is None else ()
+
+
 def realized_scores(outcomes: Outcomes) -> dict[str, float]:
     """
     Return by name how good labelled predictions were; what has no rows is left out.
@@ -100,6 +126,18 @@ def realized_scores(outcomes: Outcomes) -> dict[str, float]:
     """
     numbers = {name: getattr(outcomes.errors, name) for name in _OF_NUMBERS}
     return _finite({**_of_classes(outcomes), **numbers})
+
+
+def ranking_scores(rankings: RankingSums) -> dict[str, float]:
+    """Return by name how well lists were ordered; what has no lists is left out."""
+    return _finite(rankings.scores)
+
+
+def proxy_scores(reactions: Reactions, liked: RankingSums, shown: int) -> dict[str, float]:
+    """Return by name what people did with *shown* predictions, or lists; nothing where no reaction is known."""
+    if not reactions.told:
+        return {}
+    return _finite({**reactions.rates(shown), **liked.scores})
 
 
 def calibration_errors(outcomes: Outcomes) -> dict[str, float]:

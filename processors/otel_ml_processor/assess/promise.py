@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_ml_processor.assess.calibration import Calibration
 from otel_ml_processor.assess.drift import family_alphas
+from otel_ml_processor.assess.run_length import RunLength
 from otel_ml_processor.assess.self_test import measured_false_alarm_rate
 
 if TYPE_CHECKING:
@@ -16,7 +17,15 @@ if TYPE_CHECKING:
     from otel_ml_processor.config import Config, DriftConfig, ModelConfig, WindowConfig
     from otel_ml_processor.profile import Profile, SelfTest
 
-__all__ = ["BROKEN", "Promises", "alphas", "is_broken", "shortest_window", "told"]
+__all__ = [
+    "BROKEN",
+    "Promises",
+    "alphas",
+    "is_broken",
+    "shortest_window",
+    "told",
+    "told_of_evidence",
+]
 
 BROKEN: Final = 3.0
 """A measured false-alarm rate so many times the promised one means that the promise does not hold."""
@@ -138,6 +147,24 @@ def told(
         )
 
 
+def told_of_evidence(profile: Profile, windows_between_alarms: float) -> Iterator[tuple[bool, str]]:
+    """Yield, as `told` does, how often the evidence of slow drift alarms on the windows of *profile*; nothing where it does not say that."""
+    for rung in Calibration.of(profile).rungs:
+        if rung.evidence is not None:
+            found = RunLength.of(rung.evidence, rung.windows, windows_between_alarms)
+            broken = found.breaks(windows_between_alarms)
+            yield (
+                broken,
+                f"slow drift of {profile.model} {profile.version}: promised one alarm in {windows_between_alarms:g} windows; "
+                f"{found.alarms} in the {found.windows} windows of {rung.rows} rows of the reference"
+                + (_NOT_INDEPENDENT if broken else ""),
+            )
+
+
+_NOT_INDEPENDENT: Final = (
+    ": the promise does not hold there. Such windows resemble those before them, as seasons make them do, and slow drift will be told "
+    "more often than promised; a larger `drift.windows_between_alarms` makes it rarer"
+)
 _CONSEQUENCE: Final = (
     ": the promise does not hold there. Rows of one such window are alike, so windows differ by more than chance, "
     "and alarms will be more frequent than promised; `drift.calibration: auto` calibrates on such windows"

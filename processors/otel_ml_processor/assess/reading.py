@@ -15,9 +15,12 @@ from otel_ml_conventions.attributes import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from otel_ml_processor.assess.confidence_fall import ConfidenceFall
+    from otel_ml_processor.assess.data_quality import QualityReading
     from otel_ml_processor.assess.error_patterns import Pattern
     from otel_ml_processor.assess.explanations import ExplanationReading
     from otel_ml_processor.assess.recent_windows import ChangeMoment
+    from otel_ml_processor.assess.run_length import RunLength
     from otel_ml_processor.assess.segments import Gap, SegmentReading
     from otel_ml_processor.columns import StreamKey
 
@@ -154,10 +157,16 @@ class Reading:
     measured: float | None = None
     mode: MlDriftCalibrationModeValues = MlDriftCalibrationModeValues.IID
     windows_between_alarms: float = 0.0
+    run_length: RunLength | None = None
+    """How long that evidence is silent on the reference's own windows; None where that is not known."""
     estimated: Mapping[str, float] = field(default_factory=dict)
     """By name of the score, how good the predictions are expected to be; nothing where no reference says what scores mean."""
+    needs_probabilities: tuple[str, ...] = ()
+    """Names of the scores that nobody can estimate without the probabilities of all classes, of which only the predicted one's is known."""
     received: float | None = None
     """Share of the calls that came, in (0, 1], as the gaps between their numbers tell; None where calls do not say theirs."""
+    confidence_fall: ConfidenceFall | None = None
+    """Where the confidence drifts, and is below its part of the reference's."""
     by_class: Mapping[str, ConfidenceReading] = field(default_factory=dict)
     """Confidence by predicted class, where there are few; the most frequent first."""
     explanations: ExplanationReading | None = None
@@ -166,6 +175,8 @@ class Reading:
     """Parts of the window, by the attributes that are configured."""
     patterns: tuple[Pattern, ...] = ()
     """Where the model fails more than elsewhere, as its last rows say when the window closes."""
+    quality: QualityReading | None = None
+    """Repeated inputs, unusable predictions, schemas; None of a reading that was not made of a window."""
     confidence_step: float | None = None
     """By how much the mean confidence changed when it last did, as ADWIN finds in the windows so far: 0 before the first time, None where none says it."""
 
@@ -186,3 +197,5 @@ class Change:
     """Traces of the window that show it, in hexadecimal; at most five."""
     segments: tuple[tuple[SegmentReading, Gap], ...] = ()
     """Segments whose difference from the rest is `drifting` since now, the most certain first."""
+    fall: ConfidenceFall | None = None
+    """The mean confidence, where it is below its part of the reference's since now."""

@@ -25,7 +25,8 @@ __all__ = ["MAX_FLAGS", "ConfidenceBands", "judge"]
 MAX_FLAGS: Final = 16
 """Flags per inference; a row in which everything is odd says so with the first of them, in the profile's order."""
 
-_LOW, _INVALID = 1, 2  # the first flags of every reference; 0 is none
+_INVALID: Final = 1  # the first flag of every reference; 0 is none
+_LOW: Final = 1  # the band
 _BANDS: Final = (
     None,
     MlVerdictConfidenceValues.LOW.value,
@@ -59,47 +60,54 @@ def judge(placed: PlacedRows, drift: MlDriftStateValues | None, bands: Confidenc
     that no model should give), `ood` (the features together lie off the reference), and per feature `missing:` and `unseen:` (only where the reference had none) and
     `out_of_range:`; at most 16. While the reference is provisional nothing is told of features. *drift* is the stream's last reading, None before the first.
     """
-    first_rows = np.flatnonzero(np.diff(placed.rows.spans, prepend=-1))
-    spans = placed.rows.spans[first_rows]
     confidences = in_unit(placed.rows.confidences)
-    codes = _bands(np.fmin.reduceat(confidences, first_rows), bands)
-    told: dict[tuple[str | None, tuple[str, ...]], int] = {(b, ()): i for i, b in enumerate(_BANDS)}
-    flags_of = _flags_by_span(placed, confidences, bands.low)
+    spans, lowest = _lowest_by_span(placed.rows.spans, confidences)
+    codes = _bands(lowest, bands)
+    told: dict[tuple[str | None, tuple[str, ...]], int] = {
+        _said(b, ()): b for b in range(len(_BANDS))
+    }
+    flags_of = _flags_by_span(placed, confidences)
     for at, span in zip(np.searchsorted(spans, list(flags_of)).tolist(), flags_of, strict=True):
-        what = (_BANDS[codes[at]], flags_of[span])
-        codes[at] = told.setdefault(what, len(told))
+        codes[at] = told.setdefault(_said(int(codes[at]), flags_of[span]), len(told))
+    said = drift.value if drift is not None else None
+    reference = placed.reference.id if placed.reference is not None else ""
     return Verdicts(
         spans,
         codes,
-        tuple(
-            Verdict(
-                confidence=confidence,
-                drift=drift.value if drift is not None else None,
-                flags=flags,
-                reference=_id_of(placed.reference),
-            )
-            for confidence, flags in told
-        ),
+        tuple(Verdict(confidence, said, flags, reference) for confidence, flags in told),
     )
 
 
-def _id_of(reference: Reference | None) -> str:
-    """Return what spans are compared with; nothing while that still grows, for then they are not judged by it."""
-    return "" if reference is None or reference.is_provisional else reference.id
+def _lowest_by_span(spans: IntArray, confidences: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Return each of *spans*, whose rows are neighbours, once, and the lowest confidence of its rows."""
+    begins = np.ones(len(spans), dtype=bool)
+    np.not_equal(spans[1:], spans[:-1], out=begins[1:])
+    if begins.all():
+        return spans, confidences
+    first_rows = np.flatnonzero(begins)
+    return spans[first_rows], np.fmin.reduceat(confidences, first_rows)
+
+
+def _said(band: int, flags: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+    """Return the confidence and the flags that a span is told; low confidence is the first of them."""
+    low = ("low_confidence",) if band == _LOW else ()
+    return _BANDS[band], (*low, *flags)[:MAX_FLAGS]
 
 
 def _bands(lowest: FloatArray, bands: ConfidenceBands) -> IntArray:
     """Return the index in `_BANDS` of each confidence, 0 for NaN."""
-    is_said = ~np.isnan(lowest)
-    return is_said.astype(np.int64) + (lowest >= bands.low) + (lowest >= bands.medium)
+    codes: IntArray = (lowest >= bands.low).astype(np.int64)
+    codes += lowest >= bands.medium
+    codes += lowest == lowest  # noqa: PLR0124 - what is not NaN
+    return codes
 
 
-def _flags_by_span(
-    placed: PlacedRows, confidences: FloatArray, low: float
-) -> dict[int, tuple[str, ...]]:
-    """Return the flags of the spans that have any."""
+def _flags_by_span(placed: PlacedRows, confidences: FloatArray) -> dict[int, tuple[str, ...]]:
+    """Return the flags, but low confidence, of the spans that have any."""
     names, flag_at = _flags_of_reference(placed.reference)
-    rows, flags = _flagged_rows(placed, confidences, low, flag_at)
+    rows, flags = _flagged_rows(placed, confidences, flag_at)
+    if not len(rows):
+        return {}
     # Sorted by span, then by flag; a flag that several rows of a batch have is said once.
     found = np.unique(placed.rows.spans[rows] * len(names) + flags)
     by_span: dict[int, list[str]] = {}
@@ -107,24 +115,26 @@ def _flags_by_span(
         (found // len(names)).tolist(), (found % len(names)).tolist(), strict=True
     ):
         by_span.setdefault(span, []).append(names[flag])
-    return {span: tuple(said[:MAX_FLAGS]) for span, said in by_span.items()}
+    return {span: tuple(said) for span, said in by_span.items()}
 
 
 def _flagged_rows(
-    placed: PlacedRows, confidences: FloatArray, low: float, flag_at: IntArray
+    placed: PlacedRows, confidences: FloatArray, flag_at: IntArray
 ) -> tuple[IntArray, IntArray]:
-    """Return pairs of a row and a flag that it has; a pair may come twice."""
-    is_wrong = ~np.isnan(placed.rows.confidences) & np.isnan(confidences)
-    is_low = np.flatnonzero(confidences < low)
-    is_invalid = np.flatnonzero(is_wrong | np.isinf(placed.rows.values))
+    """Return pairs of a row and a flag, but low confidence, that it has; a pair may come twice."""
+    invalid = np.isinf(placed.rows.values)
+    if confidences is not placed.rows.confidences:  # some lie outside of [0, 1]
+        invalid |= np.isnan(confidences) & ~np.isnan(placed.rows.confidences)
+    if placed.rows.flaws is not None:  # it said what the decoder found to be none
+        invalid |= placed.rows.flaws > 0
+    is_invalid = np.flatnonzero(invalid)
     of_places = flag_at[placed.places]
     targets, rows = np.nonzero(of_places)
     outside = flag_at[placed.outside_places]
     return (
-        np.concatenate([is_low, is_invalid, rows, placed.outside_rows[outside > 0]]),
+        np.concatenate([is_invalid, rows, placed.outside_rows[outside > 0]]),
         np.concatenate(
             [
-                np.full(len(is_low), _LOW),
                 np.full(len(is_invalid), _INVALID),
                 of_places[targets, rows],
                 outside[outside > 0],
@@ -136,7 +146,7 @@ def _flagged_rows(
 @lru_cache(maxsize=1024)
 def _flags_of_reference(reference: Reference | None) -> tuple[tuple[str, ...], IntArray]:
     """Return the names of all flags, in the order in which they are told, and which of them each position of the counts means (0: none)."""
-    names = ["", "low_confidence", "invalid_output", OOD]
+    names = ["", "invalid_output", OOD]
     if reference is None:
         return tuple(names), np.zeros(1, dtype=np.int64)
     flag_at = np.zeros(reference.n_counts + 1, dtype=np.int64)

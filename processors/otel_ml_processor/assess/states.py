@@ -13,6 +13,8 @@ from otel_ml_conventions.attributes import (
     MlDriftStateValues,
     MlDriftTargetValues,
 )
+from otel_ml_processor.assess.confidence_fall import describe_fall
+from otel_ml_processor.assess.data_quality import describe_schemas, with_schema
 from otel_ml_processor.assess.drift import (
     MISSING,
     NON_FINITE,
@@ -54,12 +56,16 @@ _SHARES: Final = {
 """What a share is of, by the test that it drove, which has the name of the reading's field."""
 
 _CALLED: Final = {
+    MlDriftTargetValues.PERFORMANCE: "estimated performance",
     MlDriftTargetValues.MULTIVARIATE: "features together",
     MlDriftTargetValues.CORRELATION: "correlation of features",
     MlDriftTargetValues.EXPLANATION: "attribution to features",
+    MlDriftTargetValues.DATA_QUALITY: "schema of the inputs",
 }
 """Targets whose name on the wire is no noun."""
 
+_MEAN: Final = "mean"
+"""What of the confidence has fallen below its part of the reference's; drift has no name beside its target."""
 _SURE: Final = 1e-16
 """Below it a p-value is only said to be below it."""
 
@@ -82,6 +88,7 @@ class StateMemory(NamedTuple):
     confidence: tuple[tuple[int, float, float], ...] = ()
     """As `Adwin.memory` gives it."""
     confidence_step: float = 0.0
+    schemas: tuple[str, ...] = ()
 
 
 _Key = tuple[MlDriftTargetValues, str]
@@ -103,6 +110,8 @@ class _Memory:
     confidence: Adwin = field(default_factory=Adwin)
     """The means of the windows since their mean last changed."""
     confidence_step: float = 0.0
+    schemas: tuple[str, ...] = ()
+    """Hashes of the schemas that the first window had."""
     drifted: dict[_Key, int] = field(default_factory=dict)
     """The last window in which a target was `drifting`, by its number in `recent`."""
 
@@ -133,7 +142,7 @@ class DriftStates:
 
         To be called once per window, before `observe`. A reading without targets, of a window that was not tested, stays as it is.
         """
-        reading = self._with_confidence(reading)
+        reading = self._with_schema(self._with_confidence(reading))
         if not reading.targets or window.reference is None:
             return reading
         memory = self._memory(reading)
@@ -163,6 +172,17 @@ class DriftStates:
         )
         return replace(reading, confidence_step=memory.confidence_step)
 
+    def _with_schema(self, reading: Reading) -> Reading:
+        """Return *reading* with what it says of the schemas of its rows: those of the first window that says any are what later ones are compared with."""
+        if reading.quality is None or not reading.quality.schemas:
+            return reading
+        memory = self._memory(reading)
+        if not memory.schemas and reading.state is not MlDriftStateValues.INSUFFICIENT:
+            memory.schemas = tuple(reading.quality.schemas)
+            memory.was_steady |= not reading.reference_id  # what it is compared with it was itself
+        was_told = (MlDriftTargetValues.DATA_QUALITY, "") in memory.states
+        return with_schema(reading, memory.schemas, was_told=was_told)
+
     def observe(self, reading: Reading) -> Change | None:
         """
         Return what has become `drifting` with *reading*, the largest effect first, and where evidence is an alarm; None where nothing.
@@ -173,7 +193,8 @@ class DriftStates:
         if not reading.targets:
             return None
         memory = self._memory(reading)
-        memory.last = reading.state
+        if reading.reference_id:  # without one no inference is told that all is steady
+            memory.last = reading.state
         if reading.state is MlDriftStateValues.INSUFFICIENT:
             return None
         changed = [target for target in reading.targets if _began_to_drift(memory, target)]
@@ -185,16 +206,24 @@ class DriftStates:
             if _is_new(memory, (TARGET_OF[gap.measure], str(segment.segment)), gap.state)
         ]
         segments.sort(key=lambda found: found[1].p_value)
+        fall = reading.confidence_fall if _began_to_fall(memory, reading) else None
         kind = DriftKind.DRIFT if memory.was_steady else DriftKind.SKEW
         memory.was_steady |= reading.state is MlDriftStateValues.STEADY
         changed.sort(key=_largest_first)
         slow.sort(key=_most_evidence_first)
         moment = _moment(memory, [*changed, *slow])
         _note_drifting(memory, reading)
-        if not changed and not slow and not segments:
+        if not (changed or slow or segments or fall):
             return None
-        of_segments = tuple(segments)
-        return Change(reading, kind, tuple(changed), tuple(slow), moment, segments=of_segments)
+        return Change(
+            reading,
+            kind,
+            tuple(changed),
+            tuple(slow),
+            moment,
+            segments=tuple(segments),
+            fall=fall,
+        )
 
     def _memory(self, reading: Reading) -> _Memory:
         windows = self._streams.setdefault(reading.stream, {})
@@ -211,23 +240,36 @@ class DriftStates:
         memory = self._streams.get(stream, {}).get(window)
         return None if memory is None else memory.last
 
+    def again(self, reading: Reading) -> Reading:
+        """Return *reading*, of a window that has been gathered before, with the evidence as it is; nothing is added to it."""
+        memory = self._streams.get(reading.stream, {}).get(reading.window.name)
+        if memory is None:
+            return reading
+        if reading.confidence is not None:
+            reading = replace(reading, confidence_step=memory.confidence_step)
+        evidence = memory.evidence.last()
+        targets = tuple(replace(t, evidence=evidence.get(_key(t))) for t in reading.targets)
+        promised = self._windows_between_alarms(reading.stream) if targets else 0.0
+        return replace(reading, targets=targets, windows_between_alarms=promised)
+
     def memories(self) -> list[StateMemory]:
         """Return all that is remembered, for `recall`."""
         return [
             StateMemory(
                 stream.texts,
                 window,
-                memory.last.value,
+                memory.last.value if memory.last else "",
                 memory.was_steady,
                 tuple((t.value, name, state.value) for (t, name), state in memory.states.items()),
                 memory.evidence.memory(),
                 tuple((target.value, name) for target, name in sorted(memory.slow)),
                 memory.confidence.memory(),
                 memory.confidence_step,
+                memory.schemas,
             )
             for stream, windows in self._streams.items()
             for window, memory in windows.items()
-            if memory.last is not None
+            if memory.last is not None or memory.schemas
         ]
 
     def recall(self, memories: Iterable[StateMemory]) -> None:
@@ -239,7 +281,8 @@ class DriftStates:
         """
         for said in memories:
             memory = self._new_memory(StreamKey(*said.stream))
-            memory.last, memory.was_steady = MlDriftStateValues(said.last), said.was_steady
+            memory.last = MlDriftStateValues(said.last) if said.last else None
+            memory.was_steady, memory.schemas = said.was_steady, said.schemas
             memory.states = {
                 (MlDriftTargetValues(target), name): MlDriftStateValues(state)
                 for target, name, state in said.targets
@@ -271,6 +314,15 @@ def _is_new(memory: _Memory, key: _Key, state: MlDriftStateValues) -> bool:
     before = memory.states.get(key)
     memory.states[key] = state
     return state is MlDriftStateValues.DRIFTING and before is not MlDriftStateValues.DRIFTING
+
+
+def _began_to_fall(memory: _Memory, reading: Reading) -> bool:
+    """Whether the mean confidence is below its part of the reference's and was not before; that is remembered."""
+    key = (MlDriftTargetValues.CONFIDENCE, _MEAN)
+    if reading.confidence_fall is None:
+        memory.states.pop(key, None)
+        return False
+    return _is_new(memory, key, MlDriftStateValues.DRIFTING)
 
 
 def _began_slowly(memory: _Memory, target: TargetReading, reading: Reading) -> bool:
@@ -325,7 +377,8 @@ def describe(change: Change) -> str:
     )
     said = [f"{reading.stream}:"]
     if change.targets:
-        said.append(f"{_subject(change.targets)} {_verb(change)} {where}: {_list(change.targets)}.")
+        moved = _joined(change.targets, lambda target: _told(target, reading))
+        said.append(f"{_subject(change.targets)} {_verb(change)} {where}: {moved}.")
     if change.slow:
         said.append(_slow_drift(change, "besides" if change.targets else where))
     if change.segments:
@@ -334,16 +387,24 @@ def describe(change: Change) -> str:
         more = f"; and {rest} more" if rest > 0 else ""
         told = "besides" if change.targets or change.slow else where
         said.append(f"Segments differ from the rest otherwise than they did {told}: {shown}{more}.")
+    if change.fall is not None:
+        said.append(f"The {describe_fall(change.fall)}{'' if len(said) > 1 else f' {where}'}.")
     if change.moment is not None:
         said.append(_since_when(change.moment))
     if reading.patterns:
         worst = "; ".join(map(describe_pattern, reading.patterns[:_PATTERNS]))
         said.append(f"Where it fails: {worst}.")
-    if change.targets or change.segments:
+    if _is_by_chance(change):
         said.append(f"{_caveat(change)}{_promise(reading)}")
     if change.slow:
         said.append(_promise_of_evidence(reading))
     return " ".join(said)
+
+
+def _is_by_chance(change: Change) -> bool:
+    """Whether some of *change* may be an alarm without drift: a schema changes by no chance."""
+    quality = MlDriftTargetValues.DATA_QUALITY
+    return bool(change.segments) or any(t.target is not quality for t in change.targets)
 
 
 def _slow_drift(change: Change, where: str) -> str:
@@ -368,7 +429,16 @@ def _since_when(moment: ChangeMoment) -> str:
 def _promise_of_evidence(reading: Reading) -> str:
     return (
         "No single window need show it; without drift so much evidence gathers at most once in "
-        f"{reading.windows_between_alarms:g} windows, provided that windows are independent."
+        f"{reading.windows_between_alarms:g} windows, provided that windows are independent.{_broken_run(reading)}"
+    )
+
+
+def _broken_run(reading: Reading) -> str:
+    found = reading.run_length
+    if found is None or not found.breaks(reading.windows_between_alarms):
+        return ""
+    return (
+        f" That does not hold here: on {found.windows} windows of the reference {found.alarms} did."
     )
 
 
@@ -395,8 +465,10 @@ def _caveat(change: Change) -> str:
     return "No window has been steady yet, so this is skew between reference and serving rather than drift. "
 
 
-def _list(targets: Sequence[TargetReading]) -> str:
-    return _joined(targets, lambda target: f"{_size(target)}, {_certainty(target)}")
+def _told(target: TargetReading, reading: Reading) -> str:
+    if target.target is MlDriftTargetValues.DATA_QUALITY:
+        return describe_schemas(reading, target.effect)
+    return f"{_size(target)}, {_certainty(target)}"
 
 
 def _joined(targets: Sequence[TargetReading], told: Callable[[TargetReading], str]) -> str:
@@ -409,6 +481,8 @@ def _joined(targets: Sequence[TargetReading], told: Callable[[TargetReading], st
 def _named(target: TargetReading) -> str:
     if target.target is MlDriftTargetValues.EXPLANATION:
         return f"attribution to {target.name}"
+    if target.target is MlDriftTargetValues.DATA_QUALITY:
+        return target.driver
     return target.name or target.target.value
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from otel_ml_conventions.attributes import MlDriftStateValues
 from otel_ml_processor.assess.calibration import IID
 from otel_ml_processor.assess.confidence import assess_by_class, assess_confidence
+from otel_ml_processor.assess.confidence_fall import confidence_fall
+from otel_ml_processor.assess.data_quality import assess_quality
 from otel_ml_processor.assess.drift import (
     MULTIVARIATE,
     assess_drift,
@@ -15,7 +17,7 @@ from otel_ml_processor.assess.drift import (
     family_of,
 )
 from otel_ml_processor.assess.explanations import assess_explanations
-from otel_ml_processor.assess.performance import estimated_scores
+from otel_ml_processor.assess.performance import estimated_scores, scores_in_need
 from otel_ml_processor.assess.reading import Reading, WindowSpan
 from otel_ml_processor.assess.segments import assess_segments
 from otel_ml_processor.assess.weighted import weighted
@@ -53,9 +55,12 @@ def assess_window(
     min_rows: int,
     drift: DriftConfig,
     explained: Explained | None = None,
+    least_confidence: float | None = None,
 ) -> Reading:
     """
     Return what *window*, of whose predictions some were *explained*, says, tested at its promised false-alarm rate.
+
+    A mean confidence below *least_confidence* times the reference's is told beside what drifts; None: nothing of the kind.
 
     A window that is not sufficient is not tested: its targets are left out and its state is `insufficient`. Without a reference there
     is nothing to compare with, and its state is `steady`.
@@ -91,6 +96,7 @@ def assess_window(
         # What it is compared with is not complete yet: the numbers are told, and nothing is concluded from them.
         targets = tuple(replace(t, state=MlDriftStateValues.INSUFFICIENT) for t in targets)
     division = closed.summary.divided.by_name.get(BY_CLASS)
+    confidence = weighted(assess_confidence(closed.summary.scores), closed.summary.calls)
     in_mode = calibrated.measured(family_rates)
     measured = (
         promises.measured_rates(reference_id).get(closed.name) if in_mode is None else in_mode
@@ -103,15 +109,19 @@ def assess_window(
         if closed.is_sufficient
         else MlDriftStateValues.INSUFFICIENT,
         targets=targets,
-        confidence=weighted(assess_confidence(closed.summary.scores), closed.summary.calls),
+        confidence=confidence,
+        confidence_fall=confidence_fall(confidence, targets, reference, least_confidence),
         received=closed.summary.calls.received(),
         labels=closed.summary.labels.counts(),
         estimated=estimated_scores(closed.summary) if closed.is_sufficient else {},
+        needs_probabilities=scores_in_need(reference),
         reference_id=reference_id,
         alpha=alpha if reference else 0.0,
         measured=measured,
         mode=calibrated.mode,
+        run_length=calibrated.run_length(drift.windows_between_alarms),
         by_class=assess_by_class(division) if division is not None else {},
+        quality=assess_quality(closed.summary, min_rows),
         segments=segments,
         explanations=explained.reading if explained is not None else None,
     )

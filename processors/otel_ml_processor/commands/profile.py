@@ -29,6 +29,7 @@ from otel_ml_processor.commands.table_arguments import (
     roles_of,
 )
 from otel_ml_processor.commands.table_columns import FeatureColumns, times_ns_of
+from otel_ml_processor.commands.table_errors import with_expected_errors
 from otel_ml_processor.commands.table_explanations import explanation_columns
 from otel_ml_processor.commands.table_of_otlp import CONFIDENCE as CONFIDENCE_COLUMN
 from otel_ml_processor.commands.table_of_otlp import PREDICTION as PREDICTION_COLUMN
@@ -215,6 +216,11 @@ def _built(
     times = None if roles.time is None else times_ns_of(table, roles.time)
     hours = TableHours.of(slots, *times) if slots and times else None
     targets = _assigned(Reference.of(profile), features, outputs)
+    profile = msgspec.structs.replace(profile, **truth)
+    profile, expected = with_expected_errors(
+        profile, targets, outputs.predictions, roles.truths(table), outputs.confidences
+    )
+    targets += expected
     on_step("features together")
     profile, errors = with_components(profile, table, targets)
     # What moves with the hour is correlated over the day, and within an hour is not.
@@ -238,7 +244,6 @@ def _built(
         "own_windows": windows,
         "slots": by_hour,
         "segments": segments,
-        **truth,
     }
     return sealed(msgspec.structs.replace(profile, **known))
 

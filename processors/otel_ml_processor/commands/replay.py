@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from rich.console import Console
 
@@ -18,10 +19,13 @@ from otel_ml_processor.assess.states import describe
 from otel_ml_processor.commands.otlp_files import OtlpFileError, read_requests
 from otel_ml_processor.commands.reading_progress import reading_progress
 from otel_ml_processor.commands.replay_text import replay_text
+from otel_ml_processor.commands.replayed_logs import ReplayedLogs, logs_first, newest_end_ns
 from otel_ml_processor.config import load_config
 from otel_ml_processor.emit.readings import reading_json
 from otel_ml_processor.errors import OtelMlError
+from otel_ml_processor.feedback.explaining import Explaining
 from otel_ml_processor.service import load_references, make_pipeline, new_self_metrics
+from otel_ml_processor.signals import Signal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +41,8 @@ __all__ = ["Replayed", "main", "replayed"]
 _REPLAYED, _MISUSED = 0, 2
 _EPILOG: Final = """\
 FILE is what a collector's file exporter writes, or any OTLP: JSON (a document, or one per line) or protobuf (single, or with lengths).
-Windows, promises and profiles are those of --config, so the numbers are those that the processor would have given; a window that is open
+Explanations (events ml.explanation, in logs or on spans) that name their model are read in the order of time, whatever
+file they are in. Windows, promises and profiles are those of --config, so the numbers are those that the processor would have given; a window that is open
 at the end is assessed as well.
 
 example: otel-ml replay traces.jsonl --config processor.yaml
@@ -96,6 +101,12 @@ def replayed(paths: Sequence[Path], arguments: argparse.Namespace) -> Replayed:
     kept = Replayed()
     now_ns = time.time_ns()  # stands still: no stream of a file falls silent
     references, self_metrics = load_references(config, folder), new_self_metrics()
+    explaining = Explaining(
+        references.reference,
+        lambda s: [w.name for w in config.of_model(s.model, s.version).windows],
+        config.max_streams,
+        config.tenant_attribute,
+    )
     pipeline = make_pipeline(
         config,
         references,
@@ -104,14 +115,23 @@ def replayed(paths: Sequence[Path], arguments: argparse.Namespace) -> Replayed:
         emit=kept,
         self_metrics=self_metrics,
         clock_ns=lambda: now_ns,
+        explaining=explaining,
     )
+    logs, heard_ns = ReplayedLogs(), 0
     with reading_progress(paths, is_shown=arguments.progress or sys.stderr.isatty()) as report:
-        for path in paths:
+        for path in logs_first(paths):
             for request, _, read_bytes in read_requests(path):
-                if isinstance(request, ExportTraceServiceRequest):
+                if isinstance(request, ExportLogsServiceRequest):
+                    logs.add(request)
+                elif isinstance(request, ExportTraceServiceRequest):
+                    heard_ns = max(heard_ns, newest_end_ns(request))
+                    for said in logs.until(heard_ns):
+                        explaining.hear(Signal.LOGS, said)
                     pipeline.take(request.SerializeToString(), None)
                     pipeline.tick(now_ns)
                 report(path, read_bytes)
+    for said in logs.until():
+        explaining.hear(Signal.LOGS, said)
     pipeline.finish()
     for name, attributes, count in self_metrics.snapshot():
         if count and name.startswith("ml.processor."):
@@ -159,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         type=Path,
         metavar="FILE",
-        help="OTLP traces; other kinds are passed over",
+        help="OTLP traces, and logs with explanations; all else is passed over",
     )
     add("--config", type=Path, metavar="FILE", help="that of the processor (default: its defaults)")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="overrule one option")

@@ -15,17 +15,17 @@ import numpy as np
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.config import load_config
 from otel_ml_processor.errors import ConfigError, OtelMlError
+from otel_ml_processor.feedback.keys import id_key, span_keys
 from otel_ml_processor.state.folder import StateFolder
-from otel_ml_processor.state.forget import forget
+from otel_ml_processor.state.forget import forget, waiting
 from otel_ml_processor.state.journal import read_journal
 from otel_ml_processor.state.sealed_file import UnusableFileError
 from otel_ml_processor.state.snapshot import read_snapshot
-from otel_ml_processor.state.span_hashes import span_hashes
+from otel_ml_processor.state.span_hashes import secret_of, span_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from otel_ml_processor.state.span_hashes import Hashes
     from otel_ml_processor.state.stored_streams import StoredStream
 
 __all__ = ["main"]
@@ -33,8 +33,9 @@ __all__ = ["main"]
 _DONE, _MISUSED = 0, 2
 _ID: Final = re.compile(r"(?:[0-9a-f]{2}-)?([0-9a-f]{32})-([0-9a-f]{16})(?:-[0-9a-f]{2})?")
 _EPILOG: Final = """\
-ID is TRACE_ID-SPAN_ID in hexadecimal, as a `traceparent` header has it. Forgotten is that this span has been counted; the counts
-themselves say nothing of single spans and stay. The processor that uses the folder has to be stopped first.
+ID is TRACE_ID-SPAN_ID in hexadecimal, as a `traceparent` header has it; with --prediction it is what `ml.prediction.id` said. Forgotten is
+that this span has been counted, and its prediction, where one waits for a label; the counts themselves say nothing of single spans and stay.
+The processor that uses the folder has to be stopped first.
 
 example: otel-ml state forget 0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331 --config processor.yaml
 
@@ -87,6 +88,8 @@ def _show(folder: StateFolder, _: argparse.Namespace) -> Iterator[str]:
         if number >= snapshot.journal:
             text = read_journal(path)
             yield f"journal     {path.name}: {len(text.records):,} requests after the snapshot"
+    if snapshot.joining is not None:
+        yield f"waiting     {len(waiting(snapshot.joining)):,} predictions for their label, as hashes"
     for stream in snapshot.streams:
         yield f"stream      {StreamKey(*stream.key)}"
         yield from _windows(stream)
@@ -102,14 +105,23 @@ def _windows(stream: StoredStream) -> Iterator[str]:
 
 
 def _forget(folder: StateFolder, arguments: argparse.Namespace) -> Iterator[str]:
-    ids = [_words(text) for text in arguments.ids]
+    ids, tenant = arguments.ids, arguments.tenant
+    if arguments.prediction:
+        words = np.zeros((0, 3), dtype=np.uint64)
+        keys = np.array([id_key(text, tenant) for text in ids], dtype=np.uint64)
+    else:
+        words = np.frombuffer(b"".join(map(_words, ids)), dtype="<u8").reshape(-1, 3)
+        keys = span_keys(words)
     read_snapshot(folder.snapshot)  # a folder that is no state is not made one
     folder.take()
     try:
-        found = forget(folder, _hashes(ids, folder.secret()))
+        found = forget(folder, span_hashes(words, secret_of(folder.secret(), tenant)), keys)
     finally:
         folder.release()
-    yield f"{found} of {len(ids)} forgotten"
+    if not arguments.prediction:
+        yield f"{found.spans} of {len(ids)} forgotten"
+    if found.predictions or arguments.prediction:
+        yield f"{found.predictions} that waited for a label forgotten"
 
 
 def _words(text: str) -> bytes:
@@ -120,11 +132,6 @@ def _words(text: str) -> bytes:
             f"expected TRACE_ID-SPAN_ID, 32 and 16 hexadecimal digits, got {text!r:.60}"
         )
     return bytes.fromhex(found[1] + found[2])
-
-
-def _hashes(ids: Sequence[bytes], secret: bytes) -> Hashes:
-    words = np.frombuffer(b"".join(ids), dtype="<u8").reshape(-1, 3)
-    return span_hashes(words, secret)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -143,6 +150,12 @@ def _parser() -> argparse.ArgumentParser:
         )
         if run is _forget:
             command.add_argument("ids", nargs="+", metavar="ID", help="TRACE_ID-SPAN_ID")
+            command.add_argument(
+                "--prediction", action="store_true", help="each ID is an `ml.prediction.id`"
+            )
+            command.add_argument(
+                "--tenant", default="", metavar="NAME", help="whose they are, by its header"
+            )
         command.add_argument("--directory", type=Path, metavar="FOLDER", help="the state folder")
         command.add_argument(
             "--config", type=Path, metavar="FILE", help="that of the processor, which says it"

@@ -30,6 +30,7 @@ from otel_ml_processor.decode.fast_scan import (
     scan_framing,
     scan_spans,
 )
+from otel_ml_processor.decode.fast_search import occurs
 from otel_ml_processor.decode.fast_segments import scan_segments
 from otel_ml_processor.decode.fast_streams import number_streams, number_texts
 from otel_ml_processor.decode.fast_words import padded
@@ -179,6 +180,7 @@ def warm() -> None:
     )
     decoder = FastDecoder(lambda _: ("a", "b"), ["warm"])
     decoded = decoder.decode(request.SerializeToString())
+    occurs(b"warm", decoded.spans.request)
     decoded.spans.with_additions(np.zeros(len(decoded.spans), dtype=np.int64), [b""])
 
 
@@ -448,6 +450,7 @@ def _columns(
 ) -> InferenceColumns:
     (facts, flags), rows = request.scanned[1:3], content.rows
     is_failed, calls = flags[Flag.IS_FAILED, rows], facts[Fact.CALL : Fact.CALL + 2, rows].T
+    hashes = facts[Fact.HASHES : Fact.HASHES + 2, rows].T
     numbers = facts[Fact.CONFIDENCE : Fact.CONFIDENCE + 4, rows]
     confidences, entropies, margins, values = numbers.view(np.float64)
     return InferenceColumns(
@@ -469,6 +472,7 @@ def _columns(
         },
         is_failed=is_failed if is_failed.any() else None,
         calls=calls if (calls[:, 1] >= 0).any() else None,
+        hashes=hashes if hashes.any() else None,
     )
 
 

@@ -19,7 +19,9 @@ from otel_ml_conventions.attributes import (
     ML_CALL_STREAM,
     ML_CONTENT_TRUNCATED,
     ML_INPUT_FEATURES,
+    ML_INPUT_HASH,
     ML_INPUT_ROWS,
+    ML_INPUT_SCHEMA_HASH,
     ML_INPUT_VALUES,
     ML_MODEL_NAME,
     ML_MODEL_VERSION,
@@ -87,9 +89,11 @@ class Fact(IntEnum):
     """In three lines, as `InferenceSpans.ids` has them: the trace id and the span id. Of odd spans too, as far as they were read."""
     CALL = 13
     """In two lines, as `InferenceColumns.calls` has them: the process and the number of the call."""
+    HASHES = 15
+    """In two lines, as `InferenceColumns.hashes` has them: of the input and of its schema."""
 
 
-N_FACTS: Final = 15
+N_FACTS: Final = 17
 
 
 class Flag(IntEnum):
@@ -109,7 +113,7 @@ _END_TIME, _TEXT, _NUMBER, _JSON = (
     int(Fact.CONFIDENCE),
     int(Fact.FEATURES),
 )
-_IDS, _CALL = int(Fact.IDS), int(Fact.CALL)
+_IDS, _CALL, _HASHES = int(Fact.IDS), int(Fact.CALL), int(Fact.HASHES)
 _HAS_VERDICT, _IS_CUT, _IS_FAILED = int(Flag.HAS_VERDICT), int(Flag.IS_CUT), int(Flag.IS_FAILED)
 
 _READ = (
@@ -126,6 +130,8 @@ _READ = (
     ML_CONTENT_TRUNCATED,
     ML_CALL_STREAM,
     ML_CALL_SEQUENCE,
+    ML_INPUT_HASH,
+    ML_INPUT_SCHEMA_HASH,
     ML_INPUT_ROWS,
     ML_PREDICTION_LABELS,
     ML_PREDICTION_CONFIDENCES,
@@ -134,7 +140,8 @@ _READ = (
 """The attributes that are read; those of a batch are the last."""
 _OPERATION, _MODEL, _VERSION, _LABEL = 0, 1, 2, 3
 _CONFIDENCE, _FEATURES, _VALUES, _TRUNCATED = 4, 8, 9, 10
-_CALL_STREAM, _CALL_SEQUENCE, _FIRST_OF_BATCH = 11, 12, 13
+_CALL_STREAM, _CALL_SEQUENCE, _INPUT, _SCHEMA, _FIRST_OF_BATCH = 11, 12, 13, 14, 15
+_DIGITS, _COLON = 16, 58
 _N_KEYS = len(_READ)
 _ERROR = 2
 _N_NUMBERS, _N_PROPORTIONS = 4, 3
@@ -558,6 +565,7 @@ def _read_inference(
     if not _read_numbers(row, found, facts):
         return _ODD, n_texts
     _read_call(data, row, found, facts)
+    _read_hashes(data, row, found, facts)
     return _read_content(row, found, facts, flags), n_texts
 
 
@@ -569,6 +577,21 @@ def _read_call(data: ByteArray, row: int, found: IntArray, facts: IntArray) -> N
         is_process, process = call_process(data, found[_CALL_STREAM, 1], found[_CALL_STREAM, 2])
         if is_process and number >= 0:
             facts[_CALL, row], facts[_CALL + 1, row] = np.int64(process), number
+
+
+@compiled
+def _read_hashes(data: ByteArray, row: int, found: IntArray, facts: IntArray) -> None:
+    facts[_HASHES, row], facts[_HASHES + 1, row] = 0, 0
+    start, end = found[_INPUT, 1], found[_INPUT, 2]
+    digits = end - _DIGITS
+    if found[_INPUT, 0] == _STRING and digits > start + 1 and data[digits - 1] == _COLON:
+        is_hash, bits = call_process(data, digits, end)
+        if is_hash:
+            facts[_HASHES, row] = np.int64(bits)
+    if found[_SCHEMA, 0] == _STRING:
+        is_hash, bits = call_process(data, found[_SCHEMA, 1], found[_SCHEMA, 2])
+        if is_hash:
+            facts[_HASHES + 1, row] = np.int64(bits)
 
 
 @compiled

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from otel_ml_processor.decode.compiled import compiled
+from otel_ml_processor.decode.fast_words import copied
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,10 +67,11 @@ def _splice(
             message += 1
         first, last = ends[codes[row]], ends[codes[row] + 1]
         at, size = _new_length(data, places[row], last - first, target, at, size)
-        size = _copy(data, at, places[row, 2], target, size)
-        size = _copy(added, first, last, target, size)
+        size = copied(data, at, places[row, 2], target, size)
+        size = copied(added, first, last, target, size)
         at = places[row, 2]
-    return _copy(data, at, len(data), target, size)
+    end: int = copied(data, at, len(data), target, size)
+    return end
 
 
 @compiled
@@ -115,7 +117,7 @@ def _new_length(
     data: ByteArray, place: IntArray, growth: int, target: ByteArray, at: int, size: int
 ) -> tuple[int, int]:
     """Copy up to the length of the message at *place*, write it anew, and return where reading and writing go on."""
-    size = _copy(data, at, place[0], target, size)
+    size = copied(data, at, place[0], target, size)
     length = place[2] - place[1] + growth
     while length >= 0x80:
         target[size] = length & 0x7F | 0x80
@@ -123,9 +125,3 @@ def _new_length(
         size += 1
     target[size] = length
     return int(place[1]), size + 1
-
-
-@compiled
-def _copy(source: ByteArray, start: int, end: int, target: ByteArray, size: int) -> int:
-    target[size : size + end - start] = source[start:end]
-    return size + end - start

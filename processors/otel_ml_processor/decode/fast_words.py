@@ -18,7 +18,7 @@ from otel_ml_processor.decode.compiled import IS_COMPILED, compiled
 if TYPE_CHECKING:
     from otel_ml_processor.columns import ByteArray
 
-__all__ = ["BLOCK", "differing", "not_ascii", "padded", "word_at"]
+__all__ = ["BLOCK", "copied", "differing", "not_ascii", "padded", "word_at"]
 
 BLOCK: Final = 32
 """Bytes of a block; a word has eight."""
@@ -55,10 +55,17 @@ def _differing_of_bytes(data: ByteArray, at: int, other: ByteArray, other_at: in
     return marks
 
 
-def _of_machine() -> tuple[Any, Any, Any]:
-    """Return the same three as a few instructions each, which stand where they are called."""
+@compiled
+def _copied_of_bytes(source: ByteArray, start: int, end: int, target: ByteArray, at: int) -> int:
+    target[at : at + end - start] = source[start:end]
+    return at + end - start
+
+
+def _of_machine() -> tuple[Any, Any, Any, Any]:
+    """Return the same four as a few instructions each, which stand where they are called."""
     from llvmlite import ir
     from numba import types
+    from numba.core.cgutils import raw_memcpy
     from numba.extending import intrinsic
 
     word, block = ir.IntType(64), ir.VectorType(ir.IntType(8), BLOCK)
@@ -96,14 +103,29 @@ def _of_machine() -> tuple[Any, Any, Any]:
 
         return types.uint64(data, types.int64, other, types.int64), generate
 
-    return word_at, not_ascii, differing
+    @intrinsic
+    def copied(_: Any, source: Any, __: Any, ___: Any, target: Any, ____: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            source, start, end, target, at = given
+            read = context.make_array(signature.args[0])(context, builder, source).data
+            written = context.make_array(signature.args[3])(context, builder, target).data
+            size = builder.sub(end, start)
+            raw_memcpy(  # type: ignore[no-untyped-call] # numba has no types
+                builder, builder.gep(written, [at]), builder.gep(read, [start]), size, 1
+            )
+            return builder.add(at, size)
+
+        places = types.int64, types.int64
+        return types.int64(source, *places, target, types.int64), generate
+
+    return word_at, not_ascii, differing, copied
 
 
 _is_checked = os.environ.get("NUMBA_BOUNDSCHECK", "0") == "1"
 _chosen = (
     _of_machine()
     if IS_COMPILED and sys.byteorder == "little" and not _is_checked
-    else (_word_of_bytes, _not_ascii_of_bytes, _differing_of_bytes)
+    else (_word_of_bytes, _not_ascii_of_bytes, _differing_of_bytes, _copied_of_bytes)
 )
 
 word_at: Any = _chosen[0]
@@ -112,3 +134,5 @@ not_ascii: Any = _chosen[1]
 """`not_ascii(data, at)`: which bytes of the block from *at* on are 0x80 or more; bit k stands for byte k."""
 differing: Any = _chosen[2]
 """`differing(data, at, other, other_at)`: which bytes of two blocks are not the same; bit k stands for byte k."""
+copied: Any = _chosen[3]
+"""`copied(source, start, end, target, at)`: where in *target* the bytes in `[start, end)` of *source* end that it has copied to *at* there."""

@@ -12,7 +12,7 @@ from otel_ml_processor.decode.calls import NO_CALL
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_ml_processor.columns import BoolArray, IntArray
+    from otel_ml_processor.columns import BoolArray, ByteArray, IntArray
 
 __all__ = ["concatenated", "joined"]
 
@@ -48,6 +48,8 @@ def concatenated(
         },
         is_failed=_flags(parts),
         calls=_calls(parts),
+        hashes=_hashes(parts),
+        flaws=_flaws(parts),
     )
 
 
@@ -71,6 +73,20 @@ def _calls(parts: Sequence[InferenceColumns]) -> IntArray | None:
     if all(part.calls is None for part in parts):
         return None
     said = [np.tile(NO_CALL, (len(p), 1)) if p.calls is None else p.calls for p in parts]
+    return np.concatenate(said)
+
+
+def _hashes(parts: Sequence[InferenceColumns]) -> IntArray | None:
+    if all(part.hashes is None for part in parts):
+        return None
+    said = [np.zeros((len(p), 2), np.int64) if p.hashes is None else p.hashes for p in parts]
+    return np.concatenate(said)
+
+
+def _flaws(parts: Sequence[InferenceColumns]) -> ByteArray | None:
+    if all(part.flaws is None for part in parts):
+        return None
+    said = [np.zeros(len(p), np.uint8) if p.flaws is None else p.flaws for p in parts]
     return np.concatenate(said)
 
 

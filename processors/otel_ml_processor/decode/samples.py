@@ -16,6 +16,7 @@ from otel_ml_conventions.attributes import (
     ML_PREDICTION_VALUE,
     ML_PREDICTION_VALUES,
 )
+from otel_ml_processor.columns import Flaw
 from otel_ml_processor.decode.attributes import elements, number, proportion, text
 from otel_ml_processor.decode.content import (
     CONTENT_KEYS,
@@ -60,9 +61,11 @@ class Sample(NamedTuple):
     margin: float
     value: float
     content: Content
+    flaws: int
+    """`Flaw` of what was predicted."""
 
 
-_UNSAID: Final = Sample(None, math.nan, math.nan, math.nan, math.nan, NOTHING)
+_UNSAID: Final = Sample(None, math.nan, math.nan, math.nan, math.nan, NOTHING, 0)
 
 
 def read_samples(
@@ -80,6 +83,8 @@ def read_samples(
     labels = _array(attributes, ML_PREDICTION_LABELS, text, causes)
     confidences = _array(attributes, ML_PREDICTION_CONFIDENCES, proportion, causes)
     values = _array(attributes, ML_PREDICTION_VALUES, number, causes)
+    wrong = _array(attributes, ML_PREDICTION_VALUES, _flaw_of_value, set())
+    doubtful = _array(attributes, ML_PREDICTION_CONFIDENCES, _flaw_of_confidence, set())
     lengths = [len(a) for a in (rows, labels, confidences, values) if a is not None]
     if not lengths:
         return [_single(attributes, names, causes)]
@@ -88,12 +93,14 @@ def read_samples(
     n = lengths[0]
     rest = _single(attributes, names, causes) if n == 1 else _UNSAID
     return [
-        Sample(label, confidence, rest.entropy, rest.margin, value, content)
-        for label, confidence, value, content in zip(
+        Sample(label, confidence, rest.entropy, rest.margin, value, content, flaw | other_flaw)
+        for label, confidence, value, content, flaw, other_flaw in zip(
             _filled(labels, n, rest.label),
             _filled(confidences, n, rest.confidence),
             _filled(values, n, rest.value),
             _filled(rows, n, rest.content),
+            _filled(wrong, n, rest.flaws & Flaw.NOT_A_NUMBER),
+            _filled(doubtful, n, rest.flaws & Flaw.NO_PROBABILITY),
             strict=True,
         )
     ]
@@ -107,7 +114,19 @@ def _single(attributes: Mapping[str, AnyValue], names: Sequence[str], causes: se
         margin=proportion(attributes.get(ML_PREDICTION_MARGIN), causes),
         value=number(attributes.get(ML_PREDICTION_VALUE), causes),
         content=content_of_row(attributes, names, causes) if names else NOTHING,
+        flaws=_flaw_of_value(attributes.get(ML_PREDICTION_VALUE))
+        | _flaw_of_confidence(attributes.get(ML_PREDICTION_CONFIDENCE)),
     )
+
+
+def _flaw_of_value(value: AnyValue | None, _: object = None) -> int:
+    is_said = value is not None and value.WhichOneof("value") == "double_value"
+    return Flaw.NOT_A_NUMBER if value and is_said and math.isnan(value.double_value) else 0
+
+
+def _flaw_of_confidence(value: AnyValue | None, _: object = None) -> int:
+    is_said = value is not None and value.WhichOneof("value") in {"double_value", "int_value"}
+    return Flaw.NO_PROBABILITY if is_said and math.isnan(proportion(value, set())) else 0
 
 
 def _array(

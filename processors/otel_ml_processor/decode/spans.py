@@ -27,6 +27,7 @@ from otel_ml_processor.columns import InferenceColumns, StreamKey
 from otel_ml_processor.decode.attributes import text
 from otel_ml_processor.decode.calls import CALL_KEYS, NO_CALL, call_of
 from otel_ml_processor.decode.decoder import Cause, Decoded
+from otel_ml_processor.decode.hashes import HASH_KEYS, NO_HASHES, hashes_of
 from otel_ml_processor.decode.inference_spans import InferenceSpans
 from otel_ml_processor.decode.samples import SAMPLE_KEYS, Sample, read_samples
 from otel_ml_processor.decode.value_column import text_column, value_column
@@ -71,7 +72,8 @@ INFERENCES: Final = frozenset(
 )
 _MODEL_NAME: Final = ML_MODEL_NAME.encode()
 VERDICT_PREFIX: Final = "ml.verdict."
-_READ: Final = SAMPLE_KEYS | CALL_KEYS | {ML_MODEL_NAME, ML_MODEL_VERSION, ML_OPERATION_NAME}
+_IDENTITY: Final = frozenset({ML_MODEL_NAME, ML_MODEL_VERSION, ML_OPERATION_NAME})
+_READ: Final = SAMPLE_KEYS | CALL_KEYS | HASH_KEYS | _IDENTITY
 _ORIGIN: Final = frozenset({SERVICE_NAME, DEPLOYMENT_ENVIRONMENT_NAME})
 _LATEST_NS: Final = (1 << 63) - 1
 _TRACE_ID_BYTES: Final = 16
@@ -140,6 +142,7 @@ class StreamRows:
     __slots__ = (
         "calls",
         "end_times_ns",
+        "hashes",
         "is_failed",
         "names",
         "samples",
@@ -154,6 +157,7 @@ class StreamRows:
         self.segments: dict[str, list[str | None]] = {name: [] for name in segments}
         self.is_failed: list[bool] = []
         self.calls: list[tuple[int, int]] = []
+        self.hashes: list[tuple[int, int]] = []
         self.spans: list[int] = []
         self.end_times_ns: list[int] = []
         self.samples: list[Sample] = []
@@ -166,17 +170,20 @@ class StreamRows:
         segments: Mapping[str, str | None],
         is_failed: bool,
         call: tuple[int, int],
+        hashes: tuple[int, int],
     ) -> None:
         for name, column in self.segments.items():
             column.extend([segments[name]] * len(samples))
         self.is_failed += [is_failed] * len(samples)
         self.calls += [call] * len(samples)
+        self.hashes += [hashes] * len(samples)
         self.spans += [span] * len(samples)
         self.end_times_ns += [min(end_time_ns, _LATEST_NS)] * len(samples)
         self.samples += samples
 
     def columns(self) -> InferenceColumns:
-        labels, confidences, entropies, margins, values, contents = zip(*self.samples, strict=True)
+        columns = zip(*self.samples, strict=True)
+        labels, confidences, entropies, margins, values, contents, flaws = columns
         return InferenceColumns(
             stream=self.stream,
             spans=np.array(self.spans, dtype=np.int64),
@@ -193,6 +200,8 @@ class StreamRows:
             segments={name: text_column(column) for name, column in self.segments.items()},
             is_failed=np.array(self.is_failed, dtype=bool) if any(self.is_failed) else None,
             calls=None if set(self.calls) == {NO_CALL} else np.array(self.calls, dtype=np.int64),
+            hashes=None if set(self.hashes) == {NO_HASHES} else np.array(self.hashes, np.int64),
+            flaws=np.array(flaws, dtype=np.uint8) if any(flaws) else None,
         )
 
 
@@ -272,8 +281,8 @@ class Reading:
             for name in self._segments
         }
         is_failed = span.status.code == Status.STATUS_CODE_ERROR
-        call = call_of(attributes)
-        rows.add(len(self.found), span.end_time_unix_nano, samples, segments, is_failed, call)
+        said = call_of(attributes), hashes_of(attributes)
+        rows.add(len(self.found), span.end_time_unix_nano, samples, segments, is_failed, *said)
         has_verdict = self._has_verdict(span, place)
         self.found.append(FoundSpan(place, origin.resource, stream, has_verdict, _ids(span)))
         return True

@@ -21,6 +21,7 @@ from otel_ml_conventions.attributes import (
 )
 from otel_ml_conventions.events import EVENT_ML_DRIFT_DETECTED
 from otel_ml_conventions.schema import SCHEMA_URL
+from otel_ml_processor.assess.data_quality import LEAST_SHARE
 from otel_ml_processor.assess.segments import LEAST_RATIO, MOST_RATIO, TARGET_OF
 from otel_ml_processor.emit.otlp import key_value, resource, scope
 from otel_ml_processor.emit.points import valid_text, window_attributes
@@ -29,11 +30,12 @@ from otel_ml_processor.emit.readings import iso_time
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from otel_ml_processor.assess.confidence_fall import ConfidenceFall
     from otel_ml_processor.assess.reading import Change, TargetReading
     from otel_ml_processor.assess.segments import Gap, SegmentReading
     from otel_ml_processor.emit.otlp import Identity
 
-__all__ = ["MAX_FEATURES", "drift_attributes", "drift_event"]
+__all__ = ["MAX_FEATURES", "Attributes", "drift_attributes", "drift_event", "warning"]
 
 MAX_FEATURES: Final = 10
 """Features that the event names, the most drifted first."""
@@ -86,19 +88,35 @@ def warning(about: Attributes, time_ns: int, identity: Identity, now_ns: int) ->
 
 
 def _whole(change: Change) -> Attributes:
-    return {
+    said: Attributes = {
         keys.ML_DRIFT_STATE: MlDriftStateValues.DRIFTING.value,
         keys.ML_DRIFT_KIND: change.kind.value,
         keys.ML_DRIFT_WINDOW_SIZE: int(change.reading.rows),
-        keys.ML_DRIFT_REFERENCE_ID: change.reading.reference_id,
-        keys.ML_DRIFT_CALIBRATION_MODE: change.reading.mode.value,
     }
+    if change.reading.reference_id:  # a schema may change without one
+        said[keys.ML_DRIFT_REFERENCE_ID] = change.reading.reference_id
+        said[keys.ML_DRIFT_CALIBRATION_MODE] = change.reading.mode.value
+    return said
 
 
 def _subject(change: Change, effect_floor: float) -> Attributes:
     if change.targets:
         return _largest(change.targets[0], effect_floor)
-    return _slowest(change) if change.slow else _of_segment(*change.segments[0])
+    if change.slow:
+        return _slowest(change)
+    if change.segments:
+        return _of_segment(*change.segments[0])
+    return _of_fall(change.fall) if change.fall is not None else {}
+
+
+def _of_fall(fall: ConfidenceFall) -> Attributes:
+    """Return what the mean confidence is, and below what it is an alarm."""
+    return {
+        keys.ML_DRIFT_TARGET: MlDriftTargetValues.CONFIDENCE.value,
+        keys.ML_DRIFT_METHOD: MlDriftMethodValues.OTHER.value,
+        keys.ML_DRIFT_SCORE: fall.mean,
+        keys.ML_DRIFT_THRESHOLD: fall.bound,
+    }
 
 
 def _of_segment(segment: SegmentReading, gap: Gap) -> Attributes:
@@ -120,7 +138,8 @@ def _largest(target: TargetReading, effect_floor: float) -> Attributes:
         keys.ML_DRIFT_P_VALUE: target.p_value,
         keys.ML_DRIFT_THRESHOLD: _threshold(target, effect_floor),
     }
-    about = _about(target, MlDriftMethodValues.PSI)
+    of_schema = target.target is MlDriftTargetValues.DATA_QUALITY  # compared, not measured
+    about = _about(target, MlDriftMethodValues.OTHER if of_schema else MlDriftMethodValues.PSI)
     return about | {key: value for key, value in numbers.items() if math.isfinite(value)}
 
 
@@ -188,5 +207,7 @@ def _threshold(target: TargetReading, effect_floor: float) -> float:
 
     What chance adds is the PSI less the debiased one; where the debiased one was cut at 0 it is not known, and the floor is given.
     """
+    if target.target is MlDriftTargetValues.DATA_QUALITY:
+        return LEAST_SHARE
     chance = max(0.0, _score(target) - target.effect) if target.effect > 0 else 0.0
     return effect_floor + chance

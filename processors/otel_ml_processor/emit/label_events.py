@@ -1,4 +1,4 @@
-"""An alarm that needs labels as the OTLP log record `ml.drift.detected`: one per window and change."""
+"""What an event says of alarms that need labels: one `ml.drift.detected` per window and change."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import MlDriftKindValues, MlDriftStateValues
-from otel_ml_processor.emit.events import Attributes, warning
 from otel_ml_processor.emit.points import stream_attributes, valid_text
 
 if TYPE_CHECKING:
@@ -15,20 +14,15 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.assess.label_alarms import LabelAlarm
     from otel_ml_processor.assess.performance import PerformanceReading
-    from otel_ml_processor.emit.otlp import Identity
+    from otel_ml_processor.emit.events import Attributes
 
-__all__ = ["label_event"]
+__all__ = ["label_attributes"]
 
 
-def label_event(
-    reading: PerformanceReading,
-    alarms: Sequence[LabelAlarm],
-    description: str,
-    *,
-    identity: Identity,
-    now_ns: int,
-) -> bytes:
-    """Return the serialized request that says which *alarms*, at least one, hold since now: about the first of them, in *description* about all."""
+def label_attributes(
+    reading: PerformanceReading, alarms: Sequence[LabelAlarm], description: str
+) -> Attributes:
+    """Return what the event says of *alarms*, at least one, that hold since now: about the first of them, in *description* about all."""
     first = alarms[0]
     about: Attributes = {
         **dict(stream_attributes(reading.stream)),
@@ -44,7 +38,9 @@ def label_event(
     if first.segment is not None:
         about[keys.ML_SEGMENT_NAME] = valid_text(first.segment.name)
         about[keys.ML_SEGMENT_VALUE] = valid_text(first.segment.value)
-    return warning(about, reading.window.end_ns, identity, now_ns)
+    if reading.reference_id:
+        about[keys.ML_DRIFT_REFERENCE_ID] = reading.reference_id
+    return about
 
 
 def _numbers(alarm: LabelAlarm) -> dict[str, float]:

@@ -48,6 +48,11 @@ from otel_ml_processor.emit.points import (
     window_attributes,
     window_points,
 )
+from otel_ml_processor.emit.quality_points import (
+    freshness_points,
+    invalid_points,
+    quality_points,
+)
 from otel_ml_processor.emit.readings import iso_time
 from otel_ml_processor.emit.segment_points import segment_points
 from otel_ml_processor.profile import reference_id
@@ -66,6 +71,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.feedback.joining import FeedbackTotals
     from otel_ml_processor.profile import Profile
     from otel_ml_processor.self_metrics import ItemCounters, SelfMetrics
+    from otel_ml_processor.windows.quality import Freshness
 
 __all__ = [
     "DEFINITIONS",
@@ -84,12 +90,14 @@ SERIES_BUDGET: Final = "series_budget"
 """Cause under which `ml.processor.overflow` counts the samples of features that are not exported."""
 _WINDOW_ALLOWANCE: Final = 330
 """Points of one window that belong to no feature: at most 60, four more per score and one per quantile; of explanations 241, thirty more per score."""
-_STREAM_ALLOWANCE: Final = MAX_LABELS + 10
+_STREAM_ALLOWANCE: Final = MAX_LABELS + 20
 """
-Points of a stream that belong to no window: its labels and their overflow, violations; age, size and at most six scores of the reference.
+Points of a stream that belong to no window: its labels and their overflow, violations, predictions by the rule they break, its silence; age, size and at most six scores of the reference.
 Feedback, which may be of no stream, comes on top: at most 61 points by outcome, correctness and source. So do predicted classes (seven per window
 each) and segments (`MAX_SEGMENT_POINTS` per window each), which have caps of their own.
 """
+_POINTS_OF_AGE: Final = 1
+"""Of a feature, whatever the windows are."""
 _POINTS_PER_FEATURE: Final = 2 + len(MlDriftStateValues) + 5
 """p-value, evidence, states and shares; each exported score is one more."""
 
@@ -192,6 +200,8 @@ class StreamCounts(NamedTuple):
     other_labels: tuple[int, int] | None
     low_confidence: tuple[int, int] | None
     ood: tuple[int, int] | None = None
+    invalid: tuple[tuple[str, int, int], ...] = ()
+    """By the rule that predictions break."""
 
 
 @dataclass(slots=True)
@@ -221,6 +231,8 @@ class _StreamPage:
     other_labels: _Count | None = None
     violations: _Count | None = None
     ood: _Count | None = None
+    invalid: dict[str, _Count] = field(default_factory=dict)
+    freshness: Freshness | None = None
     performance: dict[str, PerformanceReading] = field(default_factory=dict)
 
     @property
@@ -353,6 +365,17 @@ class MetricBook:
                 page.ood = page.ood or _Count(page.since_ns)
                 page.ood.set(ood, now_ns)
 
+    def set_quality(
+        self, stream: StreamKey, invalid: Mapping[str, int], freshness: Freshness
+    ) -> None:
+        """Say how many predictions a stream has had that break which rule, since it was first seen, and when it last had rows and values."""
+        now_ns = self._clock_ns()
+        with self._lock:
+            page = self._page(stream)
+            page.freshness = freshness
+            for rule, total in invalid.items():
+                page.invalid.setdefault(rule, _Count(page.since_ns)).set(total, now_ns)
+
     def set_performance(self, reading: PerformanceReading) -> None:
         """Replace what the book says of the labels of the reading's window."""
         with self._lock:
@@ -439,10 +462,13 @@ class MetricBook:
             points = [
                 point
                 for stream, page in self._streams.items()
-                for point in _page_points(stream_attributes(stream), page, now_ns)
+                for point in chain(
+                    _page_points(stream_attributes(stream), page, now_ns),
+                    self._freshness_points(stream, page, now_ns),
+                )
             ]
             for totals in self._feedback.values():
-                points += feedback_points(totals, self._since_ns)
+                points += feedback_points(totals, totals.since_ns or self._since_ns)
         of_itself = {
             names.METRIC_ML_PROCESSOR_WINDOW_LAG: self._window_lag_s,
             names.METRIC_ML_PROCESSOR_DEDUPE_HORIZON: self._dedupe_horizon_s,
@@ -461,6 +487,13 @@ class MetricBook:
         for name, attributes, value in self._self_metrics.snapshot():
             points.append(NamedPoint(name, Point(tuple(attributes.items()), value, self._since_ns)))
         return points
+
+    def _freshness_points(
+        self, stream: StreamKey, page: _StreamPage, now_ns: int
+    ) -> Iterator[NamedPoint]:
+        if page.freshness is not None:
+            where = stream_attributes(stream)
+            yield from freshness_points(where, page.freshness, now_ns, self._max_features)
 
     def _written(self, page: _StreamPage, reading: Reading) -> _WindowPage:
         where = window_attributes(reading)
@@ -490,6 +523,8 @@ class MetricBook:
         if reading.confidence is not None:
             points += confidence_points(where, reading.confidence)
         points += class_points(where, reading.by_class)
+        if reading.quality is not None:
+            points += quality_points(where, reading.quality)
         points += segment_points(where, reading.segments)
         if reading.reference_id:  # a score is of a window beside its reference
             points += step_points(where, reading.confidence_step)
@@ -511,7 +546,7 @@ class MetricBook:
         left = MAX_POINTS - _STREAM_ALLOWANCE - _WINDOW_ALLOWANCE * len(self._windows)
         per_feature = (_POINTS_PER_FEATURE + len(self._scores)) * max(1, len(self._windows))
         of_bins = POINTS_PER_FEATURE if self._bins is not None else 0
-        return max(0, left // (per_feature + of_bins))
+        return max(0, left // (per_feature + of_bins + _POINTS_OF_AGE))
 
     def _page(self, stream: StreamKey) -> _StreamPage:
         # All counts were 0 when the book was opened; those of a stream that may have been here before, when one was last forgotten.
@@ -560,6 +595,7 @@ def _prediction_points(where: Attributes, page: _StreamPage) -> Iterator[NamedPo
         yield _cumulative(names.METRIC_ML_CONFIDENCE_VIOLATIONS, where, page.violations)
     if page.ood is not None:
         yield _cumulative(names.METRIC_ML_PREDICTION_OOD, where, page.ood)
+    yield from invalid_points(where, {rule: c.pair() for rule, c in page.invalid.items()})
 
 
 def _reference_points(
@@ -607,6 +643,7 @@ def _counts(stream: StreamKey, page: _StreamPage) -> StreamCounts:
         other_labels=None if page.other_labels is None else page.other_labels.pair(),
         low_confidence=None if page.violations is None else page.violations.pair(),
         ood=None if page.ood is None else page.ood.pair(),
+        invalid=tuple((rule, *count.pair()) for rule, count in page.invalid.items()),
     )
 
 
@@ -621,6 +658,7 @@ def _page(counts: StreamCounts) -> _StreamPage:
         other_labels=_Count(*counts.other_labels) if counts.other_labels else None,
         violations=_Count(*counts.low_confidence) if counts.low_confidence else None,
         ood=_Count(*counts.ood) if counts.ood else None,
+        invalid={rule: _Count(*count) for rule, *count in counts.invalid},
     )
 
 
@@ -635,6 +673,8 @@ def _targets_of(profile: Profile, max_features: int) -> Iterator[Target]:
         yield Target(MlDriftTargetValues.PREDICTION, "")
     if profile.confidence is not None:
         yield Target(MlDriftTargetValues.CONFIDENCE, "")
+    if profile.expected is not None:
+        yield Target(MlDriftTargetValues.PERFORMANCE, "")
     if profile.pca is not None:
         yield Target(MlDriftTargetValues.MULTIVARIATE, "")
     if profile.correlation is not None:

@@ -10,8 +10,9 @@ from otel_ml_conventions.metrics import METRIC_ML_PROCESSOR_VERDICTS_DROPPED
 from otel_ml_processor.assess.label_alarms import LabelStates, describe_alarms
 from otel_ml_processor.assess.states import describe
 from otel_ml_processor.emit.annotations import RateLimit, annotate, verdict_spans
-from otel_ml_processor.emit.events import drift_attributes, drift_event
-from otel_ml_processor.emit.label_events import label_event
+from otel_ml_processor.emit.events import drift_attributes, warning
+from otel_ml_processor.emit.label_events import label_attributes
+from otel_ml_processor.emit.told_windows import ToldWindows
 from otel_ml_processor.emit.webhook import event_body, event_id
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.assess.verdict import Verdicts
     from otel_ml_processor.columns import StreamKey
     from otel_ml_processor.decode.decoder import Decoded
+    from otel_ml_processor.emit.events import Attributes
     from otel_ml_processor.emit.metrics import MetricBook
     from otel_ml_processor.emit.otlp import Identity
     from otel_ml_processor.emit.push import Pusher
@@ -61,29 +63,20 @@ class Outlet:
         self._rate_limit = RateLimit(verdicts_per_second, self_metrics)
         self._register = register
         self._webhook = webhook
-        self._labels = LabelStates()
+        self.labels = LabelStates()
+        """Which alarms of labels have been told."""
+        self._told = ToldWindows()
         self._registered: set[StreamKey] = set()
         self._clock_ns = clock_ns
 
     def reading(self, reading: Reading, change: Change | None) -> None:
         """Write *reading* into the book; send the event, call the webhook and log it where something began to drift."""
         self._book.update(reading, change)
-        if change is None:
-            return
-        description = describe(change)
-        _LOGGER.warning("%s", description)
-        if self._webhook is not None:
-            floor = self._effect_floor(change.reading.stream)
+        if change is not None:
+            description = describe(change)
+            floor = self._effect_floor(reading.stream)
             about = drift_attributes(change, description, effect_floor=floor)
-            self._webhook.push(event_id(change), event_body(change, about))
-        event = drift_event(
-            change,
-            description,
-            effect_floor=self._effect_floor(change.reading.stream),
-            identity=self._identity,
-            now_ns=self._clock_ns(),
-        )
-        self._pusher.push_logs(event)
+            self._alarm(change.reading, event_id(change.reading), about, description)
 
     def refresh(self, reading: Reading) -> None:
         """Write the numbers of a window that slides into the book; nothing of it is an event."""
@@ -95,10 +88,14 @@ class Outlet:
             self._registered.add(totals.stream)
             self._register(totals.stream)
         self._book.set_totals(totals.stream, totals.labels, totals.low_confidence, totals.ood)
+        if totals.freshness is not None:
+            self._book.set_quality(totals.stream, totals.invalid, totals.freshness)
 
     def forget(self, stream: StreamKey) -> None:
         """Take a stream out of the book; one that comes again is introduced again."""
         self._registered.discard(stream)
+        self.labels.forget(stream)
+        self._told.forget(stream)
         self._book.forget(stream)
 
     def feedback(self, totals: FeedbackTotals) -> None:
@@ -106,17 +103,33 @@ class Outlet:
         self._book.set_feedback(totals)
 
     def performance(self, reading: PerformanceReading) -> None:
-        """Write how good the predictions of a window were into the book; send the event and log it where that is an alarm since now."""
+        """
+        Write how good the predictions of a window were into the book; send the event, call the webhook and log it where that is an alarm since now.
+
+        Of a window that has had its event nothing more is told: what holds on is told of the next one.
+        """
         self._book.set_performance(reading)
-        began = self._labels.began(reading)
-        if not began:
-            return
-        description = describe_alarms(reading, began)
+        may_tell = (reading.stream, reading.window) not in self._told
+        began = self.labels.began(reading, may_tell=may_tell)
+        if began:
+            description = describe_alarms(reading, began)
+            about = label_attributes(reading, began, description)
+            self._alarm(reading, event_id(reading, of_labels=True), about, description)
+
+    def _alarm(
+        self,
+        reading: Reading | PerformanceReading,
+        message_id: str,
+        about: Attributes,
+        description: str,
+    ) -> None:
+        """Tell, on every way there is, what is an alarm in the window of *reading* since now."""
+        self._told.note(reading.stream, reading.window)
         _LOGGER.warning("%s", description)
-        event = label_event(
-            reading, began, description, identity=self._identity, now_ns=self._clock_ns()
-        )
-        self._pusher.push_logs(event)
+        end_ns = reading.window.end_ns
+        if self._webhook is not None:
+            self._webhook.push(message_id, event_body(end_ns, about))
+        self._pusher.push_logs(warning(about, end_ns, self._identity, self._clock_ns()))
 
     def lag(self, lag_s: float) -> None:
         """Write how far event time is behind the clock into the book."""

@@ -46,6 +46,14 @@ _FULL_BAR: Final = 0.1
 """PSI at which a bar is full, unless the window has a larger one: a steady window must not look alarming."""
 _SMALLEST_SHARE: Final = 0.001
 _SMALLEST_P_VALUE: Final = 0.0001
+_INVALID: Final = {
+    "non_finite": "not finite",
+    "empty": "empty",
+    "improbable": "with a confidence that is no probability",
+    "range": "outside the range of the reference",
+    "category": "of a class that the reference does not have",
+}
+"""What breaks a rule for outputs, in words."""
 _DRIVERS: Final = {
     "chi_squared": "shape",
     "rank_location": "location",
@@ -126,6 +134,34 @@ def _slowly(reading: Reading) -> str:
     return ", ".join(named + rest)
 
 
+def _quality(reading: Reading) -> list[str]:
+    """Return what is to be said of the quality of a window's data, a sentence each; nothing where there is nothing."""
+    quality = reading.quality
+    if quality is None:
+        return []
+    said = []
+    if quality.duplicates is not None:
+        said.append(f"{_share(quality.duplicates)} of the inputs came before")
+    if quality.inconsistent is not None:
+        share = _share(quality.inconsistent)
+        said.append(f"{share} of the repeated ones were answered differently")
+    broken = [f"{_thousands(n)} {_INVALID[rule]}" for rule, n in quality.invalid.items() if n]
+    if broken:
+        said.append(f"unusable predictions: {', '.join(broken)}")
+    if quality.constant:
+        said.append(f"of one value only, and had others: {_listed(quality.constant)}")
+    pairs = [f"{p.first} and {p.second} ({p.before:.2f} to {p.after:.2f})" for p in quality.alike]
+    if pairs:
+        said.append(f"say nearly the same, and did not: {_listed(pairs)}")
+    return said
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the first of *names*, and how many more there are."""
+    rest = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
+    return ", ".join([*map(valid_text, names[:_SHOWN]), *rest])
+
+
 def _driver(target: TargetReading) -> str:
     """Return what changed, where something did."""
     changed = target.state in {MlDriftStateValues.DRIFTING, MlDriftStateValues.WARNING}
@@ -137,6 +173,8 @@ def _together(target: TargetReading) -> str:
     if target.target is MlDriftTargetValues.MULTIVARIATE:
         error = target.scores.get(MlDriftMethodValues.PCA_RECONSTRUCTION.value, math.nan)
         return f"{_share(target.ood)} out of distribution, mean error {_number(error)}"
+    if target.target is MlDriftTargetValues.DATA_QUALITY:
+        return f"{_share(target.effect)} of rows with another schema" if target.effect else ""
     if target.pair is None:
         return ""
     first, second = valid_text(target.pair.first), valid_text(target.pair.second)
@@ -164,6 +202,8 @@ def _explanations(explanations: ExplanationReading) -> str:
 
 def _psi(target: TargetReading) -> float:
     """Return the PSI, or the debiased one where other scores are configured."""
+    if target.target is MlDriftTargetValues.DATA_QUALITY:
+        return math.nan
     return target.scores.get(MlDriftMethodValues.PSI.value, target.effect)
 
 
@@ -193,15 +233,17 @@ def _performance(view: StreamView, window: str) -> PerformanceReading | None:
 
 
 def _scores(view: StreamView, reading: Reading) -> list[tuple[str, list[float]]]:
-    """Return by name of the score: of the reference, expected of this window, come true, and by how much that had been overestimated."""
+    """Return by name of the score: of the reference, expected of this window and as a part of that, come true, and by how much that had been overestimated."""
     labelled = _performance(view, reading.window.name)
+    before = view.reference.performance if view.reference else {}
     columns = (
-        view.reference.performance if view.reference else {},
+        before,
         reading.estimated,
+        {name: part / before[name] for name, part in reading.estimated.items() if before.get(name)},
         labelled.realized if labelled else {},
         labelled.gaps if labelled else {},
     )
-    names = dict.fromkeys(name for column in columns[1:3] for name in column)
+    names = dict.fromkeys(name for column in columns[1:4] for name in column)
     return [(name, [column.get(name, math.nan) for column in columns]) for name in names]
 
 
@@ -264,6 +306,7 @@ _ENVIRONMENT.filters.update(
     moment=_moment,
     number=_number,
     scores=_scores,
+    quality=_quality,
     p_value=_p_value,
     performance=_performance,
     psi=_psi,

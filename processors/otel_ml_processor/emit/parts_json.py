@@ -30,8 +30,9 @@ def parts_json(reading: Reading) -> dict[str, Any]:
 
 def labels_json(reading: PerformanceReading) -> dict[str, Any]:
     """Return what labels say of scores and segments, and what of that is an alarm."""
-    drift = reading.calibration_drift
+    drift, worse = reading.calibration_drift, reading.drift
     return {
+        "drift": worse and {"p_value": worse.p_value, "rise": worse.rise, "alarm": worse.is_alarm},
         "temperature": reading.temperature,
         "calibration_drift": drift
         and {"p_value": drift.p_value, "change": drift.change, "state": drift.state.value},

@@ -144,6 +144,7 @@ def window_points(reading: Reading) -> list[NamedPoint]:
         NamedPoint(names.METRIC_ML_DRIFT_FEATURES, Point(where, drifting)),
         NamedPoint(names.METRIC_ML_DRIFT_FALSE_ALARM_PROMISED, Point(promised, reading.alpha)),
         *_measured(reading, promised),
+        *_run_length(reading, promised),
     ]
 
 
@@ -154,6 +155,12 @@ def _measured(reading: Reading, promised: Attributes) -> list[NamedPoint]:
     return [
         NamedPoint(names.METRIC_ML_DRIFT_FALSE_ALARM_MEASURED, Point(promised, reading.measured))
     ]
+
+
+def _run_length(reading: Reading, promised: Attributes) -> list[NamedPoint]:
+    if reading.run_length is None:
+        return []
+    return [NamedPoint(names.METRIC_ML_DRIFT_RUN_LENGTH, Point(promised, reading.run_length.mean))]
 
 
 def status_points(where: Attributes, target: Target, state: MlDriftStateValues) -> list[NamedPoint]:
@@ -248,6 +255,7 @@ def performance_points(reading: PerformanceReading, cohort_end: str) -> list[Nam
     where = (*stream_attributes(reading.stream), (keys.ML_WINDOW_NAME, reading.window.name))
     cohort = (*where, (keys.ML_EVALUATION_COHORT_END, cohort_end))
     points = _score_points(cohort, MlEvaluationBasisValues.REALIZED, reading.realized)
+    points += _score_points(cohort, MlEvaluationBasisValues.PROXY, reading.proxies)
     points.append(NamedPoint(names.METRIC_ML_FEEDBACK_COVERAGE, Point(where, reading.coverage)))
     for measure, error in reading.calibration.items():
         about = (*where, (keys.ML_CALIBRATION_MEASURE, measure))

@@ -14,6 +14,7 @@ from otel_ml_processor.emit.points import valid_text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from otel_ml_processor.assess.data_quality import QualityReading
     from otel_ml_processor.assess.explanations import ExplanationReading
     from otel_ml_processor.assess.performance import PerformanceReading
     from otel_ml_processor.assess.reading import Reading, TargetReading
@@ -87,12 +88,15 @@ def _reading(reading: Reading) -> dict[str, Any]:
         "false_alarm_measured": reading.measured,
         "mode": reading.mode.value,
         "windows_between_alarms": reading.windows_between_alarms,
+        "run_length": reading.run_length and reading.run_length.mean,
         "reference_id": reading.reference_id,
         "targets": [_target(target) for target in reading.targets],
         "explanations": reading.explanations and _explanations(reading.explanations),
         "confidence": reading.confidence and confidence_json(reading.confidence),
+        "quality": reading.quality and _quality(reading.quality),
         **parts_json(reading),
         "estimated": dict(reading.estimated),
+        "needs_probabilities": list(reading.needs_probabilities),
         "labels": {valid_text(label): count for label, count in reading.labels.items()},
     }
 
@@ -108,6 +112,7 @@ def _performance(reading: PerformanceReading) -> dict[str, Any]:
         "calibration": dict(reading.calibration),
         "estimated": dict(reading.estimated),
         "gaps": reading.gaps,
+        "proxies": dict(reading.proxies),
         **labels_json(reading),
     }
 
@@ -139,6 +144,24 @@ def _explanations(explanations: ExplanationReading) -> dict[str, Any]:
         "before": {valid_text(n): value for n, value in explanations.before.items()},
         "consistency": explanations.consistency,
         "provisional": explanations.is_provisional,
+    }
+
+
+def _quality(quality: QualityReading) -> dict[str, Any]:
+    return {
+        "duplicates": quality.duplicates,
+        "inconsistent": quality.inconsistent,
+        "invalid": dict(quality.invalid),
+        "schemas": dict(quality.schemas),
+        "constant": [valid_text(name) for name in quality.constant],
+        "alike": [
+            {
+                "features": [valid_text(pair.first), valid_text(pair.second)],
+                "before": pair.before,
+                "after": pair.after,
+            }
+            for pair in quality.alike
+        ],
     }
 
 

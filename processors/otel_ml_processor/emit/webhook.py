@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from otel_ml_processor.assess.reading import Change
+    from otel_ml_processor.assess.performance import PerformanceReading
+    from otel_ml_processor.assess.reading import Reading
     from otel_ml_processor.config import WebhookConfig
     from otel_ml_processor.self_metrics import SelfMetrics
 
@@ -62,27 +63,28 @@ _MIN_KEY_BYTES, _MAX_KEY_BYTES = 24, 64
 _LOGGER: Final = logging.getLogger(__name__)
 
 
-def event_id(change: Change) -> str:
+def event_id(reading: Reading | PerformanceReading, *, of_labels: bool = False) -> str:
     """
-    Return what tells this change from all others: 32 hexadecimal digits.
+    Return what tells the event of a window from all others: 32 hexadecimal digits.
 
-    It depends on the stream, the window and the reference alone, so that a processor that was restarted and assesses the window again gives the same.
+    It depends on the stream, the window, the reference and whether it is *of labels* alone, so that a processor that was restarted and assesses the
+    window again gives the same.
     """
-    reading = change.reading
     known = (
         astuple(reading.stream),
         reading.window.name,
         reading.window.end_ns,
         reading.reference_id,
+        *(["labels"] if of_labels else []),
     )
     return hashlib.sha256(msgspec.json.encode(known)).hexdigest()[:32]
 
 
-def event_body(change: Change, attributes: Mapping[str, object]) -> bytes:
+def event_body(end_ns: int, attributes: Mapping[str, object]) -> bytes:
     """Return the event as JSON: its name, when its window ended, and *attributes*, those of the log record that says the same."""
     event = {
         "event_name": EVENT_ML_DRIFT_DETECTED,
-        "time": iso_time(change.reading.window.end_ns),
+        "time": iso_time(end_ns),
         "attributes": dict(attributes),
     }
     return msgspec.json.encode(event, enc_hook=_plain)

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from otel_ml_processor.feedback.memory import CohortMemory, CohortsMemory
 from otel_ml_processor.sketches.outcomes import Outcomes
+from otel_ml_processor.sketches.reactions import Reactions
+from otel_ml_processor.statistics.ranking_sums import RankingSums
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,15 +49,27 @@ class Cohort:
     is_sealed: bool = False
     by_segment: dict[tuple[int, int], Outcomes] = field(default_factory=dict)
     """What labels say of each segment, by two numbers that the caller knows the meaning of."""
+    lists: int = 0
+    """Ordered lists that were shown; where there are any, they are what is labelled and acted upon, not their items."""
+    rankings: RankingSums = field(default_factory=RankingSums)
+    """How well lists were ordered, by what was judged of their items."""
+    liked: RankingSums = field(default_factory=RankingSums)
+    """The same, by what somebody acted upon."""
+    reactions: Reactions = field(default_factory=Reactions)
 
     def outcomes_of(self, segment: tuple[int, int]) -> Outcomes:
         """Return what labels say of a *segment*, to be added to."""
         return self.by_segment.setdefault(segment, Outcomes(self.outcomes.cells.shape[2]))
 
     @property
+    def shown(self) -> int:
+        """What feedback is expected of: the lists, where there are any, else the predictions."""
+        return self.lists or self.predictions
+
+    @property
     def coverage(self) -> float:
-        """Share of the predictions that have a label, in [0, 1]; 0 without predictions."""
-        return min(1.0, self.labelled / self.predictions) if self.predictions else 0.0
+        """Share of the predictions (or lists) that have a label, in [0, 1]; 0 without predictions."""
+        return min(1.0, self.labelled / self.shown) if self.shown else 0.0
 
     def covers(self, start_ns: int, end_ns: int) -> bool:
         """Return whether all of [start_ns, end_ns) lies within."""
@@ -65,6 +80,10 @@ class Cohort:
         self.outcomes.merge(other.outcomes)
         self.predictions += other.predictions
         self.labelled += other.labelled
+        self.lists += other.lists
+        self.rankings.merge(other.rankings)
+        self.liked.merge(other.liked)
+        self.reactions.merge(other.reactions)
         for segment, outcomes in other.by_segment.items():
             self.outcomes_of(segment).merge(outcomes)
 
@@ -100,6 +119,13 @@ class Cohorts:
         """Return the cohort with that number; None where there is none or it is no longer kept."""
         return self._by_number.get(number)
 
+    def at(self, time_ns: int) -> int:
+        """Return the number of the cohort of a prediction that ended then; `NO_COHORT` where there is none."""
+        covering = (
+            n for n, c in reversed(self._by_number.items()) if c.start_ns <= time_ns < c.end_ns
+        )
+        return next(covering, NO_COHORT)
+
     def seal(self, start_ns: int, end_ns: int, estimated: Mapping[str, float]) -> bool:
         """
         Note that the window [start_ns, end_ns) has closed, and what was expected of it; return whether its cohort was found.
@@ -130,6 +156,34 @@ class Cohorts:
         """Return the cohorts whose windows have closed, the latest first."""
         return sorted(self._sealed, key=lambda cohort: -cohort.end_ns)
 
+    def memory(self) -> CohortsMemory:
+        """Return all cohorts, for `recall`."""
+        numbers: dict[int, list[int]] = {}
+        for number, cohort in self._by_number.items():
+            numbers.setdefault(id(cohort), []).append(number)
+        held = [*self._sealed, *self._open.values()]
+        told = tuple(_told(cohort, numbers.get(id(cohort), [])) for cohort in held)
+        return CohortsMemory(self._last, self._filling, told)
+
+    def recall(self, memory: CohortsMemory) -> None:
+        """
+        Go on from what was held before.
+
+        Raises:
+            ValueError: If scores have other bins.
+        """
+        by_number: dict[int, Cohort] = {}
+        for said in memory.cohorts:
+            cohort = _cohort(said, self._n_bins)
+            by_number.update(dict.fromkeys(said.numbers, cohort))
+            if cohort.is_sealed:
+                self._sealed.append(cohort)
+        # In the order in which they were begun: the newest is looked at first.
+        self._by_number = dict(sorted(by_number.items()))
+        self._open = {n: c for n, c in self._by_number.items() if not c.is_sealed}
+        self._last = memory.last
+        self._filling = memory.filling if memory.filling in self._open else None
+
     def _keep(self, cohort: Cohort) -> None:
         if len(self._sealed) == MAX_COHORTS:
             oldest = self._sealed[0]
@@ -158,3 +212,41 @@ class Cohorts:
             oldest = next(iter(self._open))  # its window was closed unseen, or never will be
             del self._open[oldest], self._by_number[oldest]
         return self._last
+
+
+def _told(cohort: Cohort, numbers: Sequence[int]) -> CohortMemory:
+    return CohortMemory(
+        numbers=tuple(numbers),
+        start_ns=cohort.start_ns,
+        end_ns=cohort.end_ns,
+        predictions=cohort.predictions,
+        labelled=cohort.labelled,
+        estimated=dict(cohort.estimated),
+        is_sealed=cohort.is_sealed,
+        outcomes=cohort.outcomes.parts(),
+        by_segment=tuple((*of, outcomes.parts()) for of, outcomes in cohort.by_segment.items()),
+        lists=cohort.lists,
+        rankings=cohort.rankings,
+        liked=cohort.liked,
+        reactions=cohort.reactions,
+    )
+
+
+def _cohort(said: CohortMemory, n_bins: int) -> Cohort:
+    return Cohort(
+        start_ns=said.start_ns,
+        end_ns=said.end_ns,
+        outcomes=Outcomes.of_parts(said.outcomes, n_bins),
+        predictions=said.predictions,
+        labelled=said.labelled,
+        estimated=said.estimated,
+        is_sealed=said.is_sealed,
+        by_segment={
+            (position, number): Outcomes.of_parts(parts, n_bins)
+            for position, number, parts in said.by_segment
+        },
+        lists=said.lists,
+        rankings=said.rankings,
+        liked=said.liked,
+        reactions=said.reactions,
+    )

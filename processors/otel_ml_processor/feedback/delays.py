@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from otel_ml_conventions.metrics import DEFINITIONS, METRIC_ML_FEEDBACK_DELAY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["BOUNDARIES_S", "Delays"]
 
@@ -26,6 +29,12 @@ class Delays:
         """Count a label that took *delay_s*, >= 0."""
         self.counts[bisect_left(BOUNDARIES_S, delay_s)] += 1
         self.total_s += delay_s
+
+    def recall(self, counts: Sequence[int], total_s: float) -> None:
+        """Go on from what was counted before; ValueError where the buckets are others."""
+        if len(counts) != len(self.counts):
+            raise ValueError(f"expected {len(self.counts)} buckets of delays, found {len(counts)}")
+        self.counts, self.total_s = list(counts), total_s
 
     def longest_usual_s(self) -> float:
         """Return the upper end of the bucket with the 95 % quantile: never below it; infinite beyond the last boundary, 0 of nothing."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from otel_ml_processor.assess.explanations import FEWEST, Explained, ExplanationReference
+from otel_ml_processor.decode.fast_search import occurs
 from otel_ml_processor.decode.whose import Whose
 from otel_ml_processor.feedback.explanations import MARK, explanations_in
 from otel_ml_processor.feedback.inbox import MAX_HEARD_BYTES, CountedRows, Heard, counted_rows
@@ -21,7 +22,7 @@ from otel_ml_processor.feedback.predictions import names_of
 from otel_ml_processor.refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from otel_ml_processor.assess.explanations import Attributions
     from otel_ml_processor.columns import IntArray, StreamKey
@@ -41,7 +42,7 @@ FIRST: Final = 500
 _TOP: Final = 3
 """Features that count most: two inputs are near where they are in the same bins of these, and alike where their own are the same."""
 _MAX_INPUTS: Final = 10_000
-"""Inputs, and groups of near ones, that are remembered per stream, the latest ones."""
+"""Inputs, and groups of near ones, that are remembered per stream, the latest ones; and explanations that wait for their prediction, the first ones."""
 
 
 class _Inputs(NamedTuple):
@@ -63,11 +64,16 @@ class _Stream:
     """What counted most for the last input in each of the latest groups of near ones."""
 
 
+def _nobodys(_keys: set[int]) -> Mapping[int, StreamKey]:
+    return {}
+
+
 class Explaining:
     """
     The explanations of one processor; `hear` and `remember` are safe to use from any thread, all else is for the thread that ticks.
 
-    *tenants* is the attribute of a resource that says its tenant, empty where none does.
+    *tenants* is the attribute of a resource that says its tenant, empty where none does. *predicted* says by its keys whose a prediction is: an
+    explanation that names no model is looked up there, again and again for *patience_ns*, for it may overtake its prediction.
 
     Memory is at most `MAX_HEARD_BYTES`, and per stream counts of a hundred features per window name and some ten thousand small tuples.
     """
@@ -78,8 +84,13 @@ class Explaining:
         windows_of: Callable[[StreamKey], Sequence[str]],
         max_streams: int,
         tenants: str = "",
+        predicted: Callable[[set[int]], Mapping[int, StreamKey]] = _nobodys,
+        patience_ns: int = 0,
     ) -> None:
         self._tenants = tenants
+        self._predicted = predicted
+        self._patience_ns = patience_ns
+        self._waiting: list[tuple[int, Explanation]] = []
         self._reference_of = reference_of
         self._windows_of = windows_of
         self._max_streams = max_streams
@@ -92,7 +103,7 @@ class Explaining:
 
     def hear(self, signal: Signal, request: bytes, caller: str = "") -> None:
         """Hold *request* where there may be an explanation in it; where there is no room, it is passed over."""
-        if MARK not in request:
+        if not occurs(MARK, request):
             return
         with self._lock:
             if self._bytes + len(request) <= MAX_HEARD_BYTES:
@@ -112,21 +123,35 @@ class Explaining:
                     self._inputs.append(inputs)
                     self._rows_held += len(placed)
 
-    def settle(self) -> None:
-        """Count the explanations that have come, in every window of their stream."""
+    def settle(self, now_ns: int | None = None) -> None:
+        """Count the explanations that have come, in every window of their stream; None for the time: nothing waits any longer."""
         with self._lock:
             heard, self._heard, self._bytes = self._heard, [], 0
             inputs, self._inputs, self._rows_held = self._inputs, [], 0
         for each in inputs:
             self._keep(each)
+        read = [e for each in heard for e in _read(each, Whose(each.caller, self._tenants))]
         by_stream: dict[StreamKey, list[Explanation]] = {}
-        for request in heard:
-            for explanation in _read(request, Whose(request.caller, self._tenants)):
-                by_stream.setdefault(explanation.stream, []).append(explanation)
+        for explanation in (*(e for e in read if e.stream.model), *self._found(read, now_ns)):
+            by_stream.setdefault(explanation.stream, []).append(explanation)
         for key, explanations in by_stream.items():
             stream = self._stream(key)
             if stream is not None:
                 self._count(key, stream, explanations)
+
+    def _found(self, read: Sequence[Explanation], now_ns: int | None) -> Iterator[Explanation]:
+        """Yield the explanations without a model, of those that were *read* now and before, whose prediction is known; the others wait on."""
+        new = [(now_ns or 0, each) for each in read if not each.stream.model]
+        waiting, self._waiting = [*self._waiting, *new], []
+        known = self._predicted({way for _, each in waiting for way in _ways(each)})
+        for since_ns, each in waiting:
+            streams = [known[way] for way in _ways(each) if way in known]
+            stream = next((s for s in streams if s.tenant == each.stream.tenant), None)
+            if stream is not None:
+                yield each._replace(stream=stream)
+            elif now_ns is not None and now_ns - since_ns < self._patience_ns:
+                self._waiting.append((since_ns, each))
+        del self._waiting[_MAX_INPUTS:]
 
     def taken(self, key: StreamKey, window: str) -> Explained | None:
         """Return the explanations since a window of that name last took some, and hold them no more; None while there are fewer than `FEWEST`."""

@@ -6,6 +6,9 @@ import threading
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from otel_ml_processor.decode.fast_search import occurs
+from otel_ml_processor.feedback.lists import LIST_MARKS
+from otel_ml_processor.feedback.predictions import NAMED
 from otel_ml_processor.feedback.reading import MARK
 from otel_ml_processor.windows.divided import segment_column
 
@@ -30,11 +33,11 @@ __all__ = [
     "Taken",
     "counted_rows",
     "places_of_features",
+    "say_more",
 ]
 
 MAX_HEARD_BYTES: Final = 64 << 20
 """Bytes of requests with feedback that wait for the next tick; further ones are dropped and counted."""
-_NAMED: Final = b"ml.prediction.id"
 
 
 class CountedRows(NamedTuple):
@@ -107,7 +110,7 @@ class Inbox:
 
     def hear(self, signal: Signal, request: bytes, caller: str = "") -> None:
         """Hold *request* where there may be feedback in it."""
-        if MARK not in request:
+        if not occurs(MARK, request):
             return
         with self._lock:
             if self._bytes + len(request) > MAX_HEARD_BYTES:
@@ -154,7 +157,6 @@ def counted_rows(
 ) -> CountedRows:
     """Return the rows of one stream in a request, one at least, which took *steps*; their segments are not looked up."""
     rows = placed.rows
-    is_batch = bool((rows.spans[1:] == rows.spans[:-1]).any())
     return CountedRows(
         stream=rows.stream,
         ids=spans.ids,
@@ -164,9 +166,16 @@ def counted_rows(
         confidences=rows.confidences,
         values=rows.values,
         steps=steps,
-        content=spans if is_batch or _NAMED in spans.request else None,
+        content=spans if say_more(spans, [placed]) else None,
         places=places_of_features(placed),
     )
+
+
+def say_more(spans: InferenceSpans, placed: Sequence[PlacedRows]) -> bool:
+    """Return whether the bytes of *spans* say more of the rows that were *placed* than these do: prediction ids, how large a batch was, or its order."""
+    if any((each.rows.spans[1:] == each.rows.spans[:-1]).any() for each in placed):
+        return True
+    return any(occurs(mark, spans.request) for mark in (NAMED, *LIST_MARKS))
 
 
 def places_of_features(placed: PlacedRows) -> IntArray | None:

@@ -9,27 +9,33 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
 
-from otel_ml_conventions.attributes import MlFeedbackOutcomeValues
+from otel_ml_conventions.attributes import MlFeedbackOutcomeValues, MlFeedbackSourceValues
 from otel_ml_processor.assess.labels import assess_labels
-from otel_ml_processor.assess.performance import PerformanceReading
+from otel_ml_processor.assess.performance import (
+    PerformanceReading,
+    proxy_scores,
+    ranking_scores,
+)
 from otel_ml_processor.assess.promise import alphas
 from otel_ml_processor.assess.reading import WindowSpan
 from otel_ml_processor.columns import StreamKey, TextColumn
 from otel_ml_processor.decode.whose import Whose
-from otel_ml_processor.feedback.cohorts import Cohorts
+from otel_ml_processor.feedback.cohorts import NO_COHORT, Cohorts
 from otel_ml_processor.feedback.delays import Delays
 from otel_ml_processor.feedback.inbox import Inbox
-from otel_ml_processor.feedback.keys import sample_key
-from otel_ml_processor.feedback.places import KeptPlaces
+from otel_ml_processor.feedback.keys import NO_KEY, sample_key
+from otel_ml_processor.feedback.lists import ShownList, ShownLists, count_item, lists_of
+from otel_ml_processor.feedback.memory import JoinedMemory, JoiningMemory, LabelledMemory
+from otel_ml_processor.feedback.places import NO_SERIAL, KeptPlaces
 from otel_ml_processor.feedback.predictions import names_of
 from otel_ml_processor.feedback.reading import feedback_in_logs, feedback_in_traces
 from otel_ml_processor.feedback.ring import JoinRing, empty_predictions
-from otel_ml_processor.feedback.segment_numbers import SegmentNumbers
+from otel_ml_processor.feedback.segment_numbers import NO_SEGMENT, SegmentNumbers
 from otel_ml_processor.signals import Signal
 
 if TYPE_CHECKING:
@@ -37,7 +43,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from otel_ml_conventions.attributes import MlFeedbackSourceValues
     from otel_ml_processor.assess.error_patterns import ErrorPatterns
     from otel_ml_processor.assess.reading import Reading
     from otel_ml_processor.columns import IntArray
@@ -45,7 +50,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.feedback.cohorts import Cohort
     from otel_ml_processor.feedback.inbox import CountedRows, Heard
     from otel_ml_processor.feedback.reading import Feedback
-    from otel_ml_processor.feedback.ring import Prediction
+    from otel_ml_processor.feedback.ring import Prediction, Predictions
     from otel_ml_processor.sketches.outcomes import Outcomes
     from otel_ml_processor.windows.reference import Reference
 
@@ -74,7 +79,8 @@ class FeedbackTotals(NamedTuple):
     """
     What feedback a stream has had since the processor began.
 
-    `delays` counts by the boundaries of `ml.feedback.delay`, `delay_s` is their sum. `stream` is None for all that names a stream beyond
+    `delays` counts by the boundaries of `ml.feedback.delay`, `delay_s` is their sum; since when, in nanoseconds since 1970, is None where that
+    is since the processor began, and `since_ns` where it goes on from what one before it has counted. `stream` is None for all that names a stream beyond
     the cap.
     """
 
@@ -82,6 +88,7 @@ class FeedbackTotals(NamedTuple):
     joined: Mapping[Joined, int]
     delays: tuple[int, ...]
     delay_s: float
+    since_ns: int | None = None
 
 
 class Tell(Protocol):
@@ -100,6 +107,20 @@ class _Found(NamedTuple):
     prediction: Prediction
     feedback: Feedback
     right: bool | None
+
+
+class _Told(NamedTuple):
+    """Feedback that came on a prediction of *stream*."""
+
+    stream: _Stream
+    predicted_ns: int
+    feedback: Feedback
+    arrived_ns: int
+
+    @property
+    def time_ns(self) -> int:
+        """When it was given: not later than it arrived."""
+        return min(self.feedback.time_ns or self.arrived_ns, self.arrived_ns)
 
 
 class _Seal(NamedTuple):
@@ -145,6 +166,7 @@ class Joining:
         names = config.segments.attributes
         self.inbox = Inbox(room.max, names)
         self._ring = JoinRing(room.max, len(config.windows), round(room.horizon * 1e9), len(names))
+        self._lists = ShownLists()
         self._places = KeptPlaces()
         self.patterns: ErrorPatterns | None = None
         """Who is told where the model was wrong."""
@@ -154,6 +176,13 @@ class Joining:
         self._label_texts: list[str] = []
         self._waiting: list[tuple[int, Feedback]] = []
         self._joined: defaultdict[StreamKey | None, Counter[Joined]] = defaultdict(Counter)
+        self._since_ns: int | None = None
+
+    def streams_of(self, keys: set[int]) -> dict[int, StreamKey]:
+        """Return whose prediction each of *keys* leads to; one that leads nowhere is left out."""
+        rows = self._ring.rows_of(keys)
+        numbers = {key: self._ring.prediction(row).stream for key, row in rows.items()}
+        return {key: self._streams[number].key for key, number in numbers.items()}
 
     def seal(self, reading: Reading) -> None:
         """Note that a window has closed, with what was expected of it; one that was carried into the next is noted with that."""
@@ -178,8 +207,79 @@ class Joining:
         attribute = self._config.tenant_attribute
         arrived = [(now_ns, one) for item in heard for one in _read(item, attribute)]
         waiting, self._waiting = self._waiting + arrived, []
+        self._bring([feedback for _, feedback in waiting if feedback.carried is not None])
         self._count(list(self._matched(waiting, now_ns, is_last=is_last)))
         self._tell_all()
+
+    def memory(self, max_predictions: int, now_ns: int) -> JoiningMemory:
+        """Return what must survive a restart, for `recall`: at most *max_predictions* >= 1 that wait for labels, and what labels have said."""
+        halvings, kept = self._ring.copied(max_predictions)
+        kept["serial"] = NO_SERIAL  # where their features were counted is not remembered
+        return JoiningMemory(
+            windows=tuple(window.name for window in self._config.windows),
+            segments=self._config.segments.attributes,
+            halvings=halvings,
+            predictions=kept.tobytes(),
+            labels=tuple(self._label_texts),
+            streams=tuple(map(_labelled, self._streams)),
+            joined=tuple(
+                JoinedMemory(
+                    None if key is None else key.texts,
+                    joined.outcome.value,
+                    joined.correct,
+                    None if joined.source is None else joined.source.value,
+                    count,
+                )
+                for key, counts in self._joined.items()
+                for joined, count in counts.items()
+            ),
+            since_ns=self._since_ns or now_ns,
+        )
+
+    def recall(self, memory: JoiningMemory, *, counts_go_on: bool) -> None:
+        """
+        Go on from what was held before, before anything is joined; where not *counts_go_on*, what is counted of feedback begins anew.
+
+        Raises:
+            ValueError: If windows, segments, or a stream's reference are others; some of it may have been taken over then.
+        """
+        names = [window.name for window in self._config.windows]
+        attributes = self._config.segments.attributes
+        if [*memory.windows] != names or memory.segments != attributes:
+            raise ValueError("predictions that wait for labels: windows or segments are others now")
+        streams = [self._recalled(said) for said in memory.streams]
+        kept = np.frombuffer(
+            memory.predictions, empty_predictions(0, len(names), len(attributes)).dtype
+        )
+        self._label_texts = [*memory.labels]
+        self._labels = {text: number for number, text in enumerate(memory.labels)}
+        self._streams = streams
+        self._number_of = {stream.key: number for number, stream in enumerate(streams)}
+        self._ring.recall(memory.halvings, kept)
+        if counts_go_on:
+            self._since_ns = memory.since_ns
+            for said in memory.joined:
+                source = None if said.source is None else MlFeedbackSourceValues(said.source)
+                joined = Joined(MlFeedbackOutcomeValues(said.outcome), said.correct, source)
+                key = None if said.stream is None else StreamKey(*said.stream)
+                self._joined[key][joined] = said.times
+        else:
+            for stream in streams:
+                stream.delays = Delays()
+
+    def _recalled(self, said: LabelledMemory) -> _Stream:
+        key = StreamKey(*said.stream)
+        reference = self._reference_of(key)
+        if said.reference != (reference.id if reference else ""):
+            raise ValueError(f"{key}: its predictions were compared with another profile")
+        stream = self._new_stream(key)
+        stream.newest_ns, stream.has_labels = said.newest_ns, said.has_labels
+        stream.is_changed = said.has_labels  # what labels said is told again
+        stream.delays.recall(said.delays, said.delay_s)
+        stream.segments.recall(said.segments)
+        for name, cohorts in stream.cohorts.items():
+            cohorts.recall(said.cohorts[name])
+        return stream
 
     def _keep(self, rows: CountedRows) -> None:
         stream = self._stream(rows.stream)
@@ -199,6 +299,39 @@ class Joining:
         self._ring.add(kept)
         stream.newest_ns = max(stream.newest_ns, int(rows.end_times_ns.max()))
         stream.is_changed = True
+        for seen in lists_of(rows):
+            windows = tuple(kept["windows"][seen.row].tolist())
+            time_ns = int(rows.end_times_ns[seen.row])
+            shown = ShownList(self._number_of[rows.stream], windows, time_ns, seen.places)
+            if self._lists.add(seen, shown):
+                for cohort in self._cohorts(shown.stream, windows):
+                    cohort.lists += 1
+
+    def _bring(self, repeated: Sequence[Feedback]) -> None:
+        """Keep the predictions that feedback itself repeats, of windows that labels are still counted for, where they are not kept already."""
+        ways = [tuple(_ways(feedback)) for feedback in repeated]
+        known = self._ring.rows_of({way for each in ways for way in each})
+        missing = [f for f, each in zip(repeated, ways, strict=True) if not known.keys() & {*each}]
+        brought = [found for f in missing if (found := self._brought(f)) is not None]
+        if brought:
+            self._ring.add(np.concatenate(brought))
+
+    def _brought(self, feedback: Feedback) -> Predictions | None:
+        number, carried = self._number_of.get(feedback.stream), feedback.carried
+        if number is None or carried is None or not feedback.keys:
+            return None
+        stream = self._streams[number]
+        windows = [cohorts.at(carried.time_ns) for cohorts in stream.cohorts.values()]
+        if max(windows) == NO_COHORT:
+            return None
+        brought = empty_predictions(1, len(windows), len(stream.segments.names))
+        brought["key"], brought["name"] = next(_ways(feedback)), NO_KEY
+        brought["time_ns"], brought["confidence"] = carried.time_ns, carried.confidence
+        label = TextColumn(np.zeros(1, dtype=np.int64), (carried.label,))
+        brought["label"], brought["value"] = self._label_numbers(label), math.nan
+        brought["windows"], brought["segments"] = windows, NO_SEGMENT
+        brought["stream"], brought["serial"] = number, NO_SERIAL
+        return brought
 
     def _stream(self, key: StreamKey) -> _Stream | None:
         number = self._number_of.get(key)
@@ -206,6 +339,11 @@ class Joining:
             return self._streams[number]
         if sum(s.key.tenant == key.tenant for s in self._streams) >= self._config.streams.max:
             return None
+        self._number_of[key] = len(self._streams)
+        self._streams.append(self._new_stream(key))
+        return self._streams[-1]
+
+    def _new_stream(self, key: StreamKey) -> _Stream:
         reference = self._reference_of(key)
         scores = reference.scores if reference is not None else None
         n_bins = scores.n_bins if scores is not None and scores.positive is not None else 0
@@ -213,11 +351,9 @@ class Joining:
             w.name: Cohorts(n_bins, of_rows=w.rows is not None)
             for w in self._config.of_model(key.model, key.version).windows
         }
-        self._number_of[key] = len(self._streams)
         rules = self._config.segments
         segments = SegmentNumbers(rules.attributes, rules.max_values, reference)
-        self._streams.append(_Stream(key, reference, cohorts, segments))
-        return self._streams[-1]
+        return _Stream(key, reference, cohorts, segments)
 
     def _label_numbers(self, labels: TextColumn) -> IntArray:
         numbers = []
@@ -242,8 +378,14 @@ class Joining:
     ) -> Iterator[_Found]:
         """Yield what was found with its truth, and count what came of all others but those that wait on."""
         patience_ns = 0 if is_last else round(self._config.feedback.early * 1e9)
-        for arrived_ns, feedback in waiting:
-            prediction = self._find(feedback)
+        ways = [tuple(_ways(feedback)) for _, feedback in waiting]
+        row_of = self._ring.rows_of({way for each in ways for way in each})
+        for (arrived_ns, feedback), each in zip(waiting, ways, strict=True):
+            shown = self._lists.find(feedback)
+            if shown is not None and self._can_be_of(feedback, shown.stream):
+                self._judge(shown, feedback, arrived_ns)
+                continue
+            prediction = self._find(feedback, [row_of[way] for way in each if way in row_of])
             if prediction is not None:
                 found = self._outcome(feedback, prediction, arrived_ns)
                 if found is not None:
@@ -253,17 +395,14 @@ class Joining:
             else:
                 self._count_lost(feedback)
 
-    def _find(self, feedback: Feedback) -> Prediction | None:
-        for key in feedback.keys:
-            for way in _ways(key, feedback.position):
-                prediction = self._ring.find(way)
-                if prediction is not None and self._can_be_of(feedback, prediction):
-                    return prediction
-        return None
+    def _find(self, feedback: Feedback, rows: Sequence[int]) -> Prediction | None:
+        """Return the first prediction at *rows* of the ring that *feedback* can be of."""
+        predictions = map(self._ring.prediction, rows)
+        return next((p for p in predictions if self._can_be_of(feedback, p.stream)), None)
 
-    def _can_be_of(self, feedback: Feedback, prediction: Prediction) -> bool:
-        """Return whether it is of the feedback's tenant, and the model that which the feedback names, if it does."""
-        key = self._streams[prediction.stream].key
+    def _can_be_of(self, feedback: Feedback, stream: int) -> bool:
+        """Return whether that stream is of the feedback's tenant, and its model that which the feedback names, if it does."""
+        key = self._streams[stream].key
         said = feedback.stream
         if said.tenant != key.tenant:
             return False
@@ -273,24 +412,59 @@ class Joining:
         self, feedback: Feedback, prediction: Prediction, arrived_ns: int
     ) -> _Found | None:
         """Count *feedback*; return it where it tells the truth of a prediction for the first time."""
-        stream = self._streams[prediction.stream]
-        time_ns = min(feedback.time_ns or arrived_ns, arrived_ns)
+        told = _Told(self._streams[prediction.stream], prediction.time_ns, feedback, arrived_ns)
         right = self._is_right(feedback, prediction)
         flag = _TRUTH if feedback.is_truth else _OPINION
-        if self._ring.is_expired(prediction, time_ns):
-            outcome = MlFeedbackOutcomeValues.LATE
-        elif self._ring.mark(prediction, flag):
-            outcome = MlFeedbackOutcomeValues.DUPLICATE
-        else:
-            outcome = MlFeedbackOutcomeValues.JOINED
-        self._joined[stream.key][Joined(outcome, right, feedback.source)] += 1
+        is_new = not self._is_late(told) and not self._ring.mark(prediction, flag)
+        self._note(told, right, is_new=is_new)
+        if is_new and feedback.source is MlFeedbackSourceValues.IMPLICIT:
+            is_accepted = feedback.gain > 0 if right is None else right
+            for cohort in self._cohorts(prediction.stream, prediction.windows):
+                cohort.reactions.add(
+                    is_accepted=is_accepted, is_first=True, weight=self._ring.weight
+                )
+        return _Found(prediction, feedback, right) if is_new and flag == _TRUTH else None
+
+    def _judge(self, shown: ShownList, feedback: Feedback, arrived_ns: int) -> None:
+        """Count *feedback* on an item of a list."""
+        told = _Told(self._streams[shown.stream], shown.time_ns, feedback, arrived_ns)
+        known, position = shown.known(feedback), feedback.position or 0
+        is_new = not self._is_late(told) and position not in known
+        self._note(told, feedback.correct, is_new=is_new)
+        if not is_new:
+            return
+        before = shown.relevance(known) if known else None
+        known[position] = feedback.gain
+        for cohort in self._cohorts(shown.stream, shown.windows):
+            count_item(cohort, shown, feedback, before=before)
+
+    def _is_late(self, told: _Told) -> bool:
+        # What brings its prediction along is of one whose window is still counted.
+        return told.feedback.carried is None and self._ring.is_expired(
+            told.predicted_ns, told.time_ns
+        )
+
+    def _note(self, told: _Told, right: bool | None, *, is_new: bool) -> None:
+        """Note that feedback came, and what came of it."""
+        outcome = MlFeedbackOutcomeValues.JOINED
+        if not is_new:
+            is_late = self._is_late(told)
+            outcome = MlFeedbackOutcomeValues.LATE if is_late else MlFeedbackOutcomeValues.DUPLICATE
+        stream = told.stream
+        self._joined[stream.key][Joined(outcome, right, told.feedback.source)] += 1
         stream.is_changed = True
-        if outcome is not MlFeedbackOutcomeValues.JOINED:
-            return None
-        stream.newest_ns = max(stream.newest_ns, time_ns)
-        stream.delays.add(max(0.0, (time_ns - prediction.time_ns) / 1e9))
-        stream.has_labels = True
-        return _Found(prediction, feedback, right) if flag == _TRUTH else None
+        if is_new:
+            stream.newest_ns = max(stream.newest_ns, told.time_ns)
+            stream.delays.add(max(0.0, (told.time_ns - told.predicted_ns) / 1e9))
+            stream.has_labels = True
+
+    def _cohorts(self, stream: int, windows: Sequence[int]) -> Iterator[Cohort]:
+        """Yield the cohorts that are still kept of a prediction, one per window."""
+        of_windows = self._streams[stream].cohorts.values()
+        for cohorts, number in zip(of_windows, windows, strict=False):
+            cohort = cohorts.get(number)
+            if cohort is not None:
+                yield cohort
 
     def _is_right(self, feedback: Feedback, prediction: Prediction) -> bool | None:
         if feedback.label is not None and prediction.label >= 0:
@@ -384,7 +558,8 @@ class Joining:
         for key, joined in self._joined.items():
             number = self._number_of.get(key) if key is not None else None
             delays = self._streams[number].delays if number is not None else Delays()
-            self._tell.feedback(FeedbackTotals(key, joined, tuple(delays.counts), delays.total_s))
+            told = tuple(delays.counts), delays.total_s
+            self._tell.feedback(FeedbackTotals(key, joined, *told, self._since_ns))
 
     def _reading(self, stream: _Stream, name: str, cohorts: Cohorts) -> PerformanceReading | None:
         """Return what the newest cohort with enough labels says; None while there is none."""
@@ -397,14 +572,17 @@ class Joining:
                 reading = PerformanceReading(
                     stream=stream.key,
                     window=WindowSpan(name, cohort.start_ns, cohort.end_ns),
-                    predictions=cohort.predictions,
+                    predictions=cohort.shown,
                     coverage=cohort.coverage,
                     estimated=cohort.estimated,
+                    proxies=proxy_scores(cohort.reactions, cohort.liked, cohort.shown)
+                    if cohort.shown >= rules.min_labels
+                    else {},
                 )
                 if cohort.labelled < rules.min_labels:
                     return reading
                 return assess_labels(
-                    reading,
+                    replace(reading, realized=ranking_scores(cohort.rankings)),
                     cohort.outcomes,
                     {stream.segments.segment(*of): o for of, o in cohort.by_segment.items()},
                     stream.reference,
@@ -414,14 +592,28 @@ class Joining:
         return None
 
 
+def _labelled(stream: _Stream) -> LabelledMemory:
+    return LabelledMemory(
+        stream=stream.key.texts,
+        reference=stream.reference.id if stream.reference else "",
+        newest_ns=stream.newest_ns,
+        has_labels=stream.has_labels,
+        delays=tuple(stream.delays.counts),
+        delay_s=stream.delays.total_s,
+        segments=stream.segments.memory(),
+        cohorts={name: cohorts.memory() for name, cohorts in stream.cohorts.items()},
+    )
+
+
 def _read(heard: Heard, tenant_attribute: str) -> list[Feedback]:
     read = feedback_in_logs if heard.signal is Signal.LOGS else feedback_in_traces
     return read(heard.request, Whose(heard.caller, tenant_attribute))
 
 
-def _ways(key: int, position: int | None) -> Iterator[int]:
-    """Yield the keys of the sample at *position* of the prediction with *key*; a call with one sample needs none."""
-    if position is not None:
-        yield sample_key(key, position)
-    if not position:
-        yield key
+def _ways(feedback: Feedback) -> Iterator[int]:
+    """Yield the keys that may lead to what is told of, the likeliest first; a call with one sample needs no position."""
+    for key in feedback.keys:
+        if feedback.position is not None:
+            yield sample_key(key, feedback.position)
+        if not feedback.position:
+            yield key

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.columns import IntArray
 
-__all__ = ["MAX_KEPT", "KeptPlaces"]
+__all__ = ["MAX_KEPT", "NO_SERIAL", "KeptPlaces"]
 
+NO_SERIAL: Final = -1
+"""Of a prediction whose places never were known."""
 MAX_KEPT: Final = 50_000
 """Predictions whose places are kept, of two bytes per feature each; where there are more, every second, fourth ... of all."""
 

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from otel_ml_processor.feedback.inbox import CountedRows
     from otel_ml_processor.feedback.keys import Keys
 
-__all__ = ["Names", "names_of"]
+__all__ = ["NAMED", "Names", "names_of"]
+
+NAMED: Final = ML_PREDICTION_ID.encode()
+"""Bytes that a span without a prediction id does not have."""
 
 _READ: Final = (ML_PREDICTION_ID, ML_BATCH_SIZE)
 
@@ -50,9 +53,12 @@ def _read_spans(rows: CountedRows, n_rows: IntArray, keys: Keys, names: Keys) ->
     """Write the keys of prediction ids into *names*, and take both keys of a batch that was not captured whole."""
     if rows.content is None:
         return
+    request = rows.content.request
     for index in np.unique(rows.spans).tolist():
         _, start, end, _ = rows.content.places[index].tolist()
-        span = Span.FromString(rows.content.request[start:end])
+        if start == end:  # nobody kept what it says: it has no more to say
+            continue
+        span = Span.FromString(request[start:end])
         said = {a.key: a.value for a in span.attributes if a.key in _READ}
         name = text(said.get(ML_PREDICTION_ID), set())
         if name:

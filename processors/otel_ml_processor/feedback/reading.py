@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -11,7 +12,7 @@ from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import MlFeedbackSourceValues
 from otel_ml_conventions.events import EVENT_ML_FEEDBACK
 from otel_ml_processor.columns import StreamKey
-from otel_ml_processor.decode.attributes import number, text
+from otel_ml_processor.decode.attributes import number, proportion, text
 from otel_ml_processor.decode.whose import ONE_TENANT
 from otel_ml_processor.feedback.events import (
     Event,
@@ -23,7 +24,7 @@ from otel_ml_processor.feedback.events import (
 from otel_ml_processor.feedback.keys import NO_KEY, context_key, id_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.decode.whose import Whose
     from otel_ml_processor.feedback.events import SpanOf
 
-__all__ = ["MARK", "Feedback", "feedback_in_logs", "feedback_in_traces"]
+__all__ = ["MARK", "Carried", "Feedback", "feedback_in_logs", "feedback_in_traces"]
 
 MARK: Final = b"ml.feedback"
 """Bytes that a request without feedback does not have."""
@@ -41,7 +42,16 @@ _TOLD: Final = (
     keys.ML_FEEDBACK_SCORE,
     keys.ML_FEEDBACK_CORRECT,
 )
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _SOURCES: Final = {source.value: source for source in MlFeedbackSourceValues}
+
+
+class Carried(NamedTuple):
+    """The prediction as its feedback repeats it: the class, when it was predicted, and how sure the model was (NaN: not said)."""
+
+    label: str
+    time_ns: int
+    confidence: float
 
 
 class Feedback(NamedTuple):
@@ -60,6 +70,17 @@ class Feedback(NamedTuple):
     value: float
     correct: bool | None
     source: MlFeedbackSourceValues | None
+    score: float = math.nan
+    """How good the prediction was, as somebody rates it; NaN where not said."""
+    carried: Carried | None = None
+
+    @property
+    def gain(self) -> float:
+        """How relevant it says that its item is, >= 0: the rating, else the true number, else 1 of what is right; 0 of all else."""
+        for told in (self.score, self.value):
+            if math.isfinite(told):
+                return max(0.0, told)
+        return float(bool(self.correct))
 
     @property
     def is_truth(self) -> bool:
@@ -112,7 +133,29 @@ def _read(event: Event) -> Iterator[Feedback]:
         value=number(said.get(keys.ML_FEEDBACK_VALUE), causes),
         correct=_boolean(said.get(keys.ML_FEEDBACK_CORRECT)),
         source=_SOURCES.get(source),
+        score=number(said.get(keys.ML_FEEDBACK_SCORE), causes),
+        carried=_carried(said, causes),
     )
+
+
+def _carried(said: Mapping[str, AnyValue], causes: set[Cause]) -> Carried | None:
+    """Return the prediction that an event repeats; None where it does not say what was predicted, and when."""
+    label = text(said.get(keys.ML_PREDICTION_LABEL), causes)
+    time_ns = _moment(text(said.get(keys.ML_PREDICTION_TIME), causes) or "")
+    if label is None or time_ns is None:
+        return None
+    return Carried(label, time_ns, proportion(said.get(keys.ML_PREDICTION_CONFIDENCE), causes))
+
+
+def _moment(written: str) -> int | None:
+    """Return nanoseconds since 1970 of a time in ISO 8601 with its offset from UTC; None of everything else."""
+    try:
+        # `Z` is not read by Python 3.10.
+        moment = datetime.fromisoformat(written.replace("Z", "+00:00"))
+        elapsed = moment - _EPOCH
+    except (ValueError, TypeError, OverflowError):  # no time, or one without an offset
+        return None
+    return max(0, elapsed // timedelta(microseconds=1) * 1000)
 
 
 def _integer(value: AnyValue | None) -> int | None:

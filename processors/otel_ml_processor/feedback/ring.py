@@ -8,8 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otel_ml_processor.feedback.keys import NO_KEY
+from otel_ml_processor.feedback.sorted_keys import SortedKeys
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from otel_ml_processor.columns import BoolArray
 
 __all__ = ["JoinRing", "Prediction", "Predictions", "empty_predictions"]
@@ -68,7 +71,7 @@ class JoinRing:
     that is found then stands for `weight` of them, so sums over labels stay unbiased.
     """
 
-    __slots__ = ("_capacity", "_halvings", "_horizon_ns", "_kept", "_n", "_newest_ns", "_row_of")
+    __slots__ = ("_capacity", "_halvings", "_horizon_ns", "_kept", "_keys", "_n", "_newest_ns")
 
     def __init__(self, capacity: int, n_windows: int, horizon_ns: int, n_segments: int = 0) -> None:
         self._capacity = capacity
@@ -77,7 +80,7 @@ class JoinRing:
         self._newest_ns = 0
         self._n = 0
         self._kept = empty_predictions(min(capacity, _FIRST_ROWS), n_windows, n_segments)
-        self._row_of: dict[int, int] = {}
+        self._keys = SortedKeys()
 
     def __len__(self) -> int:
         return self._n
@@ -97,20 +100,38 @@ class JoinRing:
         for begin in range(0, len(new), at_once):
             self._add(new[begin : begin + at_once])
 
-    def find(self, key: int) -> Prediction | None:
-        """Return the prediction that *key* leads to."""
-        row = self._row_of.get(key)
-        if row is None:
-            return None
+    def copied(self, max_rows: int) -> tuple[int, Predictions]:
+        """Return how often keys have been halved, and the predictions: at most *max_rows* >= 1, for which keys are halved more often if need be."""
+        kept, halvings = self._kept[: self._n], self._halvings
+        while len(kept) > max_rows:
+            halvings += 1
+            kept = kept[_is_sampled(kept, halvings)]
+        return halvings, kept.copy()
+
+    def recall(self, halvings: int, kept: Predictions) -> None:
+        """Keep what `copied` gave, in an empty ring."""
+        self._halvings = halvings
+        if len(kept):
+            self.add(kept)
+
+    def rows_of(self, keys: Iterable[int]) -> dict[int, int]:
+        """Return the place in the ring that each of *keys* leads to, of those that lead to one; good until anything is added."""
+        sought = np.fromiter(keys, dtype=np.uint64)
+        rows = self._keys.rows(sought)
+        is_found = rows >= 0
+        return dict(zip(sought[is_found].tolist(), rows[is_found].tolist(), strict=True))
+
+    def prediction(self, row: int) -> Prediction:
+        """Return the prediction at that place in the ring."""
         _, _, time_ns, confidence, value, label, stream, windows, serial, segments, _ = self._kept[
             row
         ].item()
         divided = tuple(windows.tolist()), serial, tuple(segments.tolist())
         return Prediction(row, time_ns, label, confidence, value, stream, *divided)
 
-    def is_expired(self, prediction: Prediction, label_ns: int) -> bool:
-        """Return whether a label of *label_ns* comes too late for it."""
-        return label_ns - prediction.time_ns > self._horizon_ns
+    def is_expired(self, predicted_ns: int, label_ns: int) -> bool:
+        """Return whether a label of *label_ns* comes too late for a prediction of *predicted_ns*."""
+        return label_ns - predicted_ns > self._horizon_ns
 
     def mark(self, prediction: Prediction, flag: int) -> bool:
         """Set *flag* (1, 2, 4 ...) of *prediction*, found since anything was added; return whether it was set before."""
@@ -131,10 +152,7 @@ class JoinRing:
         self._index(begin, end)
 
     def _is_sampled(self, these: Predictions) -> BoolArray:
-        if not self._halvings:
-            return np.ones(len(these), dtype=bool)
-        first = np.where(these["name"] != NO_KEY, these["name"], these["key"])
-        return np.asarray(first >> np.uint64(_KEY_BITS - self._halvings) == 0)
+        return _is_sampled(these, self._halvings)
 
     def _make_room(self, n_new: int) -> None:
         self._keep(self._kept["time_ns"][: self._n] >= self._newest_ns - self._horizon_ns)
@@ -146,7 +164,7 @@ class JoinRing:
         kept = self._kept[: self._n][is_kept]
         self._kept[: len(kept)] = kept
         self._n = len(kept)
-        self._row_of = {}
+        self._keys = SortedKeys()
         self._index(0, self._n)
 
     def _grow(self, n: int) -> None:
@@ -157,8 +175,16 @@ class JoinRing:
             self._kept = grown
 
     def _index(self, begin: int, end: int) -> None:
+        rows = np.arange(begin, end, dtype=np.int32)
         for column in ("key", "name"):
-            keys = self._kept[column][begin:end].tolist()
-            for row, key in enumerate(keys, begin):
-                if key != NO_KEY:
-                    self._row_of.setdefault(key, row)
+            keys = self._kept[column][begin:end]
+            is_there = keys != NO_KEY
+            self._keys.add(keys[is_there], rows[is_there])
+
+
+def _is_sampled(these: Predictions, halvings: int) -> BoolArray:
+    """Return which of *these* are kept where keys have been halved so often."""
+    if not halvings:
+        return np.ones(len(these), dtype=bool)
+    first = np.where(these["name"] != NO_KEY, these["name"], these["key"])
+    return np.asarray(first >> np.uint64(_KEY_BITS - halvings) == 0)

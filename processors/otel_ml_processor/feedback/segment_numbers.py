@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from otel_ml_processor.columns import TextColumn
     from otel_ml_processor.windows.reference import Reference
 
-__all__ = ["SegmentNumbers"]
+__all__ = ["NO_SEGMENT", "SegmentNumbers"]
 
-_UNSAID = -1
+NO_SEGMENT: Final = -1
+"""Of what says no value."""
 _OTHER = 0
 
 
@@ -40,14 +41,26 @@ class SegmentNumbers:
             for value in filter(None, values):
                 self._number(position, value)
 
+    def memory(self) -> tuple[dict[str, int], ...]:
+        """Return the number of each value, by name, for `recall`."""
+        return tuple(map(dict, self._numbers))
+
+    def recall(self, numbers: Sequence[Mapping[str, int]]) -> None:
+        """Number values as they were before; ValueError where there are other than as many names."""
+        if len(numbers) != len(self.names):
+            raise ValueError(
+                f"expected the values of {len(self.names)} names, found {len(numbers)}"
+            )
+        self._numbers = [dict(values) for values in numbers]
+
     def numbers(self, columns: Mapping[str, TextColumn], n_rows: int) -> NDArray[np.int16]:
         """Return the number of each row's value under each name, shape (n_rows, n_names); -1 where it says none."""
-        found = np.full((n_rows, len(self.names)), _UNSAID, dtype=np.int16)
+        found = np.full((n_rows, len(self.names)), NO_SEGMENT, dtype=np.int16)
         for position, name in enumerate(self.names):
             column = columns.get(name)
             if column is not None and len(column.dictionary):
                 of = [self._number(position, value) for value in column.dictionary]
-                found[:, position] = np.array([*of, _UNSAID], dtype=np.int16)[column.codes]
+                found[:, position] = np.array([*of, NO_SEGMENT], dtype=np.int16)[column.codes]
         return found
 
     def segment(self, position: int, number: int) -> Segment:

@@ -125,6 +125,11 @@ class Learner:
         growing = self._growing.get(stream)
         return (growing.names or None) if growing is not None else None
 
+    def asks(self, stream: StreamKey) -> bool:
+        """Return whether the bytes of the next spans of *stream*, which has no reference, are to tell which features it has."""
+        growing = self._growing.get(stream)
+        return growing is None or (not growing.names and growing.heard is None)
+
     def remember(
         self,
         spans: InferenceSpans,

@@ -51,7 +51,8 @@ class _Member:
 
     def __init__(self, request: Request) -> None:
         self.request = request
-        self.turn = threading.Semaphore(0)
+        self.turn = threading.Lock()  # given once: a semaphore does the same in ten times the time
+        self.turn.acquire()
         self.group: list[_Member] = []
         self.outcome: Answer | BaseException | None = None
 

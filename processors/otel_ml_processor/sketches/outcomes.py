@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import astuple
-from typing import TYPE_CHECKING, Final
+from dataclasses import astuple, fields
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -22,11 +22,27 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.columns import BoolArray, FloatArray, IntArray
 
-__all__ = ["N_CONFIDENCE_BINS", "Outcomes"]
+__all__ = ["N_CONFIDENCE_BINS", "OutcomeParts", "Outcomes"]
 
 N_CONFIDENCE_BINS: Final = 10
 """Bins of equal width over [0, 1], closed on the right, of the expected calibration error."""
 _EDGES: Final[FloatArray] = np.arange(1, N_CONFIDENCE_BINS) / N_CONFIDENCE_BINS
+
+
+class OutcomeParts(NamedTuple):
+    """All that `Outcomes` hold, in plain values: `pairs` as (true, predicted, rows), `cells` as (position, rows) of those that are not 0."""
+
+    rows: int
+    right: int
+    pairs: tuple[tuple[str, str, int], ...]
+    is_complete: bool
+    cells: tuple[tuple[int, int], ...]
+    errors: tuple[float, ...]
+    confidence_rows: tuple[int, ...]
+    confidence_right: tuple[int, ...]
+    confidences: tuple[float, ...]
+    squares: float
+    log_losses: float
 
 
 class Outcomes:
@@ -63,6 +79,49 @@ class Outcomes:
         self._confidences: FloatArray = np.zeros(N_CONFIDENCE_BINS)
         self._squares = 0.0
         self._log_losses = 0.0
+
+    def parts(self) -> OutcomeParts:
+        """Return all that is held, for `of_parts`."""
+        cells = self.cells.ravel()
+        at = np.flatnonzero(cells)
+        return OutcomeParts(
+            self.rows,
+            self.right,
+            tuple((true, said, rows) for (true, said), rows in self.pairs.items()),
+            self.is_complete,
+            tuple(zip(at.tolist(), cells[at].tolist(), strict=True)),
+            astuple(self.errors),
+            tuple(self._confidence_rows.tolist()),
+            tuple(self._confidence_right.tolist()),
+            tuple(self._confidences.tolist()),
+            self._squares,
+            self._log_losses,
+        )
+
+    @classmethod
+    def of_parts(cls, parts: OutcomeParts, n_bins: int) -> Outcomes:
+        """
+        Return what `parts` was taken of.
+
+        Raises:
+            ValueError: If there are other than *n_bins* score bins, or other than `N_CONFIDENCE_BINS` of confidence.
+        """
+        found = cls(n_bins)
+        lengths = {*map(len, (parts.confidence_rows, parts.confidence_right, parts.confidences))}
+        if lengths != {N_CONFIDENCE_BINS}:
+            raise ValueError(f"expected {N_CONFIDENCE_BINS} bins of confidence, found {lengths}")
+        if any(not 0 <= at < found.cells.size for at, _ in parts.cells):
+            raise ValueError(f"expected {n_bins} score bins, found more")
+        found.rows, found.right, found.is_complete = parts.rows, parts.right, parts.is_complete
+        found.pairs = Counter({(true, said): rows for true, said, rows in parts.pairs})
+        for at, rows in parts.cells:
+            found.cells.flat[at] = rows
+        found.errors = _errors(parts.errors)
+        found._confidence_rows = np.array(parts.confidence_rows, dtype=np.int64)
+        found._confidence_right = np.array(parts.confidence_right, dtype=np.int64)
+        found._confidences = np.array(parts.confidences)
+        found._squares, found._log_losses = parts.squares, parts.log_losses
+        return found
 
     def add_pairs(self, true: Sequence[str], said: Sequence[str], weight: int = 1) -> None:
         """Count rows whose true class is known, *weight* times each; `add_right` is told of them too."""
@@ -177,3 +236,13 @@ class Outcomes:
     def _add_errors(self, errors: RegressionErrors, weight: int) -> None:
         weighted = RegressionErrors(*(weight * value for value in astuple(errors)))
         self.errors = self.errors + weighted
+
+
+def _errors(sums: Sequence[float]) -> RegressionErrors:
+    if len(sums) != len(fields(RegressionErrors)):
+        raise ValueError(
+            f"expected {len(fields(RegressionErrors))} sums of errors, found {len(sums)}"
+        )
+    rows, absolute, squared, relative, relative_rows, truth, truth_squared = sums
+    whole = (absolute, squared, relative, int(relative_rows), truth, truth_squared)
+    return RegressionErrors(int(rows), *whole)

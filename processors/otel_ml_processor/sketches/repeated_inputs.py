@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from otel_ml_processor.columns import IntArray
 
 __all__ = ["MAX_INPUTS", "NO_OUTPUT", "RepeatedInputs", "mixed"]
@@ -129,4 +130,4 @@ def mixed(words: IntArray) -> IntArray:
     z: NDArray[np.uint64] = words.view(np.uint64) + _STEP
     z = (z ^ (z >> np.uint64(30))) * _FIRST
     z = (z ^ (z >> np.uint64(27))) * _SECOND
-    return (z ^ (z >> np.uint64(31))).view(np.int64)
+    return np.asarray((z ^ (z >> np.uint64(31))).view(np.int64))

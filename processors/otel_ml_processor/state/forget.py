@@ -1,13 +1,16 @@
-"""Taking single spans out of a state that no processor uses."""
+"""Taking single spans and predictions out of a state that no processor uses."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
 
+from otel_ml_processor.decode.attributes import MAX_ROWS
+from otel_ml_processor.feedback.keys import sample_keys
+from otel_ml_processor.feedback.ring import empty_predictions
 from otel_ml_processor.state.journal import Journal, Record, read_journal
 from otel_ml_processor.state.seen_spans import Generation
 from otel_ml_processor.state.snapshot import StoredSnapshot, read_snapshot, write_snapshot
@@ -15,15 +18,26 @@ from otel_ml_processor.state.snapshot import StoredSnapshot, read_snapshot, writ
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from otel_ml_processor.feedback.keys import Keys
+    from otel_ml_processor.feedback.memory import JoiningMemory
+    from otel_ml_processor.feedback.ring import Predictions
     from otel_ml_processor.state.folder import StateFolder
+    from otel_ml_processor.state.snapshot import Snapshot
     from otel_ml_processor.state.span_hashes import Hashes
 
-__all__ = ["forget"]
+__all__ = ["Forgotten", "forget", "waiting"]
 
 
-def forget(folder: StateFolder, hashes: Hashes) -> int:
+class Forgotten(NamedTuple):
+    """How many spans, and how many predictions that waited for a label, there were."""
+
+    spans: int
+    predictions: int
+
+
+def forget(folder: StateFolder, hashes: Hashes, keys: Keys) -> Forgotten:
     """
-    Take *hashes* out of the snapshot and the journals in *folder*, and return how many there were.
+    Take *hashes* of spans out of the snapshot and the journals in *folder*, and out of the snapshot the predictions that *keys* lead to.
 
     The counts that the spans are part of stay: nothing says any more whose they are.
 
@@ -32,19 +46,39 @@ def forget(folder: StateFolder, hashes: Hashes) -> int:
         UnusableFileError: If it cannot be used.
         OSError: If the files cannot be written.
     """
-    found = _forget_in_snapshot(folder.snapshot, hashes)
-    return found + sum(_forget_in_journal(path, hashes) for path in folder.journals().values())
+    found = _forget_in_snapshot(folder.snapshot, hashes, keys)
+    in_journals = [_forget_in_journal(path, hashes) for path in folder.journals().values()]
+    return found._replace(spans=found.spans + sum(in_journals))
 
 
-def _forget_in_snapshot(path: Path, hashes: Hashes) -> int:
+def waiting(memory: JoiningMemory) -> Predictions:
+    """Return the predictions that wait for a label."""
+    dtype = empty_predictions(0, len(memory.windows), len(memory.segments)).dtype
+    return np.frombuffer(memory.predictions, dtype)
+
+
+def _forget_in_snapshot(path: Path, hashes: Hashes, keys: Keys) -> Forgotten:
     stored = read_snapshot(path)
     left = tuple(
         Generation(g.hashes[~np.isin(g.hashes, hashes)], g.age_s) for g in stored.generations
     )
     found = sum(map(_size, stored.generations)) - sum(map(_size, left))
-    if found:
-        write_snapshot(path, StoredSnapshot(stored.snapshot, left))
-    return found
+    snapshot, predictions = _without_predictions(stored.snapshot, keys)
+    if found or predictions:
+        write_snapshot(path, StoredSnapshot(snapshot, left))
+    return Forgotten(found, predictions)
+
+
+def _without_predictions(snapshot: Snapshot, keys: Keys) -> tuple[Snapshot, int]:
+    if snapshot.joining is None:
+        return snapshot, 0
+    held = waiting(snapshot.joining)
+    positions = np.arange(MAX_ROWS)
+    of_samples = sample_keys(np.repeat(keys, MAX_ROWS), np.tile(positions, len(keys)))
+    sought = np.concatenate([keys, of_samples])
+    is_found = np.isin(held["key"], sought) | np.isin(held["name"], sought)
+    left = snapshot.joining._replace(predictions=held[~is_found].tobytes())
+    return msgspec.structs.replace(snapshot, joining=left), int(np.count_nonzero(is_found))
 
 
 def _forget_in_journal(path: Path, hashes: Hashes) -> int:

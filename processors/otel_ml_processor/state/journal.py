@@ -136,7 +136,7 @@ def read_journal(path: Path) -> JournalText:
     while (end := _end_of_record(data, at)) is not None:
         try:
             records.append(decoder.decode(data[at + _FRAME.size : end]))
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             break
         at = end
     return JournalText(records, len(data) - at)

@@ -11,10 +11,11 @@ import logging
 import secrets
 import time
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from otel_ml_conventions.attributes import MlProcessorStateValues
 from otel_ml_conventions.metrics import METRIC_ML_PROCESSOR_FAILURES
+from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.receive.repeats import Answer
 from otel_ml_processor.state.folder import StateFolder, secret_id
 from otel_ml_processor.state.journal import Journal, read_journal
@@ -27,16 +28,21 @@ from otel_ml_processor.state.snapshot import (
     read_snapshot,
     write_snapshot,
 )
-from otel_ml_processor.state.stored_streams import StoredStream
+from otel_ml_processor.state.stored_streams import StoredClosed, StoredStream
+from otel_ml_processor.windows.streams import ClosedWindow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from otel_ml_processor.assess.label_alarms import AlarmMemory, LabelStates
+    from otel_ml_processor.assess.last_windows import LastWindows
+    from otel_ml_processor.assess.reading import Reading
     from otel_ml_processor.assess.states import DriftStates
-    from otel_ml_processor.columns import StreamKey
     from otel_ml_processor.config import StateConfig
     from otel_ml_processor.emit.metrics import MetricBook
+    from otel_ml_processor.feedback.joining import Joining
+    from otel_ml_processor.feedback.memory import JoiningMemory
     from otel_ml_processor.self_metrics import SelfMetrics
     from otel_ml_processor.state.journal import Record
     from otel_ml_processor.state.ledger import Ledger
@@ -60,6 +66,20 @@ class Kept(NamedTuple):
     book: MetricBook
     reference_of: Callable[[StreamKey], Reference | None]
     self_metrics: SelfMetrics
+    told: Told | None = None
+    joining: Joining | None = None
+    labels: LabelStates | None = None
+
+
+class Told(Protocol):
+    """Whoever assesses windows and remembers the last of them."""
+
+    @property
+    def told(self) -> LastWindows:
+        """The windows that were told last."""
+
+    def recall(self, windows: Sequence[ClosedWindow]) -> Sequence[Reading]:
+        """Return what *windows* said, which have been told before."""
 
 
 class Keeper:
@@ -165,8 +185,28 @@ class Keeper:
             states=tuple(m for m in self._kept.states.memories() if m.stream in keys),
             counts_since_ns=since_ns,
             counts=tuple(counted for counted in counts if counted.stream in keys),
+            told=self._told(keys),
+            label_alarms=tuple(m for m in self._alarms() if m.stream in keys),
+            joining=self._joining(),
         )
         return StoredSnapshot(snapshot, tuple(held.generations))
+
+    def _told(self, keys: set[tuple[str, ...]]) -> tuple[tuple[tuple[str, ...], StoredClosed], ...]:
+        windows = self._kept.told.told.all() if self._kept.told else []
+        reference_of = self._kept.reference_of
+        return tuple(
+            (window.stream.texts, StoredClosed.of(window.closed))
+            for window in windows
+            if window.stream.texts in keys and window.reference is reference_of(window.stream)
+        )
+
+    def _alarms(self) -> Sequence[AlarmMemory]:
+        return self._kept.labels.memory() if self._kept.labels else ()
+
+    def _joining(self) -> JoiningMemory | None:
+        if self._kept.joining is None or not self._config.predictions:
+            return None
+        return self._kept.joining.memory(self._config.predictions, self._saved_ns)
 
     def _brought_back(self) -> bool:
         """Bring back what there is; return whether there was a snapshot that could be used."""
@@ -252,6 +292,7 @@ class Keeper:
         else:
             # What has left the processor may be more than is known here, and a cumulative count must not run backwards: it begins anew.
             ledger.streams.forget_totals()
+        self._tell_again(snapshot, keys)
         written = datetime.fromtimestamp(snapshot.written_ns // 10**9, tz=timezone.utc)
         _LOGGER.info(
             "state: restored from %s: %d streams, %d inferences counted so far; %d bytes at the end of the journal were not whole",
@@ -266,6 +307,30 @@ class Keeper:
                 lost,
             )
         ledger.counted += lost
+
+    def _tell_again(self, snapshot: Snapshot, keys: set[tuple[str, ...]]) -> None:
+        """Have told what the last windows and the labels said, so that no series has a gap and no alarm is raised anew."""
+        if self._kept.told is not None:
+            windows = [window for told in snapshot.told if (window := self._window(*told))]
+            for reading in self._kept.told.recall(windows):
+                self._kept.book.update(reading, None)
+        if self._kept.labels is not None:
+            self._kept.labels.recall(m for m in snapshot.label_alarms if m.stream in keys)
+        if self._kept.joining is not None and snapshot.joining is not None:
+            try:
+                # Feedback that came after a snapshot is in no journal, and its counts may have been told.
+                self._kept.joining.recall(snapshot.joining, counts_go_on=snapshot.is_final)
+            except (ValueError, LookupError) as error:
+                self._failed(_RESTORE, f"{error}: they are not joined any more")
+
+    def _window(self, key: tuple[str, ...], stored: StoredClosed) -> ClosedWindow | None:
+        """Return a window that was told; None where its reference is another one now."""
+        stream = StreamKey(*key)
+        reference = self._kept.reference_of(stream)
+        try:
+            return ClosedWindow(stream, reference, stored.closed(reference))
+        except ValueError:
+            return None
 
     def _failed(self, step: str, what: str) -> None:
         """Count that *step* failed, and say so once until it has worked again."""

@@ -101,6 +101,7 @@ class Ledger:
         self._waiting: list[Counted] = []
         self._waiting_rows = self._waiting_bytes = 0
         self._first_ns = self._last_ns = 0
+        self._said_uncounted = False
         self._secret = b""
         self.use_secret(secrets.token_bytes(SECRET_BYTES))
 
@@ -144,13 +145,15 @@ class Ledger:
         return len(hashes) - n_new
 
     def count(self) -> None:
-        """Add what waits to the windows; what cannot be counted is counted as that."""
+        """Add what waits to the windows; never raises, for who looks at them did nothing wrong."""
         with self._lock:
             try:
                 self._count()
             except Exception:
                 self._self_metrics.add(METRIC_ML_PROCESSOR_FAILURES, cause=COUNT)
-                _LOGGER.exception("cannot count rows; those that come are tried again")
+                if not self._said_uncounted:
+                    self._said_uncounted = True
+                    _LOGGER.exception("cannot count rows that were delivered (said once)")
 
     def _let_wait(self, counted: Counted, now_ns: int) -> None:
         n_rows = sum(map(len, counted.placed))

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from otel_ml_processor.assess.label_alarms import AlarmMemory
 from otel_ml_processor.assess.states import StateMemory
 from otel_ml_processor.emit.metrics import StreamCounts
+from otel_ml_processor.feedback.memory import JoiningMemory
 from otel_ml_processor.receive.repeats import KnownRequest
 from otel_ml_processor.state.sealed_file import UnusableFileError, read_sealed, write_sealed
 from otel_ml_processor.state.seen_spans import Generation
-from otel_ml_processor.state.stored_streams import StoredStream
+from otel_ml_processor.state.stored_streams import StoredClosed, StoredStream
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +42,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     states: tuple[StateMemory, ...]
     counts_since_ns: int
     counts: tuple[StreamCounts, ...]
+    told: tuple[tuple[tuple[str, ...], StoredClosed], ...] = ()
+    """The windows that were told last, with their streams."""
+    label_alarms: tuple[AlarmMemory, ...] = ()
+    joining: JoiningMemory | None = None
+    """Predictions that wait for their labels, and what labels have said."""
 
 
 class StoredSnapshot(msgspec.Struct, frozen=True):

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.sketches.label_counts import MAX_LABELS
 from otel_ml_processor.sketches.moments import Moments
+from otel_ml_processor.sketches.repeated_inputs import MAX_INPUTS
 from otel_ml_processor.state.counts import counts_of, packed
 from otel_ml_processor.windows.call_ranges import CallRange
 from otel_ml_processor.windows.disjoint import Closed, Open, Step
 from otel_ml_processor.windows.divided import BY_CLASS, MAX_VALUES, Divisions
+from otel_ml_processor.windows.quality import StreamQuality
 from otel_ml_processor.windows.streams import Increment, StreamCopy, WindowsCopy
 from otel_ml_processor.windows.summary import Summary
 
@@ -20,9 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from otel_ml_processor.sketches.by_value import ByValue
+    from otel_ml_processor.windows.quality import Quality
     from otel_ml_processor.windows.reference import Reference
 
-__all__ = ["StoredIncrement", "StoredStream", "StoredSummary"]
+__all__ = ["StoredClosed", "StoredIncrement", "StoredStream", "StoredSummary"]
 
 _QUANTA_BYTES = 16
 _Key = tuple[str, ...]
@@ -52,6 +56,42 @@ class StoredDivision(Stored, frozen=True):
         division.add_counts(blocks, others)
 
 
+class StoredQuality(Stored, frozen=True):
+    """A `Quality`; of inputs that are repeated only hashes of hashes."""
+
+    calls: int
+    inputs: bytes
+    schemas: dict[str, int]
+    other_schemas: int
+    invalid: bytes
+    seen_ns: bytes
+
+    @classmethod
+    def of(cls, quality: Quality) -> StoredQuality | None:
+        """Return *quality* as it is written; None of one that has nothing."""
+        said = quality.repeated.calls or quality.schemas.counts() or quality.invalid.any()
+        if not (said or quality.seen_ns.any()):
+            return None
+        return cls(
+            calls=quality.repeated.calls,
+            inputs=quality.repeated.columns.astype("<i8").tobytes(),
+            schemas=quality.schemas.by_class(),
+            other_schemas=quality.schemas.others,
+            invalid=packed(quality.invalid),
+            seen_ns=packed(quality.seen_ns),
+        )
+
+    def put_into(self, quality: Quality) -> None:
+        """Add what was written; ValueError where it is none, or the features of the reference were others."""
+        columns = np.frombuffer(self.inputs, dtype="<i8").reshape(4, -1).astype(np.int64)
+        if columns.shape[1] > MAX_INPUTS or (columns[1] < 1).any():
+            raise ValueError(f"expected at most {MAX_INPUTS} inputs, each of a call, found others")
+        quality.repeated.calls, quality.repeated.columns = self.calls, columns
+        quality.schemas.add_counts(self.schemas, self.other_schemas)
+        quality.invalid[:] = counts_of(self.invalid, len(quality.invalid))
+        quality.seen_ns[:] = counts_of(self.seen_ns, len(quality.seen_ns))
+
+
 class StoredSummary(Stored, frozen=True):
     """A `Summary`, with the id of the reference that it was counted against (empty without one)."""
 
@@ -67,6 +107,7 @@ class StoredSummary(Stored, frozen=True):
     hours: bytes
     calls: tuple[tuple[int, int, int, int, int, bytes, int], ...]
     divided: dict[str, StoredDivision] = {}
+    quality: StoredQuality | None = None
 
     @classmethod
     def of(cls, summary: Summary) -> StoredSummary:
@@ -95,6 +136,7 @@ class StoredSummary(Stored, frozen=True):
                 for name, division in summary.divided.by_name.items()
                 if len(division)
             },
+            quality=StoredQuality.of(summary.quality),
         )
 
     def summary(self, reference: Reference | None) -> Summary:
@@ -123,6 +165,8 @@ class StoredSummary(Stored, frozen=True):
         scores.counts[:] = counts_of(self.cells, len(scores.counts))
         scores.confidence, scores.entropy, scores.margin = map(_moments, self.moments)
         summary.labels.add_counts(self.labels, self.others)
+        if self.quality is not None:
+            self.quality.put_into(summary.quality)
         return summary
 
 
@@ -197,6 +241,8 @@ class StoredStream(Stored, frozen=True):
     windows: tuple[StoredWindows, ...]
     closed: tuple[StoredClosed, ...]
     ood: int = 0
+    invalid: dict[str, int] = {}
+    seen_ns: dict[str, int] = {}
 
     @classmethod
     def of(cls, copy: StreamCopy) -> StoredStream:
@@ -211,6 +257,8 @@ class StoredStream(Stored, frozen=True):
             windows=tuple(map(StoredWindows.of, copy.windows)),
             closed=tuple(map(StoredClosed.of, copy.closed)),
             ood=copy.ood,
+            invalid=dict(copy.quality.invalid),
+            seen_ns=copy.quality.seen_ns,
         )
 
     def copy(self, reference_of: Callable[[StreamKey], Reference | None]) -> StreamCopy:
@@ -233,6 +281,7 @@ class StoredStream(Stored, frozen=True):
             windows=[windows.copy(reference) for windows in self.windows],
             closed=[closed.closed(reference) for closed in self.closed],
             ood=self.ood,
+            quality=StreamQuality(self.invalid, self.seen_ns),
         )
 
 

@@ -8,6 +8,7 @@ follows from its cells alone, and the leaves' counts of a stream are all that an
 from __future__ import annotations
 
 import heapq
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -20,7 +21,15 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.statistics.counts import FloatArray, IntArray
 
-__all__ = ["MAX_LEAVES", "CellColumn", "Split", "grown_tree", "leaf_masks", "leaves_of"]
+__all__ = [
+    "MAX_LEAVES",
+    "CellColumn",
+    "Split",
+    "expected_errors",
+    "grown_tree",
+    "leaf_masks",
+    "leaves_of",
+]
 
 MAX_LEAVES: Final = 32
 """A leaf is a bit of a mask, so at most 62."""
@@ -93,6 +102,21 @@ def grown_tree(columns: Sequence[CellColumn], errors: FloatArray) -> list[Split]
     return _numbered(split)
 
 
+def expected_errors(rows: IntArray, absolute: FloatArray, squared: FloatArray) -> dict[str, float]:
+    """
+    Return the mean absolute error and the root of the mean squared one that are to be expected; NaN without rows.
+
+    Args:
+        rows: Per group of rows that are alike.
+        absolute: Mean absolute error of each group.
+        squared: Mean squared error of each group.
+    """
+    n = int(rows.sum())
+    if not n:
+        return {"mae": math.nan, "rmse": math.nan}
+    return {"mae": float(rows @ absolute) / n, "rmse": math.sqrt(float(rows @ squared) / n)}
+
+
 def leaf_masks(splits: Sequence[Split], widths: Sequence[int]) -> list[IntArray]:
     """
     Return by column which leaves a cell leaves open, as bits, shape (width,): all columns' together (and) leave exactly one.
@@ -139,7 +163,7 @@ def _best_cut(number: int, column: CellColumn, errors: FloatArray, rows: IntArra
     gains = np.where(allowed, apart - whole**2 / len(rows), -np.inf)
     best = int(np.argmax(gains))
     # Rounding leaves a little where nothing can be gained.
-    gain = float(gains[best]) if gains[best] > 1e-9 * apart[best] else 0.0  # noqa: PLR2004  of doubles
+    gain = float(gains[best]) if gains[best] > 1e-9 * apart[best] else 0.0
     return _Cut(gain, number, tuple(sorted(order[: best + 1].tolist())))
 
 

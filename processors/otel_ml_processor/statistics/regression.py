@@ -33,8 +33,9 @@ class RegressionErrors:
 
     @classmethod
     def of(cls, predictions: FloatArray, truths: FloatArray) -> RegressionErrors:
-        """Return the sums of two columns of the same length; rows in which either is not finite are passed over."""
-        known = np.isfinite(predictions) & np.isfinite(truths)
+        """Return the sums of two columns of the same length; rows in which either is not finite, or has no finite square, are passed over."""
+        with np.errstate(over="ignore", invalid="ignore"):  # of numbers near the largest there is
+            known = np.isfinite((predictions - truths) ** 2 + truths**2)
         truth, error = truths[known], predictions[known] - truths[known]
         can_divide = truth != 0
         return cls(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otel_ml_processor.columns import BoolArray, InferenceColumns, IntArray
+    from otel_ml_processor.windows.expected_errors import ErrorCells
     from otel_ml_processor.windows.multivariate import Multivariate
     from otel_ml_processor.windows.reference import Reference, TargetReference
 
@@ -106,6 +107,8 @@ def place(rows: InferenceColumns, reference: Reference | None) -> PlacedRows:
         strict=True,
     ):
         outside += _place(rows, target, block.start, row_of_places)
+    if reference is not None and reference.expected is not None:
+        _place_expected(reference, reference.expected, places)
     if reference is not None and reference.multivariate is not None:
         _place_errors(rows, reference, reference.multivariate, places)
     return PlacedRows(
@@ -132,6 +135,19 @@ def _place(
         return []
     below, above = (start + target.cells.n_cells + s for s in (Slot.BELOW_RANGE, Slot.ABOVE_RANGE))
     return [(at, np.where(sides[at] < 0, below, above))]
+
+
+def _place_expected(reference: Reference, expected: ErrorCells, places: IntArray) -> None:
+    """Write into *places* how wrong the rows are expected to be, once all is placed that this follows from."""
+    at = reference.expected_at
+    if at is None:
+        return
+    scores = None
+    if reference.scores is not None:
+        is_said = places[-1] < reference.n_counts
+        scores = np.where(is_said, places[-1] - reference.score_place.start, -1)
+    bins = expected.bins(places, scores)
+    np.add(bins, reference.places[at].start, out=places[at], where=bins >= 0)
 
 
 def _place_errors(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from otel_ml_processor.columns import BoolArray, FloatArray, InferenceColumns, IntArray
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.reference import Reference
+    from otel_ml_processor.windows.summary import Summary
 
-__all__ = ["Freshness", "Quality", "invalid_predictions"]
+__all__ = ["Freshness", "Quality", "StreamQuality", "invalid_predictions"]
 
 NON_FINITE: Final = MlValidationRuleValues.NON_FINITE.value
 EMPTY: Final = MlValidationRuleValues.EMPTY.value
@@ -52,6 +54,31 @@ class Freshness(NamedTuple):
         """
         for name, seen_ns in self.seen_ns.items():
             yield name, max(0.0, (self.newest_ns - seen_ns) / 1e9) + self.silent_s(now_ns)
+
+
+class StreamQuality:
+    """What a stream has had since it was first seen: predictions that break a rule, by `ml.validation.rule`, and when each feature had its newest value."""
+
+    __slots__ = ("invalid", "seen_ns")
+
+    def __init__(
+        self, invalid: Mapping[str, int] | None = None, seen_ns: Mapping[str, int] | None = None
+    ) -> None:
+        self.invalid = Counter(invalid or {})
+        self.seen_ns = dict(seen_ns or {})
+
+    def count(self, whole: Summary) -> None:
+        """Add rows that were counted."""
+        features = whole.reference.feature_names if whole.reference else ()
+        seen_ns = dict(zip(features, whole.quality.seen_ns.tolist(), strict=True))
+        self.merge(StreamQuality(whole.invalid(), seen_ns))
+
+    def merge(self, other: StreamQuality) -> None:
+        """Add what another one has had."""
+        self.invalid.update(other.invalid)
+        for name, seen_ns in other.seen_ns.items():
+            if seen_ns > self.seen_ns.get(name, _NEVER):
+                self.seen_ns[name] = seen_ns
 
 
 class Quality:
@@ -126,7 +153,7 @@ def _is_not_finite(rows: InferenceColumns) -> BoolArray:
     is_infinite = np.isinf(rows.values)
     if rows.flaws is None:
         return is_infinite
-    return is_infinite | ((rows.flaws & Flaw.NOT_A_NUMBER) != 0)
+    return np.asarray(is_infinite | ((rows.flaws & Flaw.NOT_A_NUMBER) != 0))
 
 
 def _is_empty(rows: InferenceColumns) -> BoolArray:
@@ -147,7 +174,7 @@ def _is_empty(rows: InferenceColumns) -> BoolArray:
 def _is_improbable(rows: InferenceColumns) -> BoolArray:
     if rows.flaws is None:
         return np.zeros(len(rows), dtype=bool)
-    return (rows.flaws & Flaw.NO_PROBABILITY) != 0
+    return np.asarray((rows.flaws & Flaw.NO_PROBABILITY) != 0)
 
 
 _OF_ROWS: Final = {NON_FINITE: _is_not_finite, EMPTY: _is_empty, IMPROBABLE: _is_improbable}
@@ -204,4 +231,4 @@ def _last_values(placed: PlacedRows, reference: Reference) -> IntArray:
 
 
 def _has_value(places: IntArray, missing: IntArray, reference: Reference) -> BoolArray:
-    return (places != missing) & (places < reference.n_counts)
+    return np.asarray((places != missing) & (places < reference.n_counts))

@@ -20,6 +20,7 @@ from otel_ml_processor.sketches.categories import MAX_OTHER_KNOWN, Categories, c
 from otel_ml_processor.sketches.moments import in_unit
 from otel_ml_processor.sketches.reference_edges import reference_edges
 from otel_ml_processor.sketches.slots import N_EXCLUSIVE, N_SLOTS, Slot
+from otel_ml_processor.windows.expected_errors import ErrorCells
 from otel_ml_processor.windows.multivariate import Multivariate
 from otel_ml_processor.windows.pairs import PairReference
 from otel_ml_processor.windows.score_reference import ScoreReference
@@ -55,6 +56,7 @@ MAX_CATEGORY_LENGTH: Final = 320
 
 
 _OUTPUTS: Final = frozenset({MlDriftTargetValues.PREDICTION, MlDriftTargetValues.CONFIDENCE})
+_OF_PLACES: Final = frozenset({MlDriftTargetValues.PERFORMANCE, MlDriftTargetValues.MULTIVARIATE})
 FEWEST_ROWS: Final = 5
 """Of a category that a profile names, where it was learned from inferences: what fewer share may be one person's."""
 _AT_ONCE: Final = 2
@@ -85,8 +87,8 @@ class TargetReference:
             return rows.features.get(self.name)
         if self.target is MlDriftTargetValues.CONFIDENCE:
             return confidence_values(rows.confidences)
-        if self.target is MlDriftTargetValues.MULTIVARIATE:
-            return None  # of the features' values, where those have been placed
+        if self.target in _OF_PLACES:
+            return None  # told by where the other columns' values have been placed
         if self.ordered:
             return prediction_values(rows.values)
         return _texts(rows.labels)
@@ -112,6 +114,8 @@ class Reference:
     median_confidence: float | None
     scores: ScoreReference | None = None
     """What the model's scores meant; None where the truth of the reference is not known."""
+    expected: ErrorCells | None = None
+    """How wrong a row is expected to be; None where the profile does not say."""
     season: SeasonalReference | None = None
     """How the reference was hour by hour; None where windows are compared with all of it."""
     multivariate: Multivariate | None = None
@@ -135,6 +139,8 @@ class Reference:
             (MlDriftTargetValues.CONFIDENCE, profile.confidence),
         ]
         named = [(MlDriftTargetValues.FEATURE, feature) for feature in profile.features]
+        if profile.expected is not None:
+            outputs.append((MlDriftTargetValues.PERFORMANCE, profile.expected.errors))
         if profile.pca is not None:
             outputs.append((MlDriftTargetValues.MULTIVARIATE, profile.pca.errors))
         named += [(target, column) for target, column in outputs if column is not None]
@@ -150,6 +156,7 @@ class Reference:
             low_confidence=profile.low_confidence,
             median_confidence=profile.median_confidence,
             scores=ScoreReference.of(profile.calibration) if profile.calibration else None,
+            expected=ErrorCells.of(profile),
             season=_season(profile.slots, targets) if profile.slots else None,
             explanations=tuple(profile.explanations),
             multivariate=(Multivariate.of(profile.pca, profile.features) if profile.pca else None),
@@ -183,6 +190,12 @@ class Reference:
         """Where the sums of the pairs lie; empty where there are none."""
         start = self.score_place.stop
         return slice(start, start + (self.pairs.sums.size if self.pairs else 0))
+
+    @property
+    def expected_at(self) -> int | None:
+        """The position among the targets of how wrong rows are expected to be; None where that is not known."""
+        found = [t.target is MlDriftTargetValues.PERFORMANCE for t in self.targets]
+        return found.index(True) if any(found) else None
 
     @property
     def ood_at(self) -> int | None:

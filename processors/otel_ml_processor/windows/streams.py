@@ -13,6 +13,7 @@ from otel_ml_processor.windows.disjoint import Parts, RowWindows
 from otel_ml_processor.windows.divided import UNDIVIDED
 from otel_ml_processor.windows.panes import TimeWindows, pane_length_ns
 from otel_ml_processor.windows.placed import place
+from otel_ml_processor.windows.quality import Freshness, StreamQuality
 from otel_ml_processor.windows.summary import Summary
 
 if TYPE_CHECKING:
@@ -74,6 +75,9 @@ class Totals(NamedTuple):
     labels: Mapping[str, int]
     low_confidence: int
     ood: int = 0
+    invalid: Mapping[str, int] = {}
+    """Predictions that break a rule for outputs, by `ml.validation.rule`."""
+    freshness: Freshness | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,8 @@ class StreamCopy(NamedTuple):
     low_confidence: int
     windows: Sequence[WindowsCopy]
     closed: Sequence[Closed]
-    ood: int = 0
+    ood: int
+    quality: StreamQuality
 
 
 @dataclass(slots=True)
@@ -130,6 +135,7 @@ class _Stream:
     labels: LabelCounts
     low_confidence: int = 0
     ood: int = 0
+    quality: StreamQuality = field(default_factory=StreamQuality)
     newest_ns: int = _BEGINNING
     """Newest event time; less the lateness it is the watermark."""
     heard_ns: int = 0
@@ -141,6 +147,7 @@ class _Stream:
         self.labels.merge(whole.labels)
         self.low_confidence += whole.scores.low
         self.ood += whole.ood
+        self.quality.count(whole)
 
     def copied(self, key: StreamKey) -> StreamCopy:
         """Return all of it, with summaries of its own; those of closed windows do not change any more."""
@@ -158,6 +165,7 @@ class _Stream:
             windows,
             tuple(self.closed),
             self.ood,
+            StreamQuality(self.quality.invalid, self.quality.seen_ns),
         )
 
     def absorb(self, copy: StreamCopy) -> None:
@@ -175,6 +183,7 @@ class _Stream:
         self.labels.merge(copy.labels)
         self.low_confidence += copy.low_confidence
         self.ood += copy.ood
+        self.quality.merge(copy.quality)
         self.newest_ns = max(self.newest_ns, copy.newest_ns)
         self.heard_ns = max(self.heard_ns, copy.heard_ns)
 
@@ -283,6 +292,7 @@ class Streams:
         stream.closed = before.closed + [c for windows in before.windows for c in windows.finish()]
         stream.labels.merge(before.labels)
         stream.low_confidence, stream.ood = before.low_confidence, before.ood
+        stream.quality = StreamQuality(before.quality.invalid)  # features may be others now
         stream.newest_ns, stream.heard_ns = before.newest_ns, before.heard_ns
         return stream
 
@@ -335,7 +345,14 @@ class Streams:
         """Return the cumulative counts of every stream."""
         with self._lock:
             return [
-                Totals(key, stream.labels.counts(), stream.low_confidence, stream.ood)
+                Totals(
+                    key,
+                    stream.labels.counts(),
+                    stream.low_confidence,
+                    stream.ood,
+                    dict(stream.quality.invalid),
+                    Freshness(stream.heard_ns, stream.newest_ns, dict(stream.quality.seen_ns)),
+                )
                 for key, stream in self._streams.items()
             ]
 
@@ -345,6 +362,7 @@ class Streams:
             for stream in self._streams.values():
                 stream.labels, stream.low_confidence = stream.new_summary().labels, 0
                 stream.ood = 0
+                stream.quality = StreamQuality(seen_ns=stream.quality.seen_ns)
 
     def _taken(self) -> list[ClosedWindow]:
         taken = [window for closed in self._retired.values() for window in closed]

@@ -13,6 +13,7 @@ from otel_ml_processor.sketches.score_histogram import ScoreHistogram
 from otel_ml_processor.sketches.slots import N_SLOTS
 from otel_ml_processor.windows.call_ranges import CallRanges
 from otel_ml_processor.windows.divided import UNDIVIDED, Divided
+from otel_ml_processor.windows.quality import Quality, invalid_predictions
 from otel_ml_processor.windows.seasons import hours_of
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Comparison:
 
 class Summary:
     """
-    One window of one stream: rows, counts per target of *reference*, confidence, predicted classes, rows by hour of its season, and which calls came.
+    One window of one stream: rows, counts per target of *reference*, confidence, predicted classes, rows by hour of its season, which calls came, and how good the data are.
 
     Added in any parts and merged in any order it holds the same integers. Without a reference it keeps rows, classes and confidence.
     `low_confidence` is by default the reference's, else .7; *divisions* say by what rows are counted apart besides.
@@ -74,6 +75,7 @@ class Summary:
         "divisions",
         "hours",
         "labels",
+        "quality",
         "reference",
         "rows",
         "scores",
@@ -95,6 +97,7 @@ class Summary:
         self.hours: IntArray = np.zeros(season.n_hours if season else 0, dtype=np.int64)
         self.scores = ScoreHistogram(threshold)
         self.calls = CallRanges()
+        self.quality = Quality(reference)
         self.labels = LabelCounts(reference.classes if reference else ())
         self.divisions = divisions
         self.divided = Divided(divisions, reference, threshold)
@@ -106,6 +109,7 @@ class Summary:
         self.scores.add(rows.confidences, rows.entropies, rows.margins)
         self.labels.add(rows.labels)
         self.calls.add(rows, self.scores.threshold)
+        self.quality.add(placed)
         self.divided.add(placed)
         if self.reference is None:
             return
@@ -136,6 +140,7 @@ class Summary:
         self.scores.merge(other.scores)
         self.labels.merge(other.labels)
         self.calls.merge(other.calls)
+        self.quality.merge(other.quality)
         self.divided.merge(other.divided)
         self.rows += other.rows
         self.counts += other.counts
@@ -167,11 +172,22 @@ class Summary:
             return None
         return self.counts[self.reference.score_place].reshape(2, -1)
 
+    def expected_counts(self) -> IntArray | None:
+        """Return the rows by bin of their expected error, shape (n_bins,); None where no reference knows what to expect."""
+        at = None if self.reference is None else self.reference.expected_at
+        if self.reference is None or at is None:
+            return None
+        return self.counts[self.reference.places[at]][:-N_SLOTS]
+
     @property
     def ood(self) -> int:
         """Rows that are out of distribution; 0 where no reference knows what that is."""
         at = None if self.reference is None else self.reference.ood_at
         return 0 if at is None else int(self.counts[at])
+
+    def invalid(self) -> dict[str, int]:
+        """Return the predictions that break a rule for outputs, by `ml.validation.rule`."""
+        return invalid_predictions(self.quality, self.counts, self.reference)
 
     def comparisons(self) -> list[Comparison]:
         """

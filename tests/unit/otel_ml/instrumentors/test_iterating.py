@@ -41,14 +41,14 @@ class Model:
 def _observer(captured: Capture) -> Iterator[Observer]:
     """Return an observer of models that give numbers."""
     settings = Settings(capture_outputs="full")
-    recorder = lease(settings, captured.tracer_provider, captured.meter_provider)
+    held = lease(settings, captured.tracer_provider, captured.meter_provider)
 
     def read(model: Any, is_part: bool) -> Booster:
         objective = Objective(None, Answer.SCORES)
         return Booster(settings, model, is_part, "sklearn", objective, None, Metadata())
 
-    yield Observer(recorder, settings, read)
-    release(recorder)
+    yield Observer(held.recorder, settings, read)
+    release(held)
 
 
 def iteration(observer: Observer, model: Model, *samples: float) -> Generator[Any, Any, Any]:

@@ -19,6 +19,7 @@ from otel_ml_conventions.attributes import (
     MlProcessorStateValues,
     MlSegmentMeasureValues,
 )
+from otel_ml_processor.assess.data_quality import QualityReading
 from otel_ml_processor.assess.explanations import ExplanationReading
 from otel_ml_processor.assess.run_length import RunLength
 from otel_ml_processor.assess.segments import Gap, Segment, SegmentReading
@@ -35,6 +36,7 @@ from otel_ml_processor.emit.points import Point
 from otel_ml_processor.self_metrics import SelfMetrics
 from otel_ml_processor.sketches.label_counts import MAX_LABELS
 from otel_ml_processor.windows.placed import place
+from otel_ml_processor.windows.quality import Freshness
 from tests.data.awaited import awaited_names
 from tests.data.segmented import inferences, table
 from tests.unit.processor.emit import sample_feedback as feedback
@@ -134,11 +136,13 @@ def test_every_metric_of_the_processor_is_written(clock: Clock, self_metrics: Se
     reading = samples.with_evidence(samples.drifting_reading())
     explanations = ExplanationReading(50, {"fare": 0.5}, {"fare": 0.4}, 0.9, is_provisional=False)
     said = replace(reading, confidence=with_margin, segments=(segment,), explanations=explanations)
-    said = replace(said, run_length=RunLength(200, 1))
+    quality = QualityReading(0.25, 0.5, {"empty": 1}, {"9f2c1a7be0d4c355": 900})
+    said = replace(said, run_length=RunLength(200, 1), quality=quality)
     book.update(said, None)
     book.set_performance(replace(feedback.PERFORMANCE, temperature=1.5))
     book.set_feedback(feedback.TOTALS)
     book.set_totals(samples.STREAM, {"late": 1}, 1, ood=1)
+    book.set_quality(samples.STREAM, {"empty": 1}, Freshness(0, 0, {"fare": 0}))
     book.set_window_lag(1.0)
     book.set_dedupe_horizon(600.0)
     book.set_state(MlProcessorStateValues.FRESH)

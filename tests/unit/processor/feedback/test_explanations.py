@@ -380,3 +380,60 @@ def test_a_table_of_attributions_is_told_as_explanations_are() -> None:
     assert set(said) == {f"f{i}" for i in range(2, 12)}
     assert said["f11"].missing == 0
     assert profile.explanations[0].name == "f11"
+
+
+def nameless(n: int, first_span: int = 1) -> bytes:
+    """Return the log request of explanations that name no model, of the spans with these numbers."""
+    records = [record(each, first_span + i) for i, each in enumerate(usual(n))]
+    for each in records:
+        del each.attributes[:2]
+    return logs(*records)
+
+
+def looking_up(of: Mapping[int, StreamKey], patience_ns: int = 10) -> Explaining:
+    """Return what gathers explanations of predictions whose keys are known to be of these streams."""
+    known = profile_reference()
+    return Explaining(
+        lambda _: known,
+        lambda _: ["1h"],
+        max_streams=2,
+        predicted=lambda keys: {key: of[key] for key in keys & of.keys()},
+        patience_ns=patience_ns,
+    )
+
+
+def test_whose_an_explanation_is_is_told_by_its_span() -> None:
+    """An event that names no model counts for the model whose span it is of; without a known span it counts for none."""
+    explanations = explanations_in(Signal.LOGS, nameless(FEWEST))
+    gathering = looking_up({e.keys[0]: STREAM for e in explanations})
+    gathering.hear(Signal.LOGS, nameless(FEWEST))
+    gathering.hear(Signal.LOGS, nameless(FEWEST, first_span=1000))
+    gathering.settle()
+    taken = gathering.taken(STREAM, "1h")
+    assert taken is not None
+    assert taken.rows == FEWEST
+
+
+def test_an_explanation_that_overtook_its_prediction_waits() -> None:
+    """For as long as feedback does, and no longer."""
+    known: dict[int, StreamKey] = {}
+    gathering = looking_up(known)
+    gathering.hear(Signal.LOGS, nameless(FEWEST))
+    gathering.settle(now_ns=1)
+    gathering.hear(Signal.LOGS, nameless(FEWEST, first_span=1000))
+    gathering.settle(now_ns=11)  # the first ones have waited for ten
+    known |= {e.keys[0]: STREAM for e in explanations_in(Signal.LOGS, nameless(2000))}
+    gathering.settle(now_ns=12)
+    taken = gathering.taken(STREAM, "1h")
+    assert taken is not None
+    assert taken.rows == FEWEST
+
+
+def test_a_prediction_of_another_tenant_is_not_explained() -> None:
+    """Who knows the id of a span of somebody else says nothing about it."""
+    explanations = explanations_in(Signal.LOGS, nameless(FEWEST))
+    others = StreamKey("shop", "prod", "fraud", "3", "other")
+    gathering = looking_up({e.keys[0]: others for e in explanations})
+    gathering.hear(Signal.LOGS, nameless(FEWEST))
+    gathering.settle()
+    assert gathering.taken(others, "1h") is None

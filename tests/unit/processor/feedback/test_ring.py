@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from otel_ml_processor.feedback.ring import JoinRing, Predictions, empty_predictions
+from otel_ml_processor.feedback.ring import (
+    JoinRing,
+    Prediction,
+    Predictions,
+    empty_predictions,
+)
 
 HORIZON_NS = 1_000
 
@@ -21,6 +26,12 @@ def predictions(keys: list[int], time_ns: int = 0, names: list[int] | None = Non
     return new
 
 
+def found_in(ring: JoinRing, key: int) -> Prediction | None:
+    """Return the prediction that *key* leads to; None where it leads to none."""
+    row = ring.rows_of([key]).get(key)
+    return None if row is None else ring.prediction(row)
+
+
 def random_keys(seed: int, n: int) -> list[int]:
     """Return *n* keys such as a hash gives."""
     bits = np.random.default_rng(seed).integers(1, 1 << 64, n, dtype=np.uint64)
@@ -32,12 +43,12 @@ def test_a_prediction_is_found_by_its_key_and_by_its_name() -> None:
     """With everything that was kept of it; the key of nothing finds nothing."""
     ring = JoinRing(1_000, 2, HORIZON_NS)
     ring.add(predictions([7, 8, 0], time_ns=5, names=[0, 9, 0]))
-    found = ring.find(8)
+    found = found_in(ring, 8)
     assert found is not None
-    assert found == ring.find(9)
+    assert found == found_in(ring, 9)
     assert (found.time_ns, found.confidence, found.windows) == (5, 1.0, (1, -1))
-    assert ring.find(0) is None
-    assert ring.find(10) is None
+    assert found_in(ring, 0) is None
+    assert found_in(ring, 10) is None
 
 
 def test_of_two_predictions_with_one_key_the_first_is_kept() -> None:
@@ -45,7 +56,7 @@ def test_of_two_predictions_with_one_key_the_first_is_kept() -> None:
     ring = JoinRing(1_000, 2, HORIZON_NS)
     ring.add(predictions([7], time_ns=1))
     ring.add(predictions([7], time_ns=2))
-    found = ring.find(7)
+    found = found_in(ring, 7)
     assert found is not None
     assert found.time_ns == 1
 
@@ -54,7 +65,7 @@ def test_a_flag_is_set_once() -> None:
     """Each flag by itself: a truth after an opinion is still the first truth."""
     ring = JoinRing(1_000, 2, HORIZON_NS)
     ring.add(predictions([7]))
-    found = ring.find(7)
+    found = found_in(ring, 7)
     assert found is not None
     assert [ring.mark(found, flag) for flag in (2, 1, 1, 2)] == [False, False, True, True]
 
@@ -65,8 +76,8 @@ def test_what_has_expired_makes_room_before_anything_else() -> None:
     old, new = random_keys(1, 700), random_keys(2, 600)
     ring.add(predictions(old, time_ns=0))
     ring.add(predictions(new, time_ns=HORIZON_NS + 1))
-    assert not any(map(ring.find, old))
-    assert all(map(ring.find, new))
+    assert not any(found_in(ring, key) for key in old)
+    assert all(found_in(ring, key) for key in new)
     assert ring.weight == 1
     assert len(ring) == 600
 
@@ -79,7 +90,7 @@ def test_a_full_ring_keeps_a_fair_sample(n: int) -> None:
     for begin in range(0, n, 97):
         ring.add(predictions(keys[begin : begin + 97]))
         assert len(ring) <= 1_000
-    kept = np.array([ring.find(key) is not None for key in keys])
+    kept = np.array([found_in(ring, key) is not None for key in keys])
     assert kept.tolist() == [ring.keeps(key) for key in keys]
     # Of n keys each is kept with probability 1 / weight: four standard deviations.
     deviation = np.sqrt(n * (1 / ring.weight) * (1 - 1 / ring.weight))
@@ -94,7 +105,9 @@ def test_a_named_prediction_is_kept_by_its_name() -> None:
     ring = JoinRing(1_000, 2, HORIZON_NS)
     keys, names = random_keys(4, 3_000), random_keys(5, 3_000)
     ring.add(predictions(keys, names=names))
-    assert [ring.find(name) is not None for name in names] == [ring.keeps(name) for name in names]
+    assert [found_in(ring, name) is not None for name in names] == [
+        ring.keeps(name) for name in names
+    ]
     assert ring.weight > 1
 
 
@@ -111,10 +124,10 @@ def test_flags_survive_when_room_is_made() -> None:
     keys = random_keys(7, 900)
     ring.add(predictions(keys))
     for key in keys:
-        found = ring.find(key)
+        found = found_in(ring, key)
         assert found is not None
         ring.mark(found, 1)
     ring.add(predictions(random_keys(8, 900)))
-    left = [found for key in keys if (found := ring.find(key)) is not None]
+    left = [found for key in keys if (found := found_in(ring, key)) is not None]
     assert 100 < len(left) < 900
     assert all(ring.mark(found, 1) for found in left)

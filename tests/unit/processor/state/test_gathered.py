@@ -1,0 +1,119 @@
+"""Requests that are counted together, because it takes as long for one as for many."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from otel_ml_conventions.metrics import METRIC_ML_PROCESSOR_FAILURES
+from otel_ml_processor.decode.fast import FastDecoder
+from otel_ml_processor.decode.spans import PlainDecoder
+from otel_ml_processor.state import ledger as ledger_module
+from otel_ml_processor.state.gathered import Counted, gathered
+from otel_ml_processor.windows.placed import place
+from tests.data.state_house import NOW, House, request
+from tests.unit.processor.otlp_requests import inference, request_of
+
+
+def requests() -> list[bytes]:
+    """Return requests of two models, some with spans that were in one before, one with rows of a batch, and one without inferences."""
+    batch = inference(500, end_ns=NOW, model="other")
+    labels = batch.attributes.add(key="ml.prediction.labels").value.array_value
+    for label in ("a", "b", "a"):
+        labels.values.add(string_value=label)
+    plain = inference(501, end_ns=NOW)
+    del plain.attributes[:]
+    return [
+        request(range(40)),
+        request(range(30, 60)),
+        request(range(100, 120), model="other"),
+        request_of(
+            [batch, inference(502, end_ns=NOW, prediction_label="late")]
+        ).SerializeToString(),
+        request_of([plain]).SerializeToString(),
+        request(range(110, 150), model="other"),
+    ]
+
+
+def test_what_is_counted_together_is_what_is_counted_one_by_one() -> None:
+    """To the last number, also of spans that came twice: whether anybody looks between two requests makes no difference."""
+    together, apart = House(None), House(None)
+    together.take(*requests())
+    for one in requests():
+        apart.take(one)
+        apart.ledger.count()
+    assert together.ledger.counted == apart.ledger.counted == 60 + 50 + 2
+    of_both = (
+        [msgspec.msgpack.decode(one) for one in house.content()] for house in (together, apart)
+    )
+    assert next(of_both) == next(of_both)
+
+
+@pytest.mark.parametrize(
+    "decoder", [FastDecoder(lambda _: ("amount",)), PlainDecoder(lambda _: ("amount",))]
+)
+def test_spans_of_several_requests_are_those_of_one(decoder: FastDecoder | PlainDecoder) -> None:
+    """Each lies where it did in its own request, and each row still points at its span, as if all had come as one request."""
+    decoded = [decoder.decode(one) for one in requests()]
+    parts = [Counted(each.spans, [place(rows, None) for rows in each.columns]) for each in decoded]
+    whole = decoder.decode(b"".join(requests()))
+    counted = gathered(parts)
+    assert [(s.trace_id, s.span_id, s.place.start, s.stream) for s in counted.spans] == [
+        (s.trace_id, s.span_id, s.place.start, s.stream) for s in whole.spans
+    ]
+    assert counted.spans.request == whole.spans.request
+    codes = np.arange(len(whole.spans)) % 2 - 1
+    assert counted.spans.with_additions(codes, [b"\x80\x01\x01"]) == whole.spans.with_additions(
+        codes, [b"\x80\x01\x01"]
+    )
+    rows_of = {placed.rows.stream: placed.rows for placed in counted.placed}
+    assert len(rows_of) == len(counted.placed) == 2
+    for expected in whole.columns:
+        rows = rows_of[expected.stream]
+        assert rows.spans.tolist() == expected.spans.tolist()
+        np.testing.assert_array_equal(rows.confidences, expected.confidences)
+        said = [rows.labels.dictionary[code] for code in rows.labels.codes]
+        assert said == [expected.labels.dictionary[code] for code in expected.labels.codes]
+
+
+def test_spans_without_their_bytes_are_still_told_apart() -> None:
+    """Where nobody reads them again the bytes are let go of; ids and streams stay, and each span is empty."""
+    spans = PlainDecoder(lambda _: ()).decode(request(range(3))).spans
+    bare = spans.bare()
+    assert bare.request == b""
+    assert bare.ids.tolist() == spans.ids.tolist()
+    assert [span.trace_id for span in bare] == [b"", b"", b""]
+    assert [span.stream for span in bare] == [span.stream for span in spans]
+
+
+def test_many_rows_are_counted_without_anybody_looking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits is bounded: the request with which there are enough counts them all."""
+    monkeypatch.setattr(ledger_module, "_ROWS_AT_ONCE", 25)
+    house = House(None)
+    house.take(request(range(20)))
+    assert house.ledger._streams.copies() == []
+    house.take(request(range(20, 30)))
+    (copy,) = house.ledger._streams.copies()
+    assert copy.labels.by_class() == {"class 0": 10, "class 1": 10, "class 2": 10}
+
+
+def test_rows_that_cannot_be_counted_stop_nobody() -> None:
+    """Whoever looks at the windows gets them; the failure is counted, and the next rows are counted as ever."""
+    house = House(None)
+
+    def broken(*_: object) -> list[object]:
+        raise ZeroDivisionError
+
+    add, house.ledger._streams.add = house.ledger._streams.add, broken  # type: ignore[method-assign,assignment] # a mistake of ours
+    house.take(request(range(10)))
+    house.tick()
+    failures = {
+        attributes.get("ml.processor.cause"): count
+        for name, attributes, count in house.metrics.snapshot()
+        if name == METRIC_ML_PROCESSOR_FAILURES
+    }
+    assert failures["count"] == 1
+    house.ledger._streams.add = add  # type: ignore[method-assign] # repaired
+    house.take(request(range(10, 20)))
+    assert house.rows() == 10
