@@ -19,9 +19,9 @@ from departures import FEATURES
 
 mpl.use("svg")
 
-import matplotlib.pyplot as plt  # noqa: E402 - after the choice of what draws
-from matplotlib.colors import BoundaryNorm  # noqa: E402 - as above
-from matplotlib.dates import DateFormatter, MonthLocator  # noqa: E402 - as above
+import matplotlib.pyplot as plt
+from matplotlib.colors import BoundaryNorm
+from matplotlib.dates import DateFormatter, MonthLocator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,14 +78,24 @@ def drift(facts: Facts) -> Figure:
     figure, axis = plt.subplots(figsize=(8, 4.8), layout="constrained")
     norm = BoundaryNorm(PSI_STEPS, 256)
     edges = [*_days(weeks), date.fromisoformat(weeks[-1]["end"])]
-    mesh = axis.pcolormesh(edges, np.arange(len(names) + 1), psi, cmap="cividis_r", norm=norm)
+    mesh = axis.pcolormesh(
+        edges, np.arange(len(names) + 1), psi, cmap="cividis_r", norm=norm, rasterized=True
+    )
     for row, name in enumerate(names):
-        hit = [day for day, week in zip(_middles(weeks), weeks, strict=True) if name in week["drifting"]]
-        axis.plot(hit, [row + 0.5] * len(hit), "o", color="white", markersize=2.5, mec="black", mew=0.4)
+        hit = [
+            day
+            for day, week in zip(_middles(weeks), weeks, strict=True)
+            if name in week["drifting"]
+        ]
+        axis.plot(
+            hit, [row + 0.5] * len(hit), "o", color="white", markersize=2.5, mec="black", mew=0.4
+        )
     axis.set_yticks(np.arange(len(names)) + 0.5, names, fontsize=8)
     axis.invert_yaxis()
     axis.spines[:].set_visible(False)
-    figure.colorbar(mesh, ax=axis, label="PSI against winter (a dot: drifting)", ticks=PSI_STEPS[:-1])
+    figure.colorbar(
+        mesh, ax=axis, label="PSI against winter (a dot: drifting)", ticks=PSI_STEPS[:-1]
+    )
     _months(axis)
     return figure
 
@@ -97,7 +107,9 @@ def confidence(facts: Facts) -> Figure:
     axes[0].set_title("mean confidence of the answers", loc="left", fontsize=10)
     _line(axes[1], facts, lambda week: 100 * week["low_confidence"], BLUE, "")
     threshold = facts["reference"]["low_confidence"]
-    axes[1].set_title(f"answers with a confidence below {threshold:.2f} (%)", loc="left", fontsize=10)
+    axes[1].set_title(
+        f"answers with a confidence below {threshold:.2f} (%)", loc="left", fontsize=10
+    )
     _reference(axes[1], 5.0)
     _months(axes[1])
     return figure
@@ -126,7 +138,14 @@ FIGURES: Final = {
 def draw(facts: Facts, folder: Path) -> list[Path]:
     """Write every figure into *folder* and return the files."""
     written = []
-    with plt.rc_context({"svg.hashsalt": "otel-ml", "axes.spines.top": False, "axes.spines.right": False}):
+    with plt.rc_context(
+        {
+            "svg.hashsalt": "otel-ml",
+            "svg.fonttype": "none",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+        }
+    ):
         for name, of_facts in FIGURES.items():
             figure = of_facts(facts)
             path = folder / f"{name}.svg"
@@ -139,18 +158,27 @@ def draw(facts: Facts, folder: Path) -> list[Path]:
 def block(facts: Facts) -> str:
     """Return the page's table: a line per month, and what is said of the control."""
     control, promised = facts["control"], facts["weeks"][0]["promised"]
+    weeks, winter = facts["weeks"], facts["reference"]
+    scores = winter["performance"]
+    quiet, warned = control.get("drifting", 0), control.get("warning", 0)
+    n_flights = sum(week["flights"] for week in weeks)
+    off = [
+        f"{_gap(facts, name):.3f} of {said}"
+        for name, said in (("roc_auc", "area"), ("accuracy", "accuracy"))
+    ]
     lines = [
-        f"* Winter: {facts['reference']['rows']} flights, accuracy {facts['reference']['performance']['accuracy']:.3f}, "
-        f"area under the ROC curve {facts['reference']['performance']['roc_auc']:.3f}.",
-        f"* Winter once more, in random order: {control.get('drifting', 0)} of {control['windows']} windows of 900 flights "
-        f"drift, {control.get('warning', 0)} warn; promised is 1 % drifting.",
-        f"* The year: {len(facts['weeks'])} weeks, {sum(week['flights'] for week in facts['weeks'])} flights; promised are "
-        f"{100 * promised:.1f} % of weeks with a false alarm.",
-        f"* The estimate is off by {_gap(facts, 'roc_auc'):.3f} of area and {_gap(facts, 'accuracy'):.3f} of accuracy, on average over the weeks.",
+        f"* Winter: {winter['rows']} flights, accuracy {scores['accuracy']:.3f}, area under the ROC curve {scores['roc_auc']:.3f}.",
+        f"* Winter once more, in random order: {quiet} of {control['windows']} windows of 900 flights drift, {warned} warn.",
+        f"* The year: {len(weeks)} weeks, {n_flights} flights, a false alarm promised in {100 * promised:.1f} % of weeks.",
+        f"* By so much is the estimate of a week off, on average: {' and '.join(off)}.",
         "",
-        "| month | flights | accuracy estimated | realised | area estimated | realised | drift in every week | largest: PSI, mean of winter to this month's |",
-        "|---|---|---|---|---|---|---|---|",
-        *(_month_line(month, weeks, facts) for month, weeks in _by_month(facts)),
+        "| first week | begins to drift |",
+        "|---|---|",
+        *(f"| {week} | {', '.join(names)} |" for week, names in _first_weeks(facts).items()),
+        "",
+        "| month | accuracy estimated | realised | area estimated | realised | what drifts all month | most: mean PSI, mean of winter to this month's |",
+        "|---|---|---|---|---|---|---|",
+        *(_month_line(month, of_month, facts) for month, of_month in _by_month(facts)),
     ]
     return "\n".join(lines)
 
@@ -159,6 +187,15 @@ def with_block(page: str, facts: Facts) -> str:
     """Return *page* with the numbers of *facts* between its two marks."""
     before, rest = page.split(BEGIN)
     return f"{before}{BEGIN}\n{block(facts)}\n{END}{rest.split(END)[1]}"
+
+
+def _first_weeks(facts: Facts) -> dict[str, list[str]]:
+    """Return by the begin of a week what drifts then for the first time; what never does is under `never`."""
+    found: dict[str, list[str]] = {}
+    for name in FEATURES:
+        first = next((w["begin"] for w in facts["weeks"] if name in w["drifting"]), "never")
+        found.setdefault(first, []).append(f"`{name}`")
+    return dict(sorted(found.items()))
 
 
 def _gap(facts: Facts, name: str) -> float:
@@ -175,8 +212,8 @@ def _gap(facts: Facts, name: str) -> float:
 
 def _by_month(facts: Facts) -> list[tuple[str, list[Facts]]]:
     months: dict[str, list[Facts]] = {}
-    for week in facts["weeks"]:
-        months.setdefault(f"{date.fromisoformat(week['begin']):%B}", []).append(week)
+    for middle, week in zip(_middles(facts["weeks"]), facts["weeks"], strict=True):
+        months.setdefault(f"{middle:%B}", []).append(week)
     return list(months.items())
 
 
@@ -187,14 +224,13 @@ def _month_line(month: str, weeks: Sequence[Facts], facts: Facts) -> str:
         for name in ("accuracy", "roc_auc")
         for basis in ("estimated", "realized")
     ]
-    flights = sum(week["flights"] for week in weeks)
     numbers = facts["reference"]["means"]
     largest = max(numbers, key=lambda name: np.mean([week["psi"][name] for week in weeks]))
     psi = np.mean([week["psi"][largest] for week in weeks])
     mean = np.mean([week["means"][largest] for week in weeks])
     moved = f"`{largest}` {psi:.2f}, {numbers[largest]:.1f} to {mean:.1f} {UNITS.get(largest, '')}"
     named = ", ".join(f"`{name}`" for name in always) or "none"
-    return f"| {month} | {flights} | {' | '.join(scores)} | {named} | {moved} |"
+    return f"| {month} | {' | '.join(scores)} | {named} | {moved} |"
 
 
 def _number(value: Any) -> str:

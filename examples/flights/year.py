@@ -29,7 +29,6 @@ from threadpoolctl import threadpool_limits
 from train import SEED, rest_of_the_year, training_rows
 
 from otel_ml_processor.assess.promise import Promises
-from otel_ml_processor.assess.states import describe
 from otel_ml_processor.commands.profile import build_profile_from_table
 from otel_ml_processor.commands.replay import Replayed
 from otel_ml_processor.config import load_config
@@ -43,10 +42,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from otel_ml_processor.assess.performance import PerformanceReading
-    from otel_ml_processor.assess.reading import Change, Reading
+    from otel_ml_processor.assess.reading import Reading
     from otel_ml_processor.feedback.joining import FeedbackTotals
 
-__all__ = ["FOLDER", "control", "flown_year", "profile_of_winter", "facts_until", "reference_facts"]
+__all__ = ["FOLDER", "control", "facts_until", "flown_year", "profile_of_winter", "reference_facts"]
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / ".demo"
 LABELS_AFTER: Final = pd.Timedelta(days=14)
@@ -74,13 +73,6 @@ class Heard(Replayed):
     def __init__(self) -> None:
         super().__init__()
         self.performances: dict[int, PerformanceReading] = {}
-        self.told: list[tuple[Reading, Change]] = []
-
-    def reading(self, reading: Reading, change: Change | None) -> None:
-        """Keep both, together."""
-        super().reading(reading, change)
-        if change is not None:
-            self.told.append((reading, change))
 
     def performance(self, reading: PerformanceReading) -> None:
         """Keep it in place of what was said of the same window before."""
@@ -148,7 +140,9 @@ def flown_year(profile: Path, until: str) -> list[dict[str, Any]]:
     flights = rest_of_the_year(departures())
     flights = flights[flights["departed"] < pd.Timestamp(until, tz="UTC")]
     model = joblib.load(FOLDER / "model.joblib")
-    with threadpool_limits(1, user_api="openmp"):  # as in training: spinning threads wait for each other
+    with threadpool_limits(
+        1, user_api="openmp"
+    ):  # as in training: spinning threads wait for each other
         late = pd.Series(model.predict_proba(flights[list(FEATURES)])[:, 0], index=flights.index)
     heard = _Processor(profile, YEAR_OPTIONS).flown(flights, late)
     return [_week(reading, heard, flights) for reading in heard.readings]
@@ -217,7 +211,6 @@ def _week(reading: Reading, heard: Heard, flights: pd.DataFrame) -> dict[str, An
         "begin": f"{pd.Timestamp(span.start_ns):%Y-%m-%d}",
         "end": f"{pd.Timestamp(span.end_ns):%Y-%m-%d}",
         "flights": reading.rows,
-        "state": reading.state.value,
         "promised": round(reading.alpha, 4),
         "psi": {t.name or t.target.value: _round(t.scores.get("psi")) for t in reading.targets},
         "drifting": [
@@ -228,9 +221,7 @@ def _week(reading: Reading, heard: Heard, flights: pd.DataFrame) -> dict[str, An
         "low_confidence": _round(confidence.low) if confidence else None,
         "estimated": _rounded(reading.estimated),
         "realized": _rounded(labelled.realized) if labelled else {},
-        "coverage": _round(labelled.coverage) if labelled else 0.0,
         "accuracy_by_origin": {s.segment.value: _round(s.realized["accuracy"]) for s in segments},
-        "told": [describe(change) for of, change in heard.told if of is reading],
     }
 
 

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 __all__ = ["ImportHooks", "imports"]
 
 _Hook = Callable[[ModuleType], None]
-_Any = TypeVar("_Any")
+_Awaiting = TypeVar("_Awaiting")
 
 
 class ImportHooks(MetaPathFinder):
@@ -89,7 +89,7 @@ class ImportHooks(MetaPathFinder):
         loader.exec_module = execute_then_tell  # type: ignore[method-assign]  # taken off by itself
 
 
-def _without(hook: object, awaited: dict[str, list[_Any]]) -> dict[str, list[_Any]]:
+def _without(hook: object, awaited: dict[str, list[_Awaiting]]) -> dict[str, list[_Awaiting]]:
     kept = {name: [each for each in hooks if each != hook] for name, hooks in awaited.items()}
     return {name: hooks for name, hooks in kept.items() if hooks}
 

@@ -64,6 +64,8 @@ __all__ = [
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 BYTES = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _MAX_SEGMENTS = 8
+_NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
+"""What the parser raises: a ValueError for what looks like a date and is none, a RecursionError for brackets without end."""
 _ENVIRONMENT = re.compile(r"\$\{env:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
 
@@ -546,7 +548,11 @@ def load_config(path: Path | None, settings: Sequence[str] = ()) -> Config:
     for setting in settings:
         document = _with(document, setting)
     file = str(path or "defaults")
-    config = _converted(_inherited(_resolved(document, "$", file)), file)
+    try:
+        resolved = _resolved(document, "$", file)
+    except RecursionError:  # an anchor within itself, or brackets without end
+        raise ConfigError(f"{file}: not a configuration: nesting that is too deep") from None
+    config = _converted(_inherited(resolved), file)
     validate(config, file)
     return config
 
@@ -614,7 +620,7 @@ def _with(document: object, setting: str) -> object:
         )
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except _NOT_YAML:
         raise ConfigError(f"--set {key}: expected YAML behind the '=', got {text!r:.60}") from None
     return _placed(document, key.split("."), value)
 
@@ -633,7 +639,7 @@ def _document(path: Path) -> object:
     except OSError as error:
         message = f"{path}: cannot read the configuration: {error.strerror}"
         raise ConfigError(message) from None
-    except yaml.YAMLError as error:
+    except _NOT_YAML as error:
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     return {} if document is None else document
 
@@ -647,7 +653,11 @@ def _resolved(node: object, place: str, file: str) -> object:
     if not isinstance(node, str) or "${env:" not in node:
         return node
     text = _ENVIRONMENT.sub(lambda found: _variable(found, place, file), node)
-    return yaml.safe_load(text) if _ENVIRONMENT.fullmatch(node) else text
+    try:
+        return yaml.safe_load(text) if _ENVIRONMENT.fullmatch(node) else text
+    except _NOT_YAML:  # its value may be a secret, so it is not said
+        message = f"{file}: {place}: expected YAML in {node!r:.60}, found something else"
+        raise ConfigError(message) from None
 
 
 def _variable(found: re.Match[str], place: str, file: str) -> str:

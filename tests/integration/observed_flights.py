@@ -198,6 +198,8 @@ def _send(
     sent = []
     for i, (body, probability) in enumerate(zip(play.requests_for(flights), late, strict=True)):
         span = span_of(first + i, body, float(probability), now_ns - (ROWS - i) * 1_000_000)
+        # Every input is said to come twice in a row, and is answered as the two flights are.
+        span.attributes.append(attribute("ml.input.hash", f"b2:{i // 2 + 1:016x}"))
         sent.append(Sent(portion, environment, _of_version(span, version)))
     _export(observed, sent)
 

@@ -51,8 +51,8 @@ def label_alarms(
         least: Part of that below which a score is an alarm, in (0, 1) (of errors: above its inverse); None for no such alarm.
     """
     return [
-        *_worse(reading),
         *_calibration(reading),
+        *_worse(reading),
         *_fallen(reading, baseline, least),
         *_segments(reading),
     ]

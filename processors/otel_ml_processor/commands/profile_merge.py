@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from otel_ml_processor.errors import ProfileError
-from otel_ml_processor.profile import CellReference, Profile, Source, cells_id, sealed
+from otel_ml_processor.profile import CellReference, HourlyCounts, Profile, Source, cells_id, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,8 +22,9 @@ def merged(first: Profile, second: Profile, created: str) -> Profile:
     """
     Return the sealed sum of two profiles of the same model and cells.
 
-    Counts add up, ranges widen. What only the rows themselves could tell is left out: the self-tests, the windows of the reference, the hours, the
-    standard deviations, and how good the predictions were; confidence thresholds are those of the larger profile.
+    Counts add up, hour by hour where both have the same season, and ranges widen. What only the rows themselves could tell is left out: the
+    self-tests, the windows of the reference, the standard deviations, and how good the predictions were; confidence thresholds are those of the larger
+    profile.
 
     Raises:
         ProfileError: If their models, columns, edges or categories differ; the message names the first that does.
@@ -44,6 +46,7 @@ def merged(first: Profile, second: Profile, created: str) -> Profile:
             confidence=_optional_sum(first.confidence, second.confidence),
             low_confidence=larger.low_confidence,
             median_confidence=larger.median_confidence,
+            slots=_summed_hours(first.slots, second.slots),
         )
     )
 
@@ -65,6 +68,19 @@ def _sum(first: CellReference, second: CellReference) -> CellReference:
         mean=_mean(first, second),
         std=None,
         **added,
+    )
+
+
+def _summed_hours(first: HourlyCounts | None, second: HourlyCounts | None) -> HourlyCounts | None:
+    if first is None or second is None or first.season != second.season:
+        return None
+    both = zip(first.counts, second.counts, strict=True)
+    return msgspec.structs.replace(
+        first,
+        counts=[
+            [list(map(operator.add, a, b)) for a, b in zip(*of_column, strict=True)]
+            for of_column in both
+        ],
     )
 
 

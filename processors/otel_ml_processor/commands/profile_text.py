@@ -6,13 +6,15 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from otel_ml_processor.assess.self_test import measured_false_alarm_rate
+from otel_ml_processor.commands.bars import bars
+from otel_ml_processor.commands.profile_parts import parts_text
 from otel_ml_processor.errors import ProfileError
 from otel_ml_processor.sketches.categories import MAX_OTHER_KNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from otel_ml_processor.profile import CellReference, HourlyCounts, Profile, SelfTest
+    from otel_ml_processor.profile import CellReference, Profile, SelfTest
 
 __all__ = ["CONFIDENCE", "PREDICTION", "column_picture", "profile_text", "promise_text"]
 
@@ -20,8 +22,6 @@ PREDICTION: Final = "(prediction)"
 CONFIDENCE: Final = "(confidence)"
 """How the outputs are called among the features."""
 
-_BARS: Final = "·▁▂▃▄▅▆▇█"
-"""Of nothing, then of ever larger parts of the largest count."""
 _NAMES_SHOWN: Final = 3
 _SLOTS: Final = ("missing", "non_finite", "unseen", "type_error")
 _WIDEST_BAR: Final = 40
@@ -30,7 +30,7 @@ _LONGEST_NAME: Final = 24
 
 def profile_text(profile: Profile, promise: float, reasons: Mapping[str, str] | None = None) -> str:
     """
-    Return *profile* as lines: whose it is, one row per column, confidence, performance, self-tests.
+    Return *profile* as lines: whose it is, one row per column, confidence, performance, its other parts, self-tests.
 
     *promise* is the rate of false alarms to compare the self-tests with. *reasons* says by column why it has its type.
     """
@@ -52,8 +52,7 @@ def profile_text(profile: Profile, promise: float, reasons: Mapping[str, str] | 
     if profile.performance:
         scores = ", ".join(f"{name} {score:.4g}" for name, score in profile.performance.items())
         lines.append(f"performance {scores}")
-    if profile.slots is not None:
-        lines.append(f"slots       {_hours(profile.slots)}")
+    lines += parts_text(profile)
     lines.append(promise_text(profile.self_tests, promise))
     return "\n".join(lines) + "\n"
 
@@ -75,13 +74,13 @@ def column_picture(profile: Profile, name: str) -> str:
     cells, rows = _cell_names(column), sum(column.counts) + sum(beside.values())
     width = max(map(len, [*cells, *beside]))
     sizes = [count / extent for count, extent in zip(column.counts, _extents(column), strict=True)]
-    bars = ["\u2588" * round(_WIDEST_BAR * size / max(1e-300, *sizes)) for size in sizes]
+    drawn = ["\u2588" * round(_WIDEST_BAR * size / max(1e-300, *sizes)) for size in sizes]
     lines = [
         f"{cell.ljust(width)}  {count:>10,}  {100 * count / max(1, rows):5.1f} %  {bar}".rstrip()
         for cell, count, bar in zip(
             [*cells, *beside],
             [*column.counts, *beside.values()],
-            [*bars, *("" for _ in beside)],
+            [*drawn, *("" for _ in beside)],
             strict=True,
         )
     ]
@@ -116,15 +115,6 @@ def promise_text(tests: Sequence[SelfTest], promise: float) -> str:
     random_first = sorted(tests, key=lambda test: test.order != "random")
     measured = "; ".join(_measured(test, promise) for test in random_first)
     return f"promise {_percent(promise)}: {measured}"
-
-
-def _hours(hours: HourlyCounts) -> str:
-    rows = [max(map(sum, of_hour)) for of_hour in zip(*hours.counts, strict=True)]
-    fewest = min(rows)
-    told = f"{hours.season}: each hour against its own {fewest:,} to {max(rows):,} rows"
-    if fewest:
-        return told
-    return f"{told}; {rows.count(0)} hours have none and are taken to be as all together"
 
 
 def _measured(test: SelfTest, promise: float) -> str:
@@ -180,7 +170,7 @@ def _facts(column: CellReference) -> list[str]:
         column.type,
         _cells(column),
         str(column.missing),
-        _bars(column.counts),
+        bars(column.counts),
         _values(column),
     ]
 
@@ -199,11 +189,6 @@ def _values(column: CellReference) -> str:
     shown = [_shortened(name) for name in column.categories[:_NAMES_SHOWN]]
     more = " ..." if len(column.categories) > _NAMES_SHOWN else ""
     return ", ".join(shown) + more
-
-
-def _bars(counts: Sequence[int]) -> str:
-    highest = max(max(counts, default=0), 1)
-    return "".join(_BARS[-(-count * (len(_BARS) - 1) // highest)] for count in counts)
 
 
 def _shortened(name: str) -> str:

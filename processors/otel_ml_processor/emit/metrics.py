@@ -175,6 +175,10 @@ class StreamView:
     readings: tuple[Reading, ...]
     performance: tuple[PerformanceReading, ...] = ()
     """What labels say, of each window of which there are enough."""
+    silent_s: float | None = None
+    """For how many seconds no row has come; None where that is not known."""
+    stale_s: Mapping[str, float] = field(default_factory=dict)
+    """By feature, for how many seconds it has had no value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,6 +436,7 @@ class MetricBook:
 
     def views(self) -> tuple[StreamView, ...]:
         """Return every stream with its last readings, in the order of their names."""
+        now_ns = self._clock_ns()
         with self._lock:
             pages = [
                 StreamView(
@@ -439,6 +444,8 @@ class MetricBook:
                     page.reference,
                     tuple(page.readings.values()),
                     tuple(page.performance.values()),
+                    page.freshness.silent_s(now_ns) if page.freshness else None,
+                    dict(page.freshness.stale_s(now_ns)) if page.freshness else {},
                 )
                 for stream, page in self._streams.items()
             ]

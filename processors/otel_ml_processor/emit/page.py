@@ -46,6 +46,8 @@ _FULL_BAR: Final = 0.1
 """PSI at which a bar is full, unless the window has a larger one: a steady window must not look alarming."""
 _SMALLEST_SHARE: Final = 0.001
 _SMALLEST_P_VALUE: Final = 0.0001
+_QUIET_S: Final = 600.0
+"""From then on it is remarkable that a feature has no value."""
 _INVALID: Final = {
     "non_finite": "not finite",
     "empty": "empty",
@@ -154,6 +156,18 @@ def _quality(reading: Reading) -> list[str]:
     if pairs:
         said.append(f"say nearly the same, and did not: {_listed(pairs)}")
     return said
+
+
+def _quiet(view: StreamView) -> str:
+    """Return the features that have had no value for ten minutes longer than no row has come, the longest first; empty where there is none."""
+    since_s = _QUIET_S + (view.silent_s or 0.0)
+    quiet = [(age, name) for name, age in view.stale_s.items() if age >= since_s]
+    return _listed([f"{name} ({_duration(age)})" for age, name in sorted(quiet, reverse=True)])
+
+
+def _duration(seconds: float) -> str:
+    hours, minutes = divmod(int(seconds) // 60, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -307,6 +321,7 @@ _ENVIRONMENT.filters.update(
     number=_number,
     scores=_scores,
     quality=_quality,
+    quiet=_quiet,
     p_value=_p_value,
     performance=_performance,
     psi=_psi,

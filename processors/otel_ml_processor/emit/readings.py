@@ -52,6 +52,8 @@ def _stream(view: StreamView) -> dict[str, Any]:
         "reference": view.reference and _reference(view.reference),
         "readings": [_reading(reading) for reading in view.readings],
         "performance": [_performance(reading) for reading in view.performance],
+        "silent_seconds": view.silent_s,
+        "stale_seconds": {valid_text(name): age for name, age in view.stale_s.items()},
     }
 
 

@@ -57,7 +57,7 @@ class StoredDivision(Stored, frozen=True):
 
 
 class StoredQuality(Stored, frozen=True):
-    """A `Quality`; of inputs that are repeated only hashes of hashes."""
+    """A `Quality`; of inputs and outputs there are hashes, nothing else."""
 
     calls: int
     inputs: bytes

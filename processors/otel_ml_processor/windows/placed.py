@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from otel_ml_processor.sketches.bins import Bins
 from otel_ml_processor.sketches.slots import Slot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_ml_processor.columns import BoolArray, InferenceColumns, IntArray
+    from otel_ml_processor.columns import BoolArray, FloatArray, InferenceColumns, IntArray
     from otel_ml_processor.windows.expected_errors import ErrorCells
     from otel_ml_processor.windows.multivariate import Multivariate
     from otel_ml_processor.windows.reference import Reference, TargetReference
@@ -100,13 +102,20 @@ def place(rows: InferenceColumns, reference: Reference | None) -> PlacedRows:
         cells = scores.cells(rows.labels, rows.confidences)
         np.add(cells, reference.score_place.start, out=places[-1], where=cells >= 0)
     outside: list[tuple[IntArray, IntArray]] = []
-    for row_of_places, target, block in zip(
-        places[: len(targets)],
-        targets,
-        reference.places if reference is not None else (),
-        strict=True,
+    usual = _usual(rows, reference) if reference is not None else {}
+    for index, (row_of_places, target, block) in enumerate(
+        zip(
+            places[: len(targets)],
+            targets,
+            reference.places if reference is not None else (),
+            strict=True,
+        )
     ):
-        outside += _place(rows, target, block.start, row_of_places)
+        if index in usual:
+            bins, numbers = usual[index]
+            np.add(bins.edges.searchsorted(numbers), block.start, out=row_of_places)
+        else:
+            outside += _place(rows, target, block.start, row_of_places)
     if reference is not None and reference.expected is not None:
         _place_expected(reference, reference.expected, places)
     if reference is not None and reference.multivariate is not None:
@@ -117,6 +126,51 @@ def place(rows: InferenceColumns, reference: Reference | None) -> PlacedRows:
         places=places,
         outside_rows=_joined([at for at, _ in outside]),
         outside_places=_joined([slots for _, slots in outside]),
+    )
+
+
+def _usual(rows: InferenceColumns, reference: Reference) -> dict[int, tuple[Bins, FloatArray]]:
+    """
+    Return the bins and the numbers of the features of which every row has a finite number within the reference's range, by position.
+
+    Most features of most requests are such; what is found out of all of them at once takes a fifth of the time.
+    """
+    ranged = _ranged(reference)
+    said = [rows.features.get(name) for name in ranged.names]
+    if not len(rows) or not ranged.names or any(column is None for column in said):
+        return {}
+    numbers = np.array([column.numbers for column in said if column is not None])
+    is_within = (numbers.min(axis=1) >= ranged.lowest) & (numbers.max(axis=1) <= ranged.highest)
+    return {
+        ranged.positions[k]: (ranged.bins[k], numbers[k])
+        for k in np.flatnonzero(is_within).tolist()
+    }
+
+
+class _Ranged(NamedTuple):
+    """The features of a reference that are counted in bins: where they are among its targets, and their ranges."""
+
+    names: list[str]
+    positions: list[int]
+    bins: list[Bins]
+    lowest: FloatArray
+    highest: FloatArray
+
+
+@lru_cache(maxsize=1024)
+def _ranged(reference: Reference) -> _Ranged:
+    found = [
+        (feature.name, position, feature.cells)
+        for position, feature in enumerate(reference.features)
+        if isinstance(feature.cells, Bins)
+    ]
+    bins = [cells for _, _, cells in found]
+    return _Ranged(
+        [name for name, _, _ in found],
+        [position for _, position, _ in found],
+        bins,
+        np.array([cells.minimum for cells in bins]),
+        np.array([cells.maximum for cells in bins]),
     )
 
 

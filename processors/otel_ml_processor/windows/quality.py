@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -212,15 +213,8 @@ def _rounded(numbers: FloatArray) -> FloatArray:
 
 def _last_values(placed: PlacedRows, reference: Reference) -> IntArray:
     """Return when each feature had its newest value, shape (n_features,); `_NEVER` where none had one."""
-    times = placed.rows.end_times_ns
-    features = reference.features
-    missing = np.array(
-        [
-            place.start + feature.cells.n_cells + Slot.MISSING
-            for feature, place in zip(features, reference.places, strict=False)
-        ]
-    )
-    places = placed.places[: len(features)]
+    times, missing = placed.rows.end_times_ns, _missing(reference)
+    places = placed.places[: len(missing)]
     newest = int(times.argmax())
     of_newest = places[:, newest]
     last = np.where(_has_value(of_newest, missing, reference), times[newest], _NEVER)
@@ -228,6 +222,17 @@ def _last_values(placed: PlacedRows, reference: Reference) -> IntArray:
         has_value = _has_value(places[i], missing[i], reference)
         last[i] = times[has_value].max(initial=_NEVER)
     return np.asarray(last)
+
+
+@lru_cache(maxsize=1024)
+def _missing(reference: Reference) -> IntArray:
+    """Return where rows are counted that have no value of a feature, shape (n_features,)."""
+    return np.array(
+        [
+            place.start + feature.cells.n_cells + Slot.MISSING
+            for feature, place in zip(reference.features, reference.places, strict=False)
+        ]
+    )
 
 
 def _has_value(places: IntArray, missing: IntArray, reference: Reference) -> BoolArray:

@@ -41,7 +41,7 @@ __all__ = [
 
 MAX_AHEAD_NS: Final = 60_000_000_000
 """A span may end this far in the future (clocks differ); beyond it its end is taken to be now, and it does not move event time."""
-OVERFLOW: Final = StreamKey(service="", environment="", model="(overflow)", version="")
+OVERFLOW: Final = StreamKey(service="(overflow)", environment="", model="(overflow)", version="")
 """The stream in which the rows of all streams beyond the cap are counted, together and compared with nothing."""
 _BEGINNING: Final = -(1 << 62)
 

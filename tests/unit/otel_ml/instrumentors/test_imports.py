@@ -112,3 +112,45 @@ def test_forgotten_hooks_leave_no_trace(hooks: ImportHooks) -> None:
     importlib.import_module("awaited.inner")
     assert sys.meta_path == before
     assert seen == []
+
+
+@pytest.mark.usefixtures("package")
+def test_what_comes_before_an_import_comes_before_its_code(hooks: ImportHooks) -> None:
+    """Once, with the module not there yet; and what it asks to be told of the same module it is told."""
+    seen: list[object] = []
+
+    def prepare() -> None:
+        seen.append("awaited.inner" in sys.modules)
+        hooks.when_imported("awaited.inner", lambda module: seen.append(module.VALUE))
+
+    hooks.before_import("awaited.inner", prepare)
+    importlib.import_module("awaited")
+    assert seen == []
+    importlib.import_module("awaited.inner")
+    importlib.reload(sys.modules["awaited.inner"])
+    assert seen == [False, 1]
+
+
+@pytest.mark.usefixtures("package")
+def test_what_comes_before_an_import_comes_at_once_if_that_is_over(hooks: ImportHooks) -> None:
+    """There is nothing left to wait for, and nothing is awaited afterwards."""
+    importlib.import_module("awaited.inner")
+    before, seen = list(sys.meta_path), []
+    hooks.before_import("awaited.inner", lambda: seen.append("told"))
+    assert (seen, sys.meta_path) == (["told"], before)
+
+
+@pytest.mark.usefixtures("package")
+def test_who_announces_an_import_is_the_first_and_only_one_to_do_so(hooks: ImportHooks) -> None:
+    """What was announced is not announced again when the import comes; what is forgotten never is."""
+    seen: list[str] = []
+
+    def forgotten() -> None:
+        seen.append("forgotten")
+
+    hooks.before_import("awaited.inner", lambda: seen.append("told"))
+    hooks.before_import("awaited.inner", forgotten)
+    hooks.forget(forgotten)
+    hooks.announce("awaited.inner")
+    importlib.import_module("awaited.inner")
+    assert seen == ["told"]
