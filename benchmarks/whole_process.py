@@ -45,6 +45,7 @@ from rich.table import Table
 from sklearn.linear_model import LogisticRegression
 
 from otel_ml.in_force import in_force
+from otel_ml.instrumentors._observing import within
 from otel_ml.settings import Settings
 from otel_ml_conventions.attributes import ML_INPUT_FEATURES
 
@@ -86,6 +87,13 @@ class Way(NamedTuple):
 
     name: str
     set_up: Callable[[], AbstractContextManager[Running]]
+
+
+@contextmanager
+def passing(asked: Subject) -> Iterator[Running]:
+    """Give the call under our instrumentation, as a part of another one that is told of."""
+    with instrumented(asked, around=partial(within, asked)) as call:
+        yield Running(call)
 
 
 @contextmanager
@@ -168,6 +176,7 @@ def network() -> list[Way]:
     asked = subject("torch", module, "__call__", torch.zeros(1, _WIDTH))
     return [
         Way("a network of 40 modules, one row", lambda: nullcontext(Running(asked.plain))),
+        Way("as a part of another call", partial(passing, asked)),
         Way("not sampled, all in the metrics", partial(exporting, asked, ALWAYS_OFF)),
         Way("all recorded", partial(exporting, asked, ALWAYS_ON)),
         Way("hooks on every module that do nothing", partial(hooked, asked.plain)),

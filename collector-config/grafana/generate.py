@@ -572,18 +572,35 @@ def _labels() -> tuple[Panel, ...]:
     return (
         Panel(
             "Scores",
-            "Realised, where labels have come; estimated from the confidence, where the profile has a calibration; of the reference.",
+            "Realised, where labels have come; estimated from the confidence or the errors of like rows, where the profile tells; of the reference.",
             (
                 Query(
                     worst(
                         "ml_evaluation_score",
-                        f'{MODEL}, ml_window_name=~"$window|"',  # the reference is of no window
+                        # The reference is of no window.
+                        f'{MODEL}, ml_window_name=~"$window|", ml_evaluation_basis!="proxy"',
                         f"ml_evaluation_name, ml_evaluation_basis, {STREAM}",
                     ),
                     "{{ml_evaluation_name}} {{ml_evaluation_basis}} " + WHICH,
                 ),
             ),
             limits=(None, None),
+            custom=STEPS,
+        ),
+        Panel(
+            "What people did",
+            "Proxies, which are no truth: shares that were acted upon, and of reactions that say yes; of lists, how well they were ordered by that.",
+            (
+                Query(
+                    worst(
+                        "ml_evaluation_score",
+                        f'{WINDOW}, ml_evaluation_basis="proxy"',
+                        f"ml_evaluation_name, {STREAM}",
+                    ),
+                    "{{ml_evaluation_name}} " + WHICH,
+                ),
+            ),
+            limits=(0, 1),
             custom=STEPS,
         ),
         Panel(

@@ -788,7 +788,7 @@ the model.
 
 Required on `ml.verdict`, `ml.evaluation`, `ml.explain`, `ml.inference`, `ml.model.load`,
 `ml.training`, `ml.drift.detected`, `ml.inference.exception`, `ml.internal`,
-`ml.prediction.details`, `ml.training.epoch`, `ml.validation.failure`, `ml.model` and 53
+`ml.prediction.details`, `ml.training.epoch`, `ml.validation.failure`, `ml.model` and 54
 metrics. Conditionally required on `ml.feedback`, `ml.explanation` and `ml.feedback` if the
 model is known where this is said. Conditionally required on `ml.pipeline.step` if the step
 belongs to a model whose name is known. Conditionally required on `ml.feedback.events` if the
@@ -812,7 +812,7 @@ on `ml.evaluation`, `ml.explain`, `ml.inference`, `ml.model.load`, `ml.pipeline.
 `ml.training.epoch`, `ml.validation.failure`, `ml.model` and 11 metrics if the version of the
 model is known. Conditionally required on `ml.feedback`, `ml.explanation` and `ml.feedback` if
 the version of the model is known where this is said. Conditionally required on
-`ml.drift.detected` and 43 metrics if the spans of the stream carry it. Conditionally required
+`ml.drift.detected` and 44 metrics if the spans of the stream carry it. Conditionally required
 on `ml.feedback.events` if the version of the model is known where the feedback is given.
 Conditionally required on `ml.evaluation.result` if the version of the model is known where the
 score is told.
@@ -1233,7 +1233,7 @@ ML_TENANT_NAME: Final = "ml.tenant.name"
 """
 Tenant that the stream belongs to.
 
-Conditionally required on `ml.drift.detected` and 43 metrics if tenants are configured.
+Conditionally required on `ml.drift.detected` and 44 metrics if tenants are configured.
 
 Example: `acme`.
 """
@@ -1281,7 +1281,7 @@ Name of the window.
 
 The length of a window of time, or `rows` for windows of a number of samples.
 
-Required on `ml.drift.detected` and 29 metrics. Conditionally required on `ml.evaluation.score`
+Required on `ml.drift.detected` and 30 metrics. Conditionally required on `ml.evaluation.score`
 if the score is of a window, which it is on the bases `estimated`, `realized` and `proxy`.
 
 Example: `1h`.
@@ -1464,7 +1464,7 @@ DEPLOYMENT_ENVIRONMENT_NAME: Final = "deployment.environment.name"
 """
 Name of the environment that the service is deployed to.
 
-Conditionally required on `ml.drift.detected` and 43 metrics if the spans of the stream carry
+Conditionally required on `ml.drift.detected` and 44 metrics if the spans of the stream carry
 it.
 
 Example: `production`.
@@ -1534,7 +1534,7 @@ SERVICE_NAME: Final = "service.name"
 """
 Logical name of the service.
 
-Required on `ml.drift.detected` and 43 metrics.
+Required on `ml.drift.detected` and 44 metrics.
 
 Example: `flight-delays`.
 

@@ -223,6 +223,17 @@ Counter, int, unit `{prediction}`. In Prometheus `ml_inference_predictions_total
 """
 
 
+METRIC_ML_INFERENCE_RECEIVED: Final = "ml.inference.received"
+"""
+Share of the calls in the window that the processor received.
+
+As the gaps between their `ml.call.sequence` tell: sampling, or a full queue, left out the rest.
+Not told where calls do not say their position.
+
+Gauge, double, unit `1`. In Prometheus `ml_inference_received_ratio`.
+"""
+
+
 METRIC_ML_INFERENCE_ACTIVE: Final = "ml.inference.active"
 """
 Number of calls of a model that are under way.
@@ -889,6 +900,14 @@ DEFINITIONS: Final[Mapping[str, MetricDefinition]] = {
         "{prediction}",
         "Number of samples that a model was asked about.",
         "int",
+        (),
+    ),
+    METRIC_ML_INFERENCE_RECEIVED: MetricDefinition(
+        METRIC_ML_INFERENCE_RECEIVED,
+        "gauge",
+        "1",
+        "Share of the calls in the window that the processor received.",
+        "double",
         (),
     ),
     METRIC_ML_INFERENCE_ACTIVE: MetricDefinition(

@@ -171,6 +171,7 @@ def block(facts: Facts) -> str:
         f"* Winter once more, in random order: {quiet} of {control['windows']} windows of 900 flights drift, {warned} warn.",
         f"* The year: {len(weeks)} weeks, {n_flights} flights, a false alarm promised in {100 * promised:.1f} % of weeks.",
         f"* By so much is the estimate of a week off, on average: {' and '.join(off)}.",
+        f"* {_unforeseen(facts)}",
         "",
         "| first week | begins to drift |",
         "|---|---|",
@@ -187,6 +188,19 @@ def with_block(page: str, facts: Facts) -> str:
     """Return *page* with the numbers of *facts* between its two marks."""
     before, rest = page.split(BEGIN)
     return f"{before}{BEGIN}\n{block(facts)}\n{END}{rest.split(END)[1]}"
+
+
+def _unforeseen(facts: Facts) -> str:
+    """Return in words what is special about the four weeks whose accuracy was overestimated most."""
+    known = [week for week in facts["weeks"] if "accuracy" in week["realized"]]
+    worst = sorted(known, key=lambda w: w["realized"]["accuracy"] - w["estimated"]["accuracy"])[:4]
+    shares = sorted(100 * week["late_after_leaving_on_time"] for week in worst)
+    usual = 100 * float(np.median([week["late_after_leaving_on_time"] for week in known]))
+    begins = ", ".join(sorted(week["begin"] for week in worst))
+    return (
+        f"In the four weeks that it overestimates most ({begins}), {shares[0]:.0f} to {shares[-1]:.0f} % of the flights that left on time "
+        f"landed late; in the median week {usual:.0f} %."
+    )
 
 
 def _first_weeks(facts: Facts) -> dict[str, list[str]]:

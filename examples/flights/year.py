@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import joblib
 import numpy as np
 import pandas as pd
-from departures import FEATURES, NUMERIC_FEATURES, departures
+from departures import FEATURES, LATE_MINUTES, NUMERIC_FEATURES, departures
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -45,7 +45,15 @@ if TYPE_CHECKING:
     from otel_ml_processor.assess.reading import Reading
     from otel_ml_processor.feedback.joining import FeedbackTotals
 
-__all__ = ["FOLDER", "control", "facts_until", "flown_year", "profile_of_winter", "reference_facts"]
+__all__ = [
+    "FOLDER",
+    "control",
+    "facts_until",
+    "flown_year",
+    "late_after_leaving_on_time",
+    "profile_of_winter",
+    "reference_facts",
+]
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / ".demo"
 LABELS_AFTER: Final = pd.Timedelta(days=14)
@@ -206,23 +214,29 @@ def _week(reading: Reading, heard: Heard, flights: pd.DataFrame) -> dict[str, An
     rows = flights[_ns(flights["departed"]) >= span.start_ns]
     rows = rows[_ns(rows["departed"]) < span.end_ns]
     confidence = reading.confidence
+    features = [target for target in reading.targets if target.name in FEATURES]
     segments = labelled.segments if labelled else ()
     return {
         "begin": f"{pd.Timestamp(span.start_ns):%Y-%m-%d}",
         "end": f"{pd.Timestamp(span.end_ns):%Y-%m-%d}",
         "flights": reading.rows,
         "promised": round(reading.alpha, 4),
-        "psi": {t.name or t.target.value: _round(t.scores.get("psi")) for t in reading.targets},
-        "drifting": [
-            t.name or t.target.value for t in reading.targets if t.state.value == "drifting"
-        ],
+        "psi": {t.name: _round(t.scores.get("psi")) for t in features},
+        "drifting": [t.name for t in features if t.state.value == "drifting"],
         "means": {name: _round(rows[name].mean()) for name in NUMERIC_FEATURES},
+        "late_after_leaving_on_time": late_after_leaving_on_time(rows),
         "confidence": _round(confidence.mean) if confidence else None,
         "low_confidence": _round(confidence.low) if confidence else None,
         "estimated": _rounded(reading.estimated),
         "realized": _rounded(labelled.realized) if labelled else {},
         "accuracy_by_origin": {s.segment.value: _round(s.realized["accuracy"]) for s in segments},
     }
+
+
+def late_after_leaving_on_time(flights: pd.DataFrame) -> float | None:
+    """Return the share of the flights that left less than a quarter of an hour late and landed later than that."""
+    left = flights[(flights["dep_delay"] < LATE_MINUTES) & flights["outcome"].notna()]
+    return _round((left["outcome"] == "late").mean())
 
 
 def _rounded(scores: Any) -> dict[str, float | None]:

@@ -16,6 +16,7 @@ import msgspec
 import yaml
 from msgspec import Meta
 
+from otel_ml_processor.config_lines import line_of
 from otel_ml_processor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -188,9 +189,9 @@ class ReceiveConfig(Door, frozen=True, kw_only=True):
     http: HttpDoor | None = None
     """OTLP over HTTP too, for example `{}`. Without a `receive` in the configuration both doors are open."""
     max_message: Size = Size(64 << 20)
-    """Largest request, after decompression; beyond it RESOURCE_EXHAUSTED."""
+    """Largest request, after decompression, above 0; beyond it RESOURCE_EXHAUSTED."""
     max_in_flight: Size = Size(128 << 20)
-    """Bytes of all requests being worked on; beyond it UNAVAILABLE with RetryInfo."""
+    """Bytes of all requests being worked on, above 0; beyond it UNAVAILABLE with RetryInfo."""
     threads: Annotated[int, Meta(ge=1)] = 16
     """Requests worked on at once per door, at least 1. Each waits for the next hop, so more hide its latency."""
     repeats: Duration = Duration(600)
@@ -206,7 +207,7 @@ class Destination(Client, frozen=True, kw_only=True):
     protocol: Literal["grpc", "http"] = "grpc"
     """OTLP over gRPC, or over HTTP (protobuf)."""
     timeout: Duration = Duration(10)
-    """Longest wait for it when the caller set no deadline."""
+    """Longest wait for it when the caller set no deadline; above 0s."""
 
 
 class CopyConfig(Destination, frozen=True, kw_only=True):
@@ -225,7 +226,7 @@ class ForwardConfig(Destination, frozen=True, kw_only=True):
     """The next hop of traces, metrics and logs; needed in mode `inline`, refused in mode `tee`."""
 
     max_message: Size = Size(4 << 20)
-    """What the next hop accepts; a request that annotations would push beyond it is forwarded as received."""
+    """What the next hop accepts, above 0; a request that annotations would push beyond it is forwarded as received."""
     also: tuple[CopyConfig, ...] = ()
     """Further destinations."""
 
@@ -295,16 +296,16 @@ class DriftConfig(Room, frozen=True):
     """The promise, and what is too small to matter."""
 
     false_alarm_interval: Duration = Duration(30 * 86400)
-    """Expected time between false alarms per model, all time windows together."""
+    """Expected time between false alarms per model, all time windows together; above 0s."""
     false_alarm_rate: Annotated[float, Meta(gt=0, lt=0.5)] = 0.01
     """Promised share of undrifted *row* windows that alarm, in (0, 0.5)."""
     calibration: Literal["auto", "iid", "scaled", "empirical"] = "iid"
     """How p-values are made to keep the promise; see "calibration" in the concepts. `iid`: rows are independent. `scaled`, `empirical`: as the windows of the
     reference vary, where its profile was built with times. `auto`: the strictest that the profile has windows enough for."""
-    windows_between_alarms: Annotated[float, Meta(ge=10)] = 1000
-    """Promised mean number of undrifted windows between two alarms of slow drift, per stream and window, >= 10. Larger: later found."""
-    effect_floor: Annotated[float, Meta(ge=0)] = 0.01
-    """Smallest debiased PSI that can alarm, >= 0; .01 is about a shift of .1 standard deviations."""
+    windows_between_alarms: Annotated[float, Meta(ge=10, le=1e9)] = 1000
+    """Promised mean number of undrifted windows between two alarms of slow drift, per stream and window, 10 to 1e9. Larger: later found."""
+    effect_floor: Annotated[float, Meta(ge=0, le=100)] = 0.01
+    """Smallest debiased PSI that can alarm, 0 to 100; .01 is about a shift of .1 standard deviations."""
     scores: tuple[DriftScore, ...] = ("psi",)
     """Which drift scores are exported per feature; each is one series per feature."""
 
@@ -335,7 +336,7 @@ class FeedbackConfig(Room, frozen=True):
     """Predictions that are kept until their label comes, at least 1000; some 200 bytes each. Where there are more, a random half is
     kept, and each that is found counts twice."""
     horizon: Duration = Duration(30 * 86400)
-    """A label that comes so long after its prediction is late and says nothing."""
+    """A label that comes so long after its prediction is late and says nothing; above 0s."""
     early: Duration = Duration(120)
     """How long feedback waits for its prediction: the two travel on different ways, and the label may be here first."""
 
@@ -357,7 +358,7 @@ class VerdictConfig(Room, frozen=True):
 
     low_confidence: Annotated[float, Meta(gt=0, lt=1)] | None = None
     """Below it a prediction's confidence is `low`, in (0, 1); by default the profile's 5 % quantile, .7 without a profile."""
-    per_second: Annotated[float, Meta(gt=0)] = 10.0
+    per_second: Annotated[float, Meta(gt=0, le=1e6)] = 10.0
     """Mode `tee`: verdict spans per second and model, > 0; what is left out is counted."""
 
 
@@ -542,7 +543,7 @@ def load_config(path: Path | None, settings: Sequence[str] = ()) -> Config:
 
     Raises:
         ConfigError: If the file cannot be read, is not YAML, has an unknown key, a value of the wrong kind or out of its range, or
-            parts that contradict each other. One line: file, path within it, what was expected, what was found.
+            parts that contradict each other. One line: file, path within it, what was expected, what was found, and in which line of the file.
     """
     document = {} if path is None else _document(path)
     for setting in settings:
@@ -552,9 +553,22 @@ def load_config(path: Path | None, settings: Sequence[str] = ()) -> Config:
         resolved = _resolved(document, "$", file)
     except RecursionError:  # an anchor within itself, or brackets without end
         raise ConfigError(f"{file}: not a configuration: nesting that is too deep") from None
-    config = _converted(_inherited(resolved), file)
-    validate(config, file)
+    try:
+        config = _converted(_inherited(resolved), file)
+        validate(config, file)
+    except ConfigError as error:
+        if path is None or settings:  # what a setting says stands in no line
+            raise
+        raise ConfigError(_with_line(str(error), path)) from None
     return config
+
+
+def _with_line(message: str, path: Path) -> str:
+    """Return *message* with the line of the file that it is about, where it names a place."""
+    place = re.match(r"\$[\w.\[\]]*", message.removeprefix(f"{path}: "))
+    unknown = re.search(r"unknown key '(\w+)'", message)
+    line = line_of(path.read_bytes(), place[0], unknown[1] if unknown else "") if place else None
+    return message if line is None else f"{message} (line {line})"
 
 
 def configuration_text(config: Config) -> str:
@@ -696,7 +710,9 @@ def _converted(document: object, file: str) -> Config:
 
 def _found_at(document: Any, place: str) -> object:
     """Return what *document* has at *place*, as the error messages of the converter name places."""
-    for key, index in re.findall(r"\.(\w+)|\[(\d+)\]", place):
+    for key, index in re.findall(r"\.(\w+)|\[(\d+|\.\.\.)\]", place):
+        if index == "...":  # somewhere in a mapping: the converter does not tell the key
+            break
         document = document[key] if key else document[int(index)]
     return document
 
@@ -767,12 +783,7 @@ def _rules(config: Config) -> list[tuple[str, bool, str, object]]:
     return [
         ("forward", inline == (config.forward is not None), _forwarding(inline), forward),
         *_address_rules(config),
-        (
-            "receive.repeats",
-            config.receive.repeats > 0,
-            "a duration above 0s",
-            str(config.receive.repeats),
-        ),
+        *_above_zero_rules(config),
         (
             "streams.silent",
             config.streams.silent >= SECONDS["m"],
@@ -803,6 +814,40 @@ def _rules(config: Config) -> list[tuple[str, bool, str, object]]:
         ),
         *_tenant_rules(config.tenants),
         *_state_rules(config.state),
+    ]
+
+
+def _above_zero_rules(config: Config) -> list[tuple[str, bool, str, object]]:
+    """Return the rules of what would stand still, or divide by it, with 0 of it."""
+    values: list[tuple[str, Duration | Size]] = [
+        ("receive.repeats", config.receive.repeats),
+        ("receive.max_message", config.receive.max_message),
+        ("receive.max_in_flight", config.receive.max_in_flight),
+        ("feedback.horizon", config.feedback.horizon),
+        ("drift.false_alarm_interval", config.drift.false_alarm_interval),
+    ]
+    if config.forward is not None:
+        values += [
+            ("forward.timeout", config.forward.timeout),
+            ("forward.max_message", config.forward.max_message),
+        ]
+        values += [
+            (f"forward.also[{i}].timeout", copy.timeout)
+            for i, copy in enumerate(config.forward.also)
+        ]
+    values += [
+        (f"models[{i}].drift.false_alarm_interval", entry.drift.false_alarm_interval)
+        for i, entry in enumerate(config.models)
+        if entry.drift is not None
+    ]
+    return [
+        (
+            place,
+            value > 0,
+            "a duration above 0s" if isinstance(value, Duration) else "a size above 0",
+            str(value),
+        )
+        for place, value in values
     ]
 
 

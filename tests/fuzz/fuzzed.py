@@ -16,9 +16,8 @@ _COMPILED = [
     f"{decode.__name__}.{path.stem}" for path in Path(decode.__path__[0]).glob("fast_*.py")
 ]
 with atheris.instrument_imports(include=["otel_ml_processor"], exclude=_COMPILED):
+    from tests.fuzz.damage import damaged
     from tests.fuzz.targets import TARGETS
-
-from tests.fuzz.damage import damaged
 
 _MAX_BYTES = 1 << 16
 
@@ -30,7 +29,9 @@ def main() -> None:
     if given and Path(given[0]).is_dir():
         for number, seed in enumerate(target.seeds()):
             Path(given[0], f"seed-{number}").write_bytes(seed)
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:  # noqa: S108 - memory: a file for each input costs no disk
+    with tempfile.TemporaryDirectory(
+        dir="/dev/shm"
+    ) as folder:  # memory: a file for each input costs no disk
         options = [f"-max_len={_MAX_BYTES}", "-rss_limit_mb=2048", "-timeout=20"]
         atheris.Setup(
             [sys.argv[0], *options, *given], target.begin(Path(folder)), custom_mutator=_mutated
@@ -40,7 +41,7 @@ def main() -> None:
 
 def _mutated(content: bytes, max_size: int, seed: int) -> bytes:
     """Return *content* changed, as libFuzzer does or as the wire does."""
-    chance = random.Random(seed)  # noqa: S311 - a seed that libFuzzer tells
+    chance = random.Random(seed)
     if chance.random() < 0.5:
         mutated: bytes = atheris.Mutate(content, max_size)
         return mutated

@@ -77,7 +77,7 @@ def _tried(name: str, seconds: int, inputs: list[Path]) -> _Row:
     with tempfile.TemporaryDirectory() as corpus:
         given = [str(path) for path in inputs] or [corpus, f"-max_total_time={max(1, seconds)}"]
         command = [sys.executable, "-m", "tests.fuzz.fuzzed", name, *given]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     told = [(int(n), int(c), int(mb)) for n, c, mb in _STATUS.findall(done.stderr)]
     last = told[-1] if told else (len(inputs), 0, 0)
     early = next((mb for n, _, mb in told if n >= last[0] / 10), 0)

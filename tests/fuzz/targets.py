@@ -35,13 +35,14 @@ from otel_ml_processor.profile import read_profile, write_profile
 from otel_ml_processor.receive.otlp_json import protobuf_of
 from otel_ml_processor.refusal import Refusal
 from otel_ml_processor.signals import Signal
-from otel_ml_processor.state.journal import Journal, Record, _framed, read_journal
+from otel_ml_processor.state.journal import Journal, _framed, read_journal
 from otel_ml_processor.state.sealed_file import UnusableFileError, read_sealed, write_sealed
 from otel_ml_processor.state.snapshot import read_snapshot
 from otel_ml_processor.windows.reference import Reference
 from tests.data.decodings import outcome
 from tests.data.export_requests import attributes
-from tests.data.state_house import House, profile, request as counted_request
+from tests.data.state_house import House, profile
+from tests.data.state_house import request as counted_request
 from tests.fuzz.damage import NAMES, request
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TARGETS", "Target"]
 
-_FILES: Final = Path("/dev/shm")  # noqa: S108 - memory, where a file for each input costs no disk
+_FILES: Final = Path("/dev/shm")
+"""Memory: a file for each input costs no disk."""
 _TENANTS: Final = "tenant.id"
 _SAID: Final = {
     "ml.prediction.id": "order-1",
@@ -136,7 +138,7 @@ def _feedback(_: Path) -> Callable[[bytes], None]:
         for read in readers:
             try:
                 read(content)
-            except MalformedRequest:
+            except MalformedRequest:  # noqa: PERF203 - each reader on its own
                 continue
 
     return try_
@@ -251,7 +253,7 @@ def _snapshots(folder: Path) -> Callable[[bytes], None]:
         for stream in stored.snapshot.streams:
             try:
                 stream.copy(lambda _: reference)
-            except ValueError:
+            except ValueError:  # noqa: PERF203 - each stream on its own
                 continue
 
     return try_
@@ -278,7 +280,7 @@ def _journals(folder: Path) -> Callable[[bytes], None]:
                 for each in record.increments:
                     try:
                         each.increment(lambda _: reference)
-                    except ValueError:
+                    except ValueError:  # noqa: PERF203 - each increment on its own
                         continue
 
     return try_

@@ -340,7 +340,8 @@ def test_when_too_many_wait_a_sample_says_the_same(tmp_path: Path) -> None:
     spans = [prediction(i, START_NS + i, prediction_label="True") for i in range(n)]
     labels = [label_of(i, START_NS + DAY_NS, label=str(bool(t))) for i, t in enumerate(true)]
     window = f"windows=[{{name: rows, rows: {n}}}]"
-    with processor(tmp_path, window, "feedback.max=1000", "feedback.early=0s") as running:
+    options = ("feedback.max=1000", "feedback.early=0s", "bootstrap=null")
+    with processor(tmp_path, window, *options) as running:
         for begin in range(0, n, 1_000):  # more than `max` do not wait for one tick
             running.traces(spans[begin : begin + 1_000])
             running.tick()

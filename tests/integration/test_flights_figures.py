@@ -71,5 +71,7 @@ def test_winter_once_more_is_as_quiet_as_the_page_says(facts: dict[str, Any]) ->
     """The undrifted replay: as many windows, and as many of them drifting, as is written."""
     import year
 
-    assert year.control(year.profile_of_winter()) == facts["control"]
-    assert facts["control"].get("drifting", 0) == 0
+    found, said = year.control(year.profile_of_winter()), facts["control"]
+
+    assert found["windows"] == said["windows"] >= 50
+    assert found.get("drifting", 0) == said.get("drifting", 0) == 0

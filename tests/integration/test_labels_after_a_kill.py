@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from functools import partial
 from typing import TYPE_CHECKING
@@ -95,3 +96,19 @@ def test_what_does_not_fit_is_kept_by_its_hash(tmp_path: Path) -> None:
     with setting.processor():
         tell(setting, range(300), now_ns)
         assert eventually(partial(counted, setting, "joined"), lambda n: n == kept, 60) == kept
+
+
+def test_after_a_clean_end_what_labels_said_goes_on(tmp_path: Path) -> None:
+    """Stopped and started: the counters of feedback are where they were, before any more has come."""
+    setting, now_ns = Setting(tmp_path, "interval: 1h"), time.time_ns()
+    with setting.processor() as process:
+        setting.send(request(range(60), at_ns=now_ns))
+        tell(setting, range(40), now_ns)
+        assert eventually(partial(counted, setting, "joined"), lambda n: n == 40, 60) == 40
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    with setting.processor():
+        assert eventually(partial(counted, setting, "joined"), bool, 60) == 40
+        tell(setting, range(30, 60), now_ns)
+        assert eventually(partial(counted, setting, "joined"), lambda n: n == 60, 60) == 60
+        assert eventually(partial(counted, setting, "duplicate"), lambda n: n == 10, 60) == 10

@@ -1,8 +1,10 @@
 """Two tenants ask models of the same name: each has a stream of its own."""
 
+from typing import Any
+
 from opentelemetry.sdk.resources import Resource
 
-from conventions.scenarios.models import CHURN, churn_model, named
+from conventions.scenarios.models import CHURN, EVERY_VALUE, churn_model, named
 from conventions.scenarios.shown import show
 from conventions.scenarios.telemetry import Telemetry
 
@@ -13,6 +15,7 @@ OPTIONS = (
     "confidence.classes=null",
     "tenants={attribute: tenant.id}",
 )
+SETTINGS: dict[str, Any] = {**CHURN, **EVERY_VALUE}
 AGES = {"acme": 1, "umbrella": 0}
 """Of all samples of a tenant."""
 
@@ -22,7 +25,7 @@ def run(telemetry: Telemetry) -> None:
     with telemetry.processor(*OPTIONS) as processor:
         for tenant, age in AGES.items():
             where = Resource({"tenant.id": tenant})
-            with telemetry.sdk(traces_to=processor.endpoint, detected=where, **CHURN):
+            with telemetry.sdk(traces_to=processor.endpoint, detected=where, **SETTINGS):
                 churn_model().predict_proba(named(*[(age, 5)] * 250))
 
 

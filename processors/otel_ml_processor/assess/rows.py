@@ -58,7 +58,7 @@ def judge(placed: PlacedRows, drift: MlDriftStateValues | None, bands: Confidenc
 
     Of a batch, the lowest confidence and the flags of all rows. Flags are `low_confidence`, `invalid_output` (a confidence or value
     that no model should give), `ood` (the features together lie off the reference), and per feature `missing:` and `unseen:` (only where the reference had none) and
-    `out_of_range:`; at most 16. While the reference is provisional nothing is told of features. *drift* is the stream's last reading, None before the first.
+    `out_of_range:`; at most 16. While the reference is provisional nothing is told of features, and it is named only where something else is told. *drift* is the stream's last reading, None before the first.
     """
     confidences = in_unit(placed.rows.confidences)
     spans, lowest = _lowest_by_span(placed.rows.spans, confidences)
@@ -71,10 +71,15 @@ def judge(placed: PlacedRows, drift: MlDriftStateValues | None, bands: Confidenc
         codes[at] = told.setdefault(_said(int(codes[at]), flags_of[span]), len(told))
     said = drift.value if drift is not None else None
     reference = placed.reference.id if placed.reference is not None else ""
+    is_provisional = placed.reference is not None and placed.reference.is_provisional
+    silent = Verdict() if is_provisional else Verdict(reference=reference)
     return Verdicts(
         spans,
         codes,
-        tuple(Verdict(confidence, said, flags, reference) for confidence, flags in told),
+        tuple(
+            Verdict(confidence, said, flags, reference) if confidence or said or flags else silent
+            for confidence, flags in told
+        ),
     )
 
 

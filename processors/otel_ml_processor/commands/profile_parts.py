@@ -28,6 +28,7 @@ _SHOWN: Final = 5
 _POINTS: Final = 20
 """Scores at which it is shown how many of those came true, at equal distances."""
 _HOURS_OF_A_DAY: Final = 24
+_WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _COLUMN: Final = 12
 
 
@@ -71,20 +72,22 @@ def _correlated(reference: CorrelationReference, names: list[str]) -> str:
 def _hours(hours: HourlyCounts) -> str:
     rows = [max(map(sum, of_hour)) for of_hour in zip(*hours.counts, strict=True)]
     fewest = min(rows)
-    picture = "  ".join(
+    days = [
         bars(rows[begin : begin + _HOURS_OF_A_DAY], max(rows))
         for begin in range(0, len(rows), _HOURS_OF_A_DAY)
-    )
+    ]
+    names = _WEEKDAYS if len(days) > 1 else ("",)
+    drawn = [f"{day} {name}".rstrip() for day, name in zip(days, names, strict=True)]
     told = f"{hours.season}: each hour against its own {fewest:,} to {max(rows):,} rows"
     if not fewest:
         told += f"; {rows.count(0)} hours have none and are taken to be as all together"
-    return f"{told}\n{' ' * _COLUMN}{picture}"
+    return f"\n{' ' * _COLUMN}".join([told, *drawn])
 
 
 def _segments(part: SegmentsReference) -> str:
     rows = [value.rows for value in part.values]
     shown = [
-        f"{value.value or 'all others'} {100 * value.rows / max(1, sum(rows)):.3g} %"
+        f"{value.value or 'all others'} {_percent(value.rows / max(1, sum(rows)))}"
         for value in part.values[:_SHOWN]
     ]
     return f"{part.name} {bars(rows)} {_listed(shown, len(rows), 'values')}"
@@ -99,21 +102,21 @@ def _explained(columns: list[CellReference]) -> str:
 
 
 def _calibrated(calibration: Calibration) -> str:
-    scores = (np.arange(_POINTS) + 0.5) / _POINTS
+    edges = np.array(calibration.edges)
+    scores = np.linspace(edges[0], edges[-1], _POINTS) if len(edges) else np.array([0.5])
     # Bins are closed on the right.
-    cells = np.searchsorted(np.array(calibration.edges), scores, side="left")
-    true = [calibration.probabilities[cell] for cell in cells.tolist()]
+    cells = np.searchsorted(edges, scores, side="left").tolist()
+    true = [calibration.probabilities[cell] for cell in cells]
     of = f"scores of {calibration.positive}" if calibration.positive is not None else "confidences"
-    rows, positives = sum(calibration.rows), sum(calibration.positives)
+    share = sum(calibration.positives) / max(1, sum(calibration.rows))
     return (
-        f"{bars(true, 1.0)} of {of} 0 to 1 come true, {100 * positives / max(1, rows):.3g} % of all {rows:,}; "
-        f"of {scores[0]:.3g} {100 * true[0]:.3g} %, of .5 {100 * _at_half(calibration):.3g} %, "
-        f"of {scores[-1]:.3g} {100 * true[-1]:.3g} %"
+        f"{bars(true, 1.0)} {of} of {scores[0]:.3g} come true in {_percent(true[0])}, "
+        f"of {scores[-1]:.3g} in {_percent(true[-1])}; all {sum(calibration.rows):,} rows in {_percent(share)}"
     )
 
 
-def _at_half(calibration: Calibration) -> float:
-    return calibration.probabilities[int(np.searchsorted(calibration.edges, 0.5, side="left"))]
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
 
 
 def _listed(shown: list[str], n: int, of: str) -> str:

@@ -530,6 +530,10 @@ class MetricBook:
         if reading.confidence is not None:
             points += confidence_points(where, reading.confidence)
         points += class_points(where, reading.by_class)
+        if reading.received is not None:
+            points.append(
+                NamedPoint(names.METRIC_ML_INFERENCE_RECEIVED, Point(where, reading.received))
+            )
         if reading.quality is not None:
             points += quality_points(where, reading.quality)
         points += segment_points(where, reading.segments)

@@ -45,7 +45,7 @@ class StoredDivision(Stored, frozen=True):
     @classmethod
     def of(cls, division: ByValue) -> StoredDivision:
         """Return *division* as it is written."""
-        blocks = {value: packed(block) for value, block in division.blocks.items()}
+        blocks = {value: packed(block) for value, block in sorted(division.blocks.items())}
         return cls(blocks, None if division.others is None else packed(division.others))
 
     def put_into(self, division: ByValue) -> None:

@@ -218,9 +218,10 @@ def _last_values(placed: PlacedRows, reference: Reference) -> IntArray:
     newest = int(times.argmax())
     of_newest = places[:, newest]
     last = np.where(_has_value(of_newest, missing, reference), times[newest], _NEVER)
-    for i in np.flatnonzero(last == _NEVER).tolist():  # most rows have all of them
-        has_value = _has_value(places[i], missing[i], reference)
-        last[i] = times[has_value].max(initial=_NEVER)
+    lacking = np.flatnonzero(last == _NEVER)
+    if len(lacking) and len(times) > 1:  # most rows have all of them
+        has_value = _has_value(places[lacking], missing[lacking, np.newaxis], reference)
+        last[lacking] = np.where(has_value, times, _NEVER).max(axis=1)
     return np.asarray(last)
 
 

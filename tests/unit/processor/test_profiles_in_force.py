@@ -153,7 +153,7 @@ def test_rows_on_their_way_are_counted_against_the_new_profile(tmp_path: Path) -
         changed(path, profile(3.0))
         house.service.tick()
         seen.append(placed[0].reference)
-        house.service._pipeline._streams.add(placed, time.time_ns())
+        house.service._pipeline.ledger.streams.add(placed, time.time_ns())
         return decoded
 
     spans = [
@@ -161,7 +161,7 @@ def test_rows_on_their_way_are_counted_against_the_new_profile(tmp_path: Path) -
     ]
     changing(request_of(spans).SerializeToString())
 
-    (window,) = [w.closed for w in house.service._pipeline._streams.finish()]
+    (window,) = [w.closed for w in house.service._pipeline.ledger.streams.finish()]
     reference = window.summary.reference
     assert reference is not None
     assert reference is not seen[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from otel_ml_processor.assess.calibration import (
     Statistic,
 )
 from otel_ml_processor.assess.drift import assess_drift, family_alphas, statistics_of
+from otel_ml_processor.assess.explanations import Explained, ExplanationReference
 from otel_ml_processor.assess.promise import Promises
 from otel_ml_processor.assess.self_test import TargetWindows
 from otel_ml_processor.assess.window import assess_window
@@ -263,9 +265,8 @@ def test_a_window_as_different_as_the_others_alarms_only_in_mode_iid() -> None:
     assert {states[mode, "large"] for mode in MODE} == {"drifting"}
 
 
-def test_a_window_is_calibrated_as_configured() -> None:
-    """The reading names its mode, tells the inflation, and measures the promise in that mode; by default rows are independent."""
-    windows = tilted(300, wobble=0.2)
+def windowed(windows: TargetWindows) -> tuple[Profile, ClosedWindow]:
+    """Return the profile that knows *windows* as those of its reference, and the first of them, closed now."""
     profile = sealed(
         Profile(
             model="m",
@@ -289,6 +290,13 @@ def test_a_window_is_calibrated_as_configured() -> None:
     window = ClosedWindow(
         StreamKey("s", "", "m", ""), reference, Closed("rows", 0, 1, summary, is_sufficient=True)
     )
+    return profile, window
+
+
+def test_a_window_is_calibrated_as_configured() -> None:
+    """The reading names its mode, tells the inflation, and measures the promise in that mode; by default rows are independent."""
+    windows = tilted(300, wobble=0.2)
+    profile, window = windowed(windows)
 
     def read(drift: DriftConfig) -> tuple[str, float, float | None]:
         promises = Promises.of(drift, [WindowConfig(name="rows", rows=1000)], [profile])
@@ -304,3 +312,30 @@ def test_a_window_is_calibrated_as_configured() -> None:
     assert mode == "scaled"
     assert measured is not None
     assert measured <= 0.03
+
+
+def test_explanations_are_tested_as_independent_whatever_the_mode() -> None:
+    """No window of the reference has any: in mode `empirical` their p-values are those of mode `iid`, and columns have their own."""
+    profile, window = windowed(tilted(300, wobble=0.2))
+    random = np.random.default_rng(4)
+    usual = [{"x": v} for v in random.normal(size=2000).tolist()]
+    explained = Explained(ExplanationReference.first(usual))
+    explained.add([{"x": v} for v in random.normal(0.3, 1, size=300).tolist()])
+
+    def read(mode: Literal["iid", "auto"]) -> tuple[str, float, float]:
+        drift = DriftConfig(calibration=mode)
+        promises = Promises.of(drift, [WindowConfig(name="rows", rows=1000)], [profile])
+        reading = assess_window(
+            window, promises=promises, min_rows=200, drift=drift, explained=explained
+        )
+        by_target = {target.target: target.p_value for target in reading.targets}
+        return (
+            reading.mode.value,
+            by_target[MlDriftTargetValues.EXPLANATION],
+            by_target[FEATURE],
+        )
+
+    iid, empirical = read("iid"), read("auto")
+    assert (iid[0], empirical[0]) == ("iid", "empirical")
+    assert iid[1] == empirical[1] < 0.01
+    assert iid[2] < empirical[2]

@@ -23,7 +23,7 @@ RANDOM = np.random.default_rng(11)
 SCORES = RANDOM.beta(2, 2, 20_000)
 POSITIVE = ScoreReference.of(calibration_of(SCORES, RANDOM.random(20_000) < SCORES, "yes"))
 PLAIN = Reference.of(reference_profile(2_000))
-REFERENCE = replace(PLAIN, scores=POSITIVE)
+REFERENCE = replace(PLAIN, scores=POSITIVE, performance={})
 READING = PerformanceReading(
     StreamKey("shop", "", "fraud", "1"), WindowSpan("1h", 0, 1), predictions=1000, coverage=0.9
 )
@@ -106,12 +106,13 @@ def test_a_change_is_told_once_and_again_when_it_comes_back() -> None:
 
 
 def test_a_score_below_its_part_of_the_reference_is_an_alarm() -> None:
-    """Half of the predictions right where nine of ten were: named with both numbers; `null` turns it off."""
+    """Half of the predictions right where nine of ten were: named with both numbers, behind that the errors rose; `null` leaves that alone."""
     outcomes = Outcomes()
     outcomes.add_right(np.arange(1000) % 2 == 0, np.full(1000, np.nan))
     reference = replace(PLAIN, performance={"accuracy": 0.9, "mae": 2.0})
     told = assess_labels(READING, outcomes, {}, reference, alpha=0.01, rules=PerformanceConfig())
-    (alarm,) = told.alarms
+    rise, alarm = told.alarms
+    assert "mean error 0.5 against 0.1" in rise.words
     assert (alarm.target, alarm.score, alarm.threshold) == (
         MlDriftTargetValues.PERFORMANCE,
         0.5,
@@ -120,7 +121,7 @@ def test_a_score_below_its_part_of_the_reference_is_an_alarm() -> None:
     assert "accuracy is 0.5, 55.6 % of the reference's 0.9" in describe_alarms(told, [alarm])
     silent = PerformanceConfig(baseline=None)
     off = assess_labels(READING, outcomes, {}, reference, alpha=0.01, rules=silent)
-    assert off.alarms == ()
+    assert off.alarms == (rise,)
 
 
 def test_an_error_above_its_part_is_an_alarm() -> None:

@@ -175,3 +175,13 @@ def test_flags_are_bounded() -> None:
 def test_no_rows_give_no_verdicts(reference: Reference) -> None:
     """An empty batch is nothing to talk about."""
     assert judge(rows([]), reference, None, ConfidenceBands.of(reference, None)) == {}
+
+
+def test_a_provisional_reference_alone_is_not_told(reference: Reference) -> None:
+    """Of what is still being learned a span hears nothing; where its confidence is judged, it hears by what. A complete one is named always."""
+    learning = replace(reference, is_provisional=True)
+    unsure, silent = rows([0.01]), rows([NAN])
+    (told,) = judge(unsure, learning).said[:1] and judge(unsure, learning).flagged().values()
+    assert told.reference == reference.id
+    assert heard(silent, learning) == Verdict()
+    assert heard(silent, reference) == Verdict(reference=reference.id)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToJson
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from conventions.scenarios.models import VISITS, churn_profile
 from otel_ml_processor.commands.replay import main
-from tests.data.export_requests import export_request, inference_span
+from tests.data.export_requests import RESOURCE, attributes, export_request, inference_span
 
 SECOND_NS = 1_000_000_000
 BEGIN_NS = 1_700_000_000 * SECOND_NS
@@ -180,3 +184,50 @@ def test_progress_is_shown_where_it_is_asked_for(
     readings(capsys, path)
     assert main(["--json", "--progress", str(path)]) == 0
     assert "traces.jsonl" in capsys.readouterr().err
+
+
+def explanations(n: int) -> list[dict[str, Any]]:
+    """Return, fifty to a request, logs that explain so many samples, each at the time of its span."""
+    records = [
+        LogRecord(
+            event_name="ml.explanation",
+            time_unix_nano=BEGIN_NS + number * SECOND_NS,
+            attributes=attributes({**MODEL, "ml.explanation.attributions": {"age": 1.0 + number % 7}}),
+        )
+        for number in range(n)
+    ]
+    requests = [
+        ExportLogsServiceRequest(
+            resource_logs=[
+                ResourceLogs(
+                    resource=Resource(attributes=attributes(RESOURCE)),
+                    scope_logs=[ScopeLogs(log_records=records[begin : begin + 50])],
+                )
+            ]
+        )
+        for begin in range(0, n, 50)
+    ]
+    return [json.loads(MessageToJson(request, indent=None)) for request in requests]
+
+
+def test_explanations_fall_into_the_windows_of_their_time(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a file of their own, named after that of the traces: the first 500 say what is usual, the third window has the rest."""
+    traces = as_lines(requests([1 + n % 10 for n in range(750)]), folder / "traces.jsonl")
+    logs = folder / "logs.jsonl"
+    logs.write_text("".join(json.dumps(document) + "\n" for document in explanations(750)))
+
+    found = readings(capsys, traces, logs, "--config", folder / "processor.yaml")
+
+    told = [reading["explanations"] for reading in found]
+    assert told[:2] == [None, None]
+    assert told[2]["samples"] == 250  # type: ignore[index]  # JSON
+
+
+def test_logs_alone_are_no_inferences(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Explanations without the predictions that they are of cannot be replayed, which is said."""
+    logs = folder / "logs.jsonl"
+    logs.write_text(json.dumps(explanations(50)[0]))
+    assert main([str(logs)]) == 2
+    assert "expected inferences" in capsys.readouterr().err

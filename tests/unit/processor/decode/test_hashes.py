@@ -19,7 +19,7 @@ AnyDecoder = type[PlainDecoder | FastDecoder]
 @DECODERS
 def test_hashes_are_words_of_64_bits(decoder: AnyDecoder) -> None:
     """Of any algorithm and in whatever case, as signed numbers; a span without them beside it says 0, and so does each for the other."""
-    said = (
+    said: tuple[dict[str, object], ...] = (
         {INPUT: "b2:41c0d7e19a3358f2", SCHEMA: "9f2c1a7be0d4c355"},
         {},
         {INPUT: "größe:ü:00000000000000FF"},
@@ -75,7 +75,7 @@ def test_every_sample_of_a_batch_has_the_hash_of_its_call(decoder: AnyDecoder) -
 @DECODERS
 def test_answers_that_are_none_are_marked(decoder: AnyDecoder) -> None:
     """A predicted NaN; a confidence above 1, below 0, or NaN; an infinite number and one that was not said are not marked: the columns tell these."""
-    said = (
+    said: tuple[dict[str, object], ...] = (
         {"ml.prediction.value": math.nan},
         {"ml.prediction.confidence": 1.5},
         {"ml.prediction.confidence": -0.25, "ml.prediction.value": math.nan},
