@@ -76,6 +76,7 @@ tools-if-go:
 bench: $(INSTALLED) tools-if-go  ## Print the benchmarks: each a ratio to a peer or a naive twin in the same run.
 	$(BIN)/python benchmarks/conventions_import.py
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/whole_process.py
 	$(BIN)/python benchmarks/call_overhead.py
 	$(BIN)/python benchmarks/decode.py
 	$(BIN)/python benchmarks/hop.py

@@ -25,9 +25,7 @@ def joined(parts: Sequence[InferenceColumns]) -> InferenceColumns:
     return whole[np.argsort(whole.spans, kind="stable")]
 
 
-def concatenated(
-    parts: Sequence[InferenceColumns], first_spans: Sequence[int]
-) -> InferenceColumns:
+def concatenated(parts: Sequence[InferenceColumns], first_spans: Sequence[int]) -> InferenceColumns:
     """Return the rows of *parts*, as `joined` does, one part behind the other; the number of each part's first span is added to those of its rows."""
     return InferenceColumns(
         stream=parts[0].stream,

@@ -319,7 +319,9 @@ def test_explanations_are_tested_as_independent_whatever_the_mode() -> None:
     profile, window = windowed(tilted(300, wobble=0.2))
     random = np.random.default_rng(4)
     usual = [{"x": v} for v in random.normal(size=2000).tolist()]
-    explained = Explained(ExplanationReference.first(usual))
+    reference = ExplanationReference.first(usual)
+    assert reference is not None
+    explained = Explained(reference)
     explained.add([{"x": v} for v in random.normal(0.3, 1, size=300).tolist()])
 
     def read(mode: Literal["iid", "auto"]) -> tuple[str, float, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -180,8 +182,7 @@ def test_no_rows_give_no_verdicts(reference: Reference) -> None:
 def test_a_provisional_reference_alone_is_not_told(reference: Reference) -> None:
     """Of what is still being learned a span hears nothing; where its confidence is judged, it hears by what. A complete one is named always."""
     learning = replace(reference, is_provisional=True)
-    unsure, silent = rows([0.01]), rows([NAN])
-    (told,) = judge(unsure, learning).said[:1] and judge(unsure, learning).flagged().values()
-    assert told.reference == reference.id
-    assert heard(silent, learning) == Verdict()
-    assert heard(silent, reference) == Verdict(reference=reference.id)
+    found = judge(rows([NAN, 0.01]), learning, None, ConfidenceBands.of(learning, None))
+    assert found == {0: Verdict(), 1: Verdict("low", None, ("low_confidence",), reference.id)}
+    found = judge(rows([NAN]), reference, None, ConfidenceBands.of(reference, None))
+    assert found == {0: Verdict(reference=reference.id)}

@@ -192,7 +192,9 @@ def explanations(n: int) -> list[dict[str, Any]]:
         LogRecord(
             event_name="ml.explanation",
             time_unix_nano=BEGIN_NS + number * SECOND_NS,
-            attributes=attributes({**MODEL, "ml.explanation.attributions": {"age": 1.0 + number % 7}}),
+            attributes=attributes(
+                {**MODEL, "ml.explanation.attributions": {"age": 1.0 + number % 7}}
+            ),
         )
         for number in range(n)
     ]
@@ -222,7 +224,7 @@ def test_explanations_fall_into_the_windows_of_their_time(
 
     told = [reading["explanations"] for reading in found]
     assert told[:2] == [None, None]
-    assert told[2]["samples"] == 250  # type: ignore[index]  # JSON
+    assert told[2]["explained"] == 250  # type: ignore[index]  # JSON
 
 
 def test_logs_alone_are_no_inferences(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
