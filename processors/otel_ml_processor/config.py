@@ -289,7 +289,7 @@ class TenantsConfig(Room, frozen=True):
     max: Annotated[int, Meta(ge=1)] = 20
     """Tenants that are kept, at least 1. Samples of no tenant, or of a further one, are counted together, in the stream named `(overflow)`."""
     profiles: dict[str, tuple[str, ...]] = {}
-    """Profiles of one tenant only, by its name, written as `profiles` above; those come after them."""
+    """Profiles of one tenant only, by its name, each written as in `profiles`; they come before those, which are for all tenants."""
 
 
 class DriftConfig(Room, frozen=True):

@@ -7,9 +7,9 @@ from otel_ml import current_prediction_id, record_feedback
 
 
 def run(telemetry: Telemetry) -> None:
-    """Predict, and hear what came true, of a processor that waits no time at all."""
+    """Predict, and hear what came true, of a processor that waits a microsecond."""
     with (
-        telemetry.processor("mode=tee", "feedback.horizon=0s") as processor,
+        telemetry.processor("mode=tee", "feedback.horizon=0.001ms") as processor,
         telemetry.sdk(traces_to=processor.endpoint, **CHURN, events_on_spans=True),
     ):
         churn_model().predict_proba(named((1, 0)))
