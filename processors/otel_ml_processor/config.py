@@ -861,7 +861,12 @@ def _tenant_rules(tenants: TenantsConfig | None) -> list[tuple[str, bool, str, o
     return [
         ("tenants", len(said) == 1, "exactly one of 'header' and 'attribute'", said or "none"),
         ("tenants.attribute", tenants.attribute != "", "a name", "none"),
-        ("tenants.header", bool(is_header and is_free), "a header of its own, in lower case", header),
+        (
+            "tenants.header",
+            bool(is_header and is_free),
+            "a header of its own, in lower case",
+            header,
+        ),
         ("tenants.profiles", "" not in tenants.profiles, "names of tenants", "an empty one"),
     ]
 

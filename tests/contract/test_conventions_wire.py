@@ -56,6 +56,7 @@ ml.feedback.delay                histogram     s            ml_feedback_delay_se
 ml.inference.duration            histogram     s            ml_inference_duration_seconds
 ml.inference.batch.size          histogram     {sample}     ml_inference_batch_size
 ml.inference.predictions         counter       {prediction} ml_inference_predictions_total
+ml.inference.received                gauge         1            ml_inference_received_ratio
 ml.inference.active              updowncounter {operation}  ml_inference_active
 ml.inference.oldest.age          gauge         s            ml_inference_oldest_age_seconds
 ml.runtime.event_loop.delay      histogram     s            ml_runtime_event_loop_delay_seconds
@@ -150,7 +151,7 @@ VALUES: dict[type[Enum], str] = {
     attributes.MlExplanationMethodValues: "shap_tree shap_kernel shap_linear shap_deep lime"
     " integrated_gradients permutation other",
     attributes.MlEvaluationDatasetValues: "train validation test",
-    attributes.MlEvaluationBasisValues: "reference estimated realized train validation test",
+    attributes.MlEvaluationBasisValues: "reference estimated realized proxy train validation test",
     attributes.MlCalibrationMeasureValues: "ece brier nll",
     attributes.MlProcessorStateValues: "restored fresh",
 }

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from otel_ml_processor.config import Duration, WindowConfig
 from otel_ml_processor.state.merging import absorb_streams, merged
 from otel_ml_processor.state.snapshot import read_snapshot
+from otel_ml_processor.windows.divided import Divisions
 from otel_ml_processor.windows.streams import Streams
 from tests.data.state_house import House, request
 
@@ -57,7 +58,12 @@ def test_merged_they_equal_one_bit_for_bit(fed: list[tuple[int, str, int]], rand
         (whole,) = parts_of(Path(folder, "whole"), everything)
         parts = parts_of(Path(folder, "parts"), requests)
     random.shuffle(parts)  # type: ignore[attr-defined] # hypothesis gives a `Random`
-    streams = Streams(house.config.streams, DAY, house.references.reference)
+    streams = Streams(
+        house.config.streams,
+        DAY,
+        house.references.reference,
+        divisions=Divisions.of(house.config),
+    )
     for part in parts:
         absorb_streams(streams, part.snapshot, house.references.reference)
     assert content(merged(streams, parts)) == content(whole)

@@ -10,6 +10,7 @@ from conventions.scenarios.shown import show
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
+    from opentelemetry.util.types import AttributeValue
 
     from conventions.scenarios.telemetry import Telemetry
 
@@ -41,7 +42,11 @@ def run(telemetry: Telemetry) -> None:
 
 def _say_nothing_of_use(tracer: Tracer) -> None:
     """Write the spans of calls whose answers are none, as a service does that has no instrumentation of ours."""
-    call = {"ml.operation.name": "predict", "ml.model.name": "delay", "ml.batch.size": 1}
+    call: dict[str, AttributeValue] = {
+        "ml.operation.name": "predict",
+        "ml.model.name": "delay",
+        "ml.batch.size": 1,
+    }
     for answer in UNUSABLE:
         with tracer.start_as_current_span("predict delay", attributes={**call, **answer}):
             pass

@@ -367,9 +367,7 @@ def _parsed_span(request: bytes, place: Place, causes: set[Cause]) -> Span | Non
     return span
 
 
-def read_origin(
-    resource: bytes, causes: set[Cause], whose: Whose = ONE_TENANT
-) -> Origin | None:
+def read_origin(resource: bytes, causes: set[Cause], whose: Whose = ONE_TENANT) -> Origin | None:
     """Return whose spans those of *resource* are; None, with the reason added to *causes*, where that cannot be read."""
     if len(resource) > MAX_SPAN_BYTES:
         causes.add(Cause.OVERSIZED)

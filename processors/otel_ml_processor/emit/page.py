@@ -17,6 +17,7 @@ from otel_ml_conventions.attributes import (
     MlDriftStateValues,
     MlDriftTargetValues,
 )
+from otel_ml_processor.assess.confidence_fall import describe_fall
 from otel_ml_processor.assess.error_patterns import describe_pattern
 from otel_ml_processor.assess.promise import is_broken
 from otel_ml_processor.emit.points import valid_text
@@ -44,6 +45,7 @@ _EXPLAINED: Final = 5
 """Features of which it is said how much they count."""
 _FULL_BAR: Final = 0.1
 """PSI at which a bar is full, unless the window has a larger one: a steady window must not look alarming."""
+_LAST: Final = (MlDriftTargetValues.FEATURE, MlDriftTargetValues.EXPLANATION)
 _SMALLEST_SHARE: Final = 0.001
 _SMALLEST_P_VALUE: Final = 0.0001
 _QUIET_S: Final = 600.0
@@ -108,11 +110,11 @@ def _full_bar(reading: Reading) -> float:
 
 
 def _sorted_targets(reading: Reading) -> list[TargetReading]:
-    """Return prediction and confidence, then the features, the worst first."""
+    """Return prediction, confidence and all that is of the whole model, then the features, then attributions to them, the worst first."""
 
-    def rank(target: TargetReading) -> tuple[bool, int, float]:
-        is_feature = target.target == MlDriftTargetValues.FEATURE
-        return is_feature, _VERDICTS.index(target.state.value), -target.effect
+    def rank(target: TargetReading) -> tuple[int, int, float]:
+        kind = _LAST.index(target.target) + 1 if target.target in _LAST else 0
+        return kind, _VERDICTS.index(target.state.value), -target.effect
 
     return sorted(reading.targets, key=rank)
 
@@ -315,6 +317,7 @@ _ENVIRONMENT.filters.update(
     drifting=_drifting,
     gaps=_gaps,
     labelled_gaps=_labelled_gaps,
+    fall=describe_fall,
     pattern=describe_pattern,
     full_bar=_full_bar,
     moment=_moment,

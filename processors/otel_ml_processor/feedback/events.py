@@ -78,9 +78,7 @@ def by_key(attributes: Iterable[KeyValue]) -> dict[str, AnyValue]:
     return {attribute.key: attribute.value for attribute in attributes}
 
 
-def _in_resource_logs(
-    framing: Framing, around: Place, name: str, whose: Whose
-) -> Iterator[Event]:
+def _in_resource_logs(framing: Framing, around: Place, name: str, whose: Whose) -> Iterator[Event]:
     resource, records = b"", []
     for number, place in framing.messages(around.start, around.end, None, "resource_logs"):
         if number == _RESOURCE:

@@ -48,9 +48,7 @@ class Explanation(NamedTuple):
     attributions: Attributions
 
 
-def explanations_in(
-    signal: Signal, request: bytes, whose: Whose = ONE_TENANT
-) -> list[Explanation]:
+def explanations_in(signal: Signal, request: bytes, whose: Whose = ONE_TENANT) -> list[Explanation]:
     """Return the explanations in an export request of logs or traces; what is none of a few numbers is passed over. MalformedRequest if it is none."""
     if signal is Signal.LOGS:
         events = events_in_logs(request, EVENT_ML_EXPLANATION, whose)

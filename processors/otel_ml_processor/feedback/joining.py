@@ -269,10 +269,11 @@ class Joining:
 
     def _recalled(self, said: LabelledMemory) -> _Stream:
         key = StreamKey(*said.stream)
-        reference = self._reference_of(key)
+        # Of predictions that were compared with nothing labels say the same, whatever has been learned since.
+        reference = self._reference_of(key) if said.reference else None
         if said.reference != (reference.id if reference else ""):
             raise ValueError(f"{key}: its predictions were compared with another profile")
-        stream = self._new_stream(key)
+        stream = self._new_stream(key, reference)
         stream.newest_ns, stream.has_labels = said.newest_ns, said.has_labels
         stream.is_changed = said.has_labels  # what labels said is told again
         stream.delays.recall(said.delays, said.delay_s)
@@ -340,11 +341,10 @@ class Joining:
         if sum(s.key.tenant == key.tenant for s in self._streams) >= self._config.streams.max:
             return None
         self._number_of[key] = len(self._streams)
-        self._streams.append(self._new_stream(key))
+        self._streams.append(self._new_stream(key, self._reference_of(key)))
         return self._streams[-1]
 
-    def _new_stream(self, key: StreamKey) -> _Stream:
-        reference = self._reference_of(key)
+    def _new_stream(self, key: StreamKey, reference: Reference | None) -> _Stream:
         scores = reference.scores if reference is not None else None
         n_bins = scores.n_bins if scores is not None and scores.positive is not None else 0
         cohorts = {

@@ -79,7 +79,9 @@ class TimeWindows:
         )
         whole = self._step(slice(0, len(end_times_ns)), first_ns, int(watermarks_ns[0]))
         if first_ns == last_ns and whole.end_ns > watermarks_ns[-1]:
-            return [whole]  # the common case: all in one pane, and none late, for watermarks never fall
+            return [
+                whole
+            ]  # the common case: all in one pane, and none late, for watermarks never fall
         panes = end_times_ns // self._pane_ns * self._pane_ns
         is_late = self._start(panes) + self._length_ns <= watermarks_ns
         self.late_rows += int(is_late.sum())

@@ -40,7 +40,10 @@ def test_journal_is_switched_on_in_words(tmp_path: Path) -> None:
         ("state.interval=500ms", "$.state.interval: expected a duration >= 1s, got 0.5s"),
         ("state.retention=59m", "$.state.retention: expected a duration >= 1h, got 59m"),
         ("state.journal=maybe", "$.state.journal: expected bool"),
-        ("state.folder=x", "unknown key 'folder'; known: directory, interval, journal, retention"),
+        (
+            "state.folder=x",
+            "unknown key 'folder'; known: directory, interval, journal, predictions, retention",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_named(setting: str, said: str) -> None:

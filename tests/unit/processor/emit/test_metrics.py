@@ -135,9 +135,15 @@ def test_every_metric_of_the_processor_is_written(clock: Clock, self_metrics: Se
     with_margin = replace(samples.CONFIDENCE_READING, margin=0.4)
     reading = samples.with_evidence(samples.drifting_reading())
     explanations = ExplanationReading(50, {"fare": 0.5}, {"fare": 0.4}, 0.9, is_provisional=False)
-    said = replace(reading, confidence=with_margin, segments=(segment,), explanations=explanations)
+    said = replace(
+        reading,
+        confidence=with_margin,
+        segments=(segment,),
+        explanations=explanations,
+        received=0.9,
+    )
     quality = QualityReading(0.25, 0.5, {"empty": 1}, {"9f2c1a7be0d4c355": 900})
-    said = replace(said, run_length=RunLength(200, 1), quality=quality)
+    said = replace(said, run_length=RunLength(200, 1), quality=quality, received=0.5)
     book.update(said, None)
     book.set_performance(replace(feedback.PERFORMANCE, temperature=1.5))
     book.set_feedback(feedback.TOTALS)

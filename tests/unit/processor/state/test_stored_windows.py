@@ -22,6 +22,7 @@ from otel_ml_processor.profile import HourlyCounts, Profile, sealed
 from otel_ml_processor.state.merging import absorb_streams
 from otel_ml_processor.state.snapshot import read_snapshot
 from otel_ml_processor.state.stored_streams import StoredIncrement, StoredStream
+from otel_ml_processor.windows.divided import Divisions
 from otel_ml_processor.windows.placed import place
 from otel_ml_processor.windows.references import References
 from otel_ml_processor.windows.streams import OVERFLOW, Streams
@@ -99,7 +100,12 @@ def test_merged_panes_and_hours_equal_those_of_one(tmp_path: Path) -> None:
     for name in ("even", "odd"):
         part = fed[name == "odd" :: 2]
         House(tmp_path / name, **facts).take(*part).stop()  # type: ignore[arg-type]  # as above
-    merged = Streams(StreamsConfig(), LENGTHS, whole.references.reference)
+    merged = Streams(
+        StreamsConfig(),
+        LENGTHS,
+        whole.references.reference,
+        divisions=Divisions.of(whole.config),
+    )
     for name in ("even", "odd"):
         snapshot = read_snapshot(tmp_path / name / "snapshot").snapshot
         absorb_streams(merged, snapshot, whole.references.reference)
