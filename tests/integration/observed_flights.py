@@ -227,6 +227,9 @@ def _send_labels(observed: Observed) -> None:
         predicted = one.said["ml.prediction.label"]
         truth = other[predicted] if number % 5 == 0 else predicted
         labels.append(_feedback(3_000_000 + number, one.said["ml.prediction.id"], label=truth))
+        if number % 3 == 0:  # and every third was acted upon
+            acted = {"correct": True, "source": "implicit"}
+            labels.append(_feedback(4_000_000 + number, one.said["ml.prediction.id"], **acted))
     _export(observed, [Sent(0, "production", span) for span in labels])
 
 

@@ -104,7 +104,9 @@ EXPECTED: dict[str, Callable[[Observed, Sent], bool]] = {
     "What became of this prediction?": lambda _, one: (
         one.said.get("ml.prediction.id") == "UA-1545-2013-03-01"
     ),
-    "Which predictions turned out wrong?": lambda _, one: "ml.feedback.correct" in one.said,
+    "Which predictions turned out wrong?": lambda _, one: (
+        one.said.get("ml.feedback.correct") is False
+    ),
     "Which calls raised a `ValueError`?": lambda _, one: one.said.get("error.type") == "ValueError",
     "Which inputs were refused before the model saw them?": lambda _, one: (
         one.said.get("error.type") == "validation_failed"
