@@ -419,11 +419,19 @@ def test_a_connection_on_which_no_request_begins_is_closed(said: bytes) -> None:
         answer = b""
         while not answer.endswith(b"Not Found"):
             answer += used.recv(1000)
-        for connection in (new, used):
-            connection.settimeout(30)
-            connection.sendall(said)
-            assert connection.recv(1000) == b""
+        assert is_closed(new, said)
+        assert is_closed(used, said)
     server.stop()
+
+
+def is_closed(connection: socket.socket, said: bytes) -> bool:
+    """Return whether nothing but the end comes of saying *said*; on a busy machine the end is there before it is said."""
+    connection.settimeout(30)
+    try:
+        connection.sendall(said)
+        return connection.recv(1000) == b""
+    except (ConnectionResetError, BrokenPipeError):
+        return True
 
 
 def test_whoever_knows_no_password_is_told_how_to_say_one(tmp_path: Path) -> None:
