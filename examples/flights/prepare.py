@@ -33,6 +33,7 @@ def profile_command(folder: Path) -> list[str]:
         str(folder / "reference.parquet"),
         *("--model", MODEL_NAME, "--version", MODEL_VERSION),
         *("--label", "label", "--score", "probability", "--positive", "late"),
+        *("--target", "outcome"),
         *("--time", "departed", "-o", str(folder / "profile.json")),
     ]
 

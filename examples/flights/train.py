@@ -56,7 +56,7 @@ def new_model() -> Pipeline:
 
 def reference_table(rows: pd.DataFrame) -> pd.DataFrame:
     """
-    Return *rows* with `label`, `probability` (of `late`) and `departed`: the table that a profile is built from.
+    Return *rows* with `label`, `probability` (of `late`), `outcome` (the truth) and `departed`: the table that a profile is built from.
 
     Each row is predicted by a model that was trained without it (five folds). A model is surer of rows that it has learnt by heart
     than it will ever be in service, and a reference made of those would call every honest day a drift of confidence.
@@ -69,6 +69,7 @@ def reference_table(rows: pd.DataFrame) -> pd.DataFrame:
     table = rows[list(FEATURES)].copy()
     table["label"] = pd.Series(late >= 0.5, index=rows.index).map({True: "late", False: "on_time"})
     table["probability"] = late
+    table["outcome"] = rows["outcome"]
     table["departed"] = rows["departed"]
     return table
 

@@ -26,12 +26,12 @@ from play import requests_for
 from prepare import prepare
 from stack import MODEL_NAME, MODEL_VERSION, SERVICE_NAME
 from threadpoolctl import threadpool_limits
-from train import SEED, rest_of_the_year, training_rows
+from train import SEED, rest_of_the_year
 
 from otel_ml_processor.assess.promise import Promises
 from otel_ml_processor.commands.profile import build_profile_from_table
 from otel_ml_processor.commands.replay import Replayed
-from otel_ml_processor.config import load_config
+from otel_ml_processor.config_file import load_config
 from otel_ml_processor.feedback.joining import Joining
 from otel_ml_processor.profile import read_profile, write_profile
 from otel_ml_processor.service import make_pipeline, new_self_metrics
@@ -95,7 +95,6 @@ def profile_of_winter() -> Path:
     prepare(FOLDER, print)
     path = FOLDER / "year-profile.json"
     table = pd.read_parquet(FOLDER / "reference.parquet")
-    table["outcome"] = training_rows(departures())["outcome"].to_numpy()
     profile = build_profile_from_table(
         table,
         model=MODEL_NAME,

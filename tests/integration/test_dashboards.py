@@ -72,11 +72,12 @@ QUERIES = [
 ]
 
 
-COMPARISONS = re.findall(
-    r"^```promql\n(.*?)^```$",
-    (ROOT / "docs" / "how-to" / "compare-environments.md").read_text(),
-    re.MULTILINE | re.DOTALL,
-)
+WRITTEN = [
+    pytest.param(re.sub(r" > \d+$", "", query.strip()), id=f"{page.stem}: {query.split('{')[0]}")
+    for page in sorted((ROOT / "docs").rglob("*.md"))
+    for query in re.findall(r"^```promql\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+]
+"""What pages tell a reader to ask, without the threshold that an alert would have."""
 
 
 def test_the_dashboards_are_what_the_generator_writes() -> None:
@@ -184,8 +185,8 @@ def test_every_query_of_every_panel_has_data(observed: Observed, name: str, expr
 
 @pytest.mark.real_servers
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("query", COMPARISONS, ids=lambda query: query.split("{")[0])
-def test_every_comparison_of_the_documentation_has_data(observed: Observed, query: str) -> None:
+@pytest.mark.parametrize("query", WRITTEN)
+def test_every_query_of_the_documentation_has_data(observed: Observed, query: str) -> None:
     """Who copies a query out of the page gets numbers."""
     assert eventually(lambda: observed.query(query), bool, 30), query
 
