@@ -1,5 +1,5 @@
 """
-Every setting of the processor: one frozen struct per room, defaults beside the field, one `validate()`; nothing else knows YAML.
+Every setting of the processor: one frozen struct per room, with the defaults beside the fields.
 
 A duration is written `500ms`, `30s`, `5m`, `1h` or `7d`; a size `64KiB`, `64MiB` or `1GiB` (or bytes, without a unit). Any text may
 hold `${env:NAME}` or `${env:NAME:-default}`.
@@ -7,24 +7,17 @@ hold `${env:NAME}` or `${env:NAME:-default}`.
 
 from __future__ import annotations
 
-import os
 import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import msgspec
-import yaml
 from msgspec import Meta
 
-from otel_ml_processor.config_lines import line_of
-from otel_ml_processor.errors import ConfigError
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping
 
 __all__ = [
-    "BYTES",
     "SECONDS",
     "BootstrapConfig",
     "Client",
@@ -56,18 +49,11 @@ __all__ = [
     "VerdictConfig",
     "WebhookConfig",
     "WindowConfig",
-    "configuration_text",
-    "load_config",
     "room_in",
-    "validate",
 ]
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-BYTES = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-_MAX_SEGMENTS = 8
-_NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
-"""What the parser raises: a ValueError for what looks like a date and is none, a RecursionError for brackets without end."""
-_ENVIRONMENT = re.compile(r"\$\{env:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
+_BYTES = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
 class Duration(float):
@@ -105,11 +91,11 @@ class Size(int):
         )
         if found is None:
             raise ValueError(f"expected a size such as '64KiB', '64MiB' or '1GiB', got {text!r}")
-        return cls(int(found[1]) * BYTES[found[2]])
+        return cls(int(found[1]) * _BYTES[found[2]])
 
     def __str__(self) -> str:
-        unit = next(u for u, n in reversed(BYTES.items()) if int(self) % n == 0)
-        return f"{int(self) // BYTES[unit]}{unit}"
+        unit = next(u for u, n in reversed(_BYTES.items()) if int(self) % n == 0)
+        return f"{int(self) // _BYTES[unit]}{unit}"
 
 
 class Room(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -333,8 +319,8 @@ class FeedbackConfig(Room, frozen=True):
     """Labels that come later, as events `ml.feedback`: which predictions they can still be of."""
 
     max: Annotated[int, Meta(ge=1000)] = 1_000_000
-    """Predictions that are kept until their label comes, at least 1000; some 200 bytes each. Where there are more, a random half is
-    kept, and each that is found counts twice."""
+    """Predictions that are kept until their label comes, at least 1000; some 50 bytes each, up to 100 where they have ids, places of features and segments,
+    and labels come. Where there are more, a random half is kept, and each that is found counts twice."""
     horizon: Duration = Duration(30 * 86400)
     """A label that comes so long after its prediction is late and says nothing; above 0s."""
     early: Duration = Duration(120)
@@ -535,451 +521,8 @@ class Config(Room, frozen=True):
         )
 
 
-def load_config(path: Path | None, settings: Sequence[str] = ()) -> Config:
-    """
-    Return the configuration in *path*, or the defaults without one, with *settings* in place of what it says.
-
-    A setting is `key=value`: the key a path such as `receive.endpoint`, the value YAML.
-
-    Raises:
-        ConfigError: If the file cannot be read, is not YAML, has an unknown key, a value of the wrong kind or out of its range, or
-            parts that contradict each other. One line: file, path within it, what was expected, what was found, and in which line of the file.
-    """
-    document = {} if path is None else _document(path)
-    for setting in settings:
-        document = _with(document, setting)
-    file = str(path or "defaults")
-    try:
-        resolved = _resolved(document, "$", file)
-    except RecursionError:  # an anchor within itself, or brackets without end
-        raise ConfigError(f"{file}: not a configuration: nesting that is too deep") from None
-    try:
-        config = _converted(_inherited(resolved), file)
-        validate(config, file)
-    except ConfigError as error:
-        if path is None or settings:  # what a setting says stands in no line
-            raise
-        raise ConfigError(_with_line(str(error), path)) from None
-    return config
-
-
-def _with_line(message: str, path: Path) -> str:
-    """Return *message* with the line of the file that it is about, where it names a place."""
-    place = re.match(r"\$[\w.\[\]]*", message.removeprefix(f"{path}: "))
-    unknown = re.search(r"unknown key '(\w+)'", message)
-    line = line_of(path.read_bytes(), place[0], unknown[1] if unknown else "") if place else None
-    return message if line is None else f"{message} (line {line})"
-
-
-def configuration_text(config: Config) -> str:
-    """Return *config* as YAML that says every key, defaults too; it reads back as the same, except for secrets, which are not shown."""
-    shown = msgspec.structs.replace(config, models=tuple(_effective(config)))
-    text: str = yaml.safe_dump(_plain(shown), sort_keys=False, width=100)
-    return text
-
-
-def _effective(config: Config) -> Iterator[ModelConfig]:
-    """Yield what is in force for the models of each entry, all of it."""
-    for entry in config.models:
-        own = config.with_own(entry)
-        yield ModelConfig(
-            name=entry.name,
-            version=entry.version,
-            min_rows=own.streams.min_rows,
-            windows=own.windows,
-            drift=own.drift,
-            performance=own.performance,
-            verdicts=own.verdicts,
-        )
-
-
-def _inherited(document: object) -> object:
-    """Return *document* with what the rooms of its `models` leave out, as it is said for all."""
-    if not isinstance(document, dict) or not isinstance(document.get("models"), list):
-        return document
-    models = [_with_rooms(entry, document) for entry in document["models"]]
-    return {**document, "models": models}
-
-
-def _with_rooms(entry: object, document: Mapping[str, object]) -> object:
-    if not isinstance(entry, dict):
-        return entry
-    filled = dict(entry)
-    for room in ("drift", "performance", "verdicts"):
-        said, for_all = entry.get(room), document.get(room)
-        if isinstance(said, dict) and isinstance(for_all, dict):
-            filled[room] = {**for_all, **said}
-    return filled
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Room):
-        keys = value.__struct_fields__
-        return {key: _plain(getattr(value, key)) for key in keys}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, Secret):
-        return repr(value)
-    return str(value) if isinstance(value, Duration | Size) else value
-
-
-def _with(document: object, setting: str) -> object:
-    """Return *document* with one `key=value` written into it; what it says elsewhere stays."""
-    key, separator, text = setting.partition("=")
-    if not separator or not all(key.split(".")):
-        raise ConfigError(
-            f"--set {setting}: expected key=value such as receive.endpoint=127.0.0.1:14317"
-        )
-    try:
-        value = yaml.safe_load(text)
-    except _NOT_YAML:
-        raise ConfigError(f"--set {key}: expected YAML behind the '=', got {text!r:.60}") from None
-    return _placed(document, key.split("."), value)
-
-
-def _placed(document: object, keys: Sequence[str], value: object) -> object:
-    if not keys:
-        return value
-    # What is no mapping gives way, as the last of several configuration files does in a collector.
-    known = document if isinstance(document, dict) else {}
-    return {**known, keys[0]: _placed(known.get(keys[0]), keys[1:], value)}
-
-
-def _document(path: Path) -> object:
-    try:
-        document = yaml.safe_load(path.read_bytes())
-    except OSError as error:
-        message = f"{path}: cannot read the configuration: {error.strerror}"
-        raise ConfigError(message) from None
-    except _NOT_YAML as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    return {} if document is None else document
-
-
-def _resolved(node: object, place: str, file: str) -> object:
-    """Return *node* with every `${env:...}` replaced; a text that is nothing else is read as YAML again, as the collector does."""
-    if isinstance(node, dict):
-        return {key: _resolved(value, f"{place}.{key}", file) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_resolved(value, f"{place}[{i}]", file) for i, value in enumerate(node)]
-    if not isinstance(node, str) or "${env:" not in node:
-        return node
-    text = _ENVIRONMENT.sub(lambda found: _variable(found, place, file), node)
-    try:
-        return yaml.safe_load(text) if _ENVIRONMENT.fullmatch(node) else text
-    except _NOT_YAML:  # its value may be a secret, so it is not said
-        message = f"{file}: {place}: expected YAML in {node!r:.60}, found something else"
-        raise ConfigError(message) from None
-
-
-def _variable(found: re.Match[str], place: str, file: str) -> str:
-    value = os.environ.get(found["name"]) or found["default"]
-    if value is None:
-        name = found["name"]
-        message = f"{file}: {place}: the environment has no {name}; set it or write ${{env:{name}:-default}}"
-        raise ConfigError(message)
-    return value
-
-
-def _unit(kind: type, value: object) -> Any:
-    parse: dict[type, Callable[[object], object]] = {
-        Duration: Duration.parse,
-        Size: Size.parse,
-        Secret: _secret,
-    }
-    return parse[kind](value)
-
-
-def _secret(value: object) -> Secret:
-    if not isinstance(value, str):
-        raise ValueError("expected a text")  # noqa: TRY004 - the converter takes this one for the user's mistake
-    return Secret(value)
-
-
-def _converted(document: object, file: str) -> Config:
-    try:
-        return msgspec.convert(document, Config, dec_hook=_unit)
-    except msgspec.ValidationError as error:
-        text, _, place = str(error).partition(" - at `")
-        where = place.rstrip("`") or "$"
-        worded = _worded(text, where, _found_at(document, where))
-        raise ConfigError(f"{file}: {where}: {worded}") from None
-
-
-def _found_at(document: Any, place: str) -> object:
-    """Return what *document* has at *place*, as the error messages of the converter name places."""
-    for key, index in re.findall(r"\.(\w+)|\[(\d+|\.\.\.)\]", place):
-        if index == "...":  # somewhere in a mapping: the converter does not tell the key
-            break
-        document = document[key] if key else document[int(index)]
-    return document
-
-
-def _worded(text: str, place: str, found: object) -> str:
-    """Return msgspec's finding in our words, with what is known beside what is not."""
-    kind = _kind_at(place)
-    unknown = re.search(r"unknown field `(.+)`", text)
-    if unknown is not None:
-        known = sorted(getattr(room_in(kind), "__struct_fields__", ()))
-        return f"unknown key '{unknown[1]}'; known: {', '.join(known)}"
-    if "Invalid enum value" in text:
-        return f"expected one of {', '.join(sorted(_choices(kind)))}, got {found!r}"
-    expected = re.sub(r", got `.*`$", "", text[:1].lower() + text[1:]).replace("`", "")
-    if _holds_secret(kind):
-        return f"{expected}, got {type(found).__name__}, which is not shown, for there may be secrets in it"
-    return f"{expected}, got {found!r:.60}"
-
-
-def _holds_secret(kind: Any) -> bool:
-    if kind is Secret or (isinstance(kind, type) and issubclass(kind, Client)):
-        return True
-    return any(map(_holds_secret, get_args(kind)))
-
-
-def _kind_at(place: str) -> Any:
-    """Return the declared type at *place*, a path such as `$.windows[0].length`."""
-    kind: Any = Config
-    for key in re.findall(r"\.(\w+)", place):
-        fields = msgspec.structs.fields(room_in(kind))
-        kind = next(field.type for field in fields if field.name == key)
-    return kind
-
-
 def room_in(kind: Any) -> Any:
     """Return the struct that *kind* is, or holds (`Room | None`, `tuple[Room, ...]`); None without one."""
     if hasattr(kind, "__struct_fields__"):
         return kind
     return next((room for part in get_args(kind) if (room := room_in(part))), None)
-
-
-def _choices(kind: Any) -> list[str]:
-    parts = get_args(kind)
-    return [
-        choice for part in parts for choice in ([part] if isinstance(part, str) else _choices(part))
-    ]
-
-
-def validate(config: Config, file: str) -> None:
-    """Raise ConfigError naming *file* and path for the first parts that contradict each other."""
-    for place, holds, expected, found in _rules(config):
-        if not holds:
-            raise ConfigError(f"{file}: $.{place}: expected {expected}, got {found}")
-    for index, window in enumerate(config.windows):
-        _validate_window(window, f"{file}: $.windows[{index}]", config.streams.min_rows)
-    for number, entry in enumerate(config.models):
-        own = config.with_own(entry)
-        for index, window in enumerate(own.windows):
-            place = f"{file}: $.models[{number}].windows[{index}]"
-            _validate_window(window, place, own.streams.min_rows)
-
-
-def _rules(config: Config) -> list[tuple[str, bool, str, object]]:
-    names = [window.name for window in config.windows]
-    inline = config.mode == "inline"
-    forward = config.forward.endpoint if config.forward else "nothing"
-    pushed = f"{config.emit.interval:g}s"
-    return [
-        ("forward", inline == (config.forward is not None), _forwarding(inline), forward),
-        *_address_rules(config),
-        *_above_zero_rules(config),
-        (
-            "streams.silent",
-            config.streams.silent >= SECONDS["m"],
-            "a duration >= 1m",
-            str(config.streams.silent),
-        ),
-        ("windows", len(set(names)) == len(names), "names that differ", names),
-        *_segment_rules(config.segments.attributes),
-        *_client_rules("forward", config.forward or Client()),
-        *_client_rules("emit", config.emit),
-        *(
-            rule
-            for index, copy in enumerate(config.forward.also if config.forward else ())
-            for rule in _client_rules(f"forward.also[{index}]", copy)
-        ),
-        ("emit.interval", config.emit.interval >= 1, "a duration >= 1s", pushed),
-        *_webhook_rules(config.emit.webhook),
-        *_bootstrap_rules(config.bootstrap),
-        *(
-            (
-                f"models[{index}].windows",
-                sorted(names) == sorted(own),
-                f"the names of `windows` ({', '.join(names)})",
-                own,
-            )
-            for index, entry in enumerate(config.models)
-            if (own := [window.name for window in entry.windows or config.windows])
-        ),
-        *_tenant_rules(config.tenants),
-        *_state_rules(config.state),
-    ]
-
-
-def _above_zero_rules(config: Config) -> list[tuple[str, bool, str, object]]:
-    """Return the rules of what would stand still, or divide by it, with 0 of it."""
-    values: list[tuple[str, Duration | Size]] = [
-        ("receive.repeats", config.receive.repeats),
-        ("receive.max_message", config.receive.max_message),
-        ("receive.max_in_flight", config.receive.max_in_flight),
-        ("feedback.horizon", config.feedback.horizon),
-        ("drift.false_alarm_interval", config.drift.false_alarm_interval),
-    ]
-    if config.forward is not None:
-        values += [
-            ("forward.timeout", config.forward.timeout),
-            ("forward.max_message", config.forward.max_message),
-        ]
-        values += [
-            (f"forward.also[{i}].timeout", copy.timeout)
-            for i, copy in enumerate(config.forward.also)
-        ]
-    values += [
-        (f"models[{i}].drift.false_alarm_interval", entry.drift.false_alarm_interval)
-        for i, entry in enumerate(config.models)
-        if entry.drift is not None
-    ]
-    return [
-        (
-            place,
-            value > 0,
-            "a duration above 0s" if isinstance(value, Duration) else "a size above 0",
-            str(value),
-        )
-        for place, value in values
-    ]
-
-
-def _tenant_rules(tenants: TenantsConfig | None) -> list[tuple[str, bool, str, object]]:
-    if tenants is None:
-        return []
-    said = [name for name in (tenants.header, tenants.attribute) if name is not None]
-    header = tenants.header or "x"
-    is_header = re.fullmatch(r"[a-z0-9_.-]+", header) and not header.endswith("-bin")
-    is_free = header not in {"authorization", "content-type", "content-encoding"}
-    return [
-        ("tenants", len(said) == 1, "exactly one of 'header' and 'attribute'", said or "none"),
-        ("tenants.attribute", tenants.attribute != "", "a name", "none"),
-        (
-            "tenants.header",
-            bool(is_header and is_free),
-            "a header of its own, in lower case",
-            header,
-        ),
-        ("tenants.profiles", "" not in tenants.profiles, "names of tenants", "an empty one"),
-    ]
-
-
-def _bootstrap_rules(
-    bootstrap: BootstrapConfig | None,
-) -> list[tuple[str, bool, str, object]]:
-    duration = bootstrap.min_duration if bootstrap else Duration(1)
-    return [("bootstrap.min_duration", duration > 0, "a duration above 0s", str(duration))]
-
-
-def _segment_rules(names: tuple[str, ...]) -> list[tuple[str, bool, str, object]]:
-    fit = len(set(names)) == len(names) <= _MAX_SEGMENTS and all(names)
-    expected = f"at most {_MAX_SEGMENTS} names that differ"
-    is_class = "ml.prediction.label" in names
-    own = "no 'ml.prediction.label', for which there is `confidence.classes`"
-    return [
-        ("segments.attributes", fit, expected, list(names)),
-        ("segments.attributes", not is_class, own, "it"),
-    ]
-
-
-def _webhook_rules(webhook: WebhookConfig | None) -> list[tuple[str, bool, str, object]]:
-    if webhook is None:
-        return []
-    secrets = (webhook.secret is None) + (webhook.secret_file is None)
-    is_url = re.fullmatch(r"https?://[^/\s]+(/\S*)?", webhook.url) is not None
-    return [
-        ("emit.webhook.url", is_url, "http://... or https://...", webhook.url),
-        (
-            "emit.webhook.secret",
-            secrets == 1,
-            "exactly one of 'secret' and 'secret_file'",
-            "none" if secrets else "both",
-        ),
-        ("emit.webhook.timeout", webhook.timeout > 0, "a duration above 0s", str(webhook.timeout)),
-    ]
-
-
-def _state_rules(state: StateConfig) -> list[tuple[str, bool, str, object]]:
-    has_place = state.directory is not None or not state.journal
-    interval, retention = f"{state.interval:g}s", str(state.retention)
-    return [
-        ("state.interval", state.interval >= 1, "a duration >= 1s", interval),
-        ("state.retention", state.retention >= SECONDS["h"], "a duration >= 1h", retention),
-        ("state.directory", has_place, "a folder, because of 'state.journal'", "nothing"),
-    ]
-
-
-def _address_rules(config: Config) -> list[tuple[str, bool, str, object]]:
-    http = config.receive.http
-    ours = [config.receive.endpoint, *([http.endpoint] if http else [])]
-    targets: list[tuple[str, Destination]] = []
-    if config.forward is not None:
-        targets = [("forward", config.forward)]
-        targets += [(f"forward.also[{i}]", copy) for i, copy in enumerate(config.forward.also)]
-    other = "another address than that of our own receiver, which would be a loop"
-    return [
-        *(
-            (
-                f"{place}.endpoint",
-                target.endpoint.partition("/")[0] not in ours,
-                other,
-                target.endpoint,
-            )
-            for place, target in targets
-        ),
-        (
-            "receive.http.endpoint",
-            len(set(ours)) == len(ours) or ours[0].endswith(":0"),
-            "another address than `receive.endpoint`",
-            ours[-1],
-        ),
-    ]
-
-
-def _client_rules(place: str, client: Client) -> list[tuple[str, bool, str, object]]:
-    tls = client.tls or ClientTls()
-    has_both = (tls.cert_file is None) == (tls.key_file is None)
-    odd = [name for name in client.headers if not re.fullmatch(r"[a-z0-9_.-]+", name)]
-    return [
-        (f"{place}.tls", has_both, "both of 'cert_file' and 'key_file', or none", "one of them"),
-        (f"{place}.headers", not odd, "names in lower case", odd),
-    ]
-
-
-def _forwarding(inline: bool) -> str:
-    if inline:
-        return "an endpoint, because in mode 'inline' the spans go on through us"
-    return (
-        "nothing, because in mode 'tee' the spans take the path they have (mode 'inline' forwards)"
-    )
-
-
-def _validate_window(window: WindowConfig, place: str, min_rows: int) -> None:
-    if (window.length is None) == (window.rows is None):
-        raise ConfigError(f"{place}: expected exactly one of 'length' and 'rows'")
-    if window.length is not None and window.length < 1:
-        raise ConfigError(
-            f"{place}.length: expected a duration >= 1s, got {window.length * 1000:g}ms"
-        )
-    if window.pane is not None:
-        _validate_pane(window.pane, window.length, f"{place}.pane")
-    if window.rows is not None and window.rows < min_rows:
-        raise ConfigError(
-            f"{place}.rows: expected a number >= min_rows ({min_rows}), got {window.rows}"
-        )
-
-
-def _validate_pane(pane: Duration, length: Duration | None, place: str) -> None:
-    if length is None:
-        raise ConfigError(f"{place}: expected nothing, because windows of rows have no panes")
-    if pane < 1 or round(length * 1e9) % round(pane * 1e9):
-        raise ConfigError(
-            f"{place}: expected a duration >= 1s that {length} is a multiple of, got {pane}"
-        )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ConfidenceSamples"]
 
-_BOUNDARIES: Final = DEFINITIONS[METRIC_ML_CONFIDENCE_SAMPLES].boundaries
+_BOUNDARIES: Final = np.array(DEFINITIONS[METRIC_ML_CONFIDENCE_SAMPLES].boundaries)
 _N_BUCKETS: Final = len(_BOUNDARIES) + 1
 
 
@@ -57,7 +57,7 @@ class ConfidenceSamples:
             sure = in_unit(placed.rows.confidences)
             rows = np.flatnonzero(~np.isnan(sure))
             if len(rows):
-                buckets = np.searchsorted(_BOUNDARIES, sure[rows], side="left")
+                buckets = _BOUNDARIES.searchsorted(sure[rows], side="left")
                 with self._lock:
                     self._count(placed, rows, sure, buckets, ids)
 
@@ -98,8 +98,10 @@ class ConfidenceSamples:
         counted = self._streams.setdefault(stream, _Counted(self._since_ns))
         counted.buckets += np.bincount(buckets, minlength=_N_BUCKETS)
         counted.total += float(sure[rows].sum())
-        newest = dict(zip(buckets.tolist(), rows.tolist(), strict=True))  # the last of each bucket
-        for bucket, row in newest.items():
+        newest = np.full(_N_BUCKETS, -1)
+        newest[buckets] = rows  # of several the last one stays
+        for bucket in np.flatnonzero(newest >= 0).tolist():
+            row = newest[bucket]
             trace_and_span = ids[placed.rows.spans[row]].astype("<u8").tobytes()
             if any(trace_and_span[:16]) and any(trace_and_span[16:]):
                 counted.exemplars[bucket] = Exemplar(

@@ -18,10 +18,12 @@ from otel_ml_conventions.attributes import (
     MlDriftMethodValues,
     MlDriftStateValues,
     MlDriftTargetValues,
+    MlDriftTestValues,
 )
 from otel_ml_conventions.events import EVENT_ML_DRIFT_DETECTED
 from otel_ml_conventions.schema import SCHEMA_URL
 from otel_ml_processor.assess.data_quality import LEAST_SHARE
+from otel_ml_processor.assess.drift import test_of
 from otel_ml_processor.assess.segments import LEAST_RATIO, MOST_RATIO, TARGET_OF
 from otel_ml_processor.emit.otlp import key_value, resource, scope
 from otel_ml_processor.emit.points import valid_text, window_attributes
@@ -92,6 +94,7 @@ def _whole(change: Change) -> Attributes:
         keys.ML_DRIFT_STATE: MlDriftStateValues.DRIFTING.value,
         keys.ML_DRIFT_KIND: change.kind.value,
         keys.ML_DRIFT_WINDOW_SIZE: int(change.reading.rows),
+        **({keys.ML_SAMPLING_BIASED: True} if change.reading.is_biased else {}),
     }
     if change.reading.reference_id:  # a schema may change without one
         said[keys.ML_DRIFT_REFERENCE_ID] = change.reading.reference_id
@@ -127,12 +130,15 @@ def _of_segment(segment: SegmentReading, gap: Gap) -> Attributes:
         keys.ML_SEGMENT_NAME: valid_text(segment.segment.name),
         keys.ML_SEGMENT_VALUE: valid_text(segment.segment.value),
         keys.ML_DRIFT_P_VALUE: gap.p_value,
+        keys.ML_DRIFT_TEST: MlDriftTestValues.HYPERGEOMETRIC.value,
         keys.ML_DRIFT_THRESHOLD: LEAST_RATIO if gap.ratio < 1 else MOST_RATIO,
     }
     return about | ({keys.ML_DRIFT_SCORE: gap.ratio} if math.isfinite(gap.ratio) else {})
 
 
 def _largest(target: TargetReading, effect_floor: float) -> Attributes:
+    if target.pair is not None:
+        return _of_pair(target)
     numbers = {
         keys.ML_DRIFT_SCORE: _score(target),
         keys.ML_DRIFT_P_VALUE: target.p_value,
@@ -140,7 +146,19 @@ def _largest(target: TargetReading, effect_floor: float) -> Attributes:
     }
     of_schema = target.target is MlDriftTargetValues.DATA_QUALITY  # compared, not measured
     about = _about(target, MlDriftMethodValues.OTHER if of_schema else MlDriftMethodValues.PSI)
+    test = test_of(target.driver)
+    if test is not None:
+        about[keys.ML_DRIFT_TEST] = test.value
     return about | {key: value for key, value in numbers.items() if math.isfinite(value)}
+
+
+def _of_pair(target: TargetReading) -> Attributes:
+    """Return by how much the correlation of the two features changed that changed most; the floor is on another scale."""
+    return _about(target, MlDriftMethodValues.RANK_CORRELATION) | {
+        keys.ML_DRIFT_SCORE: target.scores[MlDriftMethodValues.RANK_CORRELATION.value],
+        keys.ML_DRIFT_P_VALUE: target.p_value,
+        keys.ML_DRIFT_TEST: MlDriftTestValues.RANK_CORRELATION.value,
+    }
 
 
 def _slowest(change: Change) -> Attributes:

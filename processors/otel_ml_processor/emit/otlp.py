@@ -29,7 +29,7 @@ from otel_ml_conventions.schema import SCHEMA_URL
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from otel_ml_processor.emit.metrics import Metric
+    from otel_ml_processor.emit.definitions import Metric
     from otel_ml_processor.emit.points import Point
 
 __all__ = [

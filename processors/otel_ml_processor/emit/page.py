@@ -20,6 +20,7 @@ from otel_ml_conventions.attributes import (
 from otel_ml_processor.assess.confidence_fall import describe_fall
 from otel_ml_processor.assess.error_patterns import describe_pattern
 from otel_ml_processor.assess.promise import is_broken
+from otel_ml_processor.assess.sampling import BIASED
 from otel_ml_processor.emit.points import valid_text
 from otel_ml_processor.emit.readings import iso_time
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.assess.performance import PerformanceReading
     from otel_ml_processor.assess.reading import Reading, TargetReading
     from otel_ml_processor.assess.segments import Gap, SegmentReading
-    from otel_ml_processor.emit.metrics import StreamView
+    from otel_ml_processor.emit.stream_pages import StreamView
 
 __all__ = ["CONTENT_SECURITY_POLICY", "ProcessorFacts", "page_html"]
 
@@ -91,6 +92,7 @@ def page_html(views: Sequence[StreamView], facts: ProcessorFacts, *, is_ready: b
         streams=streams,
         tally=[(verdict, verdicts.count(verdict)) for verdict in dict.fromkeys(verdicts)],
         now=_moment(time.time_ns()),
+        biased=BIASED,
     )
 
 
@@ -101,8 +103,7 @@ def _verdict(view: StreamView) -> str:
 
 
 def _verdict_of(reading: Reading) -> str:
-    """Return the state; without a reference there is none, and a window is not called steady."""
-    return reading.state.value if reading.reference_id else _NO_REFERENCE
+    return reading.state.value.replace("_", " ")
 
 
 def _full_bar(reading: Reading) -> float:

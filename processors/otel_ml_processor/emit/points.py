@@ -20,7 +20,7 @@ from otel_ml_conventions.attributes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from otel_ml_processor.assess.explanations import ExplanationReading
     from otel_ml_processor.assess.performance import PerformanceReading
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.feedback.joining import FeedbackTotals
 
 __all__ = [
+    "COMPARED_STATES",
     "Attributes",
     "Exemplar",
     "NamedPoint",
@@ -40,6 +41,7 @@ __all__ = [
     "explanation_points",
     "feedback_points",
     "performance_points",
+    "received_points",
     "reference_points",
     "status_points",
     "step_points",
@@ -52,6 +54,10 @@ __all__ = [
 
 Attributes = tuple[tuple[str, "str | int | float | bool"], ...]
 
+COMPARED_STATES: Final = tuple(
+    state for state in MlDriftStateValues if state is not MlDriftStateValues.NO_REFERENCE
+)
+"""What something can be that a reference has, too."""
 OVERFLOW: Final = "otel.metric.overflow"
 """Marks the point of all that is beyond a limit."""
 _OF_FEATURES: Final = frozenset({MlDriftTargetValues.FEATURE, MlDriftTargetValues.EXPLANATION})
@@ -139,7 +145,11 @@ def window_points(reading: Reading) -> list[NamedPoint]:
     )
     return [
         *_one_of(
-            names.METRIC_ML_DRIFT_CALIBRATION, where, keys.ML_DRIFT_CALIBRATION_MODE, reading.mode
+            names.METRIC_ML_DRIFT_CALIBRATION,
+            where,
+            keys.ML_DRIFT_CALIBRATION_MODE,
+            reading.mode,
+            MlDriftCalibrationModeValues,
         ),
         NamedPoint(names.METRIC_ML_DRIFT_FEATURES, Point(where, drifting)),
         NamedPoint(names.METRIC_ML_DRIFT_FALSE_ALARM_PROMISED, Point(promised, reading.alpha)),
@@ -163,10 +173,24 @@ def _run_length(reading: Reading, promised: Attributes) -> list[NamedPoint]:
     return [NamedPoint(names.METRIC_ML_DRIFT_RUN_LENGTH, Point(promised, reading.run_length.mean))]
 
 
-def status_points(where: Attributes, target: Target, state: MlDriftStateValues) -> list[NamedPoint]:
-    """Return one point per state, 1 for *state* and 0 for the others, so that a rule can compare before it has ever fired."""
+def status_points(
+    where: Attributes,
+    target: Target,
+    state: MlDriftStateValues,
+    states: Iterable[MlDriftStateValues] = COMPARED_STATES,
+) -> list[NamedPoint]:
+    """
+    Return one point per state, 1 for *state* and 0 for the others, so that a rule can compare before it has ever fired.
+
+    Args:
+        where: Of the window, or of a segment of it.
+        target: What the state is of.
+        state: What it is.
+        states: What it can be; of most targets all but `no_reference`, since they are there because a reference has them.
+    """
     about = (*where, *_target_attributes(target))
-    return list(_one_of(names.METRIC_ML_DRIFT_STATUS, about, keys.ML_DRIFT_STATE, state))
+    key = keys.ML_DRIFT_STATE
+    return list(_one_of(names.METRIC_ML_DRIFT_STATUS, about, key, state, states))
 
 
 def target_points(
@@ -187,6 +211,14 @@ def target_points(
         for metric, share in _FEATURE_SHARES:
             points.append(NamedPoint(metric, Point(feature, getattr(target, share))))
     return points
+
+
+def received_points(where: Attributes, reading: Reading) -> list[NamedPoint]:
+    """Return the share of the calls of a window that came, labelled where these were chosen by their outcome; nothing where it is not known."""
+    if reading.received is None:
+        return []
+    label: Attributes = ((keys.ML_SAMPLING_BIASED, True),) if reading.is_biased else ()
+    return [NamedPoint(names.METRIC_ML_INFERENCE_RECEIVED, Point(where + label, reading.received))]
 
 
 def confidence_points(where: Attributes, confidence: ConfidenceReading) -> list[NamedPoint]:
@@ -311,7 +343,8 @@ def _one_of(
     where: Attributes,
     key: str,
     holds: MlDriftStateValues | MlDriftCalibrationModeValues,
+    values: Iterable[MlDriftStateValues | MlDriftCalibrationModeValues],
 ) -> Iterator[NamedPoint]:
-    """Yield one point per value that *key* may have: 1 for the one that holds, 0 for the others."""
-    for value in type(holds):
+    """Yield one point for each of *values*: 1 for the one that holds, 0 for the others."""
+    for value in values:
         yield NamedPoint(metric, Point((*where, (key, value.value)), int(value == holds)))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from otel_ml_conventions.metrics import MetricDefinition
-    from otel_ml_processor.emit.metrics import Metric
+    from otel_ml_processor.emit.definitions import Metric
     from otel_ml_processor.emit.points import Exemplar
 
 __all__ = ["exposition", "prometheus_name"]

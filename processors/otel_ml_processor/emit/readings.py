@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.assess.performance import PerformanceReading
     from otel_ml_processor.assess.reading import Reading, TargetReading
     from otel_ml_processor.columns import StreamKey
-    from otel_ml_processor.emit.metrics import ReferenceFacts, StreamView
+    from otel_ml_processor.emit.stream_pages import ReferenceFacts, StreamView
 
 __all__ = ["iso_time", "reading_json", "readings_json"]
 
@@ -85,6 +85,7 @@ def _reading(reading: Reading) -> dict[str, Any]:
         "end": iso_time(reading.window.end_ns),
         "rows": reading.rows,
         "received": reading.received,
+        "biased": reading.is_biased,
         "state": reading.state.value,
         "false_alarm_promised": reading.alpha,
         "false_alarm_measured": reading.measured,

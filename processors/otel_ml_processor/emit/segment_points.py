@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions import metrics as names
-from otel_ml_conventions.attributes import MlDriftMethodValues
+from otel_ml_conventions.attributes import MlDriftMethodValues, MlDriftStateValues
 from otel_ml_processor.assess.segments import TARGET_OF
 from otel_ml_processor.emit.points import (
     NamedPoint,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_SEGMENT_POINTS", "gap_points", "segment_points", "within"]
 
 MAX_SEGMENT_POINTS: Final = 24
-"""Points of one segment and window: seven of confidence, samples, two scores; a disparity, a p-value and four states of two rates."""
+"""Points of one segment and window: seven of confidence, samples, two scores; a disparity, a p-value and five states of two rates."""
 
 
 def within(where: Attributes, segment: Segment) -> Attributes:
@@ -58,12 +58,11 @@ def segment_points(where: Attributes, readings: Sequence[SegmentReading]) -> lis
 
 
 def gap_points(of_segment: Attributes, gap: Gap) -> list[NamedPoint]:
-    """Return the ratio of a segment's rate to that of the rest, and whether and how surely it has changed since the reference."""
+    """Return the ratio of a segment's rate to that of the rest, and whether and, where it was compared, how surely it has changed since the reference."""
     target = TARGET_OF[gap.measure]
     measured = (*of_segment, (keys.ML_SEGMENT_MEASURE, gap.measure.value))
     about = (*of_segment, (keys.ML_DRIFT_TARGET, target.value))
-    return [
-        NamedPoint(names.METRIC_ML_SEGMENT_DISPARITY, Point(measured, gap.ratio)),
-        NamedPoint(names.METRIC_ML_DRIFT_P_VALUE, Point(about, gap.p_value)),
-        *status_points(of_segment, Target(target, ""), gap.state),
-    ]
+    points = [NamedPoint(names.METRIC_ML_SEGMENT_DISPARITY, Point(measured, gap.ratio))]
+    if gap.is_compared:
+        points.append(NamedPoint(names.METRIC_ML_DRIFT_P_VALUE, Point(about, gap.p_value)))
+    return points + status_points(of_segment, Target(target, ""), gap.state, MlDriftStateValues)
