@@ -10,8 +10,6 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from otel_ml_processor.feedback.memory import CohortMemory, CohortsMemory
 from otel_ml_processor.sketches.outcomes import Outcomes
 from otel_ml_processor.sketches.reactions import Reactions
@@ -20,7 +18,9 @@ from otel_ml_processor.statistics.ranking_sums import RankingSums
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from otel_ml_processor.columns import IntArray
+    import numpy as np
+    from numpy.typing import NDArray
+
     from otel_ml_processor.windows.disjoint import Step
 
 __all__ = ["MAX_COHORTS", "NO_COHORT", "Cohort", "Cohorts"]
@@ -106,14 +106,12 @@ class Cohorts:
         self._filling: int | None = None
         self._sealed: deque[Cohort] = deque(maxlen=MAX_COHORTS)
 
-    def place(self, steps: Sequence[Step], n_rows: int) -> IntArray:
-        """Count the rows that *steps* say into their windows; return the number of each one's cohort, shape (n_rows,), `NO_COHORT` for late ones."""
-        numbers = np.full(n_rows, NO_COHORT, dtype=np.int64)
+    def place(self, steps: Sequence[Step], numbers: NDArray[np.int32]) -> None:
+        """Count the rows that *steps* say into their windows, and write the number of each one's cohort into *numbers*, shape (n_rows,)."""
         for step in steps:
             number = self._of_filled(step) if self._of_rows else self._of_time(step)
             self._by_number[number].predictions += step.end - step.begin
             numbers[step.begin : step.end] = number
-        return numbers
 
     def get(self, number: int) -> Cohort | None:
         """Return the cohort with that number; None where there is none or it is no longer kept."""

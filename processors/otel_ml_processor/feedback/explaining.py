@@ -12,9 +12,12 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
+import numpy as np
+
 from otel_ml_processor.assess.explanations import FEWEST, Explained, ExplanationReference
 from otel_ml_processor.decode.fast_search import occurs
 from otel_ml_processor.decode.whose import Whose
+from otel_ml_processor.feedback.explained_memory import ExplainingMemory
 from otel_ml_processor.feedback.explanations import MARK, explanations_in
 from otel_ml_processor.feedback.inbox import MAX_HEARD_BYTES, CountedRows, Heard, counted_rows
 from otel_ml_processor.feedback.keys import NO_KEY, sample_key
@@ -117,7 +120,9 @@ class Explaining:
             if stream is None or not stream.near_by or placed.reference is None or not len(placed):
                 continue
             # Rows wait for at most one tick; those beyond are not compared with others.
-            inputs = _Inputs(counted_rows(spans, placed, {}), placed.places[list(stream.near_by)])
+            inputs = _Inputs(
+                counted_rows(spans.ids, placed, {}, spans), placed.places[list(stream.near_by)]
+            )
             with self._lock:
                 if self._rows_held < _MAX_INPUTS:
                     self._inputs.append(inputs)
@@ -166,6 +171,31 @@ class Explaining:
         """Drop all that is held of a stream; of an unknown one there is nothing to drop."""
         self._streams.pop(key, None)
 
+    def memories(self) -> list[ExplainingMemory]:
+        """Return all that is remembered, for `recall`; explanations that wait for their prediction are not."""
+        return [_memory(key, stream) for key, stream in self._streams.items()]
+
+    def recall(self, said: ExplainingMemory) -> None:
+        """
+        Remember what was remembered before of a stream that has the same reference now.
+
+        Raises:
+            ValueError: If its windows were counted against something else than it says.
+        """
+        stream = self._stream(said.stream)
+        if stream is None:
+            return
+        if said.usual and stream.reference is None:
+            stream.reference = ExplanationReference.of(said.usual, is_provisional=True)
+            stream.near_by = self._near_by(said.stream, stream.reference)
+        stream.first = list(said.first)
+        usual = stream.reference
+        if usual is not None:
+            stream.windows = {n: Explained.of_memory(usual, w) for n, w in said.windows.items()}
+        cells = map(tuple, said.cells.tolist())
+        stream.cells.update(zip(said.keys.tolist(), cells, strict=True))
+        stream.alike.update((at, frozenset(top)) for at, top in said.alike)
+
     def _stream(self, key: StreamKey) -> _Stream | None:
         stream = self._streams.get(key)
         if stream is None and key.model and len(self._streams) < self._max_streams:
@@ -206,10 +236,24 @@ class Explaining:
         if stream is None or len(stream.near_by) != len(inputs.cells):
             return
         cells = list(zip(*inputs.cells.tolist(), strict=True))
-        for of_rows in names_of(inputs.rows):
+        for of_rows in names_of([inputs.rows]):
             for key, at in zip(of_rows.tolist(), cells, strict=True):
                 if key != NO_KEY:
                     _note(stream.cells, key, at)
+
+
+def _memory(key: StreamKey, stream: _Stream) -> ExplainingMemory:
+    usual = stream.reference
+    cells = np.array(list(stream.cells.values()), dtype=np.int64)
+    return ExplainingMemory(
+        stream=key,
+        usual=usual.columns if usual is not None and usual.is_provisional else (),
+        first=tuple(stream.first),
+        windows={name: explained.memory() for name, explained in stream.windows.items()},
+        keys=np.array(list(stream.cells), dtype=np.uint64),
+        cells=cells.reshape(len(stream.cells), len(stream.near_by)),
+        alike=tuple((at, tuple(sorted(top))) for at, top in stream.alike.items()),
+    )
 
 
 def _agreements(stream: _Stream, explanations: Sequence[Explanation]) -> Iterator[float]:

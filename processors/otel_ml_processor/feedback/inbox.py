@@ -6,16 +6,17 @@ import threading
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import numpy as np
+
 from otel_ml_processor.decode.fast_search import occurs
 from otel_ml_processor.feedback.lists import LIST_MARKS
-from otel_ml_processor.feedback.predictions import NAMED
 from otel_ml_processor.feedback.reading import MARK
+from otel_ml_processor.feedback.said_names import NAMED
 from otel_ml_processor.windows.divided import segment_column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from otel_ml_processor.columns import FloatArray, IntArray, StreamKey, TextColumn
@@ -36,6 +37,7 @@ __all__ = [
     "say_more",
 ]
 
+_NO_ROWS: Final = np.zeros(0, dtype=np.int64)
 MAX_HEARD_BYTES: Final = 64 << 20
 """Bytes of requests with feedback that wait for the next tick; further ones are dropped and counted."""
 
@@ -127,13 +129,17 @@ class Inbox:
     ) -> None:
         """Hold the rows of a request that were counted, and what that changed."""
         steps = {increment.stream: increment.steps for increment in increments}
+        more = spans if say_more(spans, counted) else None
         for placed in counted:
             rows = placed.rows
-            if not len(rows) or rows.stream not in steps:
+            taken = steps.get(rows.stream)
+            if taken is None or not len(rows):
                 continue
-            held = counted_rows(spans, placed, steps[rows.stream])
-            segments = {name: segment_column(rows, name) for name in self._segments}
-            self._hold(held._replace(segments=segments))
+            held = counted_rows(spans.ids, placed, taken, more)
+            if self._segments:
+                segments = {name: segment_column(rows, name) for name in self._segments}
+                held = held._replace(segments=segments)
+            self._hold(held)
 
     def taken(self) -> Taken:
         """Return what is held, each in the order in which it came, and hold it no more."""
@@ -153,27 +159,31 @@ class Inbox:
 
 
 def counted_rows(
-    spans: InferenceSpans, placed: PlacedRows, steps: Mapping[str, Sequence[Step]]
+    ids: NDArray[np.uint64],
+    placed: PlacedRows,
+    steps: Mapping[str, Sequence[Step]],
+    more: InferenceSpans | None,
 ) -> CountedRows:
-    """Return the rows of one stream in a request, one at least, which took *steps*; their segments are not looked up."""
+    """Return the rows of one stream in a request, one at least, which took *steps*, and whose spans may say *more*; their segments are not looked up."""
     rows = placed.rows
     return CountedRows(
         stream=rows.stream,
-        ids=spans.ids,
+        ids=ids,
         spans=rows.spans,
         end_times_ns=rows.end_times_ns,
         labels=rows.labels,
         confidences=rows.confidences,
         values=rows.values,
         steps=steps,
-        content=spans if say_more(spans, [placed]) else None,
+        content=more if more is not None and say_more(more, [placed]) else None,
         places=places_of_features(placed),
     )
 
 
 def say_more(spans: InferenceSpans, placed: Sequence[PlacedRows]) -> bool:
     """Return whether the bytes of *spans* say more of the rows that were *placed* than these do: prediction ids, how large a batch was, or its order."""
-    if any((each.rows.spans[1:] == each.rows.spans[:-1]).any() for each in placed):
+    of_rows = np.concatenate([each.rows.spans for each in placed] or [_NO_ROWS])
+    if (of_rows[1:] == of_rows[:-1]).any():  # rows of a span are neighbours, and of one stream
         return True
     return any(occurs(mark, spans.request) for mark in (NAMED, *LIST_MARKS))
 

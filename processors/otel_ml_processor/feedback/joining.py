@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
@@ -45,12 +46,11 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.assess.error_patterns import ErrorPatterns
     from otel_ml_processor.assess.reading import Reading
-    from otel_ml_processor.columns import IntArray
     from otel_ml_processor.config import Config
     from otel_ml_processor.feedback.cohorts import Cohort
     from otel_ml_processor.feedback.inbox import CountedRows, Heard
     from otel_ml_processor.feedback.reading import Feedback
-    from otel_ml_processor.feedback.ring import Prediction, Predictions
+    from otel_ml_processor.feedback.ring import Prediction, Records
     from otel_ml_processor.sketches.outcomes import Outcomes
     from otel_ml_processor.windows.reference import Reference
 
@@ -99,6 +99,13 @@ class Tell(Protocol):
 
     def performance(self, reading: PerformanceReading) -> None:
         """Publish how good the predictions of a window were."""
+
+
+class _Part(NamedTuple):
+    """Rows that were counted, and the number of their stream."""
+
+    stream: int
+    rows: CountedRows
 
 
 class _Found(NamedTuple):
@@ -186,11 +193,11 @@ class Joining:
 
     def seal(self, reading: Reading) -> None:
         """Note that a window has closed, with what was expected of it; one that was carried into the next is noted with that."""
-        stream = self._stream(reading.stream)
-        if stream is not None:
+        number = self._number(reading.stream)
+        if number is not None:
             span = reading.window
-            estimated = reading.estimated
-            stream.seals.append(_Seal(span.name, span.start_ns, span.end_ns, estimated, 0))
+            seal = _Seal(span.name, span.start_ns, span.end_ns, reading.estimated, 0)
+            self._streams[number].seals.append(seal)
 
     def settle(self, now_ns: int, *, is_last: bool = False) -> None:
         """
@@ -200,8 +207,7 @@ class Joining:
         """
         rows, heard, dropped = self.inbox.taken()
         self._dropped(dropped)
-        for part in rows:
-            self._keep(part)
+        self._keep(rows)
         for stream in self._streams:
             self._seal(stream)
         attribute = self._config.tenant_attribute
@@ -282,30 +288,64 @@ class Joining:
             cohorts.recall(said.cohorts[name])
         return stream
 
-    def _keep(self, rows: CountedRows) -> None:
-        stream = self._stream(rows.stream)
-        if stream is None:
+    def _keep(self, counted: Sequence[CountedRows]) -> None:
+        """Keep the predictions of all parts at once: most of what it takes does not depend on how many parts there are, nor on how many streams."""
+        numbers = [self._number(rows.stream) for rows in counted]
+        parts = [
+            _Part(number, rows)
+            for number, rows in zip(numbers, counted, strict=True)
+            if number is not None
+        ]
+        if not parts:
             return
-        n_rows = len(rows.spans)
-        kept = empty_predictions(n_rows, len(stream.cohorts), len(stream.segments.names))
-        kept["serial"] = self._places.add(n_rows, rows.places)
-        kept["segments"] = stream.segments.numbers(rows.segments, n_rows)
-        for column, (window, cohorts) in enumerate(stream.cohorts.items()):
-            kept["windows"][:, column] = cohorts.place(rows.steps.get(window, ()), n_rows)
-        kept["key"], kept["name"] = names_of(rows)
-        kept["time_ns"] = rows.end_times_ns
-        kept["confidence"], kept["value"] = rows.confidences, rows.values
-        kept["label"] = self._label_numbers(rows.labels)
-        kept["stream"] = self._number_of[rows.stream]
-        self._ring.add(kept)
-        stream.newest_ns = max(stream.newest_ns, int(rows.end_times_ns.max()))
-        stream.is_changed = True
+        lengths = [len(part.rows.spans) for part in parts]
+        times_ns = np.concatenate([part.rows.end_times_ns for part in parts])
+        keys, names = names_of([part.rows for part in parts])
+        self._ring.add(
+            {
+                "key": keys,
+                "name": names,
+                "time_ns": times_ns,
+                "confidence": np.concatenate([part.rows.confidences for part in parts]),
+                "value": np.concatenate([part.rows.values for part in parts]),
+                "label": self._label_numbers([part.rows.labels for part in parts]),
+                "stream": np.repeat([part.stream for part in parts], lengths),
+                **self._placed(parts, lengths),
+                "flags": np.zeros(len(keys), dtype=np.uint8),
+            }
+        )
+        newest_ns = np.maximum.reduceat(times_ns, [0, *accumulate(lengths[:-1])]).tolist()
+        for part, newest in zip(parts, newest_ns, strict=True):
+            stream = self._streams[part.stream]
+            stream.newest_ns = max(stream.newest_ns, newest)
+            stream.is_changed = True
+
+    def _placed(self, parts: Sequence[_Part], lengths: Sequence[int]) -> dict[str, NDArray[Any]]:
+        """Count rows into their windows, and return what predictions remember of that; keep the lists among them."""
+        n_rows, names = sum(lengths), self._config.segments.attributes
+        windows = np.full((n_rows, len(self._config.windows)), NO_COHORT, dtype=np.int32)
+        segments = np.full((n_rows, len(names)), NO_SEGMENT, dtype=np.int16)
+        serials = np.full(n_rows, NO_SERIAL, dtype=np.int64)
+        end = 0
+        for (number, rows), length in zip(parts, lengths, strict=True):
+            begin, end = end, end + length
+            stream = self._streams[number]
+            for column, (window, cohorts) in enumerate(stream.cohorts.items()):
+                cohorts.place(rows.steps.get(window, ()), windows[begin:end, column])
+            if names:
+                segments[begin:end] = stream.segments.numbers(rows.segments, length)
+            if rows.places is not None and len(rows.places):
+                serials[begin:end] = self._places.add(rows.places)
+            if rows.content is not None:
+                self._keep_lists(number, rows, windows[begin:end])
+        return {"windows": windows, "segments": segments, "serial": serials}
+
+    def _keep_lists(self, stream: int, rows: CountedRows, windows: NDArray[np.int32]) -> None:
         for seen in lists_of(rows):
-            windows = tuple(kept["windows"][seen.row].tolist())
-            time_ns = int(rows.end_times_ns[seen.row])
-            shown = ShownList(self._number_of[rows.stream], windows, time_ns, seen.places)
+            of_list = tuple(windows[seen.row].tolist())
+            shown = ShownList(stream, of_list, int(rows.end_times_ns[seen.row]), seen.places)
             if self._lists.add(seen, shown):
-                for cohort in self._cohorts(shown.stream, windows):
+                for cohort in self._cohorts(stream, of_list):
                     cohort.lists += 1
 
     def _bring(self, repeated: Sequence[Feedback]) -> None:
@@ -317,7 +357,7 @@ class Joining:
         if brought:
             self._ring.add(np.concatenate(brought))
 
-    def _brought(self, feedback: Feedback) -> Predictions | None:
+    def _brought(self, feedback: Feedback) -> Records | None:
         number, carried = self._number_of.get(feedback.stream), feedback.carried
         if number is None or carried is None or not feedback.keys:
             return None
@@ -329,20 +369,21 @@ class Joining:
         brought["key"], brought["name"] = next(_ways(feedback)), NO_KEY
         brought["time_ns"], brought["confidence"] = carried.time_ns, carried.confidence
         label = TextColumn(np.zeros(1, dtype=np.int64), (carried.label,))
-        brought["label"], brought["value"] = self._label_numbers(label), math.nan
+        brought["label"], brought["value"] = self._label_numbers([label]), math.nan
         brought["windows"], brought["segments"] = windows, NO_SEGMENT
         brought["stream"], brought["serial"] = number, NO_SERIAL
         return brought
 
-    def _stream(self, key: StreamKey) -> _Stream | None:
+    def _number(self, key: StreamKey) -> int | None:
+        """Return the number of a stream, a new one where it has none yet; None where there is no room for it."""
         number = self._number_of.get(key)
         if number is not None:
-            return self._streams[number]
+            return number
         if sum(s.key.tenant == key.tenant for s in self._streams) >= self._config.streams.max:
             return None
-        self._number_of[key] = len(self._streams)
         self._streams.append(self._new_stream(key, self._reference_of(key)))
-        return self._streams[-1]
+        self._number_of[key] = len(self._streams) - 1
+        return self._number_of[key]
 
     def _new_stream(self, key: StreamKey, reference: Reference | None) -> _Stream:
         scores = reference.scores if reference is not None else None
@@ -355,14 +396,25 @@ class Joining:
         segments = SegmentNumbers(rules.attributes, rules.max_values, reference)
         return _Stream(key, reference, cohorts, segments)
 
-    def _label_numbers(self, labels: TextColumn) -> IntArray:
-        numbers = []
-        for label in labels.dictionary:
-            if label not in self._labels and len(self._labels) < _MAX_LABELS:
-                self._labels[label] = len(self._labels)
-                self._label_texts.append(label)
-            numbers.append(self._labels.get(label, -1))
-        return np.array([*numbers, -1], dtype=np.int64)[labels.codes]
+    def _label_numbers(self, parts: Sequence[TextColumn]) -> NDArray[np.int32]:
+        """Return the number of each label of all *parts*, one at least; -1 of none, or where there is no room for it."""
+        numbers: list[int] = []
+        first = []
+        for labels in parts:
+            numbers.append(-1)  # where the code of no label leads, one before the first
+            first.append(len(numbers))
+            numbers += [self._label_number(label) for label in labels.dictionary]
+        of_parts = np.repeat(first, [len(labels.codes) for labels in parts])
+        codes = np.concatenate([labels.codes for labels in parts])
+        found: NDArray[np.int32] = np.array(numbers, dtype=np.int32)[of_parts + codes]
+        return found
+
+    def _label_number(self, label: str) -> int:
+        number = self._labels.get(label, -1)
+        if number < 0 and len(self._labels) < _MAX_LABELS:
+            number = self._labels[label] = len(self._labels)
+            self._label_texts.append(label)
+        return number
 
     def _seal(self, stream: _Stream) -> None:
         seals, stream.seals = stream.seals, []

@@ -30,12 +30,10 @@ class KeptPlaces:
         self._kept: dict[int, NDArray[np.int32]] = {}
         self._next = 0
 
-    def add(self, n_rows: int, places: IntArray | None) -> IntArray:
-        """Keep the places, shape (k, n_rows), of so many predictions, None where they have none; return their serial numbers."""
-        serials = np.arange(self._next, self._next + n_rows, dtype=np.int64)
-        self._next += n_rows
-        if places is None or not len(places):
-            return serials
+    def add(self, places: IntArray) -> IntArray:
+        """Keep the *places* of predictions, shape (k, n_rows); return their serial numbers."""
+        serials = np.arange(self._next, self._next + places.shape[1], dtype=np.int64)
+        self._next += places.shape[1]
         for row in np.flatnonzero(serials % self._every == 0).tolist():
             self._kept[int(serials[row])] = places[:, row].astype(np.int32)
         while len(self._kept) > self._max_kept:

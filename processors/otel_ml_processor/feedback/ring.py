@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+import math
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,23 +15,40 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from otel_ml_processor.columns import BoolArray
+    from otel_ml_processor.feedback.keys import Keys
 
-__all__ = ["JoinRing", "Prediction", "Predictions", "empty_predictions"]
+__all__ = ["JoinRing", "Prediction", "Predictions", "Records", "empty_predictions"]
 
-Predictions = NDArray[np.void]
-"""
-Predictions to be kept, a record array of shape (n,), see `empty_predictions`.
-
-`key` and `name` find one, `NO_KEY` where there is none. `label` is a number that the caller knows the meaning of, -1 for none; `stream`,
-`windows`, `serial` and `segments` likewise. NaN in `confidence` and `value` is not said.
-"""
-_FIRST_ROWS: Final = 1024
+Records = NDArray[np.void]
+"""Predictions as a record array of shape (n,), see `empty_predictions`."""
+_Columns: TypeAlias = dict[str, NDArray[Any]]
 _FULL_AFTER_EXPIRY: Final = 0.75
 """Where what has expired makes no more room than that, half of the others go."""
 _KEY_BITS: Final = 64
+_UNSAID: Final[dict[str, float]] = {
+    "name": NO_KEY,
+    "confidence": math.nan,
+    "value": math.nan,
+    "serial": -1,
+    "segments": -1,
+    "flags": 0,
+}
+"""What columns hold where nothing is said. Of most models some say nothing at all, and there is no such column then."""
 
 
-def empty_predictions(n: int, n_windows: int, n_segments: int = 0) -> Predictions:
+class Predictions(Protocol):
+    """
+    Predictions to be kept, columns of the same length by name: a record array as `empty_predictions` gives it, or a dictionary of arrays.
+
+    `key` and `name` find one, `NO_KEY` where there is none. `label` is a number that the caller knows the meaning of, -1 for none; `stream`,
+    `windows`, `serial` and `segments` likewise, `flags` are those that were set. NaN in `confidence` and `value` is not said.
+    """
+
+    def __getitem__(self, column: str, /) -> NDArray[Any]:
+        """Return the column of that name."""
+
+
+def empty_predictions(n: int, n_windows: int, n_segments: int = 0) -> Records:
     """Return *n* records of zeros."""
     fields: list[Any] = [
         ("key", np.uint64),
@@ -69,9 +87,22 @@ class JoinRing:
     When it is full those that ended more than *horizon_ns* before the newest go first; where that is not enough, half of all keys are
     no longer kept, by a bit of the key: which ones says nothing about what was predicted or how long its label takes. Each prediction
     that is found then stands for `weight` of them, so sums over labels stay unbiased.
+
+    Most labels never come: a prediction is copied into its place, some 40 bytes, and only when something is looked up are keys put in order, 12 bytes more
+    for each. There is a place for every prediction from the beginning; memory that was never written to is not taken.
     """
 
-    __slots__ = ("_capacity", "_halvings", "_horizon_ns", "_kept", "_keys", "_n", "_newest_ns")
+    __slots__ = (
+        "_capacity",
+        "_columns",
+        "_halvings",
+        "_horizon_ns",
+        "_keys",
+        "_n",
+        "_n_ordered",
+        "_newest_ns",
+        "_record",
+    )
 
     def __init__(self, capacity: int, n_windows: int, horizon_ns: int, n_segments: int = 0) -> None:
         self._capacity = capacity
@@ -79,8 +110,12 @@ class JoinRing:
         self._halvings = 0
         self._newest_ns = 0
         self._n = 0
-        self._kept = empty_predictions(min(capacity, _FIRST_ROWS), n_windows, n_segments)
+        self._record = empty_predictions(0, n_windows, n_segments).dtype
+        self._columns = {
+            name: self._new_column(name) for name in self._record.names or () if name not in _UNSAID
+        }
         self._keys = SortedKeys()
+        self._n_ordered = 0
 
     def __len__(self) -> int:
         return self._n
@@ -97,37 +132,52 @@ class JoinRing:
     def add(self, new: Predictions) -> None:
         """Keep *new*; of several with the same key the first."""
         at_once = max(1, self._capacity // 4)
-        for begin in range(0, len(new), at_once):
-            self._add(new[begin : begin + at_once])
+        for begin in range(0, len(new["key"]), at_once):
+            lot = slice(begin, begin + at_once)
+            self._add({name: new[name][lot] for name in self._record.names or ()})
 
-    def copied(self, max_rows: int) -> tuple[int, Predictions]:
+    def copied(self, max_rows: int) -> tuple[int, Records]:
         """Return how often keys have been halved, and the predictions: at most *max_rows* >= 1, for which keys are halved more often if need be."""
-        kept, halvings = self._kept[: self._n], self._halvings
-        while len(kept) > max_rows:
+        halvings, keys, rows = self._halvings, self._first_keys(), np.arange(self._n)
+        while len(rows) > max_rows:
             halvings += 1
-            kept = kept[_is_sampled(kept, halvings)]
-        return halvings, kept.copy()
+            rows = rows[_is_sampled(keys[rows], halvings)]
+        copied = np.zeros(len(rows), self._record)
+        for name in self._record.names or ():
+            column = self._columns.get(name)
+            copied[name] = _UNSAID[name] if column is None else column[rows]
+        return halvings, copied
 
-    def recall(self, halvings: int, kept: Predictions) -> None:
+    def recall(self, halvings: int, kept: Records) -> None:
         """Keep what `copied` gave, in an empty ring."""
         self._halvings = halvings
-        if len(kept):
-            self.add(kept)
+        self.add(kept)
 
     def rows_of(self, keys: Iterable[int]) -> dict[int, int]:
         """Return the place in the ring that each of *keys* leads to, of those that lead to one; good until anything is added."""
         sought = np.fromiter(keys, dtype=np.uint64)
+        if not len(sought):
+            return {}
+        self._put_in_order()
         rows = self._keys.rows(sought)
         is_found = rows >= 0
         return dict(zip(sought[is_found].tolist(), rows[is_found].tolist(), strict=True))
 
     def prediction(self, row: int) -> Prediction:
         """Return the prediction at that place in the ring."""
-        _, _, time_ns, confidence, value, label, stream, windows, serial, segments, _ = self._kept[
-            row
-        ].item()
-        divided = tuple(windows.tolist()), serial, tuple(segments.tolist())
-        return Prediction(row, time_ns, label, confidence, value, stream, *divided)
+        said = {name: column[row].tolist() for name, column in self._columns.items()}
+        n_segments = self._record["segments"].shape[0]
+        return Prediction(
+            row=row,
+            time_ns=said["time_ns"],
+            label=said["label"],
+            confidence=said.get("confidence", math.nan),
+            value=said.get("value", math.nan),
+            stream=said["stream"],
+            windows=tuple(said["windows"]),
+            serial=said.get("serial", _UNSAID["serial"]),
+            segments=tuple(said.get("segments", [_UNSAID["segments"]] * n_segments)),
+        )
 
     def is_expired(self, predicted_ns: int, label_ns: int) -> bool:
         """Return whether a label of *label_ns* comes too late for a prediction of *predicted_ns*."""
@@ -135,56 +185,75 @@ class JoinRing:
 
     def mark(self, prediction: Prediction, flag: int) -> bool:
         """Set *flag* (1, 2, 4 ...) of *prediction*, found since anything was added; return whether it was set before."""
-        flags = int(self._kept["flags"][prediction.row])
-        self._kept["flags"][prediction.row] = flags | flag
+        if "flags" not in self._columns:
+            self._columns["flags"] = self._new_column("flags")
+        flags = int(self._columns["flags"][prediction.row])
+        self._columns["flags"][prediction.row] = flags | flag
         return bool(flags & flag)
 
-    def _add(self, new: Predictions) -> None:
-        self._newest_ns = max(self._newest_ns, int(new["time_ns"].max()))
-        sampled = new[self._is_sampled(new)]
-        if self._n + len(sampled) > self._capacity:
-            self._make_room(len(sampled))
-            sampled = new[self._is_sampled(new)]
-        begin, end = self._n, self._n + len(sampled)
-        self._grow(end)
-        self._kept[begin:end] = sampled
-        self._n = end
-        self._index(begin, end)
+    def _new_column(self, name: str) -> NDArray[Any]:
+        shape, kind = (self._capacity, *self._record[name].shape), self._record[name].base
+        unsaid = _UNSAID.get(name, 0)
+        return np.full(shape, unsaid, kind) if unsaid else np.zeros(shape, kind)
 
-    def _is_sampled(self, these: Predictions) -> BoolArray:
-        return _is_sampled(these, self._halvings)
+    def _first_keys(self) -> Keys:
+        return _first_keys({name: column[: self._n] for name, column in self._columns.items()})
+
+    def _add(self, new: _Columns) -> None:
+        self._newest_ns = max(self._newest_ns, int(new["time_ns"].max()))
+        sampled = self._sampled(new)
+        if self._n + len(sampled["key"]) > self._capacity:
+            self._make_room(len(sampled["key"]))
+            sampled = self._sampled(new)
+        end = self._n + len(sampled["key"])
+        for name, column in sampled.items():
+            if name not in self._columns:
+                if _says_nothing(column, _UNSAID[name]):
+                    continue
+                self._columns[name] = self._new_column(name)
+            self._columns[name][self._n : end] = column
+        self._n = end
+
+    def _sampled(self, new: _Columns) -> _Columns:
+        if not self._halvings:
+            return new
+        is_sampled = _is_sampled(_first_keys(new), self._halvings)
+        return {name: column[is_sampled] for name, column in new.items()}
 
     def _make_room(self, n_new: int) -> None:
-        self._keep(self._kept["time_ns"][: self._n] >= self._newest_ns - self._horizon_ns)
+        self._keep(self._columns["time_ns"][: self._n] >= self._newest_ns - self._horizon_ns)
         while self._n and self._n + n_new > self._capacity * _FULL_AFTER_EXPIRY:
             self._halvings += 1
-            self._keep(self._is_sampled(self._kept[: self._n]))
+            self._keep(_is_sampled(self._first_keys(), self._halvings))
 
     def _keep(self, is_kept: BoolArray) -> None:
-        kept = self._kept[: self._n][is_kept]
-        self._kept[: len(kept)] = kept
-        self._n = len(kept)
-        self._keys = SortedKeys()
-        self._index(0, self._n)
+        kept = int(np.count_nonzero(is_kept))
+        for column in self._columns.values():
+            column[:kept] = column[: self._n][is_kept]
+        self._n = kept
+        self._keys, self._n_ordered = SortedKeys(), 0
 
-    def _grow(self, n: int) -> None:
-        size = len(self._kept)
-        if n > size:
-            grown = np.zeros(min(self._capacity, max(n, 2 * size)), self._kept.dtype)
-            grown[:size] = self._kept
-            self._kept = grown
-
-    def _index(self, begin: int, end: int) -> None:
-        rows = np.arange(begin, end, dtype=np.int32)
-        for column in ("key", "name"):
-            keys = self._kept[column][begin:end]
-            is_there = keys != NO_KEY
-            self._keys.add(keys[is_there], rows[is_there])
+    def _put_in_order(self) -> None:
+        """Make all keys known to look-ups: that of the span before that of its name, one prediction after the other."""
+        new = slice(self._n_ordered, self._n)
+        ways = [self._columns[name][new] for name in ("key", "name") if name in self._columns]
+        keys = np.stack(ways, axis=1).ravel()
+        rows = np.repeat(np.arange(new.start, new.stop, dtype=np.int32), len(ways))
+        is_there = keys != NO_KEY
+        self._keys.add(keys[is_there], rows[is_there])
+        self._n_ordered = self._n
 
 
-def _is_sampled(these: Predictions, halvings: int) -> BoolArray:
-    """Return which of *these* are kept where keys have been halved so often."""
-    if not halvings:
-        return np.ones(len(these), dtype=bool)
-    first = np.where(these["name"] != NO_KEY, these["name"], these["key"])
-    return np.asarray(first >> np.uint64(_KEY_BITS - halvings) == 0)
+def _first_keys(these: _Columns) -> Keys:
+    """Return by which key each of *these* is kept or not: that of its name, where it has one, for who knows the name may know nothing else."""
+    names = these.get("name", these["key"])
+    return np.where(names != NO_KEY, names, these["key"])
+
+
+def _says_nothing(column: NDArray[Any], unsaid: float) -> bool:
+    return bool((np.isnan(column) if math.isnan(unsaid) else column == unsaid).all())
+
+
+def _is_sampled(keys: Keys, halvings: int) -> BoolArray:
+    """Return which of *keys* are kept where they have been halved so often, once at least."""
+    return np.asarray(keys >> np.uint64(_KEY_BITS - halvings) == 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from otel_ml_processor.feedback.cohorts import MAX_COHORTS, NO_COHORT, Cohort, Cohorts
 from otel_ml_processor.windows.disjoint import Step
 
@@ -11,6 +13,14 @@ HOUR = 3_600
 def hour(number: int, begin: int, end: int) -> Step:
     """Return the step of rows `[begin, end)` into the hour of that *number*."""
     return Step(begin, end, number * HOUR, (number + 1) * HOUR)
+
+
+def placed(cohorts: Cohorts, steps: list[Step], n_rows: int) -> list[int]:
+    """Return the cohort of each of so many rows that take *steps*."""
+    numbers = np.full(n_rows, NO_COHORT, dtype=np.int32)
+    cohorts.place(steps, numbers)
+    said: list[int] = numbers.tolist()
+    return said
 
 
 def sealed(cohorts: Cohorts) -> list[tuple[int, int, int]]:
@@ -28,7 +38,7 @@ def cohort_of(cohorts: Cohorts, number: int) -> Cohort:
 def test_rows_of_an_hour_are_one_cohort_in_whatever_order_they_come() -> None:
     """Two hours that come mixed are two; a row that is too late for any window belongs to none."""
     cohorts = Cohorts(0, of_rows=False)
-    numbers = cohorts.place([hour(0, 0, 2), hour(1, 2, 3), hour(0, 3, 4)], 5).tolist()
+    numbers = placed(cohorts, [hour(0, 0, 2), hour(1, 2, 3), hour(0, 3, 4)], 5)
     assert numbers == [0, 0, 1, 0, NO_COHORT]
     assert cohort_of(cohorts, 0).predictions == 3
 
@@ -36,29 +46,29 @@ def test_rows_of_an_hour_are_one_cohort_in_whatever_order_they_come() -> None:
 def test_a_row_that_comes_after_the_window_was_sealed_belongs_to_it() -> None:
     """Closing and counting happen at the same time; neither order loses a row."""
     cohorts = Cohorts(0, of_rows=False)
-    first = cohorts.place([hour(0, 0, 1)], 1)[0]
+    first = placed(cohorts, [hour(0, 0, 1)], 1)[0]
     assert cohorts.seal(0, HOUR, {"accuracy": 0.9})
-    assert cohorts.place([hour(0, 0, 1)], 1)[0] == first
+    assert placed(cohorts, [hour(0, 0, 1)], 1)[0] == first
     assert sealed(cohorts) == [(0, HOUR, 2)]
 
 
 def test_hours_that_were_carried_are_judged_with_the_hour_that_took_them() -> None:
     """Labels of both join the same numbers, before and after."""
     cohorts = Cohorts(0, of_rows=False)
-    numbers = cohorts.place([hour(0, 0, 2), hour(1, 2, 5)], 5)
-    cohort_of(cohorts, int(numbers[0])).labelled = 1
+    numbers = placed(cohorts, [hour(0, 0, 2), hour(1, 2, 5)], 5)
+    cohort_of(cohorts, numbers[0]).labelled = 1
     assert cohorts.seal(0, 2 * HOUR, {})
     assert sealed(cohorts) == [(0, 2 * HOUR, 5)]
-    assert cohort_of(cohorts, int(numbers[0])) is cohort_of(cohorts, int(numbers[4]))
-    assert cohort_of(cohorts, int(numbers[4])).labelled == 1
+    assert cohort_of(cohorts, numbers[0]) is cohort_of(cohorts, numbers[4])
+    assert cohort_of(cohorts, numbers[4]).labelled == 1
 
 
 def test_windows_of_rows_fill_one_after_the_other() -> None:
     """Event time only says what they cover, and may overlap: a step that completes one ends it."""
     cohorts = Cohorts(0, of_rows=True)
     steps = [Step(0, 3, 10, 20, completes=True), Step(3, 5, 15, 18)]
-    assert cohorts.place(steps, 5).tolist() == [0, 0, 0, 1, 1]
-    assert cohorts.place([Step(0, 1, 12, 30, completes=True)], 1).tolist() == [1]
+    assert placed(cohorts, steps, 5) == [0, 0, 0, 1, 1]
+    assert placed(cohorts, [Step(0, 1, 12, 30, completes=True)], 1) == [1]
     assert cohorts.seal(10, 20, {})
     assert cohorts.seal(12, 30, {})
     assert sealed(cohorts) == [(12, 30, 3), (10, 20, 3)]
@@ -67,7 +77,7 @@ def test_windows_of_rows_fill_one_after_the_other() -> None:
 def test_a_window_that_was_never_seen_is_not_sealed() -> None:
     """After a restart, a window that was begun before it is not mistaken for another."""
     cohorts = Cohorts(0, of_rows=True)
-    cohorts.place([Step(0, 3, 10, 20, completes=True)], 3)
+    placed(cohorts, [Step(0, 3, 10, 20, completes=True)], 3)
     assert not cohorts.seal(5, 20, {})
     assert sealed(cohorts) == []
 
@@ -76,7 +86,7 @@ def test_the_latest_cohorts_are_kept() -> None:
     """Labels of older windows find nothing to count in; memory has a bound."""
     cohorts = Cohorts(0, of_rows=False)
     for number in range(2 * MAX_COHORTS):
-        cohorts.place([hour(number, 0, 1)], 1)
+        placed(cohorts, [hour(number, 0, 1)], 1)
         cohorts.seal(number * HOUR, (number + 1) * HOUR, {})
     assert len(cohorts.sealed()) == MAX_COHORTS
     assert cohorts.get(MAX_COHORTS - 1) is None
@@ -87,14 +97,14 @@ def test_windows_that_nobody_closes_take_no_memory() -> None:
     """Too small ones, or of a state that was left behind: the oldest give way."""
     cohorts = Cohorts(0, of_rows=True)
     for number in range(1_000):
-        cohorts.place([Step(0, 1, number, number + 1, completes=True)], 1)
+        placed(cohorts, [Step(0, 1, number, number + 1, completes=True)], 1)
     assert sum(cohorts.get(number) is not None for number in range(1_000)) < 10
 
 
 def test_coverage_is_a_share() -> None:
     """Also where a sample of labels stands for more than there are; nothing has none."""
     cohorts = Cohorts(0, of_rows=False)
-    cohorts.place([hour(0, 0, 4)], 4)
+    placed(cohorts, [hour(0, 0, 4)], 4)
     cohort = cohort_of(cohorts, 0)
     assert cohort.coverage == 0.0
     cohort.labelled = 3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 
@@ -131,3 +133,81 @@ def test_flags_survive_when_room_is_made() -> None:
     left = [found for key in keys if (found := found_in(ring, key)) is not None]
     assert 100 < len(left) < 900
     assert all(ring.mark(found, 1) for found in left)
+
+
+SAID = ("confidence", "value", "serial", "segments")
+
+
+def lot(random: np.random.Generator, said: set[str], with_names: bool) -> Predictions:
+    """Return a few predictions with keys that come again, of which some columns say something in some rows."""
+    n = int(random.integers(1, 6))
+    new = empty_predictions(n, n_windows=2, n_segments=1)
+    new["key"] = random.integers(0, 40, n)
+    new["name"] = random.integers(40, 60, n) * (random.random(n) < 0.5) if with_names else 0
+    for column, unsaid in (
+        ("confidence", np.nan),
+        ("value", np.nan),
+        ("serial", -1),
+        ("label", -1),
+    ):
+        is_said = (column in said) & (random.random(n) < 0.7)
+        new[column] = np.where(is_said, random.integers(0, 100, n), unsaid)
+    new["segments"] = random.integers(0, 5, (n, 1)) if "segments" in said else -1
+    new["windows"] = random.integers(-1, 9, (n, 2))
+    new["time_ns"], new["stream"] = random.integers(0, HORIZON_NS, n), random.integers(0, 3, n)
+    return new
+
+
+def as_prediction(row: int, records: Predictions) -> tuple[object, ...]:
+    """Return what a record says, as it is to come back; a NaN as None, which is equal to itself."""
+    names = ("time_ns", "label", "confidence", "value", "stream", "windows", "serial", "segments")
+    said = [records[name][row].tolist() for name in names]
+    return plain(said)
+
+
+def plain(said: Iterable[object]) -> tuple[object, ...]:
+    """Return values that can be compared."""
+    lists = (tuple(one) if isinstance(one, list) else one for one in said)
+    return tuple(None if one != one else one for one in lists)  # noqa: PLR0124 - NaN is not equal to itself
+
+
+@pytest.mark.parametrize("with_names", [False, True])
+@pytest.mark.parametrize("seed", range(12))
+def test_what_was_said_comes_back(seed: int, with_names: bool) -> None:
+    """
+    As from a dictionary: whichever columns say something, from whichever lot on, looked up between lots or at the end, written down and read again.
+
+    Of several predictions with one key the first holds, whether it is the key of its span or of its name.
+    """
+    random = np.random.default_rng(seed)
+    ring, twin = JoinRing(1_000, 2, HORIZON_NS, 1), dict[int, tuple[object, ...]]()
+    said = set[str]()
+    for number in range(30):
+        said |= {SAID[number // 4 % 4]} if random.random() < 0.3 else set()
+        new = lot(random, said, with_names=with_names and number > 10)
+        ring.add(new)
+        for row in range(len(new["key"])):
+            for key in (int(new["key"][row]), int(new["name"][row])):
+                if key:
+                    twin.setdefault(key, as_prediction(row, new))
+        if random.random() < 0.3:
+            assert everything(ring) == twin
+    again = JoinRing(1_000, 2, HORIZON_NS, 1)
+    again.recall(*ring.copied(1_000))
+    assert everything(ring) == everything(again) == twin
+
+
+def everything(ring: JoinRing) -> dict[int, tuple[object, ...]]:
+    """Return what every key leads to."""
+    rows = ring.rows_of(range(70))
+    return {key: plain(ring.prediction(row)[1:]) for key, row in rows.items()}
+
+
+def test_nothing_is_found_in_an_empty_ring() -> None:
+    """Nor is anything looked up for nobody."""
+    ring = JoinRing(1_000, 2, HORIZON_NS)
+    assert ring.rows_of([7]) == {}
+    ring.add(predictions([7]))
+    assert ring.rows_of([]) == {}
+    halvings, copied = JoinRing(1_000, 2, HORIZON_NS).copied(10)
+    assert (halvings, len(copied)) == (0, 0)
