@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -44,6 +45,7 @@ __all__ = [
 ]
 
 FORMAT: Final = "otel-ml-profile/1"
+_SCHEMA: Final = re.compile(r"[0-9a-f]{16}")
 _MAX_LEAVES: Final = 32
 _N_SLOTS: Final = 6
 """Of every counted column, behind its cells: see `sketches.slots`, which is on the same floor."""
@@ -324,6 +326,8 @@ class Profile(Part, frozen=True, kw_only=True):
     """Whether rows are still being added to it: windows are counted against it and nothing raises an alarm."""
     features: list[CellReference]
     """One per feature, in the order of unnamed values."""
+    schemas: list[str] = []
+    """Hashes of the schemas of its inputs, the most frequent first, as its inferences said them (`ml.input.schema.hash`); a table says none."""
     prediction: CellReference | None = None
     """The predicted classes or numbers."""
     confidence: CellReference | None = None
@@ -348,6 +352,8 @@ class Profile(Part, frozen=True, kw_only=True):
     """Parts of the reference, by the attributes that were asked for."""
     calibration: Calibration | None = None
     """What scores meant; where the truth was known."""
+    class_calibrations: list[Calibration] = []
+    """What the probability of each class meant, one per class; where the truth and the probabilities of all classes were known."""
     expected: ExpectedErrors | None = None
     """What errors are to be expected of a row; None where the truth is not known, or where all rows are alike."""
     performance: dict[str, float] = {}
@@ -384,7 +390,10 @@ def cells_id(profile: Profile) -> str:
         for place, column in _columns(msgspec.structs.replace(profile, pca=None, expected=None))
     ]
     scores = profile.calibration and (profile.calibration.positive, profile.calibration.edges)
-    content = msgspec.json.encode([profile.model, profile.version, cells, scores])
+    of_classes = [(of.positive, of.edges) for of in profile.class_calibrations]
+    content = msgspec.json.encode(
+        [profile.model, profile.version, cells, scores, *([of_classes] if of_classes else [])]
+    )
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
@@ -415,6 +424,7 @@ def read_profile(path: Path) -> Profile:
     profile = _parsed(_content(path), path)
     for place, column in _columns(profile):
         _check_column(column, f"{path}: {place}")
+    _check_schemas(profile.schemas, f"{path}: $.schemas")
     for i, rung in enumerate(profile.own_windows):
         n_columns = len(_columns(profile)) + (profile.correlation is not None)
         _check_rung(rung, n_columns, f"{path}: $.own_windows[{i}]")
@@ -467,6 +477,12 @@ def _columns(profile: Profile) -> list[tuple[str, CellReference]]:
     if profile.pca is not None:
         outputs.append(("$.pca.errors", profile.pca.errors))
     return named + [(place, column) for place, column in outputs if column is not None]
+
+
+def _check_schemas(schemas: Sequence[str], place: str) -> None:
+    for i, schema in enumerate(schemas):
+        if not _SCHEMA.fullmatch(schema):
+            raise ProfileError(f"{place}[{i}]: expected 16 hexadecimal digits, got {schema!r}")
 
 
 def _check_rung(rung: RungReference, n_columns: int, place: str) -> None:
@@ -578,6 +594,7 @@ def _check_segments(segments: SegmentsReference, profile: Profile, place: str) -
 def _check_truth(profile: Profile, path: Path) -> None:
     if profile.calibration is not None:
         _check_calibration(profile.calibration, f"{path}: $.calibration")
+    _check_class_calibrations(profile.class_calibrations, f"{path}: $.class_calibrations")
     if profile.expected is not None:
         _check_expected(profile.expected, profile, f"{path}: $.expected")
 
@@ -628,6 +645,16 @@ def _check_splits(expected: ExpectedErrors, columns: Sequence[CellReference], pl
             raise ProfileError(
                 f"{place}[{i}].children: expected later splits, got {split.children}"
             )
+
+
+def _check_class_calibrations(calibrations: Sequence[Calibration], place: str) -> None:
+    names = [calibration.positive for calibration in calibrations]
+    if None in names or len(set(names)) < len(names):
+        raise ProfileError(f"{place}: expected one per class, each named, got {names}")
+    if len({sum(calibration.rows) for calibration in calibrations}) > 1:
+        raise ProfileError(f"{place}: expected the same rows of every class")
+    for i, calibration in enumerate(calibrations):
+        _check_calibration(calibration, f"{place}[{i}]")
 
 
 def _check_calibration(calibration: Calibration, place: str) -> None:

@@ -11,8 +11,8 @@ from scipy import special
 
 from otel_ml_conventions.attributes import (
     MlDriftCalibrationModeValues,
-    MlDriftMethodValues,
     MlDriftTargetValues,
+    MlDriftTestValues,
 )
 from otel_ml_processor.assess.run_length import RunLength
 from otel_ml_processor.profile import Inflation
@@ -44,7 +44,7 @@ SMALLEST_SCALE: Final = -math.log(0.05)
 """The 95 % quantile of -ln p over independent rows: a column that varies less is not made more sensitive."""
 _SMALLEST_P_VALUE: Final = 1e-300
 _NO_INFLATION: Final = Inflation(factor=1.0)
-_LOCATION: Final = MlDriftMethodValues.RANK_LOCATION.value
+_LOCATION: Final = MlDriftTestValues.RANK_LOCATION.value
 
 
 class Statistic(NamedTuple):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from otel_ml_conventions.attributes import MlDriftStateValues, MlDriftTargetValues
+from otel_ml_processor.assess.drift import MISSING, TYPE_ERROR
 from otel_ml_processor.assess.reading import TargetReading
 from otel_ml_processor.sketches.categories import Categories
 from otel_ml_processor.sketches.slots import N_SLOTS
@@ -33,10 +34,13 @@ SCHEMA: Final = "schema"
 """Driver of the target `data_quality`: a schema that was not there before."""
 LEAST_SHARE: Final = 0.01
 """Share of the rows from which on another schema is an alarm; of fewer it is a warning."""
+_NOTHING_SAID: Final = frozenset({MlDriftStateValues.STEADY, MlDriftStateValues.NO_REFERENCE})
 _LEAST_CHANCE: Final = 1e-6
 """A feature is constant where that all rows fall into one cell has a smaller probability, rows being as in the reference."""
 _ALIKE, _UNLIKE = 0.98, 0.9
 """Correlation by rank from which on two features say the same, and up to which they did not."""
+_OF_SCHEMA: Final = {MISSING: "without", TYPE_ERROR: "of another type"}
+_ROUNDING: Final = 1e-9
 _MOST: Final = 10
 """Pairs that are told, and schemas that are named."""
 
@@ -111,16 +115,35 @@ def with_schema(reading: Reading, known: Collection[str], *, was_told: bool) -> 
         driver=SCHEMA if share else "",
     )
     is_worse = state is MlDriftStateValues.DRIFTING or (
-        state is MlDriftStateValues.WARNING and reading.state is MlDriftStateValues.STEADY
+        state is MlDriftStateValues.WARNING and reading.state in _NOTHING_SAID
     )
     targets = (*reading.targets, target)
     return replace(reading, targets=targets, state=state if is_worse else reading.state)
 
 
 def describe_schemas(reading: Reading, share: float) -> str:
-    """Return the schemas of a window in words, where *share* of its rows have one that was not there before."""
+    """
+    Return the schemas of a window in words, where *share* of its rows have one that was not there before.
+
+    A hash names nothing; where the contents were captured, the features are named that are missing, or of a wrong type, in as many rows and were not.
+    """
     schemas = list(reading.quality.schemas) if reading.quality else []
-    return f"{100 * share:.3g} % of rows with another schema, schemas now: {', '.join(schemas[:_MOST])}"
+    said = f"{100 * share:.3g} % of rows with another schema, schemas now: {', '.join(schemas[:_MOST])}"
+    return "; ".join([said, *_changed(reading, share)])
+
+
+def _changed(reading: Reading, share: float) -> Iterator[str]:
+    for driver, words in _OF_SCHEMA.items():
+        names = [
+            target.name
+            for target in reading.targets
+            if target.target is MlDriftTargetValues.FEATURE
+            and target.driver == driver
+            and target.state is MlDriftStateValues.DRIFTING
+            and getattr(target, driver) >= (1 - _ROUNDING) * share
+        ]
+        if names:
+            yield f"{words}: {', '.join(names[:_MOST])}"
 
 
 def _state(share: float) -> MlDriftStateValues:

@@ -20,6 +20,7 @@ from otel_ml_conventions.attributes import (
     MlDriftMethodValues,
     MlDriftStateValues,
     MlDriftTargetValues,
+    MlDriftTestValues,
 )
 from otel_ml_processor.assess.calibration import IID, Statistic
 from otel_ml_processor.assess.multivariate import most_changed_pair
@@ -64,6 +65,7 @@ __all__ = [
     "family_p_values",
     "smallest_of",
     "statistics_of",
+    "test_of",
 ]
 
 FEATURES: Final = "features"
@@ -84,8 +86,9 @@ UNSEEN: Final = "unseen"
 NON_FINITE: Final = "non_finite"
 TYPE_ERROR: Final = "type_error"
 OUT_OF_DISTRIBUTION: Final = "ood"
-"""Drivers that are exact (hypergeometric) tests of a slot's share; the others are named as in `ml.drift.method`."""
+"""Drivers that are exact (hypergeometric) tests of a slot's share; the others are named as in `ml.drift.test`."""
 
+_SHARES: Final = frozenset({MISSING, UNSEEN, NON_FINITE, TYPE_ERROR, OUT_OF_DISTRIBUTION})
 _SLOT_TESTS: Final = {
     MISSING: (Slot.MISSING,),
     UNSEEN: (Slot.UNSEEN, Slot.MISSING),
@@ -98,8 +101,8 @@ _CHI_SQUARED: Final = MlDriftMethodValues.CHI_SQUARED.value
 _KOLMOGOROV_SMIRNOV: Final = MlDriftMethodValues.KOLMOGOROV_SMIRNOV.value
 _WASSERSTEIN: Final = MlDriftMethodValues.WASSERSTEIN.value
 _WASSERSTEIN_IQR: Final = MlDriftMethodValues.WASSERSTEIN_IQR.value
-_RANK_LOCATION: Final = MlDriftMethodValues.RANK_LOCATION.value
-_RANK_SCALE: Final = MlDriftMethodValues.RANK_SCALE.value
+_RANK_LOCATION: Final = MlDriftTestValues.RANK_LOCATION.value
+_RANK_SCALE: Final = MlDriftTestValues.RANK_SCALE.value
 _RANK_CORRELATION: Final = MlDriftMethodValues.RANK_CORRELATION.value
 _PCA_RECONSTRUCTION: Final = MlDriftMethodValues.PCA_RECONSTRUCTION.value
 
@@ -360,6 +363,14 @@ def _effect(column: _Column) -> float:
     if column.pair is not None:
         return column.pair.effect
     return debiased_psi(*column.values) if column.has_values else 0.0
+
+
+def test_of(driver: str) -> MlDriftTestValues | None:
+    """Return the test that *driver* names; None where there was none."""
+    if driver in _SHARES:
+        return MlDriftTestValues.HYPERGEOMETRIC
+    is_test = driver in {test.value for test in MlDriftTestValues}
+    return MlDriftTestValues(driver) if is_test else None
 
 
 def smallest_of(p_values: Collection[float], n_tests: int) -> float:

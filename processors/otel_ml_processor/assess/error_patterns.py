@@ -9,18 +9,28 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 import numpy as np
 from scipy import special
 
+from otel_ml_processor.compiled import IS_COMPILED, compiled, plain
 from otel_ml_processor.sketches.bins import Bins
 from otel_ml_processor.sketches.moments import in_unit
 from otel_ml_processor.sketches.slots import Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from otel_ml_processor.columns import BoolArray, FloatArray, IntArray, StreamKey
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.reference import Reference, TargetReference
 
-__all__ = ["MAX_PATTERNS", "ErrorPatterns", "Failure", "Pattern", "describe_pattern", "ranked"]
+__all__ = [
+    "MAX_PATTERNS",
+    "ErrorPatterns",
+    "Failure",
+    "Pattern",
+    "PatternMemory",
+    "describe_pattern",
+    "ranked",
+    "warm_patterns",
+]
 
 Failure = Literal["wrong", "failed", "low_confidence"]
 """`wrong` by a label that came later, `failed` of a call that raised, `low_confidence` as verdicts have it."""
@@ -63,6 +73,18 @@ class Pattern(NamedTuple):
         return self.rate / self.overall
 
 
+class PatternMemory(NamedTuple):
+    """What is remembered of one kind of failure of a stream: by place in the counts of the reference of that id, shape (n_counts,), and of all rows."""
+
+    stream: StreamKey
+    reference: str
+    failure: Failure
+    rows: IntArray
+    hits: IntArray
+    all_rows: int
+    all_hits: int
+
+
 @dataclass(slots=True)
 class _Counts:
     """Rows, and those that fail, by place in the counts of a reference; `all_rows` and `all_hits` of all of them."""
@@ -74,9 +96,10 @@ class _Counts:
 
     def add(self, places: IntArray, is_hit: BoolArray) -> None:
         """Count rows whose *places*, shape (k, n_rows), are in range or, where they say nothing, behind it."""
-        n_counts = len(self.rows)
-        self.rows += np.bincount(places.ravel(), minlength=n_counts + 1)[:n_counts]
-        self.hits += np.bincount(places[:, is_hit].ravel(), minlength=n_counts + 1)[:n_counts]
+        if IS_COMPILED:
+            _count(plain(places.astype(np.int64, copy=False)), plain(is_hit), self.rows, self.hits)
+        else:
+            self._add_plain(places, is_hit)
         self.all_rows += len(is_hit)
         self.all_hits += int(is_hit.sum())
         while self.all_rows > _REMEMBERED:
@@ -84,6 +107,26 @@ class _Counts:
             self.hits >>= 1
             self.all_rows >>= 1
             self.all_hits >>= 1
+
+    def _add_plain(self, places: IntArray, is_hit: BoolArray) -> None:
+        n_counts = len(self.rows)
+        self.rows += np.bincount(places.ravel(), minlength=n_counts + 1)[:n_counts]
+        self.hits += np.bincount(places[:, is_hit].ravel(), minlength=n_counts + 1)[:n_counts]
+
+
+def warm_patterns() -> None:
+    """Have the counting compiled, or read from where it was kept."""
+    none = np.zeros((1, 0), dtype=np.int64)
+    _Counts(none[0], none[0]).add(none, np.zeros(0, dtype=bool))
+
+
+@compiled
+def _count(places: IntArray, is_hit: BoolArray, rows: IntArray, hits: IntArray) -> None:
+    for line in places:
+        for row, place in enumerate(line):
+            if 0 <= place < len(rows):
+                rows[place] += 1
+                hits[place] += is_hit[row]
 
 
 @dataclass(slots=True)
@@ -102,8 +145,7 @@ class ErrorPatterns:
     """
     What the last ten to twenty thousand rows of every stream with a reference say; safe to use from any thread.
 
-    Memory is at most *max_streams* x three kinds x 16 bytes per count of the reference. Not kept over a restart. *low_confidence* is by
-    default the reference's.
+    Memory is at most *max_streams* x three kinds x 16 bytes per count of the reference. *low_confidence* is by default the reference's.
     """
 
     __slots__ = ("_lock", "_low_confidence", "_max_streams", "_streams")
@@ -145,10 +187,46 @@ class ErrorPatterns:
                 )
             )
 
+    def memories(self) -> list[PatternMemory]:
+        """Return all that is remembered, for `recall`."""
+        with self._lock:
+            return [
+                PatternMemory(
+                    key,
+                    stream.reference.id,
+                    failure,
+                    counts.rows.copy(),
+                    counts.hits.copy(),
+                    counts.all_rows,
+                    counts.all_hits,
+                )
+                for key, stream in self._streams.items()
+                for failure, counts in stream.counts.items()
+            ]
+
+    def recall(
+        self,
+        memories: Iterable[PatternMemory],
+        reference_of: Callable[[StreamKey], Reference | None],
+    ) -> None:
+        """Remember what was remembered before, in place of what is; passed over is what was counted against another reference than that of *reference_of*."""
+        with self._lock:
+            for said in memories:
+                reference = reference_of(said.stream)
+                if reference is None or reference.id != said.reference:
+                    continue
+                stream = self._stream_of(said.stream, reference)
+                if stream is not None:
+                    stream.counts[said.failure] = _Counts(
+                        said.rows, said.hits, said.all_rows, said.all_hits
+                    )
+
     def _stream(self, placed: PlacedRows) -> _Stream | None:
-        key, reference = placed.rows.stream, placed.reference
-        if reference is None or not len(placed):
+        if placed.reference is None or not len(placed):
             return None
+        return self._stream_of(placed.rows.stream, placed.reference)
+
+    def _stream_of(self, key: StreamKey, reference: Reference) -> _Stream | None:
         stream = self._streams.get(key)
         if stream is None and len(self._streams) >= self._max_streams:
             return None
@@ -167,8 +245,11 @@ class ErrorPatterns:
         threshold = stream.reference.low_confidence if threshold is None else threshold
         sure = in_unit(placed.rows.confidences)
         said = ~np.isnan(sure)
-        if threshold is not None and said.any():
-            stream.of("low_confidence").add(places[:, said], sure[said] < threshold)
+        if threshold is None or not said.any():
+            return
+        if not said.all():  # rows that do not say it are none of these
+            places, sure = places[:, said], sure[said]
+        stream.of("low_confidence").add(places, sure < threshold)
 
 
 def ranked(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from otel_ml_processor.assess.reading import TargetReading
-    from otel_ml_processor.columns import FloatArray
+    from otel_ml_processor.columns import FloatArray, IntArray
     from otel_ml_processor.profile import CellReference
     from otel_ml_processor.windows.summary import Comparison
 
@@ -28,6 +28,7 @@ __all__ = [
     "MAX_FEATURES",
     "Attributions",
     "Explained",
+    "ExplainedMemory",
     "ExplanationReading",
     "ExplanationReference",
     "assess_explanations",
@@ -56,6 +57,8 @@ class ExplanationReference:
     limits: Mapping[str, float]
     importance: Mapping[str, float]
     is_provisional: bool
+    columns: tuple[CellReference, ...]
+    """What it was made of."""
 
     @classmethod
     def of(
@@ -70,6 +73,7 @@ class ExplanationReference:
             {f.name: max(abs(f.min or 0.0), abs(f.max or 0.0)) for f in features},
             {f.name: _mean_absolute(f) for f in features},
             is_provisional,
+            tuple(features),
         )
 
     @classmethod
@@ -86,6 +90,16 @@ class ExplanationReference:
     def top(self) -> tuple[str, ...]:
         """The features, those that count most first."""
         return tuple(sorted(self.importance, key=lambda name: -self.importance[name]))
+
+
+class ExplainedMemory(NamedTuple):
+    """What is remembered of an `Explained`: its counts, shape (n_counts,), the sums by feature, and how often near inputs were explained alike."""
+
+    rows: int
+    counts: IntArray
+    sums: dict[str, float]
+    near: int
+    agreement: float
 
 
 class Explained:
@@ -113,6 +127,30 @@ class Explained:
         """Note that *share* of the features that count most are those of an earlier explanation of a near input."""
         self._near += 1
         self._agreement += share
+
+    def memory(self) -> ExplainedMemory:
+        """Return all that is held, for `of_memory`."""
+        summary = self._summary
+        counts, sums = summary.counts.copy(), dict(self._sums)
+        return ExplainedMemory(summary.rows, counts, sums, self._near, self._agreement)
+
+    @classmethod
+    def of_memory(cls, reference: ExplanationReference, said: ExplainedMemory) -> Explained:
+        """
+        Return what `memory` was taken of, counted against *reference*.
+
+        Raises:
+            ValueError: If it was counted against another one.
+        """
+        found = cls(reference)
+        if (
+            said.sums.keys() != found._sums.keys()
+            or said.counts.shape != found._summary.counts.shape
+        ):
+            raise ValueError("explanations were counted of other features, or in other bins")
+        found._summary.rows, found._summary.counts[:] = said.rows, said.counts
+        found._sums, found._near, found._agreement = dict(said.sums), said.near, said.agreement
+        return found
 
     @property
     def rows(self) -> int:

@@ -39,6 +39,7 @@ def refreshed(decided: Reading | None, slid: Reading) -> Reading:
         labels=slid.labels,
         estimated=slid.estimated,
         received=slid.received,
+        is_biased=slid.is_biased,
         quality=slid.quality,
     )
 

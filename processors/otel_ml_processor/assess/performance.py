@@ -10,13 +10,11 @@ import numpy as np
 
 from otel_ml_conventions.attributes import MlCalibrationMeasureValues
 from otel_ml_processor.statistics.calibration import temperature
-from otel_ml_processor.statistics.classification import (
-    Confusion,
-    macro_f1,
-)
+from otel_ml_processor.statistics.classification import Confusion, MacroScores, macro_scores
 from otel_ml_processor.statistics.estimated_errors import expected_errors
 from otel_ml_processor.statistics.estimated_performance import (
     expected_confusion,
+    expected_of_classes,
     expected_roc_auc,
 )
 
@@ -28,11 +26,10 @@ if TYPE_CHECKING:
     from otel_ml_processor.assess.performance_drift import PerformanceDrift
     from otel_ml_processor.assess.reading import WindowSpan
     from otel_ml_processor.assess.segment_performance import SegmentPerformance
-    from otel_ml_processor.columns import StreamKey
+    from otel_ml_processor.columns import IntArray, StreamKey
     from otel_ml_processor.sketches.outcomes import Outcomes
     from otel_ml_processor.sketches.reactions import Reactions
     from otel_ml_processor.statistics.ranking_sums import RankingSums
-    from otel_ml_processor.windows.reference import Reference
     from otel_ml_processor.windows.summary import Summary
 
 __all__ = [
@@ -47,7 +44,9 @@ __all__ = [
 ]
 
 _OF_CONFUSION: Final = ("accuracy", "precision", "recall", "specificity", "f1")
-_OF_CLASSES: Final = ("precision", "recall", "f1", "roc_auc")
+_MACRO: Final = ("macro_precision", "macro_recall", "macro_f1", "macro_roc_auc")
+_LEAST_SHARE: Final = 0.5
+"""Of a window's rows that say the probabilities of all classes; the estimates of fewer would not be those of the window."""
 _OF_NUMBERS: Final = ("mae", "rmse", "mape", "r2")
 
 
@@ -93,8 +92,11 @@ def estimated_scores(summary: Summary) -> dict[str, float]:
     Return by name what is to be expected of a window without labels; nothing where the reference does not say what scores mean.
 
     It holds where scores mean what they meant in the reference, and overstates where the world itself has changed. Where the score is
-    the confidence, only the accuracy can be told. Of numbers it is the mean of the errors that rows like these had in the reference.
+    the confidence, and not half of the rows say the probabilities of all classes, only the accuracy can be told. Of numbers it is the mean
+    of the errors that rows like these had in the reference.
     """
+    if _says_classes(summary):
+        return _expected_of_classes(summary)
     expected_rows = summary.expected_counts()
     if expected_rows is not None and summary.reference is not None and summary.reference.expected:
         known = summary.reference.expected
@@ -112,17 +114,33 @@ def estimated_scores(summary: Summary) -> dict[str, float]:
     return _finite({**_of_confusion(expected), "roc_auc": auc})
 
 
-def scores_in_need(reference: Reference | None) -> tuple[str, ...]:
-    """Return the names of the scores that cannot be estimated, for the reference knows only what the confidence means and not each class's probability."""
-    scores = reference.scores if reference is not None else None
-    return _OF_CLASSES if scores is not None and scores.positive is None else ()
+def scores_in_need(summary: Summary) -> tuple[str, ...]:
+    """Return the names of the scores that cannot be estimated, for only the confidence is known, or means something, and not each class's probability."""
+    reference = summary.reference
+    if reference is None or reference.scores is None or reference.scores.positive is not None:
+        return ()
+    return () if _says_classes(summary) else _MACRO
+
+
+def _says_classes(summary: Summary) -> bool:
+    """Whether rows enough say the probabilities of all classes, and the reference what these mean."""
+    counts = summary.class_counts()
+    return bool(counts) and 0 < _LEAST_SHARE * summary.rows <= int(counts[0].sum())
+
+
+def _expected_of_classes(summary: Summary) -> dict[str, float]:
+    scores = summary.reference.class_scores if summary.reference is not None else None
+    of_class = scores.of_class if scores is not None else ()
+    expected = expected_of_classes(summary.class_counts(), [s.probabilities for s in of_class])
+    told = {"accuracy": expected.accuracy, **_macro(expected.macro)}
+    return _finite({**told, "macro_roc_auc": expected.roc_auc})
 
 
 def realized_scores(outcomes: Outcomes) -> dict[str, float]:
     """
     Return by name how good labelled predictions were; what has no rows is left out.
 
-    With a positive class (the outcomes have score bins) the measures are of that class; otherwise accuracy, and the mean of the classes' F1.
+    With a positive class (the outcomes have score bins) the measures are of that class; otherwise accuracy, and the means of the classes' own.
     """
     numbers = {name: getattr(outcomes.errors, name) for name in _OF_NUMBERS}
     return _finite({**_of_classes(outcomes), **numbers})
@@ -172,8 +190,16 @@ def _of_classes(outcomes: Outcomes) -> dict[str, float]:
     confusion = outcomes.confusion
     if confusion.rows:
         return {**_of_confusion(confusion), "accuracy": accuracy, "roc_auc": outcomes.roc_auc}
-    mean_f1 = macro_f1(outcomes.matrix()) if outcomes.is_complete else math.nan
-    return {"accuracy": accuracy, "macro_f1": mean_f1}
+    return {"accuracy": accuracy, **(_of_matrix(outcomes.matrix()) if outcomes.is_complete else {})}
+
+
+def _of_matrix(matrix: IntArray) -> dict[str, float]:
+    """Return the means over classes, of rows by true and by predicted class."""
+    return _macro(macro_scores(np.diag(matrix), matrix.sum(axis=0), matrix.sum(axis=1)))
+
+
+def _macro(scores: MacroScores) -> dict[str, float]:
+    return {f"macro_{name}": score for name, score in scores._asdict().items()}
 
 
 def _of_confusion(confusion: Confusion) -> dict[str, float]:

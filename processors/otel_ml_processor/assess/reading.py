@@ -139,7 +139,7 @@ class Reading:
     """
     What one closed window of one stream says.
 
-    `state` is the worst of the targets' states (`insufficient` below the minimum of rows; `steady` without a reference).
+    `state` is the worst of the targets' states (`insufficient` below the minimum of rows; `no_reference` without one).
     `alpha` is the window's promised false-alarm rate, `mode` how the promise is calibrated, `measured` the rate that the reference's
     own windows had (None where that is not known). `windows_between_alarms` is the promise of the targets' evidence, 0 where there
     is none.
@@ -164,7 +164,9 @@ class Reading:
     needs_probabilities: tuple[str, ...] = ()
     """Names of the scores that nobody can estimate without the probabilities of all classes, of which only the predicted one's is known."""
     received: float | None = None
-    """Share of the calls that came, in (0, 1], as the gaps between their numbers tell; None where calls do not say theirs."""
+    """Share of the calls that came, in (0, 1], as samplers and the gaps between their numbers tell; None where calls say neither."""
+    is_biased: bool = False
+    """Whether the calls that came were chosen by their outcome, as their samplers tell."""
     confidence_fall: ConfidenceFall | None = None
     """Where the confidence drifts, and is below its part of the reference's."""
     by_class: Mapping[str, ConfidenceReading] = field(default_factory=dict)

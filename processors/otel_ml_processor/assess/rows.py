@@ -15,16 +15,23 @@ from otel_ml_processor.sketches.slots import Slot
 from otel_ml_processor.windows.summary import DEFAULT_LOW_CONFIDENCE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import TypeAlias
+
     from otel_ml_conventions.attributes import MlDriftStateValues
     from otel_ml_processor.columns import FloatArray, IntArray
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.reference import Reference, TargetReference
+
+    _Told: TypeAlias = tuple[str | None, tuple[str, ...]]
+    """Confidence and flags."""
 
 __all__ = ["MAX_FLAGS", "ConfidenceBands", "judge"]
 
 MAX_FLAGS: Final = 16
 """Flags per inference; a row in which everything is odd says so with the first of them, in the profile's order."""
 
+_NO_ROWS: Final[IntArray] = np.zeros(0, dtype=np.int64)
 _INVALID: Final = 1  # the first flag of every reference; 0 is none
 _LOW: Final = 1  # the band
 _BANDS: Final = (
@@ -63,24 +70,33 @@ def judge(placed: PlacedRows, drift: MlDriftStateValues | None, bands: Confidenc
     confidences = in_unit(placed.rows.confidences)
     spans, lowest = _lowest_by_span(placed.rows.spans, confidences)
     codes = _bands(lowest, bands)
-    told: dict[tuple[str | None, tuple[str, ...]], int] = {
-        _said(b, ()): b for b in range(len(_BANDS))
-    }
+    said = drift.value if drift is not None else None
+    told = dict(_UNFLAGGED)
     flags_of = _flags_by_span(placed, confidences)
+    if not flags_of:
+        return Verdicts(spans, codes, _unflagged(said, placed.reference))
     for at, span in zip(np.searchsorted(spans, list(flags_of)).tolist(), flags_of, strict=True):
         codes[at] = told.setdefault(_said(int(codes[at]), flags_of[span]), len(told))
-    said = drift.value if drift is not None else None
-    reference = placed.reference.id if placed.reference is not None else ""
-    is_provisional = placed.reference is not None and placed.reference.is_provisional
-    silent = Verdict() if is_provisional else Verdict(reference=reference)
-    return Verdicts(
-        spans,
-        codes,
-        tuple(
-            Verdict(confidence, said, flags, reference) if confidence or said or flags else silent
-            for confidence, flags in told
-        ),
+    return Verdicts(spans, codes, _verdicts(told, said, placed.reference))
+
+
+def _verdicts(
+    told: Iterable[_Told], drift: str | None, reference: Reference | None
+) -> tuple[Verdict, ...]:
+    """Return what is *told* as verdicts; a reference that is provisional is named only where something else is said."""
+    name = reference.id if reference is not None else ""
+    is_provisional = reference is not None and reference.is_provisional
+    silent = Verdict() if is_provisional else Verdict(reference=name)
+    return tuple(
+        Verdict(confidence, drift, flags, name) if confidence or drift or flags else silent
+        for confidence, flags in told
     )
+
+
+@lru_cache(maxsize=1024)
+def _unflagged(drift: str | None, reference: Reference | None) -> tuple[Verdict, ...]:
+    """Return the verdicts of the spans without flags, by their band: the same for most requests."""
+    return _verdicts(_UNFLAGGED, drift, reference)
 
 
 def _lowest_by_span(spans: IntArray, confidences: FloatArray) -> tuple[IntArray, FloatArray]:
@@ -93,10 +109,13 @@ def _lowest_by_span(spans: IntArray, confidences: FloatArray) -> tuple[IntArray,
     return spans[first_rows], np.fmin.reduceat(confidences, first_rows)
 
 
-def _said(band: int, flags: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+def _said(band: int, flags: tuple[str, ...]) -> _Told:
     """Return the confidence and the flags that a span is told; low confidence is the first of them."""
     low = ("low_confidence",) if band == _LOW else ()
     return _BANDS[band], (*low, *flags)[:MAX_FLAGS]
+
+
+_UNFLAGGED: Final = {_said(band, ()): band for band in range(len(_BANDS))}
 
 
 def _bands(lowest: FloatArray, bands: ConfidenceBands) -> IntArray:
@@ -132,10 +151,12 @@ def _flagged_rows(
         invalid |= np.isnan(confidences) & ~np.isnan(placed.rows.confidences)
     if placed.rows.flaws is not None:  # it said what the decoder found to be none
         invalid |= placed.rows.flaws > 0
-    is_invalid = np.flatnonzero(invalid)
     of_places = flag_at[placed.places]
-    targets, rows = np.nonzero(of_places)
     outside = flag_at[placed.outside_places]
+    if not (invalid.any() or of_places.any() or len(outside)):
+        return _NO_ROWS, _NO_ROWS  # the common case
+    is_invalid = np.flatnonzero(invalid)
+    targets, rows = np.nonzero(of_places)
     return (
         np.concatenate([is_invalid, rows, placed.outside_rows[outside > 0]]),
         np.concatenate(

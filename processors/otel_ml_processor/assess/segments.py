@@ -56,6 +56,7 @@ OTHER_VALUES: Final = "other"
 LEAST_RATIO: Final = 0.8
 MOST_RATIO: Final = 1.25
 """A rate between so many times that of the rest is no alarm, however certain the change (the rule of four fifths)."""
+_NOT_COMPARED: Final = frozenset({MlDriftStateValues.NO_REFERENCE, MlDriftStateValues.INSUFFICIENT})
 _WARNING_ALPHA: Final = 10
 TARGET_OF: Final = {
     MlSegmentMeasureValues.POSITIVE_RATE: MlDriftTargetValues.PREDICTION,
@@ -87,14 +88,20 @@ class Gap:
     """
     A rate of a segment beside that of the rest, both in [0, 1].
 
-    `p_value` is that of a change of the difference since the reference, adjusted for all segments; 1 where there is none to compare with.
+    `p_value` is that of a change of the difference since the reference, adjusted for all segments. Where nothing was compared it is 1, and
+    the state is `no_reference`, or `insufficient` where there are too few rows.
     """
 
     measure: MlSegmentMeasureValues
     rate: float
     rest: float
     p_value: float = 1.0
-    state: MlDriftStateValues = MlDriftStateValues.STEADY
+    state: MlDriftStateValues = MlDriftStateValues.NO_REFERENCE
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether it says anything of a change."""
+        return self.state not in _NOT_COMPARED
 
     @property
     def ratio(self) -> float:
@@ -172,9 +179,12 @@ def gap_of(
 ) -> Gap:
     """Return the difference *now*, and, where there are enough rows, the p-value of its change since *before*."""
     gap = Gap(measure, now.hits / now.rows, now.other_hits / now.other_rows)
-    if before is None or min(now.rows, now.other_rows) < min_rows:
+    if before is None:
         return gap
-    return replace(gap, p_value=changed_odds_ratio_p_value(before, now))
+    if min(now.rows, now.other_rows) < min_rows:
+        return replace(gap, state=MlDriftStateValues.INSUFFICIENT)
+    p_value = changed_odds_ratio_p_value(before, now)
+    return replace(gap, p_value=p_value, state=MlDriftStateValues.STEADY)
 
 
 def _read(summary: Summary, name: str, division: ByValue, min_rows: int) -> list[SegmentReading]:
@@ -296,12 +306,13 @@ def _targets(reference: Reference, outputs: IntArray) -> list[tuple[TargetRefere
 
 
 def adjusted_gaps(gaps: Sequence[Gap], alpha: float) -> list[Gap]:
-    """Return *gaps* with p-values that hold for all of them together (Holm), and the states that follow at *alpha*."""
-    adjusted = holm_adjusted([gap.p_value for gap in gaps]).tolist()
-    return [
-        replace(gap, p_value=p_value, state=_state(gap, p_value, alpha))
-        for gap, p_value in zip(gaps, adjusted, strict=True)
-    ]
+    """Return *gaps*, those that were compared with p-values that hold for all of them together (Holm), and the states that follow at *alpha*."""
+    adjusted = iter(holm_adjusted([gap.p_value for gap in gaps if gap.is_compared]).tolist())
+    return [_judged(gap, next(adjusted), alpha) if gap.is_compared else gap for gap in gaps]
+
+
+def _judged(gap: Gap, p_value: float, alpha: float) -> Gap:
+    return replace(gap, p_value=p_value, state=_state(gap, p_value, alpha))
 
 
 def _tested(readings: Sequence[SegmentReading], alpha: float) -> tuple[SegmentReading, ...]:

@@ -27,6 +27,7 @@ from otel_ml_processor.assess.evidence import ColumnEvidence, GatheredEvidence, 
 from otel_ml_processor.assess.promise import is_broken
 from otel_ml_processor.assess.reading import Change, DriftKind
 from otel_ml_processor.assess.recent_windows import RecentWindows
+from otel_ml_processor.assess.sampling import BIASED
 from otel_ml_processor.assess.segments import TARGET_OF, describe_gap
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.config import DriftConfig
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.assess.reading import Reading, TargetReading, WindowSpan
     from otel_ml_processor.assess.recent_windows import ChangeMoment
+    from otel_ml_processor.windows.reference import Reference
     from otel_ml_processor.windows.streams import ClosedWindow
 
 __all__ = ["DriftStates", "StateMemory", "describe"]
@@ -142,7 +144,7 @@ class DriftStates:
 
         To be called once per window, before `observe`. A reading without targets, of a window that was not tested, stays as it is.
         """
-        reading = self._with_schema(self._with_confidence(reading))
+        reading = self._with_schema(self._with_confidence(reading), window.reference)
         if not reading.targets or window.reference is None:
             return reading
         memory = self._memory(reading)
@@ -172,12 +174,18 @@ class DriftStates:
         )
         return replace(reading, confidence_step=memory.confidence_step)
 
-    def _with_schema(self, reading: Reading) -> Reading:
-        """Return *reading* with what it says of the schemas of its rows: those of the first window that says any are what later ones are compared with."""
+    def _with_schema(self, reading: Reading, reference: Reference | None) -> Reading:
+        """
+        Return *reading* with what it says of the schemas of its rows.
+
+        They are compared with those of the reference, or, where it knows none, with those of the first window that says any.
+        """
         if reading.quality is None or not reading.quality.schemas:
             return reading
         memory = self._memory(reading)
-        if not memory.schemas and reading.state is not MlDriftStateValues.INSUFFICIENT:
+        if reference is not None and reference.schemas:
+            memory.schemas = reference.schemas
+        elif not memory.schemas and reading.state is not MlDriftStateValues.INSUFFICIENT:
             memory.schemas = tuple(reading.quality.schemas)
             memory.was_steady |= not reading.reference_id  # what it is compared with it was itself
         was_told = (MlDriftTargetValues.DATA_QUALITY, "") in memory.states
@@ -203,7 +211,8 @@ class DriftStates:
             (segment, gap)
             for segment in reading.segments
             for gap in segment.gaps
-            if _is_new(memory, (TARGET_OF[gap.measure], str(segment.segment)), gap.state)
+            if gap.is_compared
+            and _is_new(memory, (TARGET_OF[gap.measure], str(segment.segment)), gap.state)
         ]
         segments.sort(key=lambda found: found[1].p_value)
         fall = reading.confidence_fall if _began_to_fall(memory, reading) else None
@@ -398,6 +407,8 @@ def describe(change: Change) -> str:
         said.append(f"{_caveat(change)}{_promise(reading)}")
     if change.slow:
         said.append(_promise_of_evidence(reading))
+    if reading.is_biased:
+        said.append(BIASED)
     return " ".join(said)
 
 

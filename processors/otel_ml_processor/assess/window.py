@@ -19,6 +19,7 @@ from otel_ml_processor.assess.drift import (
 from otel_ml_processor.assess.explanations import assess_explanations
 from otel_ml_processor.assess.performance import estimated_scores, scores_in_need
 from otel_ml_processor.assess.reading import Reading, WindowSpan
+from otel_ml_processor.assess.sampling import is_biased
 from otel_ml_processor.assess.segments import assess_segments
 from otel_ml_processor.assess.weighted import weighted
 from otel_ml_processor.windows.divided import BY_CLASS
@@ -45,6 +46,7 @@ _WORST_FIRST: Final = (
     MlDriftStateValues.WARNING,
     MlDriftStateValues.STEADY,
     MlDriftStateValues.INSUFFICIENT,
+    MlDriftStateValues.NO_REFERENCE,
 )
 
 
@@ -63,7 +65,7 @@ def assess_window(
     A mean confidence below *least_confidence* times the reference's is told beside what drifts; None: nothing of the kind.
 
     A window that is not sufficient is not tested: its targets are left out and its state is `insufficient`. Without a reference there
-    is nothing to compare with, and its state is `steady`.
+    is nothing to compare with, and its state is `no_reference`.
     """
     closed, reference = window.closed, window.reference
     alpha = promises.alphas[closed.name]
@@ -112,9 +114,10 @@ def assess_window(
         confidence=confidence,
         confidence_fall=confidence_fall(confidence, targets, reference, least_confidence),
         received=closed.summary.calls.received(),
+        is_biased=is_biased(closed.summary),
         labels=closed.summary.labels.counts(),
         estimated=estimated_scores(closed.summary) if closed.is_sufficient else {},
-        needs_probabilities=scores_in_need(reference),
+        needs_probabilities=scores_in_need(closed.summary),
         reference_id=reference_id,
         alpha=alpha if reference else 0.0,
         measured=measured,
@@ -153,4 +156,4 @@ def _state(
 ) -> MlDriftStateValues:
     states = {target.state for target in targets}
     states |= {gap.state for segment in segments for gap in segment.gaps}
-    return next((state for state in _WORST_FIRST if state in states), MlDriftStateValues.STEADY)
+    return next((s for s in _WORST_FIRST if s in states), MlDriftStateValues.NO_REFERENCE)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from otel_ml_conventions.attributes import MlDriftStateValues, MlDriftTargetValues
 from otel_ml_processor.assess.drift import MISSING, NON_FINITE, TYPE_ERROR, UNSEEN
+from otel_ml_processor.commands.bars import bars
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,6 @@ _STYLES: Final = {
     MlDriftStateValues.WARNING: "yellow",
     MlDriftStateValues.STEADY: "green",
 }
-_BARS: Final = "·▁▂▃▄▅▆▇█"
 _SMALLEST_P_VALUE: Final = 0.0001
 _WIDE: Final = 130
 """Characters of a line that has room for the bars."""
@@ -186,9 +186,3 @@ def _mean(counts: Sequence[int], positions: Sequence[float]) -> float:
 def _missing(column: ComparedColumn) -> str:
     shares = column.reference_missing, column.reading.missing
     return "" if not any(shares) else " -> ".join(f"{share:.1%}" for share in shares)
-
-
-def bars(counts: Sequence[int]) -> str:
-    """Return a bar per cell, of nothing, then of ever larger parts of the largest count."""
-    highest = max(max(counts, default=0), 1)
-    return "".join(_BARS[-(-count * (len(_BARS) - 1) // highest)] for count in counts)

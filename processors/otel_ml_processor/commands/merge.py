@@ -13,7 +13,7 @@ from rich.console import Console
 from otel_ml_processor.assess.promise import Promises
 from otel_ml_processor.assess.window import assess_window
 from otel_ml_processor.commands.replay_text import replay_text
-from otel_ml_processor.config import load_config
+from otel_ml_processor.config_file import load_config
 from otel_ml_processor.emit.readings import reading_json
 from otel_ml_processor.errors import OtelMlError
 from otel_ml_processor.service import load_references

@@ -9,7 +9,7 @@ import sys
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -60,7 +60,7 @@ from otel_ml_processor.windows.reference import (
 from otel_ml_processor.windows.seasons import N_HOURS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from otel_ml_processor.columns import FloatArray, ValueColumn
     from otel_ml_processor.commands.self_tests import Window
@@ -95,6 +95,7 @@ def build_profile_from_table(
     score: str | None = None,
     positive: str | None = None,
     confidence: str | None = None,
+    probabilities: Mapping[str, str] | None = None,
     target: str | None = None,
     time: str | None = None,
     features: Sequence[str] | None = None,
@@ -120,6 +121,8 @@ def build_profile_from_table(
         score: Column of the probability of the class *positive*; needs *label*.
         positive: The class that *score* belongs to, as text.
         confidence: Column of the probability of the predicted class, instead of *score*.
+        probabilities: By class, as text, the column of its probability; needs *label*. With *target* the profile learns what they mean, so that
+            precision, recall, F1 and the area under the ROC curve of several classes can be estimated.
         target: Column of the true classes or numbers: from it the profile learns what scores mean, and how good the predictions are.
         time: Column of timestamps, dates or ISO 8601 texts, for the self-test in the order of time.
         features: The feature columns; by default all without another role.
@@ -146,6 +149,7 @@ def build_profile_from_table(
         score=score,
         positive=positive,
         confidence=confidence,
+        probabilities=probabilities or {},
         target=target,
         time=time,
         features=features,
@@ -336,6 +340,7 @@ def _read_otlp(arguments: argparse.Namespace, roles: Roles, steps: Steps) -> tup
     found = table_of_otlp(arguments.from_otlp, arguments.model, arguments.version, steps)
     arguments.model, arguments.version = found.stream.model, found.stream.version
     arguments.service, arguments.environment = found.stream.service, found.stream.environment
+    arguments.schemas = found.schemas
     names = set(found.table.column_names)
     said = {
         "label": PREDICTION_COLUMN,
@@ -343,9 +348,10 @@ def _read_otlp(arguments: argparse.Namespace, roles: Roles, steps: Steps) -> tup
         "target": TARGET_COLUMN,
         "time": TIME_COLUMN,
     }
-    known = {role: name for role, name in said.items() if name in names}
+    known: dict[str, Any] = {role: name for role, name in said.items() if name in names}
     if "label" not in known:
         known.pop("target", None)
+    known["probabilities"] = found.probabilities
     # As they will be counted: classes by their labels, all else by its numbers, be they few and whole.
     is_number = "label" in known and pa.types.is_floating(found.table[PREDICTION_COLUMN].type)
     ordered = [*roles.ordered, PREDICTION_COLUMN] if is_number else roles.ordered
@@ -370,7 +376,9 @@ def _built_from_file(
         rungs = rung_sizes(table.num_rows) if roles.time is not None else []
         steps.expect(2 * len(roles.feature_names(table)) + 3 + len(rungs))
         slots = None if arguments.slots == "none" else arguments.slots
-        return _built(table, roles, arguments.window, slots, steps, source=source, **whose)
+        profile = _built(table, roles, arguments.window, slots, steps, source=source, **whose)
+        schemas = list(getattr(arguments, "schemas", ()))
+        return sealed(msgspec.structs.replace(profile, schemas=schemas))
     except TableError as error:
         raise TableError(f"{uri}: {error}") from None
 
@@ -412,6 +420,13 @@ def _add_build(build: argparse.ArgumentParser) -> None:
     add("--version", default="", help="version of the model")
     add_roles(build)
     add(
+        "--probabilities",
+        type=_columns_of_classes,
+        default={},
+        metavar="CLASS=COL,..",
+        help="probability of each class, or COL alone where it is called as its class; with --target, what they mean",
+    )
+    add(
         "--segment",
         action="append",
         dest="segments",
@@ -437,6 +452,15 @@ def _add_build(build: argparse.ArgumentParser) -> None:
     add("--progress", action="store_true", help="show progress even if stderr is no terminal")
     add("-o", "--output", type=Path, default=Path("profile.json"), metavar="FILE")
     build.set_defaults(run=_build)
+
+
+def _columns_of_classes(text: str) -> dict[str, str]:
+    """Return by class the column of its probability."""
+    pairs = [part.strip().rpartition("=") for part in text.split(",") if part.strip()]
+    classes = {name or column: column for name, _, column in pairs}
+    if len(classes) < len(pairs) or not all(classes.values()):
+        raise argparse.ArgumentTypeError(f"expected CLASS=COLUMN, each class once, got {text!r}")
+    return classes
 
 
 def _window(text: str) -> Window:

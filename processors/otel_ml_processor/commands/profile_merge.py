@@ -41,6 +41,7 @@ def merged(first: Profile, second: Profile, created: str) -> Profile:
             created=created,
             source=source,
             provisional=first.provisional or second.provisional,
+            schemas=sorted({*first.schemas, *second.schemas}),
             features=list(map(_sum, first.features, second.features)),
             prediction=_optional_sum(first.prediction, second.prediction),
             confidence=_optional_sum(first.confidence, second.confidence),

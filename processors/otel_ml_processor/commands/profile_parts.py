@@ -47,6 +47,7 @@ def parts_text(profile: Profile) -> list[str]:
         said.append(("explained", _explained(profile.explanations)))
     if profile.calibration is not None:
         said.append(("calibrated", _calibrated(profile.calibration)))
+    said += [("", _calibrated(of_class)) for of_class in profile.class_calibrations]
     return [label.ljust(_COLUMN) + text for label, text in said]
 
 

@@ -42,6 +42,7 @@ def profile_text(profile: Profile, promise: float, reasons: Mapping[str, str] | 
         f"id          {profile.id}",
         f"created     {profile.created} from {source.kind} {source.uri} ({source.rows:,} rows)",
         *(state if profile.provisional else []),
+        *([f"schema      {', '.join(profile.schemas)}"] if profile.schemas else []),
         "",
         *_table(_rows(profile, reasons or {})),
         "",

@@ -20,7 +20,7 @@ from otel_ml_processor.commands.otlp_files import OtlpFileError, read_requests
 from otel_ml_processor.commands.reading_progress import reading_progress
 from otel_ml_processor.commands.replay_text import replay_text
 from otel_ml_processor.commands.replayed_logs import ReplayedLogs, logs_first, newest_end_ns
-from otel_ml_processor.config import load_config
+from otel_ml_processor.config_file import load_config
 from otel_ml_processor.emit.readings import reading_json
 from otel_ml_processor.errors import OtelMlError
 from otel_ml_processor.feedback.explaining import Explaining

@@ -56,11 +56,11 @@ def _table(title: str, readings: Sequence[Reading]) -> Table:
 def _row(reading: Reading) -> list[RenderableType]:
     window = reading.window
     confidence = reading.confidence
-    state = reading.state.value if reading.reference_id else "no reference"
+    state = reading.state.value.replace("_", " ")
     return [
         window.name,
         iso_time(window.start_ns)[:_TO_THE_MINUTE].replace("T", " "),
-        Text(state, style=_STYLES.get(reading.state, "") if reading.reference_id else ""),
+        Text(state, style=_STYLES.get(reading.state, "")),
         f"{reading.rows:,}",
         "" if confidence is None else f"{confidence.mean:.1%}",
         _moved(reading),

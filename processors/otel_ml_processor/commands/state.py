@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from otel_ml_processor.columns import StreamKey
-from otel_ml_processor.config import load_config
+from otel_ml_processor.config_file import load_config
 from otel_ml_processor.errors import ConfigError, OtelMlError
 from otel_ml_processor.feedback.keys import id_key, span_keys
 from otel_ml_processor.state.folder import StateFolder

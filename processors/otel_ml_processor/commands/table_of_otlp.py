@@ -20,11 +20,14 @@ from otel_ml_processor.feedback.inbox import CountedRows
 from otel_ml_processor.feedback.keys import NO_KEY, sample_key
 from otel_ml_processor.feedback.predictions import names_of
 from otel_ml_processor.feedback.reading import feedback_in_logs, feedback_in_traces
-from otel_ml_processor.learn.names import feature_names
+from otel_ml_processor.learn.names import class_names, feature_names
 from otel_ml_processor.sketches.categories import category_of
+from otel_ml_processor.sketches.moments import in_unit
+from otel_ml_processor.windows.class_scores import MAX_CLASSES
+from otel_ml_processor.windows.schemas import schemas_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from otel_ml_processor.columns import (
@@ -43,19 +46,30 @@ PREDICTION: Final = "(prediction)"
 CONFIDENCE: Final = "(confidence)"
 TARGET: Final = "(target)"
 TIME: Final = "(time)"
+_PROBABILITY: Final = "(probability of {})"
 
 
 class OtlpTable(NamedTuple):
     """
     The inferences of one stream: their features, and as far as they say it the columns `(prediction)`, `(confidence)`, `(target)` and `(time)`.
 
-    `labelled` rows have a truth; `n_left_out` rows had no captured features where others had some.
+    `probabilities` are by class the columns that say them, where there are truths too, `schemas` the hashes of those of the
+    inputs. `labelled` rows have a truth; `n_left_out` rows had no captured features where others had some.
     """
 
     table: pa.Table
     stream: StreamKey
     labelled: int
     n_left_out: int
+    probabilities: Mapping[str, str]
+    schemas: Sequence[str]
+
+
+class _Said(NamedTuple):
+    """What spans of a stream name: its features, and the classes whose probabilities they say, as dictionaries for their order."""
+
+    features: dict[str, None]
+    classes: dict[str, None]
 
 
 def table_of_otlp(
@@ -83,25 +97,24 @@ def table_of_otlp(
     return reading.table(stream)
 
 
-def _names(
-    paths: Sequence[Path], on_step: Callable[[str], None]
-) -> dict[StreamKey, tuple[str, ...]]:
-    """Return every stream with the names of its features, in the order in which they come."""
+def _names(paths: Sequence[Path], on_step: Callable[[str], None]) -> dict[StreamKey, _Said]:
+    """Return every stream with the names that its spans say, in the order in which they come."""
     decoder = PlainDecoder(lambda _: None)
-    found: dict[StreamKey, dict[str, None]] = {}
+    found: dict[StreamKey, _Said] = {}
     for path in paths:
         on_step(f"names in {path}")
         for placed in read_requests(path):
             if isinstance(placed.request, ExportTraceServiceRequest):
                 spans = decoder.decode(placed.request.SerializeToString()).spans
                 for stream in spans.streams:
-                    names = found.setdefault(stream, {})
-                    names.update(dict.fromkeys(feature_names(spans, stream)))
-    return {stream: tuple(names) for stream, names in found.items()}
+                    names = found.setdefault(stream, _Said({}, {}))
+                    names.features.update(dict.fromkeys(feature_names(spans, stream)))
+                    names.classes.update(dict.fromkeys(class_names(spans, stream)))
+    return found
 
 
 def _only(
-    streams: dict[StreamKey, tuple[str, ...]], model: str, version: str, paths: Sequence[Path]
+    streams: Collection[StreamKey], model: str, version: str, paths: Sequence[Path]
 ) -> StreamKey:
     place = ", ".join(map(str, paths))
     if not streams:
@@ -122,8 +135,12 @@ def _only(
 class _Reading:
     """What has been read of one stream so far."""
 
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self._decoder = (FastDecoder if IS_COMPILED else PlainDecoder)(lambda _: names)
+    def __init__(self, names: _Said) -> None:
+        features = tuple(names.features)
+        # Of more classes no inference says all.
+        self._classes = tuple(names.classes) if len(names.classes) <= MAX_CLASSES else ()
+        decoder = FastDecoder if IS_COMPILED else PlainDecoder
+        self._decoder = decoder(lambda _: features, classes_of=lambda _: self._classes)
         self._parts: list[InferenceColumns] = []
         self._row_of: dict[int, int] = {}
         self._feedback: list[Feedback] = []
@@ -152,7 +169,7 @@ class _Reading:
             steps={},
             content=decoded.spans,
         )
-        for keys in names_of(counted):
+        for keys in names_of([counted]):
             for row, key in enumerate(keys.tolist(), start=self._n_rows):
                 if key != NO_KEY:
                     self._row_of[key] = row
@@ -172,9 +189,25 @@ class _Reading:
             columns[CONFIDENCE] = pa.array(rows.confidences, from_pandas=True)
         if truths:
             columns[TARGET] = _targets(truths, len(rows))
+        # Only together with what was true do they mean something.
+        probabilities = self._probabilities(rows, list(truths)) if prediction is not None else {}
+        for column, said in probabilities.values():
+            columns[column] = pa.array(said, from_pandas=True)
         columns[TIME] = pa.array(rows.end_times_ns, pa.int64()).cast(pa.timestamp("ns", "UTC"))
         table = pa.table(columns).filter(pa.array(has_content))
-        return OtlpTable(table, stream, len(truths), len(rows) - table.num_rows)
+        left_out = len(rows) - table.num_rows
+        of_classes = {name: column for name, (column, _) in probabilities.items()}
+        return OtlpTable(table, stream, len(truths), left_out, of_classes, schemas_of(rows))
+
+    def _probabilities(
+        self, rows: InferenceColumns, true: list[int]
+    ) -> dict[str, tuple[str, FloatArray]]:
+        """Return by class the column of its probability, and that; nothing where no row that is *true* says those of all classes."""
+        said = {name: in_unit(rows.probabilities[name]) for name in self._classes}
+        known = [~np.isnan(column[true]) for column in said.values()]
+        if not known or not np.logical_and.reduce(known).any():
+            return {}
+        return {name: (_PROBABILITY.format(name), column) for name, column in said.items()}
 
     def _truths(self) -> dict[int, Feedback]:
         """Return what was true, by row; of several the first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +16,7 @@ from otel_ml_processor.sketches.categories import Categories, category_of
 from otel_ml_processor.sketches.moments import in_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
 
@@ -32,7 +32,7 @@ class Roles:
     What the caller said of the columns.
 
     `label` holds predicted classes (or a regression's predicted numbers), `score` the probability of the class `positive`,
-    `confidence` the probability of the predicted class, `target` what was true, `time` when. All other columns are features, unless `features` names them
+    `confidence` the probability of the predicted class, `probabilities` by class the column of its own, `target` what was true, `time` when. All other columns are features, unless `features` names them
     or `ignore` leaves some out. `categorical` and `ordered` overrule the guess of a column's type.
     """
 
@@ -40,6 +40,7 @@ class Roles:
     score: str | None = None
     positive: str | None = None
     confidence: str | None = None
+    probabilities: Mapping[str, str] = field(default_factory=dict)
     target: str | None = None
     time: str | None = None
     features: Sequence[str] | None = None
@@ -72,7 +73,7 @@ class Roles:
 
     @property
     def _named(self) -> list[str]:
-        others = (*self.outputs, self.validation)
+        others = (*self.outputs, *self.probabilities.values(), self.validation)
         return [name for name in others if name is not None]
 
     @property
@@ -97,6 +98,10 @@ class Roles:
         if self.score is not None and (self.label is None or self.positive is None):
             raise TableError(
                 "--score needs --label and --positive: confidence is the score of the predicted class"
+            )
+        if self.probabilities and (self.label is None or self.score is not None):
+            raise TableError(
+                "--probabilities needs --label, and no --score: they say how probable each class was, the label which one was predicted"
             )
         if self.positive is not None and self.score is None:
             raise TableError("--positive needs --score: it says which class the score belongs to")
@@ -160,7 +165,7 @@ class Roles:
         """
         Return the probability of the predicted class, NaN where it is missing; None where no column says it.
 
-        Of a score p it is p where the label is the positive class, else 1 - p.
+        Of a score p it is p where the label is the positive class, else 1 - p; of the probabilities of all classes that of the label.
 
         Raises:
             TableError: If a score is no probability, or no label is the positive class.
@@ -170,9 +175,27 @@ class Roles:
             return said
         return np.where(self._is_validation(table), said, np.nan)
 
+    def class_probabilities(self, table: pa.Table) -> dict[str, FloatArray]:
+        """
+        Return by class its probabilities, NaN where they are missing; nothing where no columns say them.
+
+        Raises:
+            TableError: If a column holds something that is no probability.
+        """
+        said = self._said_of_classes(table)
+        if self.validation is None:
+            return said
+        is_validation = self._is_validation(table)
+        return {name: np.where(is_validation, column, np.nan) for name, column in said.items()}
+
+    def _said_of_classes(self, table: pa.Table) -> dict[str, FloatArray]:
+        return {name: _probabilities(table, column) for name, column in self.probabilities.items()}
+
     def _said_confidences(self, table: pa.Table) -> FloatArray | None:
         if self.confidence is not None:
             return _probabilities(table, self.confidence)
+        if self.probabilities and self.label is not None:
+            return _of_predicted(value_column(table, self.label), self._said_of_classes(table))
         if self.score is None or self.label is None or self.positive is None:
             return None
         score = _probabilities(table, self.score)
@@ -200,6 +223,20 @@ def _probabilities(table: pa.Table, name: str) -> FloatArray:
             f"column {name!r}: expected probabilities in [0, 1], row {row + 1} has {column.numbers[row]}"
         )
     return inside
+
+
+def _of_predicted(labels: ValueColumn, probabilities: Mapping[str, FloatArray]) -> FloatArray:
+    """Return by row the probability of its label; NaN where the label is none of the classes."""
+    found = np.full(len(labels), np.nan)
+    for name, column in probabilities.items():
+        is_said = Categories((name,), frozenset()).assign(labels) == 0
+        found = np.where(is_said, column, found)
+    if len(found) and np.isnan(found).all():
+        known, classes = ", ".join(probabilities), ", ".join(_some_classes(labels))
+        raise TableError(
+            f"--probabilities: expected labels among the classes {known}, found {classes}; name each class's column CLASS=COLUMN"
+        )
+    return found
 
 
 def _some_classes(labels: ValueColumn, most: int = 5) -> list[str]:

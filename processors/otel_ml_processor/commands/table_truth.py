@@ -12,9 +12,13 @@ from otel_ml_processor.columns import Kind, TextColumn
 from otel_ml_processor.errors import TableError
 from otel_ml_processor.sketches.categories import category_of
 from otel_ml_processor.sketches.outcomes import Outcomes
+from otel_ml_processor.statistics.classification import roc_auc
+from otel_ml_processor.windows.class_scores import class_calibrations
 from otel_ml_processor.windows.score_reference import ScoreReference, calibration_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import pyarrow as pa
 
     from otel_ml_processor.columns import BoolArray, FloatArray, ValueColumn
@@ -32,6 +36,7 @@ class Truth(TypedDict, total=False):
     """The parts of a profile that need the truth."""
 
     calibration: Calibration
+    class_calibrations: list[Calibration]
     performance: dict[str, float]
 
 
@@ -63,7 +68,30 @@ def truth_of(
         outcomes.add_numbers(said.numbers, true.numbers)
         return {"performance": realized_scores(outcomes)}
     sure = np.full(len(said), np.nan) if confidences is None else confidences[is_known]
-    return _of_classes(_texts(said), _texts(true), sure, roles.positive)
+    truth = _of_classes(_texts(said), _texts(true), sure, roles.positive)
+    probabilities = {
+        name: column[is_known] for name, column in roles.class_probabilities(table).items()
+    }
+    return _with_classes(truth, probabilities, _texts(true)) if probabilities else truth
+
+
+def _with_classes(
+    truth: Truth, probabilities: Mapping[str, FloatArray], true: Sequence[str]
+) -> Truth:
+    """Return *truth* with what the probabilities of all classes meant, and how well they order the rows, each class against the rest."""
+    calibrations = class_calibrations(probabilities, true)
+    areas = [
+        roc_auc(positives, np.array(of_class.rows) - positives)
+        for of_class in calibrations
+        for positives in [np.array(of_class.positives)]
+    ]
+    known = [area for area in areas if not math.isnan(area)]
+    area = {"macro_roc_auc": float(np.mean(known))} if known else {}
+    return {
+        **truth,
+        "class_calibrations": calibrations,
+        "performance": {**truth.get("performance", {}), **area},
+    }
 
 
 def training_warning(profile: Profile) -> str:

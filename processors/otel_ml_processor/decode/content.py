@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-__all__ = ["CONTENT_KEYS", "MAX_JSON", "NOTHING", "Content", "content_of_row", "content_of_rows"]
+__all__ = [
+    "CONTENT_KEYS",
+    "MAX_JSON",
+    "NOTHING",
+    "Content",
+    "content_of_row",
+    "content_of_rows",
+    "structure",
+]
 
 CONTENT_KEYS: Final = frozenset(
     {ML_CONTENT_TRUNCATED, ML_INPUT_FEATURES, ML_INPUT_ROWS, ML_INPUT_VALUES}
@@ -53,7 +61,7 @@ def content_of_row(
     """
     default = _default(attributes, causes)
     if ML_INPUT_FEATURES in attributes:
-        return _content(_structure(attributes[ML_INPUT_FEATURES], causes), default, causes)
+        return _content(structure(attributes[ML_INPUT_FEATURES], causes), default, causes)
     values = elements(attributes.get(ML_INPUT_VALUES), causes)
     if values is None:
         return NOTHING
@@ -67,7 +75,7 @@ def content_of_rows(attributes: Mapping[str, AnyValue], causes: set[Cause]) -> l
     """Return what was captured of each row of a batch (`ml.input.rows`); None if nothing was, or nothing that can be read."""
     if ML_INPUT_ROWS not in attributes:
         return None
-    rows = _structure(attributes[ML_INPUT_ROWS], causes)
+    rows = structure(attributes[ML_INPUT_ROWS], causes)
     if rows is None:
         return None
     if not isinstance(rows, list):
@@ -98,7 +106,7 @@ def _content(row: object, default: object, causes: set[Cause]) -> Content:
     return NOTHING
 
 
-def _structure(value: AnyValue, causes: set[Cause]) -> object:
+def structure(value: AnyValue, causes: set[Cause]) -> object:
     """Return the dict or list that *value* is or that its text says; None if it says nothing, or nothing that can be read."""
     which = value.WhichOneof("value")
     if which == "string_value":
@@ -107,7 +115,7 @@ def _structure(value: AnyValue, causes: set[Cause]) -> object:
         return {entry.key: unpack(entry.value) for entry in value.kvlist_value.values}
     if which == "array_value":
         rows = elements(value, causes)
-        return None if rows is None else [_structure(row, causes) for row in rows]
+        return None if rows is None else [structure(row, causes) for row in rows]
     if which is not None:
         causes.add(Cause.WRONG_TYPE)
     return None

@@ -12,10 +12,17 @@ from otel_ml_processor.columns import InferenceColumns, StreamKey
 if TYPE_CHECKING:
     from otel_ml_processor.decode.inference_spans import InferenceSpans
 
-__all__ = ["Cause", "Decoded", "Decoder", "FeaturesOf"]
+__all__ = ["Cause", "ClassesOf", "Decoded", "Decoder", "FeaturesOf", "no_classes"]
 
 FeaturesOf: TypeAlias = Callable[[StreamKey], "Sequence[str] | None"]
 """The features of a stream's reference, in the order that unnamed values have; None where there is no reference."""
+ClassesOf: TypeAlias = Callable[[StreamKey], "Sequence[str]"]
+"""The classes of a stream whose probabilities its reference knows the meaning of; none where it does not."""
+
+
+def no_classes(_: StreamKey) -> tuple[str, ...]:
+    """Return that the probability of no class is wanted."""
+    return ()
 
 
 class Cause(str, Enum):

@@ -18,7 +18,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 from otel_ml_conventions.attributes import ML_INPUT_FEATURES, ML_MODEL_NAME, ML_OPERATION_NAME
 from otel_ml_processor.columns import InferenceColumns, Kind, StreamKey, TextColumn, ValueColumn
 from otel_ml_processor.decode.attributes import MAX_ROWS
-from otel_ml_processor.decode.decoder import Cause, Decoded
+from otel_ml_processor.decode.class_probabilities import said_numbers
+from otel_ml_processor.decode.decoder import Cause, Decoded, no_classes
 from otel_ml_processor.decode.fast_json import read_objects
 from otel_ml_processor.decode.fast_scan import (
     N_FACTS,
@@ -50,12 +51,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from otel_ml_processor.columns import ByteArray, FloatArray, IntArray
-    from otel_ml_processor.decode.decoder import FeaturesOf
+    from otel_ml_processor.columns import BoolArray, ByteArray, FloatArray, IntArray
+    from otel_ml_processor.decode.decoder import ClassesOf, FeaturesOf
 
 __all__ = ["FastDecoder", "warm"]
 _MAX_MESSAGES: Final = 1 << 16
 _MAX_TEXTS: Final = 1 << 12
+_MAX_TEXTS_FOR_NUMBERS: Final = 16
+"""Texts where numbers are expected; a span with further ones is read by the plain decoder."""
 _TEXTS_OF_SPAN: Final = 3
 """Model, version and label."""
 _USUAL_BYTES: Final = 64
@@ -116,17 +119,22 @@ def _table(n_entries: int) -> IntArray:
 
 
 class FastDecoder:
-    """A `Decoder` that says of every request what `PlainDecoder` says; *features_of*, *segments* and *tenants* are as there."""
+    """A `Decoder` that says of every request what `PlainDecoder` says; it is made as that is."""
 
-    __slots__ = ("_features_of", "_plain", "_segments", "_tenants")
+    __slots__ = ("_classes_of", "_features_of", "_plain", "_segments", "_tenants")
 
     def __init__(
-        self, features_of: FeaturesOf, segments: Sequence[str] = (), tenants: str = ""
+        self,
+        features_of: FeaturesOf,
+        segments: Sequence[str] = (),
+        tenants: str = "",
+        classes_of: ClassesOf = no_classes,
     ) -> None:
         self._features_of = features_of
+        self._classes_of = classes_of
         self._segments = tuple(segments)
         self._tenants = tenants
-        self._plain = PlainDecoder(features_of, segments, tenants)
+        self._plain = PlainDecoder(features_of, segments, tenants, classes_of)
 
     def decode(self, request: bytes, caller: str = "") -> Decoded:
         """
@@ -142,7 +150,7 @@ class FastDecoder:
         if framing is not None:
             read = _Request.of(request, data, *framing, self._segments)
             whose = Whose(caller, self._tenants)
-            decoded = _decoded(read, self._features_of, whose)
+            decoded = _decoded(read, self._features_of, self._classes_of, whose)
             if decoded is not None:
                 return decoded
         return self._plain.decode(request, caller)
@@ -285,7 +293,9 @@ def _inherited(resource: bytes, names: tuple[str, ...]) -> tuple[str | None, ...
     return None if causes else tuple(said[name] for name in names)
 
 
-def _decoded(request: _Request, features_of: FeaturesOf, whose: Whose) -> Decoded | None:
+def _decoded(
+    request: _Request, features_of: FeaturesOf, classes_of: ClassesOf, whose: Whose
+) -> Decoded | None:
     """Return what *request* says; None where only the plain decoder can tell."""
     names = request.segments.names
     resources = request.resources()
@@ -296,8 +306,13 @@ def _decoded(request: _Request, features_of: FeaturesOf, whose: Whose) -> Decode
     if len(inherited) < len(resources):
         return None
     streams, stream_of = request.streams(origins)
-    contents = _contents(request, streams, stream_of, features_of)
-    odd = _odd(request, resources, features_of, whose)
+    contents = [
+        _with_probabilities(request, content, tuple(classes_of(stream)), stream_of)
+        for stream, content in zip(
+            streams, _contents(request, streams, stream_of, features_of), strict=True
+        )
+    ]
+    odd = _odd(request, resources, features_of, classes_of, whose)
     n_fast = int(np.count_nonzero(stream_of >= 0))
     if odd.rows_left < n_fast + MAX_ROWS:
         return None  # so many rows that the budget must be spent in their order
@@ -314,6 +329,16 @@ class _Content(NamedTuple):
     texts: IntArray = _NO_INTEGERS
     ranges: IntArray = _NO_INTEGERS
     """Where the texts lie; none where no row has one."""
+    classes: Sequence[str] = ()
+    probabilities: FloatArray = _NO_FLOATS
+    """Shape (n_classes, n_rows)."""
+
+    def without(self, stays: BoolArray, rows: IntArray) -> _Content:
+        """Return the rows for which *stays* holds, whose positions are *rows*."""
+        if not self.names:
+            return _Content(rows)
+        kinds, numbers, texts = self.kinds[:, stays], self.numbers[:, stays], self.texts[:, stays]
+        return self._replace(rows=rows, kinds=kinds, numbers=numbers, texts=texts)
 
 
 def _contents(
@@ -351,24 +376,51 @@ def _content(
     )
     if is_read.all():
         return _Content(rows, names, kinds, numbers, texts, seen[:n_texts])
-    at = np.arange(len(stream_of))[rows]
-    scanned.states[at[~is_read]] = State.ODD
+    content = _Content(rows, names, kinds, numbers, texts, seen[:n_texts])
+    return _without_odd(request, content, is_read, stream_of)
+
+
+def _with_probabilities(
+    request: _Request, content: _Content, classes: tuple[str, ...], stream_of: IntArray
+) -> _Content:
+    """Return *content* with the probabilities of *classes*; of rows whose ones could not be read, *stream_of* becomes -1."""
+    if not classes:
+        return content
+    first = int(Fact.PROBABILITIES)
+    ranges = np.ascontiguousarray(request.scanned.facts[first : first + 2, content.rows].T)
+    shape = (len(classes), len(ranges))
+    kinds = np.full(shape, _MISSING, np.uint8)
+    numbers, texts = np.full(shape, np.nan), np.full(shape, -1, dtype=np.int64)
+    seen = np.empty((_MAX_TEXTS_FOR_NUMBERS, 2), np.int64)
+    is_read = np.ones(len(ranges), np.bool_)
+    packed, table = _names_of(classes), _table(len(seen))
+    read_objects(request.data, ranges, *packed, kinds, numbers, texts, table, seen, is_read)
+    probabilities = said_numbers(kinds, numbers)
+    if not is_read.all():
+        content = _without_odd(request, content, is_read, stream_of)
+        probabilities = probabilities[:, is_read]
+    return content._replace(classes=classes, probabilities=probabilities)
+
+
+def _without_odd(
+    request: _Request, content: _Content, is_read: BoolArray, stream_of: IntArray
+) -> _Content:
+    """Return *content* without the rows that could not be read, which become odd, and of no stream."""
+    at = np.arange(len(stream_of))[content.rows]
+    request.scanned.states[at[~is_read]] = State.ODD
     stream_of[at[~is_read]] = -1
-    return _Content(
-        at[is_read],
-        names,
-        kinds[:, is_read],
-        numbers[:, is_read],
-        texts[:, is_read],
-        seen[:n_texts],
-    )
+    return content.without(is_read, at[is_read])
 
 
 def _odd(
-    request: _Request, resources: Sequence[bytes], features_of: FeaturesOf, whose: Whose
+    request: _Request,
+    resources: Sequence[bytes],
+    features_of: FeaturesOf,
+    classes_of: ClassesOf,
+    whose: Whose,
 ) -> Reading:
     """Return what the plain decoder reads of the odd spans."""
-    reading = Reading(request.content, features_of, request.segments.names, whose)
+    reading = Reading(request.content, features_of, request.segments.names, whose, classes_of)
     odd = np.flatnonzero(request.scanned.states == _ODD)
     if not len(odd):
         return reading
@@ -450,7 +502,7 @@ def _columns(
 ) -> InferenceColumns:
     (facts, flags), rows = request.scanned[1:3], content.rows
     is_failed, calls = flags[Flag.IS_FAILED, rows], facts[Fact.CALL : Fact.CALL + 2, rows].T
-    hashes = facts[Fact.HASHES : Fact.HASHES + 2, rows].T
+    hashes, thresholds = facts[Fact.HASHES : Fact.HASHES + 2, rows].T, facts[Fact.THRESHOLD, rows]
     numbers = facts[Fact.CONFIDENCE : Fact.CONFIDENCE + 4, rows]
     confidences, entropies, margins, values = numbers.view(np.float64)
     return InferenceColumns(
@@ -473,6 +525,8 @@ def _columns(
         is_failed=is_failed if is_failed.any() else None,
         calls=calls if (calls[:, 1] >= 0).any() else None,
         hashes=hashes if hashes.any() else None,
+        thresholds=thresholds if (thresholds >= 0).any() else None,
+        probabilities=dict(zip(content.classes, content.probabilities, strict=True)),
     )
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from otel_ml_processor.columns import Kind
 from otel_ml_processor.decode.compiled import compiled
-from otel_ml_processor.decode.fast_number import read_number
+from otel_ml_processor.decode.fast_number import read_number, read_plain_number
 from otel_ml_processor.decode.fast_text import find_text, same_text
+from otel_ml_processor.decode.fast_words import word_at
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from otel_ml_processor.columns import ByteArray, FloatArray, IntArray
@@ -24,6 +26,11 @@ _TEXT = int(Kind.TEXT)
 
 _QUOTE, _BACKSLASH, _COLON, _COMMA, _OPEN, _CLOSE = 0x22, 0x5C, 0x3A, 0x2C, 0x7B, 0x7D
 _FIRST_PRINTABLE = 0x20
+_FOUR_BYTES = np.uint64(0xFFFFFFFF)
+_NULL, _TRUE, _FALS, _INFINITY = (
+    np.uint64(int.from_bytes(text, "little")) for text in (b"null", b"true", b"fals", b"Infinity")
+)
+_SMALL_E, _MINUS, _ZERO, _NINE = 0x65, 0x2D, 0x30, 0x39
 
 
 @compiled
@@ -46,16 +53,6 @@ def _end_of_string(data: ByteArray, at: int, end: int) -> int:
             return -1
         at += 1
     return -1
-
-
-@compiled
-def _is_literal(data: ByteArray, at: int, end: int, literal: str) -> bool:
-    if end - at < len(literal):
-        return False
-    for offset in range(len(literal)):
-        if data[at + offset] != ord(literal[offset]):
-            return False
-    return True
 
 
 @compiled
@@ -96,6 +93,7 @@ def read_objects(
     left alone.
     """
     n_texts = 0
+    is_usual = _usual_names(names, name_ends)
     for row in range(len(ranges)):
         if ranges[row, 0] < 0:
             continue
@@ -106,6 +104,7 @@ def read_objects(
             row,
             names,
             name_ends,
+            is_usual,
             kinds,
             numbers,
             texts,
@@ -117,6 +116,18 @@ def read_objects(
 
 
 @compiled
+def _usual_names(names: ByteArray, name_ends: IntArray) -> NDArray[np.bool_]:
+    """Return which names are written in JSON as they are: those without a quote, a backslash, or a control character."""
+    is_usual = np.ones(len(name_ends) - 1, np.bool_)
+    for name in range(len(is_usual)):
+        for at in range(name_ends[name], name_ends[name + 1]):
+            byte = names[at]
+            if byte < _FIRST_PRINTABLE or byte in (_QUOTE, _BACKSLASH):
+                is_usual[name] = False
+    return is_usual
+
+
+@compiled
 def _read_object(
     data: ByteArray,
     at: int,
@@ -124,6 +135,7 @@ def _read_object(
     row: int,
     names: ByteArray,
     name_ends: IntArray,
+    is_usual: NDArray[np.bool_],
     kinds: ByteArray,
     numbers: FloatArray,
     texts: IntArray,
@@ -131,6 +143,7 @@ def _read_object(
     seen: IntArray,
     n_texts: int,
 ) -> tuple[bool, int]:
+    # What usually comes is looked for first, and in here: the expected name, a number, and at most one blank.
     n_names = len(name_ends) - 1
     at = _skip_blanks(data, at, end)
     if at >= end or data[at] != _OPEN:
@@ -142,33 +155,59 @@ def _read_object(
     while at < end:
         if data[at] != _QUOTE:
             return False, n_texts
-        key_end = _end_of_string(data, at + 1, end)
-        if key_end < 0:
-            return False, n_texts
-        name = _find_name(data, at + 1, key_end, names, name_ends, expected)
-        at = _skip_blanks(data, key_end + 1, end)
+        name = -1
+        key_end = at + 1 + name_ends[expected + 1] - name_ends[expected]
+        if (
+            is_usual[expected]
+            and key_end < end
+            and data[key_end] == _QUOTE
+            and same_text(
+                data, at + 1, key_end, names, name_ends[expected], name_ends[expected + 1]
+            )
+        ):
+            name = expected
+        else:
+            key_end = _end_of_string(data, at + 1, end)
+            if key_end < 0:
+                return False, n_texts
+            name = _find_name(data, at + 1, key_end, names, name_ends, expected)
+        at = key_end + 1
+        if data[at] != _COLON:
+            at = _skip_blanks(data, at, end)
         if at >= end or data[at] != _COLON:
             return False, n_texts
-        at = _skip_blanks(data, at + 1, end)
-        kind, number, start, at = _read_value(data, at, end)
+        at += 1
+        if data[at] <= _FIRST_PRINTABLE:
+            at = _skip_blanks(data, at, end)
+        kind, start, after = _NUMBER, at, at
+        number = np.nan
+        if at < end and (_ZERO <= data[at] <= _NINE or data[at] == _MINUS):
+            number, after = read_plain_number(data, at, end)
+        if after == at:
+            kind, number, start, after = _read_value(data, at, end)
         if kind < 0:
             return False, n_texts
+        at = after
         if name >= 0:
-            text = -1
             if kind == _TEXT:
                 text, n_texts = find_text(data, start, at - 1, table, seen, n_texts)
                 if text < 0:
                     return False, n_texts
+                texts[name, row] = text
+            elif kinds[name, row] == _TEXT:  # the name comes twice, and the last one holds
+                texts[name, row] = -1
             kinds[name, row] = kind
             numbers[name, row] = number
-            texts[name, row] = text
             expected = name + 1 if name + 1 < n_names else 0
-        at = _skip_blanks(data, at, end)
+        if data[at] <= _FIRST_PRINTABLE:
+            at = _skip_blanks(data, at, end)
         if at < end and data[at] == _CLOSE:
             return _skip_blanks(data, at + 1, end) == end, n_texts
         if at >= end or data[at] != _COMMA:
             return False, n_texts
-        at = _skip_blanks(data, at + 1, end)
+        at += 1
+        if data[at] <= _FIRST_PRINTABLE:
+            at = _skip_blanks(data, at, end)
     return False, n_texts
 
 
@@ -178,21 +217,22 @@ def _read_value(data: ByteArray, at: int, end: int) -> tuple[int, float, int, in
     nan = float("nan")
     if at >= end:
         return -1, nan, 0, at
-    first = data[at]
-    if first == _QUOTE:
-        stop = _end_of_string(data, at + 1, end)
+    if data[at] == _QUOTE:
+        start = at + 1
+        stop = _end_of_string(data, start, end)
         if stop < 0:
             return -1, nan, 0, at
-        if _is_literal(data, at, end, '"Infinity"'):
-            return _NUMBER, float("inf"), 0, stop + 1
-        if _is_literal(data, at, end, '"-Infinity"'):
-            return _NUMBER, -float("inf"), 0, stop + 1
-        return _TEXT, nan, at + 1, stop + 1
-    if first == 0x6E and _is_literal(data, at, end, "null"):
+        if stop - start == 8 and word_at(data, start) == _INFINITY:
+            return _NUMBER, np.inf, 0, stop + 1
+        if stop - start == 9 and data[start] == _MINUS and word_at(data, start + 1) == _INFINITY:
+            return _NUMBER, -np.inf, 0, stop + 1
+        return _TEXT, nan, start, stop + 1
+    word = word_at(data, at) & _FOUR_BYTES
+    if word == _NULL and at + 4 <= end:
         return _MISSING, nan, 0, at + 4
-    if first == 0x74 and _is_literal(data, at, end, "true"):
+    if word == _TRUE and at + 4 <= end:
         return _BOOLEAN, 1.0, 0, at + 4
-    if first == 0x66 and _is_literal(data, at, end, "false"):
+    if word == _FALS and at + 5 <= end and data[at + 4] == _SMALL_E:
         return _BOOLEAN, 0.0, 0, at + 5
     number, stop = read_number(data, at, end)
     return (_NUMBER if stop > at else -1), number, 0, stop

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from otel_ml_processor.decode.compiled import compiled
+from otel_ml_processor.decode.fast_words import word_at
 
 if TYPE_CHECKING:
     from otel_ml_processor.columns import ByteArray
 
-__all__ = ["MAX_DIGITS", "MAX_EXPONENT", "read_number"]
+__all__ = ["MAX_DIGITS", "MAX_EXPONENT", "read_number", "read_plain_number"]
 
 MAX_DIGITS: Final = 19
 """Significant digits of a number that is read here."""
@@ -37,6 +38,85 @@ def _powers() -> tuple[np.ndarray, np.ndarray]:
 
 
 _HIGH, _LOW = _powers()
+
+_EXACT = np.uint64(1 << 53)
+"""Integers below it are floats."""
+_POWERS_OF_TEN = np.array([10**power for power in range(9)], dtype=np.uint64)
+_NONE, _ONE = np.uint64(0), np.uint64(1)
+_ZEROS, _BEYOND_NINE = np.uint64(0x3030303030303030), np.uint64(0x7676767676767676)
+_HIGH_BITS, _LOW_BITS = np.uint64(0x8080808080808080), np.uint64(0x0101010101010101)
+_PAIRS, _QUADRUPLES = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF)
+_MINUS, _POINT, _ZERO, _SMALL_E, _LARGE_E = 0x2D, 0x2E, 0x30, 0x65, 0x45
+
+
+@compiled
+def _leading_digits(word: int) -> tuple[int, int]:
+    """
+    Return the number that the digits at the beginning of eight bytes say, and how many there are; *word* is those bytes as `word_at` reads them.
+
+    References:
+        Lemire, D. (2021). Number parsing at a gigabyte per second. Software: Practice and Experience 51 (8), "parse_eight_digits".
+    """
+    values = word ^ _ZEROS
+    others = (values + _BEYOND_NINE | values) & _HIGH_BITS  # set in the first byte that is no digit
+    count = np.int64(8)
+    if others != _NONE:
+        before = (others & (~others + _ONE)) - _ONE
+        count = np.int64(((before & _LOW_BITS) * _LOW_BITS) >> np.uint64(56)) - 1
+        if count == 0:
+            return _NONE, count
+        values <<= np.uint64(64 - 8 * count)
+    values = (values * np.uint64(10) + (values >> np.uint64(8))) & _PAIRS
+    values = (values * np.uint64(100) + (values >> np.uint64(16))) & _QUADRUPLES
+    values = (values * np.uint64(10_000) + (values >> np.uint64(32))) & np.uint64(0xFFFFFFFF)
+    return values, count
+
+
+@compiled
+def read_plain_number(data: ByteArray, at: int, end: int) -> tuple[float, int]:
+    """
+    Return what `read_number` does of a number without an exponent, of at most `MAX_DIGITS` digits, in a fraction of the time.
+
+    The offset behind it is *at* for every other number too. *data* goes on for sixteen bytes behind *end*.
+    """
+    nan = float("nan")
+    start = at
+    is_negative = data[at] == _MINUS
+    at += is_negative
+    first_digit = at
+    digits, count = _leading_digits(word_at(data, at))
+    at += count
+    while count == 8 and at < end:
+        more, count = _leading_digits(word_at(data, at))
+        digits = digits * _POWERS_OF_TEN[count] + more
+        at += count
+    n_digits = at - first_digit
+    if n_digits == 0 or (n_digits > 1 and data[first_digit] == _ZERO):
+        return nan, start
+    n_decimals = 0
+    if data[at] == _POINT:
+        at += 1
+        count = np.int64(8)
+        while count == 8 and at < end:
+            more, count = _leading_digits(word_at(data, at))
+            digits = digits * _POWERS_OF_TEN[count] + more
+            at += count
+            n_decimals += count
+        if n_decimals == 0:
+            return nan, start
+    is_longer = data[at] == _SMALL_E or data[at] == _LARGE_E
+    if is_longer or at > end or n_digits + n_decimals > MAX_DIGITS:
+        return nan, start
+    if digits < _EXACT:  # a quotient of two floats is rounded once (Clinger, 1990)
+        value = float(np.int64(digits)) / _HIGH[MAX_EXPONENT + n_decimals]
+        if digits == _NONE and n_decimals == 0:
+            value = 0.0
+            is_negative = False
+    else:
+        value, is_certain = _scaled(digits, -n_decimals)
+        if not is_certain:
+            return nan, start
+    return (-value if is_negative else value), at
 
 
 @compiled

@@ -32,12 +32,14 @@ from otel_ml_conventions.attributes import (
     ML_PREDICTION_LABEL,
     ML_PREDICTION_LABELS,
     ML_PREDICTION_MARGIN,
+    ML_PREDICTION_PROBABILITIES,
     ML_PREDICTION_VALUE,
     ML_PREDICTION_VALUES,
 )
 from otel_ml_processor.decode.compiled import compiled
 from otel_ml_processor.decode.fast_calls import call_process
-from otel_ml_processor.decode.fast_text import begins_with, find_text, is_ascii, is_utf8, same_text
+from otel_ml_processor.decode.fast_text import find_text, is_ascii, is_utf8, same_text
+from otel_ml_processor.decode.fast_trace_state import threshold_at
 from otel_ml_processor.decode.fast_wire import after_field, length_at, varint_at
 from otel_ml_processor.decode.fast_words import BLOCK, padded, word_at
 from otel_ml_processor.decode.spans import INFERENCES, VERDICT_PREFIX
@@ -91,9 +93,13 @@ class Fact(IntEnum):
     """In two lines, as `InferenceColumns.calls` has them: the process and the number of the call."""
     HASHES = 15
     """In two lines, as `InferenceColumns.hashes` has them: of the input and of its schema."""
+    PROBABILITIES = 17
+    """Where the JSON text of those of all classes begins, and in the next line where it ends; -1 without."""
+    THRESHOLD = 19
+    """As `InferenceColumns.thresholds` has it."""
 
 
-N_FACTS: Final = 17
+N_FACTS: Final = 20
 
 
 class Flag(IntEnum):
@@ -114,6 +120,7 @@ _END_TIME, _TEXT, _NUMBER, _JSON = (
     int(Fact.FEATURES),
 )
 _IDS, _CALL, _HASHES = int(Fact.IDS), int(Fact.CALL), int(Fact.HASHES)
+_PROBABILITIES, _THRESHOLD = int(Fact.PROBABILITIES), int(Fact.THRESHOLD)
 _HAS_VERDICT, _IS_CUT, _IS_FAILED = int(Flag.HAS_VERDICT), int(Flag.IS_CUT), int(Flag.IS_FAILED)
 
 _READ = (
@@ -132,6 +139,7 @@ _READ = (
     ML_CALL_SEQUENCE,
     ML_INPUT_HASH,
     ML_INPUT_SCHEMA_HASH,
+    ML_PREDICTION_PROBABILITIES,
     ML_INPUT_ROWS,
     ML_PREDICTION_LABELS,
     ML_PREDICTION_CONFIDENCES,
@@ -140,9 +148,11 @@ _READ = (
 """The attributes that are read; those of a batch are the last."""
 _OPERATION, _MODEL, _VERSION, _LABEL = 0, 1, 2, 3
 _CONFIDENCE, _FEATURES, _VALUES, _TRUNCATED = 4, 8, 9, 10
-_CALL_STREAM, _CALL_SEQUENCE, _INPUT, _SCHEMA, _FIRST_OF_BATCH = 11, 12, 13, 14, 15
+_CALL_STREAM, _CALL_SEQUENCE, _INPUT, _SCHEMA, _CLASSES, _FIRST_OF_BATCH = 11, 12, 13, 14, 15, 16
 _DIGITS, _COLON = 16, 58
 _N_KEYS = len(_READ)
+_TRACE_STATE = _N_KEYS
+"""No attribute, but found beside them."""
 _ERROR = 2
 _N_NUMBERS, _N_PROPORTIONS = 4, 3
 
@@ -180,7 +190,7 @@ _KEYS, _KEY_ENDS = _bytes_of(_READ)
 _FIRST_KEY, _NEXT_KEY = _by_length(_KEY_ENDS)
 _LONGEST_KEY = len(_FIRST_KEY) - 2
 _OPERATIONS, _OPERATION_ENDS = _bytes_of(tuple(sorted(INFERENCES)))
-_VERDICT = np.frombuffer(VERDICT_PREFIX.encode(), np.uint8)
+_VERDICT, _VERDICT_SIZE = padded(VERDICT_PREFIX.encode()), len(VERDICT_PREFIX)
 
 
 @compiled
@@ -322,7 +332,7 @@ def scan_spans(
     Text k lies in `texts[k]`; *table* is that of `find_text`. What is not said of a span is undefined, but of every one the flags and the ids are said.
     """
     n_texts = 0
-    found = np.empty((_N_KEYS, 3), np.int64)
+    found = np.empty((_N_KEYS + 1, 3), np.int64)
     for row in range(len(spans)):
         found[:, 0] = _EMPTY - 2  # not there
         facts[_END_TIME, row] = 0
@@ -388,6 +398,9 @@ def _read_span(
                 at = at if is_plain else -1
             else:
                 at = _after_other(data, tag, after, end)
+                if tag == 0x1A:
+                    found[_TRACE_STATE, 0], found[_TRACE_STATE, 1] = _STRING, after
+                    found[_TRACE_STATE, 2] = at
             if at < 0:
                 return False, False, False, end_time, -1, -1
             continue
@@ -414,6 +427,10 @@ def _read_span(
                     or not (is_ascii(data, first, second) or is_utf8(data, first, second))
                 ):
                     return False, False, False, end_time, -1, -1
+            elif first + 9 == stop and data[first] == 0x21:
+                kind, first, second = _DOUBLE, np.int64(word_at(data, first + 1)), stop
+            elif first + 2 == stop and data[first] == 0x18 and data[first + 1] < 0x80:
+                kind, first, second = _INT, np.int64(data[first + 1]), stop
             else:
                 kind, first, second = _read_value(data, first, stop)
                 if kind == _IRREGULAR:
@@ -425,7 +442,9 @@ def _read_span(
             key = _NEXT_KEY[key]
         if key >= 0:
             found[key, 0], found[key, 1], found[key, 2] = kind, first, second
-        elif begins_with(data, key_start, key_end, _VERDICT, 0, len(_VERDICT)):
+        elif key_end - key_start >= _VERDICT_SIZE and same_text(
+            data, key_start, key_start + _VERDICT_SIZE, _VERDICT, 0, _VERDICT_SIZE
+        ):
             has_verdict = True
         at = stop
     return True, has_verdict, is_failed, end_time, trace_at, span_at
@@ -566,6 +585,12 @@ def _read_inference(
         return _ODD, n_texts
     _read_call(data, row, found, facts)
     _read_hashes(data, row, found, facts)
+    facts[_THRESHOLD, row] = -1
+    if found[_TRACE_STATE, 0] == _STRING:
+        start, end = length_at(data, found[_TRACE_STATE, 1], found[_TRACE_STATE, 2])
+        facts[_THRESHOLD, row] = threshold_at(data, start, end)
+    if not _read_probabilities(row, found, facts):
+        return _ODD, n_texts
     return _read_content(row, found, facts, flags), n_texts
 
 
@@ -624,6 +649,19 @@ def _read_numbers(row: int, found: IntArray, facts: IntArray) -> bool:
         elif kind != _EMPTY - 2 and kind != _EMPTY:
             return False
         facts[_NUMBER + index, row] = bits
+    return True
+
+
+@compiled
+def _read_probabilities(row: int, found: IntArray, facts: IntArray) -> bool:
+    """Write where the probabilities of all classes lie; return whether they are a text of a size that is read, or not there."""
+    facts[_PROBABILITIES, row], facts[_PROBABILITIES + 1, row] = -1, -1
+    if found[_CLASSES, 0] == _EMPTY - 2:
+        return True
+    if found[_CLASSES, 0] != _STRING or found[_CLASSES, 2] - found[_CLASSES, 1] > _MAX_JSON:
+        return False
+    facts[_PROBABILITIES, row] = found[_CLASSES, 1]
+    facts[_PROBABILITIES + 1, row] = found[_CLASSES, 2]
     return True
 
 

@@ -16,7 +16,7 @@ from otel_ml_processor.decode.fast_words import BLOCK, differing, not_ascii, wor
 if TYPE_CHECKING:
     from otel_ml_processor.columns import ByteArray, IntArray
 
-__all__ = ["begins_with", "find_text", "is_ascii", "is_utf8", "same_text"]
+__all__ = ["find_text", "is_ascii", "is_utf8", "same_text"]
 
 _ONE = np.uint64(1)
 _BITS = np.uint64(64)
@@ -67,25 +67,11 @@ def is_utf8(data: ByteArray, start: int, end: int) -> bool:
     return True
 
 
-@compiled
-def begins_with(
-    data: ByteArray, start: int, end: int, other: ByteArray, other_start: int, other_end: int
-) -> bool:
-    """Return whether the bytes in `[start, end)` of *data* begin with those in `[other_start, other_end)` of *other*."""
-    if end - start < other_end - other_start:
-        return False
-    for offset in range(other_end - other_start):
-        if data[start + offset] != other[other_start + offset]:
-            return False
-    return True
-
-
 @folded
 def same_text(
     data: ByteArray, start: int, end: int, other: ByteArray, other_start: int, other_end: int
 ) -> bool:
     """Return whether the two ranges hold the same bytes."""
-    # Not by way of `begins_with`: a call within a call is not folded into the loop around it, and costs thirty times as much.
     if end - start != other_end - other_start:
         return False
     while start + BLOCK < end:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from otel_ml_processor.columns import InferenceColumns, TextColumn, ValueColumn
 from otel_ml_processor.decode.calls import NO_CALL
+from otel_ml_processor.decode.trace_state import NO_THRESHOLD
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from otel_ml_processor.columns import BoolArray, ByteArray, IntArray
 
@@ -38,9 +40,7 @@ def concatenated(parts: Sequence[InferenceColumns], first_spans: Sequence[int]) 
         entropies=np.concatenate([part.entropies for part in parts]),
         margins=np.concatenate([part.margins for part in parts]),
         values=np.concatenate([part.values for part in parts]),
-        features={
-            name: _values([part.features[name] for part in parts]) for name in parts[0].features
-        },
+        features=_Features([part.features for part in parts]),
         segments={
             name: _texts([part.segments[name] for part in parts]) for name in parts[0].segments
         },
@@ -48,10 +48,39 @@ def concatenated(parts: Sequence[InferenceColumns], first_spans: Sequence[int]) 
         calls=_calls(parts),
         hashes=_hashes(parts),
         flaws=_flaws(parts),
+        probabilities={
+            name: np.concatenate([part.probabilities[name] for part in parts])
+            for name in parts[0].probabilities
+        },
+        thresholds=_thresholds(parts),
     )
 
 
+class _Features(Mapping[str, ValueColumn]):
+    """Columns of parts, put together when one is looked at: once the rows have been placed, nearly none is."""
+
+    __slots__ = ("_joined", "_parts")
+
+    def __init__(self, parts: Sequence[Mapping[str, ValueColumn]]) -> None:
+        self._parts = parts
+        self._joined: dict[str, ValueColumn] = {}
+
+    def __getitem__(self, name: str) -> ValueColumn:
+        if name not in self._joined:
+            self._joined[name] = _values([part[name] for part in self._parts])
+        return self._joined[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parts[0])
+
+    def __len__(self) -> int:
+        return len(self._parts[0])
+
+
 def _texts(columns: Sequence[TextColumn]) -> TextColumn:
+    dictionary = columns[0].dictionary
+    if all(column.dictionary == dictionary for column in columns):  # most often that of no text
+        return TextColumn(np.concatenate([column.codes for column in columns]), dictionary)
     numbers: dict[str, int] = {}
     codes = []
     for column in columns:
@@ -78,6 +107,13 @@ def _hashes(parts: Sequence[InferenceColumns]) -> IntArray | None:
     if all(part.hashes is None for part in parts):
         return None
     said = [np.zeros((len(p), 2), np.int64) if p.hashes is None else p.hashes for p in parts]
+    return np.concatenate(said)
+
+
+def _thresholds(parts: Sequence[InferenceColumns]) -> IntArray | None:
+    if all(part.thresholds is None for part in parts):
+        return None
+    said = [np.full(len(p), NO_THRESHOLD) if p.thresholds is None else p.thresholds for p in parts]
     return np.concatenate(said)
 
 

@@ -18,6 +18,7 @@ from otel_ml_conventions.attributes import (
 )
 from otel_ml_processor.columns import Flaw
 from otel_ml_processor.decode.attributes import elements, number, proportion, text
+from otel_ml_processor.decode.class_probabilities import PROBABILITY_KEYS
 from otel_ml_processor.decode.content import (
     CONTENT_KEYS,
     NOTHING,
@@ -34,17 +35,21 @@ if TYPE_CHECKING:
 
 __all__ = ["SAMPLE_KEYS", "Sample", "read_samples"]
 
-SAMPLE_KEYS: Final = CONTENT_KEYS | {
-    ML_PREDICTION_CONFIDENCE,
-    ML_PREDICTION_CONFIDENCES,
-    ML_PREDICTION_ENTROPY,
-    ML_PREDICTION_LABEL,
-    ML_PREDICTION_LABELS,
-    ML_PREDICTION_MARGIN,
-    ML_PREDICTION_VALUE,
-    ML_PREDICTION_VALUES,
-}
-"""Every attribute that is read here."""
+SAMPLE_KEYS: Final = (
+    CONTENT_KEYS
+    | PROBABILITY_KEYS
+    | {
+        ML_PREDICTION_CONFIDENCE,
+        ML_PREDICTION_CONFIDENCES,
+        ML_PREDICTION_ENTROPY,
+        ML_PREDICTION_LABEL,
+        ML_PREDICTION_LABELS,
+        ML_PREDICTION_MARGIN,
+        ML_PREDICTION_VALUE,
+        ML_PREDICTION_VALUES,
+    }
+)
+"""Every attribute that says something of a sample."""
 
 _BATCH_KEYS: Final = frozenset(
     {ML_INPUT_ROWS, ML_PREDICTION_LABELS, ML_PREDICTION_CONFIDENCES, ML_PREDICTION_VALUES}

@@ -26,10 +26,16 @@ from otel_ml_conventions.attributes import (
 from otel_ml_processor.columns import InferenceColumns, StreamKey
 from otel_ml_processor.decode.attributes import text
 from otel_ml_processor.decode.calls import CALL_KEYS, NO_CALL, call_of
-from otel_ml_processor.decode.decoder import Cause, Decoded
+from otel_ml_processor.decode.class_probabilities import (
+    Probabilities,
+    probabilities_of,
+    probability_columns,
+)
+from otel_ml_processor.decode.decoder import Cause, Decoded, no_classes
 from otel_ml_processor.decode.hashes import HASH_KEYS, NO_HASHES, hashes_of
 from otel_ml_processor.decode.inference_spans import InferenceSpans
 from otel_ml_processor.decode.samples import SAMPLE_KEYS, Sample, read_samples
+from otel_ml_processor.decode.trace_state import NO_THRESHOLD, threshold_of
 from otel_ml_processor.decode.value_column import text_column, value_column
 from otel_ml_processor.decode.whose import ONE_TENANT, Whose
 from otel_ml_processor.decode.wire import Place, scan
@@ -40,7 +46,7 @@ if TYPE_CHECKING:
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
     from otel_ml_processor.columns import IntArray
-    from otel_ml_processor.decode.decoder import FeaturesOf
+    from otel_ml_processor.decode.decoder import ClassesOf, FeaturesOf
 
 __all__ = [
     "INFERENCES",
@@ -85,15 +91,21 @@ class PlainDecoder:
     A `Decoder`; *features_of* gives the names of the features to keep of a stream, None to keep none.
 
     *segments* are names of attributes, of spans or of their resource, whose texts are kept; a span's own value comes before its resource's.
-    *tenants* is the name of the attribute of a resource that says its tenant, empty where none does.
+    *tenants* is the name of the attribute of a resource that says its tenant, empty where none does. *classes_of* gives the classes
+    whose probabilities to keep of a stream.
     """
 
-    __slots__ = ("_features_of", "_segments", "_tenants")
+    __slots__ = ("_classes_of", "_features_of", "_segments", "_tenants")
 
     def __init__(
-        self, features_of: FeaturesOf, segments: Sequence[str] = (), tenants: str = ""
+        self,
+        features_of: FeaturesOf,
+        segments: Sequence[str] = (),
+        tenants: str = "",
+        classes_of: ClassesOf = no_classes,
     ) -> None:
         self._features_of = features_of
+        self._classes_of = classes_of
         self._segments = tuple(segments)
         self._tenants = tenants
 
@@ -105,7 +117,7 @@ class PlainDecoder:
             MalformedRequest: If the framing around the spans is broken.
         """
         whose = Whose(caller, self._tenants)
-        reading = Reading(request, self._features_of, self._segments, whose)
+        reading = Reading(request, self._features_of, self._segments, whose, self._classes_of)
         groups = scan(request)
         for group in groups:
             reading.read_group(group.resource, group.spans)
@@ -141,23 +153,35 @@ class StreamRows:
 
     __slots__ = (
         "calls",
+        "classes",
         "end_times_ns",
         "hashes",
         "is_failed",
         "names",
+        "probabilities",
         "samples",
         "segments",
         "spans",
         "stream",
+        "thresholds",
     )
 
-    def __init__(self, stream: StreamKey, names: Sequence[str], segments: Sequence[str]) -> None:
+    def __init__(
+        self,
+        stream: StreamKey,
+        names: Sequence[str],
+        segments: Sequence[str],
+        classes: Sequence[str],
+    ) -> None:
         self.stream = stream
         self.names = names
+        self.classes = classes
+        self.probabilities: list[Probabilities] = []
         self.segments: dict[str, list[str | None]] = {name: [] for name in segments}
         self.is_failed: list[bool] = []
         self.calls: list[tuple[int, int]] = []
         self.hashes: list[tuple[int, int]] = []
+        self.thresholds: list[int] = []
         self.spans: list[int] = []
         self.end_times_ns: list[int] = []
         self.samples: list[Sample] = []
@@ -171,7 +195,11 @@ class StreamRows:
         is_failed: bool,
         call: tuple[int, int],
         hashes: tuple[int, int],
+        probabilities: Sequence[Probabilities],
+        threshold: int,
     ) -> None:
+        self.probabilities += probabilities
+        self.thresholds += [threshold] * len(samples)
         for name, column in self.segments.items():
             column.extend([segments[name]] * len(samples))
         self.is_failed += [is_failed] * len(samples)
@@ -202,6 +230,10 @@ class StreamRows:
             calls=None if set(self.calls) == {NO_CALL} else np.array(self.calls, dtype=np.int64),
             hashes=None if set(self.hashes) == {NO_HASHES} else np.array(self.hashes, np.int64),
             flaws=np.array(flaws, dtype=np.uint8) if any(flaws) else None,
+            probabilities=probability_columns(self.probabilities, self.classes),
+            thresholds=None
+            if set(self.thresholds) == {NO_THRESHOLD}
+            else np.array(self.thresholds, dtype=np.int64),
         )
 
 
@@ -209,6 +241,7 @@ class Reading:
     """What has been read of one request so far."""
 
     __slots__ = (
+        "_classes_of",
         "_features_of",
         "_read",
         "_request",
@@ -226,8 +259,10 @@ class Reading:
         features_of: FeaturesOf,
         segments: Sequence[str] = (),
         whose: Whose = ONE_TENANT,
+        classes_of: ClassesOf = no_classes,
     ) -> None:
         self._request = request
+        self._classes_of = classes_of
         self._whose = whose
         self._features_of = features_of
         self._segments = segments
@@ -276,12 +311,19 @@ class Reading:
             causes.add(Cause.OVERSIZED)
             samples = []
         self.rows_left -= len(samples)
+        wants = bool(rows.classes and samples)
+        probabilities = probabilities_of(attributes, len(samples), causes) if wants else ()
         segments = {
             name: text(attributes[name], causes) if name in attributes else inherited[name]
             for name in self._segments
         }
         is_failed = span.status.code == Status.STATUS_CODE_ERROR
-        said = call_of(attributes), hashes_of(attributes)
+        said = (
+            call_of(attributes),
+            hashes_of(attributes),
+            probabilities,
+            threshold_of(span.trace_state),
+        )
         rows.add(len(self.found), span.end_time_unix_nano, samples, segments, is_failed, *said)
         has_verdict = self._has_verdict(span, place)
         self.found.append(FoundSpan(place, origin.resource, stream, has_verdict, _ids(span)))
@@ -295,7 +337,8 @@ class Reading:
     def _rows_of(self, stream: StreamKey) -> StreamRows:
         rows = self.streams.get(stream)
         if rows is None:
-            rows = StreamRows(stream, self._features_of(stream) or (), self._segments)
+            names, classes = self._features_of(stream) or (), self._classes_of(stream)
+            rows = StreamRows(stream, names, self._segments, classes)
             self.streams[stream] = rows
         return rows
 

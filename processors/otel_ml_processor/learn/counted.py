@@ -12,6 +12,7 @@ from otel_ml_processor.assess.calibrate import rung_of
 from otel_ml_processor.assess.calibration import FEWEST_WINDOWS
 from otel_ml_processor.assess.self_test import TargetWindows, self_test
 from otel_ml_processor.profile import CellReference, Profile, sealed
+from otel_ml_processor.sketches.label_counts import MAX_LABELS
 from otel_ml_processor.sketches.slots import Slot
 from otel_ml_processor.windows.reference import with_range
 
@@ -38,7 +39,7 @@ class CountedRows:
     Memory is at most 129 blocks of `reference.n_counts` integers.
     """
 
-    __slots__ = ("_block_rows", "_blocks", "_open", "_ranges", "_reference", "_rows")
+    __slots__ = ("_block_rows", "_blocks", "_open", "_ranges", "_reference", "_rows", "_schemas")
 
     def __init__(self, reference: Reference, block_rows: int) -> None:
         self._reference = reference
@@ -46,6 +47,7 @@ class CountedRows:
         self._blocks: list[tuple[int, IntArray]] = []
         self._rows = 0
         self._ranges: dict[str, tuple[float, float]] = {}
+        self._schemas: dict[str, None] = {}
         self._open: IntArray = np.zeros(reference.n_counts, dtype=np.int64)
 
     @property
@@ -55,6 +57,8 @@ class CountedRows:
 
     def add(self, summary: Summary) -> bool:
         """Add what *summary* counted against the same reference; return whether that completed a block."""
+        if len(self._schemas) < MAX_LABELS:
+            self._schemas.update(dict.fromkeys(summary.quality.schemas.by_class()))
         self._open += summary.counts
         self._rows += summary.rows
         if self._rows < self._block_rows:
@@ -92,6 +96,7 @@ class CountedRows:
             msgspec.structs.replace(
                 profile,
                 source=source,
+                schemas=list(dict.fromkeys([*profile.schemas, *self._schemas])),
                 features=[self._widened(next(columns)) for _ in profile.features],
                 prediction=next(columns) if profile.prediction else None,
                 confidence=next(columns) if profile.confidence else None,

@@ -21,6 +21,7 @@ from otel_ml_processor.learn.counted import CountedRows
 from otel_ml_processor.learn.names import feature_names
 from otel_ml_processor.learn.rows import profile_of_rows
 from otel_ml_processor.profile import Source, sealed
+from otel_ml_processor.windows.schemas import schemas_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,6 +126,11 @@ class Learner:
         growing = self._growing.get(stream)
         return (growing.names or None) if growing is not None else None
 
+    def learns(self, stream: StreamKey) -> bool:
+        """Return whether the profile of *stream*, which has none, is being learned, or will be as soon as it is its turn."""
+        has_room = stream in self._growing or self._references.n_learned < self._most
+        return _is_plain(stream) and has_room
+
     def asks(self, stream: StreamKey) -> bool:
         """Return whether the bytes of the next spans of *stream*, which has no reference, are to tell which features it has."""
         growing = self._growing.get(stream)
@@ -166,9 +172,6 @@ class Learner:
             if not _is_plain(stream) or not self._has_room(newest_ns):
                 return
             growing = self._growing[stream] = _Growing()
-            _LOGGER.info(
-                "%s has no profile: its first %d rows are learned", stream, self._config.rows
-            )
         if growing.profile is None and growing.sample_rows < self._sample_rows:
             growing.take(rows, spans, self._sample_rows)
             growing.note(newest_ns)
@@ -251,7 +254,9 @@ class Learner:
             _LOGGER.info("%s says nothing that could be learned", stream)
             growing.sample_rows = 0
             return False
-        provisional = sealed(msgspec.structs.replace(built, provisional=True))
+        provisional = sealed(
+            msgspec.structs.replace(built, provisional=True, schemas=schemas_of(rows))
+        )
         self._references.learn(stream, provisional)
         self._growing[stream] = self._resumed(stream, provisional, growing)
         self._files.write(stream, provisional)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from otel_ml_processor.compiled import IS_COMPILED
+from otel_ml_processor.sketches.fast_by_value import count_by_value
 from otel_ml_processor.sketches.label_counts import MAX_LABEL_LENGTH
-from otel_ml_processor.sketches.moments import in_unit
+from otel_ml_processor.sketches.moments import QUANTA, in_unit
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -20,7 +22,6 @@ __all__ = ["N_CELLS", "ByValue", "ValueCounts"]
 N_CELLS: Final = 100
 """Cells of equal width over [0, 1] that confidence is counted in, closed on the right."""
 _GRID: Final[FloatArray] = np.arange(1, N_CELLS) / N_CELLS
-_QUANTA: Final = 1 << 32
 _MEANS: Final = 3
 """Confidence, entropy, margin: of each how many rows said it, and their sum in multiples of 2**-32."""
 _ROWS, _LOW, _MOMENTS, _CELLS = 0, 1, 2, 2 + 2 * _MEANS
@@ -55,7 +56,7 @@ class ValueCounts:
         """The means of confidence, entropy and margin; NaN where no row said it."""
         counts, sums = self._block[_MOMENTS:_CELLS].reshape(2, _MEANS).tolist()
         confidence, entropy, margin = (
-            total / (rows * _QUANTA) if rows else math.nan
+            total / (rows * QUANTA) if rows else math.nan
             for rows, total in zip(counts, sums, strict=True)
         )
         return confidence, entropy, margin
@@ -117,18 +118,17 @@ class ByValue:
             scores: Confidence, entropy and margin of each row, NaN where not said; what lies outside [0, 1] is not counted.
             outputs: Places of each row among the outputs, shape (k, n_rows); a place outside [0, n_outputs) is none.
         """
-        rows = np.flatnonzero(texts.codes >= 0)
-        if not len(rows):
+        if not len(texts.codes):
             return
-        seen = np.bincount(texts.codes[rows], minlength=len(texts.dictionary))
-        values = np.flatnonzero(seen)
-        codes = (np.cumsum(seen > 0) - 1)[texts.codes[rows]]
+        seen = np.bincount(texts.codes + 1, minlength=len(texts.dictionary) + 1)
+        seen[0] = 0  # of rows without a text
+        values = np.flatnonzero(seen) - 1
+        if not len(values):
+            return
+        codes = np.where(seen > 0, np.cumsum(seen > 0) - 1, -1)[texts.codes + 1]
         counted = np.zeros((len(values), self.width), dtype=np.int64)
-        counted[:, _ROWS] = seen[values]
-        for index, score in enumerate(scores):
-            self._add_score(counted, codes, in_unit(score[rows]), index)
-        if outputs is not None and self.width > _FIXED:
-            self._add_outputs(counted, codes, outputs[:, rows])
+        count = count_by_value if IS_COMPILED else _count_plain
+        count(codes, scores, outputs, self.threshold, _GRID, counted)
         self._add_blocks(
             {
                 texts.dictionary[value]: block
@@ -194,29 +194,6 @@ class ByValue:
     def __len__(self) -> int:
         return len(self._blocks)
 
-    def _add_score(self, counted: IntArray, codes: IntArray, sure: FloatArray, index: int) -> None:
-        said = np.flatnonzero(~np.isnan(sure))
-        if not len(said):
-            return
-        n_values, values, of = len(counted), sure[said], codes[said]
-        counted[:, _MOMENTS + index] = np.bincount(of, minlength=n_values)
-        quanta = np.rint(values * _QUANTA)  # whole numbers: their sum is exact up to 2**53
-        sums = np.bincount(of, quanta, minlength=n_values)
-        counted[:, _MOMENTS + _MEANS + index] = sums.astype(np.int64)
-        if index:
-            return
-        counted[:, _LOW] = np.bincount(of[values < self.threshold], minlength=n_values)
-        cells = np.searchsorted(_GRID, values, side="left")
-        places = np.bincount(of * N_CELLS + cells, minlength=n_values * N_CELLS)
-        counted[:, _CELLS:_FIXED] = places.reshape(n_values, N_CELLS)
-
-    def _add_outputs(self, counted: IntArray, codes: IntArray, outputs: IntArray) -> None:
-        n_outputs = self.width - _FIXED
-        is_one = (outputs >= 0) & (outputs < n_outputs)
-        flat = (codes * n_outputs + outputs)[is_one]
-        places = np.bincount(flat, minlength=len(counted) * n_outputs)
-        counted[:, _FIXED:] = places.reshape(len(counted), n_outputs)
-
     def _add_blocks(self, blocks: Mapping[str, IntArray]) -> None:
         for value, block in blocks.items():
             if len(value) > MAX_LABEL_LENGTH:
@@ -236,3 +213,49 @@ class ByValue:
 
     def _rank(self, value: str) -> tuple[bool, int, str]:
         return (value not in self._known, len(value), value)
+
+
+def _count_plain(
+    values: IntArray,
+    scores: tuple[FloatArray, FloatArray, FloatArray],
+    outputs: IntArray | None,
+    threshold: float,
+    grid: FloatArray,
+    blocks: IntArray,
+) -> None:
+    """Count rows as `count_by_value` does."""
+    rows = np.flatnonzero(values >= 0)
+    codes = values[rows]
+    blocks[:, _ROWS] = np.bincount(codes, minlength=len(blocks))
+    for index, score in enumerate(scores):
+        sure = in_unit(score[rows])
+        said = ~np.isnan(sure)
+        _add_score(blocks, codes[said], sure[said], index)
+        if index == 0:
+            _add_cells(blocks, codes[said], sure[said], threshold, grid)
+    if outputs is not None and blocks.shape[1] > _FIXED:
+        _add_outputs(blocks, codes, outputs[:, rows])
+
+
+def _add_score(blocks: IntArray, codes: IntArray, sure: FloatArray, index: int) -> None:
+    blocks[:, _MOMENTS + index] = np.bincount(codes, minlength=len(blocks))
+    quanta = np.rint(sure * QUANTA)  # whole numbers: their sum is exact up to 2**53
+    sums = np.bincount(codes, quanta, minlength=len(blocks))
+    blocks[:, _MOMENTS + _MEANS + index] = sums.astype(np.int64)
+
+
+def _add_cells(
+    blocks: IntArray, codes: IntArray, sure: FloatArray, threshold: float, grid: FloatArray
+) -> None:
+    blocks[:, _LOW] = np.bincount(codes[sure < threshold], minlength=len(blocks))
+    cells = np.searchsorted(grid, sure, side="left")
+    places = np.bincount(codes * N_CELLS + cells, minlength=len(blocks) * N_CELLS)
+    blocks[:, _CELLS:_FIXED] = places.reshape(len(blocks), N_CELLS)
+
+
+def _add_outputs(blocks: IntArray, codes: IntArray, outputs: IntArray) -> None:
+    n_outputs = blocks.shape[1] - _FIXED
+    is_one = (outputs >= 0) & (outputs < n_outputs)
+    flat = (codes * n_outputs + outputs)[is_one]
+    places = np.bincount(flat, minlength=len(blocks) * n_outputs)
+    blocks[:, _FIXED:] = places.reshape(len(blocks), n_outputs)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from otel_ml_processor.columns import TextColumn
 
@@ -37,6 +37,8 @@ class LabelCounts:
 
     def add(self, labels: TextColumn) -> None:
         """Count the rows that have a label."""
+        if not labels.dictionary:
+            return
         seen = np.bincount(labels.codes + 1, minlength=1 + len(labels.dictionary))[1:]
         found = np.flatnonzero(seen).tolist()
         self._add([(labels.dictionary[code], int(seen[code])) for code in found])
@@ -48,7 +50,7 @@ class LabelCounts:
     def add_counts(self, counts: Mapping[str, int], others: int) -> None:
         """Add rows by class, as `by_class` has them, and *others* of further classes."""
         self.others += others
-        self._add(list(counts.items()))
+        self._add(counts.items())
 
     def by_class(self) -> dict[str, int]:
         """Return rows by class, in the order of their names, without the others."""
@@ -62,7 +64,7 @@ class LabelCounts:
             counts[OTHER_LABELS] = counts.get(OTHER_LABELS, 0) + self.others
         return counts
 
-    def _add(self, counted: list[tuple[str, int]]) -> None:
+    def _add(self, counted: Iterable[tuple[str, int]]) -> None:
         for label, count in counted:
             if len(label) > MAX_LABEL_LENGTH:
                 self.others += count

@@ -53,11 +53,15 @@ class Moments:
         self.quanta += int(np.rint(valid * QUANTA).astype(np.int64).sum())
         return valid
 
+    def add_sums(self, count: int, invalid: int, quanta: int) -> None:
+        """Add values whose sums are known."""
+        self.count += count
+        self.invalid += invalid
+        self.quanta += quanta
+
     def merge(self, other: Moments) -> None:
         """Add what *other* counted; the order of merging makes no difference."""
-        self.count += other.count
-        self.invalid += other.invalid
-        self.quanta += other.quanta
+        self.add_sums(other.count, other.invalid, other.quanta)
 
     @property
     def mean(self) -> float:

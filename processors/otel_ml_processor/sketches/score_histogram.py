@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from otel_ml_processor.compiled import IS_COMPILED
+from otel_ml_processor.sketches.fast_scores import count_scores
 from otel_ml_processor.sketches.moments import Moments
 
 if TYPE_CHECKING:
@@ -38,6 +40,20 @@ class ScoreHistogram:
 
     def add(self, confidences: FloatArray, entropies: FloatArray, margins: FloatArray) -> None:
         """Add rows; all arrays have shape (n_rows,)."""
+        if not IS_COMPILED:
+            self._add_plain(confidences, entropies, margins)
+            return
+        scores = confidences, entropies, margins
+        sums, low = count_scores(scores, self.threshold, _GRID, self.counts)
+        self.low += low
+        for moments, of_score in zip(
+            (self.confidence, self.entropy, self.margin), sums, strict=True
+        ):
+            moments.add_sums(*of_score)
+
+    def _add_plain(
+        self, confidences: FloatArray, entropies: FloatArray, margins: FloatArray
+    ) -> None:
         valid = self.confidence.add(confidences)
         if len(valid):
             self.low += int(np.count_nonzero(valid < self.threshold))

@@ -14,13 +14,14 @@ from otel_ml_processor.feedback.ring import empty_predictions
 from otel_ml_processor.state.journal import Journal, Record, read_journal
 from otel_ml_processor.state.seen_spans import Generation
 from otel_ml_processor.state.snapshot import StoredSnapshot, read_snapshot, write_snapshot
+from otel_ml_processor.state.stored_explanations import StoredExplanations
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from otel_ml_processor.feedback.keys import Keys
     from otel_ml_processor.feedback.memory import JoiningMemory
-    from otel_ml_processor.feedback.ring import Predictions
+    from otel_ml_processor.feedback.ring import Records
     from otel_ml_processor.state.folder import StateFolder
     from otel_ml_processor.state.snapshot import Snapshot
     from otel_ml_processor.state.span_hashes import Hashes
@@ -51,7 +52,7 @@ def forget(folder: StateFolder, hashes: Hashes, keys: Keys) -> Forgotten:
     return found._replace(spans=found.spans + sum(in_journals))
 
 
-def waiting(memory: JoiningMemory) -> Predictions:
+def waiting(memory: JoiningMemory) -> Records:
     """Return the predictions that wait for a label."""
     dtype = empty_predictions(0, len(memory.windows), len(memory.segments)).dtype
     return np.frombuffer(memory.predictions, dtype)
@@ -64,7 +65,8 @@ def _forget_in_snapshot(path: Path, hashes: Hashes, keys: Keys) -> Forgotten:
     )
     found = sum(map(_size, stored.generations)) - sum(map(_size, left))
     snapshot, predictions = _without_predictions(stored.snapshot, keys)
-    if found or predictions:
+    snapshot, explained = _without_explained(snapshot, keys)
+    if found or predictions or explained:
         write_snapshot(path, StoredSnapshot(snapshot, left))
     return Forgotten(found, predictions)
 
@@ -73,12 +75,29 @@ def _without_predictions(snapshot: Snapshot, keys: Keys) -> tuple[Snapshot, int]
     if snapshot.joining is None:
         return snapshot, 0
     held = waiting(snapshot.joining)
-    positions = np.arange(MAX_ROWS)
-    of_samples = sample_keys(np.repeat(keys, MAX_ROWS), np.tile(positions, len(keys)))
-    sought = np.concatenate([keys, of_samples])
+    sought = _ways_to(keys)
     is_found = np.isin(held["key"], sought) | np.isin(held["name"], sought)
     left = snapshot.joining._replace(predictions=held[~is_found].tobytes())
     return msgspec.structs.replace(snapshot, joining=left), int(np.count_nonzero(is_found))
+
+
+def _without_explained(snapshot: Snapshot, keys: Keys) -> tuple[Snapshot, bool]:
+    """Return *snapshot* without the inputs, remembered to compare explanations of near ones, that *keys* lead to, and whether there were any."""
+    said = [stored.memory() for stored in snapshot.explanations]
+    stays = [~np.isin(memory.keys, _ways_to(keys)) for memory in said]
+    left = tuple(
+        StoredExplanations.of(m._replace(keys=m.keys[some], cells=m.cells[some]))
+        for m, some in zip(said, stays, strict=True)
+    )
+    has_changed = not all(some.all() for some in stays)
+    return msgspec.structs.replace(snapshot, explanations=left), has_changed
+
+
+def _ways_to(keys: Keys) -> Keys:
+    """Return *keys* of calls, and those of all samples that they may have."""
+    positions = np.arange(MAX_ROWS)
+    of_samples = sample_keys(np.repeat(keys, MAX_ROWS), np.tile(positions, len(keys)))
+    return np.concatenate([keys, of_samples])
 
 
 def _forget_in_journal(path: Path, hashes: Hashes) -> int:

@@ -41,7 +41,8 @@ def gathered(parts: Sequence[Counted]) -> Counted:
 def _kind(placed: PlacedRows) -> tuple[Any, ...]:
     """Return what rows have in common that can be counted together: their stream, where they were placed, and what was read of them."""
     rows = placed.rows
-    return rows.stream, id(placed.reference), tuple(rows.features), tuple(rows.segments)
+    read = tuple(rows.features), tuple(rows.segments), tuple(rows.probabilities)
+    return rows.stream, id(placed.reference), read
 
 
 def _joined(parts: Sequence[PlacedRows], first_spans: Sequence[int]) -> PlacedRows:

@@ -28,19 +28,23 @@ from otel_ml_processor.state.snapshot import (
     read_snapshot,
     write_snapshot,
 )
+from otel_ml_processor.state.stored_explanations import StoredExplanations
+from otel_ml_processor.state.stored_patterns import StoredPatterns
 from otel_ml_processor.state.stored_streams import StoredClosed, StoredStream
 from otel_ml_processor.windows.streams import ClosedWindow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from otel_ml_processor.assess.error_patterns import ErrorPatterns
     from otel_ml_processor.assess.label_alarms import AlarmMemory, LabelStates
     from otel_ml_processor.assess.last_windows import LastWindows
     from otel_ml_processor.assess.reading import Reading
     from otel_ml_processor.assess.states import DriftStates
     from otel_ml_processor.config import StateConfig
     from otel_ml_processor.emit.metrics import MetricBook
+    from otel_ml_processor.feedback.explaining import Explaining
     from otel_ml_processor.feedback.joining import Joining
     from otel_ml_processor.feedback.memory import JoiningMemory
     from otel_ml_processor.self_metrics import SelfMetrics
@@ -69,6 +73,8 @@ class Kept(NamedTuple):
     told: Told | None = None
     joining: Joining | None = None
     labels: LabelStates | None = None
+    patterns: ErrorPatterns | None = None
+    explaining: Explaining | None = None
 
 
 class Told(Protocol):
@@ -188,6 +194,8 @@ class Keeper:
             told=self._told(keys),
             label_alarms=tuple(m for m in self._alarms() if m.stream in keys),
             joining=self._joining(),
+            patterns=tuple(p for p in self._patterns() if p.key in keys),
+            explanations=tuple(e for e in self._explanations() if e.key in keys),
         )
         return StoredSnapshot(snapshot, tuple(held.generations))
 
@@ -202,6 +210,14 @@ class Keeper:
 
     def _alarms(self) -> Sequence[AlarmMemory]:
         return self._kept.labels.memory() if self._kept.labels else ()
+
+    def _patterns(self) -> Iterator[StoredPatterns]:
+        if self._kept.patterns is not None:
+            yield from map(StoredPatterns.of, self._kept.patterns.memories())
+
+    def _explanations(self) -> Iterator[StoredExplanations]:
+        if self._kept.explaining is not None:
+            yield from map(StoredExplanations.of, self._kept.explaining.memories())
 
     def _joining(self) -> JoiningMemory | None:
         if self._kept.joining is None or not self._config.predictions:
@@ -292,6 +308,8 @@ class Keeper:
         else:
             # What has left the processor may be more than is known here, and a cumulative count must not run backwards: it begins anew.
             ledger.streams.forget_totals()
+        self._recall_failures(snapshot, keys)
+        self._recall_explanations(snapshot, keys)
         self._tell_again(snapshot, keys)
         written = datetime.fromtimestamp(snapshot.written_ns // 10**9, tz=timezone.utc)
         _LOGGER.info(
@@ -307,6 +325,33 @@ class Keeper:
                 lost,
             )
         ledger.counted += lost
+
+    def _recall_failures(self, snapshot: Snapshot, keys: set[tuple[str, ...]]) -> None:
+        """Go on with where models failed, of streams whose reference is the same."""
+        reference_of, patterns = self._kept.reference_of, self._kept.patterns
+        for stored in snapshot.patterns if patterns is not None else ():
+            reference = reference_of(StreamKey(*stored.key))
+            if patterns is None or reference is None or stored.key not in keys:
+                continue
+            try:
+                patterns.recall([stored.memory(reference.n_counts)], reference_of)
+            except ValueError as error:
+                self._failed(
+                    _RESTORE, f"where {StreamKey(*stored.key)} failed: {error}; it begins anew"
+                )
+
+    def _recall_explanations(self, snapshot: Snapshot, keys: set[tuple[str, ...]]) -> None:
+        """Go on with what predictions were attributed to, of streams of which the same is usual."""
+        explaining = self._kept.explaining
+        for stored in snapshot.explanations if explaining is not None else ():
+            if explaining is None or stored.key not in keys:
+                continue
+            try:
+                explaining.recall(stored.memory())
+            except ValueError as error:
+                self._failed(
+                    _RESTORE, f"explanations of {StreamKey(*stored.key)}: {error}; they begin anew"
+                )
 
     def _tell_again(self, snapshot: Snapshot, keys: set[tuple[str, ...]]) -> None:
         """Have told what the last windows and the labels said, so that no series has a gap and no alarm is raised anew."""

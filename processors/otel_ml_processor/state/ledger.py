@@ -41,9 +41,11 @@ JOURNAL: Final = "journal"
 """The cause under which `ml.processor.failures` counts requests that could not be written down."""
 SECRET_BYTES: Final = 16
 _ROWS_AT_ONCE: Final = 4096
-_BYTES_AT_ONCE: Final = 4 << 20
-"""Rows, and bytes of requests, that wait to be counted: more are counted before the commit ends."""
-_LONGEST_WAIT_NS: Final = 1_000_000_000
+"""Rows of each stream of a request that wait to be counted: where there are more, all are counted before the commit ends."""
+_BYTES_AT_ONCE: Final = 16 << 20
+"""Bytes of requests and of rows that wait, however many streams they are of."""
+_LONGEST_WAIT_NS: Final = 2_000_000_000
+"""Longer than between two ticks, which count what waits: only where these are late does a commit do it for that reason."""
 _LOGGER: Final = logging.getLogger(__name__)
 
 
@@ -125,19 +127,21 @@ class Ledger:
         hashes = span_hashes(delivered.spans.ids, secret_of(self._secret, delivered.tenant))
         with self._lock:
             is_new = self.spans.add(hashes)
-            new = [rows.of_spans(is_new) for rows in delivered.placed]
+            n_new = int(np.count_nonzero(is_new))
+            new = delivered.placed
+            if n_new < len(hashes):
+                new = [rows.of_spans(is_new) for rows in new]
             now_ns = self._clock_ns()
             self._let_wait(Counted(delivered.spans, new), now_ns)
             for key, answer in delivered.answers:
                 self.repeats.remember(key, answer)
-            n_new = int(np.count_nonzero(is_new))
             self.counted += n_new
             counted, journal, number = self.counted, self._journal, 0
             if journal is not None:
                 known = hashes[is_new & (hashes != NO_HASH)]
                 record = partial(_record, delivered, now_ns, n_new, known, self._count())
                 number = journal.append(record)
-            elif self._waiting_rows >= _ROWS_AT_ONCE or self._waiting_bytes >= _BYTES_AT_ONCE:
+            elif self._is_enough(len(new)):
                 self._count()
         if journal is not None:
             self._wait(journal, number)
@@ -165,6 +169,12 @@ class Ledger:
             self._waiting.append(counted)
             self._waiting_rows += n_rows
             self._waiting_bytes += len(counted.spans.request)
+            self._waiting_bytes += sum(placed.n_bytes for placed in counted.placed)
+
+    def _is_enough(self, n_streams: int) -> bool:
+        """Return whether what waits is to be counted; where there are many streams, so that each has many rows."""
+        most = _ROWS_AT_ONCE * max(1, n_streams)
+        return self._waiting_rows >= most or self._waiting_bytes >= _BYTES_AT_ONCE
 
     def _count(self) -> list[Increment]:
         if not self._waiting:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from otel_ml_processor.state.seen_spans import Generation
 from otel_ml_processor.state.snapshot import Snapshot, StoredSnapshot
 from otel_ml_processor.state.stored_streams import StoredStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
-    from otel_ml_processor.assess.states import StateMemory
     from otel_ml_processor.columns import StreamKey
     from otel_ml_processor.receive.repeats import KnownRequest
     from otel_ml_processor.windows.reference import Reference
     from otel_ml_processor.windows.streams import Streams
 
 __all__ = ["absorb_streams", "merged"]
+
+_Said = TypeVar("_Said")
 
 
 def absorb_streams(
@@ -37,7 +38,8 @@ def merged(streams: Streams, stored: Sequence[StoredSnapshot]) -> StoredSnapshot
     """
     Return *streams*, which have absorbed those of *stored* (at least one), as a snapshot that a processor can go on from.
 
-    What was seen is only in it where all of them tell spans apart with the same secret. States are those of the newest snapshot that has them. Counts
+    What was seen is only in it where all of them tell spans apart with the same secret. States, where models failed, and what predictions are attributed to are those of the newest snapshot that
+    has them of a stream. Counts
     that have left the processors stay with their processors: the one that goes on counts from 0.
     """
     newest = max(one.snapshot.written_ns for one in stored)
@@ -54,9 +56,11 @@ def merged(streams: Streams, stored: Sequence[StoredSnapshot]) -> StoredSnapshot
         streams=tuple(map(StoredStream.of, streams.copies())),
         requests=_requests(stored, newest) if is_shared else (),
         generation_ages_s=tuple(generation.age_s for generation in generations),
-        states=_states(stored),
+        states=tuple(_newest(stored, lambda s: s.states, lambda m: (m.stream, m.window))),
         counts_since_ns=newest,
         counts=(),
+        patterns=tuple(_newest(stored, lambda s: s.patterns, lambda p: (p.key, p.failure))),
+        explanations=tuple(_newest(stored, lambda s: s.explanations, lambda e: e.key)),
     )
     return StoredSnapshot(snapshot, generations)
 
@@ -80,10 +84,14 @@ def _requests(stored: Sequence[StoredSnapshot], newest_ns: int) -> tuple[KnownRe
     return tuple(sorted(aged, key=lambda request: -request.age_s))
 
 
-def _states(stored: Sequence[StoredSnapshot]) -> tuple[StateMemory, ...]:
+def _newest(
+    stored: Sequence[StoredSnapshot],
+    of: Callable[[Snapshot], Iterable[_Said]],
+    whose: Callable[[_Said], Hashable],
+) -> Iterable[_Said]:
+    """Return what snapshots say that have it, each thing once, as the newest has it."""
     by_age = sorted(stored, key=lambda one: one.snapshot.written_ns)
-    states = {(m.stream, m.window): m for one in by_age for m in one.snapshot.states}
-    return tuple(states.values())
+    return {whose(said): said for one in by_age for said in of(one.snapshot)}.values()
 
 
 def _older_s(one: StoredSnapshot, newest_ns: int) -> float:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from otel_ml_processor.decode.compiled import compiled
-from otel_ml_processor.state.span_hashes import NO_HASH
+from otel_ml_processor.compiled import compiled
+from otel_ml_processor.state.span_hashes import NO_HASH, span_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,8 +120,8 @@ class SeenSpans:
 
 
 def warm_seen_spans() -> None:
-    """Have the look-up compiled, or read from where it was kept."""
-    SeenSpans(1.0, 2).add(np.ones(1, dtype=np.uint64))
+    """Have hashes and their look-up compiled, or read from where they were kept."""
+    SeenSpans(1.0, 2).add(span_hashes(np.ones((1, 3), dtype=np.uint64), bytes(16)))
 
 
 @compiled

@@ -9,11 +9,13 @@ import numpy as np
 
 from otel_ml_processor.assess.label_alarms import AlarmMemory
 from otel_ml_processor.assess.states import StateMemory
-from otel_ml_processor.emit.metrics import StreamCounts
+from otel_ml_processor.emit.stream_pages import StreamCounts
 from otel_ml_processor.feedback.memory import JoiningMemory
 from otel_ml_processor.receive.repeats import KnownRequest
 from otel_ml_processor.state.sealed_file import UnusableFileError, read_sealed, write_sealed
 from otel_ml_processor.state.seen_spans import Generation
+from otel_ml_processor.state.stored_explanations import StoredExplanations
+from otel_ml_processor.state.stored_patterns import StoredPatterns
 from otel_ml_processor.state.stored_streams import StoredClosed, StoredStream
 
 if TYPE_CHECKING:
@@ -47,6 +49,10 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     label_alarms: tuple[AlarmMemory, ...] = ()
     joining: JoiningMemory | None = None
     """Predictions that wait for their labels, and what labels have said."""
+    patterns: tuple[StoredPatterns, ...] = ()
+    """Where models failed; what came after a snapshot is in no journal."""
+    explanations: tuple[StoredExplanations, ...] = ()
+    """What predictions were attributed to; what came after a snapshot is in no journal."""
 
 
 class StoredSnapshot(msgspec.Struct, frozen=True):

@@ -8,6 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from otel_ml_processor.compiled import IS_COMPILED, compiled, folded, plain
+
 __all__ = ["NO_HASH", "Hashes", "secret_of", "span_hashes"]
 
 Hashes = NDArray[np.uint64]
@@ -17,6 +19,7 @@ NO_HASH: Final = 0
 _FIRST: Final = np.uint64(0xFF51AFD7ED558CCD)
 _SECOND: Final = np.uint64(0xC4CEB9FE1A85EC53)
 _SHIFT: Final = np.uint64(33)
+_ONE: Final = np.uint64(1)
 
 
 def secret_of(secret: bytes, tenant: str) -> bytes:
@@ -39,10 +42,39 @@ def span_hashes(ids: NDArray[np.uint64], secret: bytes) -> Hashes:
         Appleby, A. (2011). MurmurHash3, `fmix64`. Public domain.
     """
     before, between = np.frombuffer(secret, dtype="<u8")
+    if IS_COMPILED:
+        hashes = np.empty(len(ids), dtype=np.uint64)
+        _hash(plain(ids), before, between, hashes)
+        return hashes
+    return _hashes_plain(ids, before, between)
+
+
+@compiled
+def _hash(
+    ids: NDArray[np.uint64], before: np.uint64, between: np.uint64, hashes: NDArray[np.uint64]
+) -> None:
+    for row in range(len(ids)):
+        first, second, span = ids[row]
+        if span == 0 or (first == 0 and second == 0):
+            hashes[row] = NO_HASH
+            continue
+        word = _mixed_word(span ^ before)
+        word = _mixed_word(word ^ first ^ between)
+        hashes[row] = max(_mixed_word(word ^ second), _ONE)
+
+
+@folded
+def _mixed_word(word: np.uint64) -> np.uint64:
+    word = (word ^ (word >> _SHIFT)) * _FIRST
+    word = (word ^ (word >> _SHIFT)) * _SECOND
+    mixed: np.uint64 = word ^ (word >> _SHIFT)
+    return mixed
+
+
+def _hashes_plain(ids: NDArray[np.uint64], before: np.uint64, between: np.uint64) -> Hashes:
     hashes = _mixed(ids[:, 2] ^ before)
     hashes = _mixed(hashes ^ ids[:, 0] ^ between)
-    hashes = _mixed(hashes ^ ids[:, 1])
-    hashes = np.maximum(hashes, np.uint64(1))
+    hashes = np.maximum(_mixed(hashes ^ ids[:, 1]), _ONE)
     is_said = (ids[:, 2] != 0) & (ids[:, :2].any(axis=1))
     return np.asarray(np.where(is_said, hashes, np.uint64(NO_HASH)))
 

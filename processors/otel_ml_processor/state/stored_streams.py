@@ -12,6 +12,7 @@ from otel_ml_processor.sketches.label_counts import MAX_LABELS
 from otel_ml_processor.sketches.moments import Moments
 from otel_ml_processor.sketches.repeated_inputs import MAX_INPUTS
 from otel_ml_processor.state.counts import counts_of, packed
+from otel_ml_processor.windows.adjusted_counts import Adjusted, Outcomes
 from otel_ml_processor.windows.call_ranges import CallRange
 from otel_ml_processor.windows.disjoint import Closed, Open, Step
 from otel_ml_processor.windows.divided import BY_CLASS, MAX_VALUES, Divisions
@@ -23,13 +24,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from otel_ml_processor.sketches.by_value import ByValue
+    from otel_ml_processor.windows.call_ranges import CallRanges
     from otel_ml_processor.windows.quality import Quality
     from otel_ml_processor.windows.reference import Reference
 
-__all__ = ["StoredClosed", "StoredIncrement", "StoredStream", "StoredSummary"]
+__all__ = ["Stored", "StoredClosed", "StoredIncrement", "StoredStream", "StoredSummary"]
 
 _QUANTA_BYTES = 16
 _Key = tuple[str, ...]
+_SixSums = tuple[bytes, bytes, bytes, bytes, bytes, bytes]
+_FiveSums = tuple[bytes, bytes, bytes, bytes, bytes]
 
 
 class Stored(msgspec.Struct, frozen=True, array_like=True):
@@ -92,6 +96,53 @@ class StoredQuality(Stored, frozen=True):
         quality.seen_ns[:] = counts_of(self.seen_ns, len(quality.seen_ns))
 
 
+class StoredSampling(Stored, frozen=True):
+    """What rows stand for whose samplers have said it: sums of any size, by process, of those without a number, and of outcomes."""
+
+    by_process: dict[int, _SixSums]
+    unnumbered: _SixSums
+    outcomes: _FiveSums
+    failed: int
+
+    @classmethod
+    def of(cls, calls: CallRanges) -> StoredSampling | None:
+        """Return what *calls* say of it as it is written; None where they say nothing."""
+        if not (calls.outcomes.rows or calls.failed):
+            return None
+        by_process = {
+            process: _six(counted.adjusted)
+            for process, counted in sorted(calls.by_process.items())
+            if counted.adjusted.calls
+        }
+        rows, bad, weights, squares, bad_weights = map(_written, calls.outcomes)
+        outcomes = rows, bad, weights, squares, bad_weights
+        return cls(by_process, _six(calls.unnumbered), outcomes, calls.failed)
+
+    def put_into(self, calls: CallRanges) -> None:
+        """Add what was written to the processes that are there; ValueError where it is none."""
+        for process, sums in self.by_process.items():
+            before = calls.by_process.get(process)
+            if before is None:
+                raise ValueError(f"expected sums of processes whose calls came, found {process}")
+            calls.by_process[process] = before._replace(adjusted=Adjusted._make(map(_read, sums)))
+        calls.unnumbered = Adjusted._make(map(_read, self.unnumbered))
+        calls.outcomes = Outcomes._make(map(_read, self.outcomes))
+        calls.failed = self.failed
+
+
+def _six(sums: Adjusted) -> _SixSums:
+    calls, said, all_calls, all_said, quanta, low = map(_written, sums)
+    return calls, said, all_calls, all_said, quanta, low
+
+
+def _written(number: int) -> bytes:
+    return number.to_bytes((number.bit_length() + 7) // 8, "little")
+
+
+def _read(written: bytes) -> int:
+    return int.from_bytes(written, "little")
+
+
 class StoredSummary(Stored, frozen=True):
     """A `Summary`, with the id of the reference that it was counted against (empty without one)."""
 
@@ -108,6 +159,7 @@ class StoredSummary(Stored, frozen=True):
     calls: tuple[tuple[int, int, int, int, int, bytes, int], ...]
     divided: dict[str, StoredDivision] = {}
     quality: StoredQuality | None = None
+    sampling: StoredSampling | None = None
 
     @classmethod
     def of(cls, summary: Summary) -> StoredSummary:
@@ -137,6 +189,7 @@ class StoredSummary(Stored, frozen=True):
                 if len(division)
             },
             quality=StoredQuality.of(summary.quality),
+            sampling=StoredSampling.of(summary.calls),
         )
 
     def summary(self, reference: Reference | None) -> Summary:
@@ -160,6 +213,8 @@ class StoredSummary(Stored, frozen=True):
             (process, CallRange(low, high, came, said, int.from_bytes(quanta, "little"), n_low))
             for process, low, high, came, said, quanta, n_low in self.calls
         )
+        if self.sampling is not None:
+            self.sampling.put_into(summary.calls)
         scores = summary.scores
         scores.low = self.low
         scores.counts[:] = counts_of(self.cells, len(scores.counts))

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from otel_ml_processor.statistics.counts import FloatArray, IntArray
 
-__all__ = ["Confusion", "macro_f1", "multiclass_accuracy", "roc_auc"]
+__all__ = ["Confusion", "MacroScores", "macro_scores", "multiclass_accuracy", "roc_auc"]
+
+
+class MacroScores(NamedTuple):
+    """Means over classes, each of which counts as much as any other, in [0, 1]."""
+
+    precision: float
+    recall: float
+    f1: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +90,29 @@ def multiclass_accuracy(matrix: FloatArray | IntArray) -> float:
     return _ratio(float(np.trace(matrix)), float(matrix.sum()))
 
 
-def macro_f1(matrix: FloatArray | IntArray) -> float:
+def macro_scores(
+    hits: FloatArray | IntArray, said: FloatArray | IntArray, true: FloatArray | IntArray
+) -> MacroScores:
     """
-    Return the mean of the classes' F1, of *matrix*, true class by predicted class, shape (K, K); NaN without rows.
+    Return the means over classes, of rows per class, shape (K,): counts or expectations of counts, >= 0.
 
-    A class that was neither predicted nor true counts nowhere; one of the two gives 0.
+    A class that was neither predicted nor true counts nowhere; one that was never predicted has a precision of 0, one that was never
+    true a recall of 0. NaN where there are no rows.
+
+    Args:
+        hits: Rows of the class that were predicted to be.
+        said: Rows that were predicted to be of the class.
+        true: Rows of the class.
     """
-    either = matrix.sum(axis=0) + matrix.sum(axis=1)
-    known = either > 0
+    known = said + true > 0
     if not known.any():
-        return math.nan
-    return float((2 * np.diag(matrix)[known] / either[known]).mean())
+        return MacroScores(math.nan, math.nan, math.nan)
+    hits, said, true = hits[known], said[known], true[known]
+    return MacroScores(
+        precision=float((hits / np.where(said > 0, said, 1)).mean()),
+        recall=float((hits / np.where(true > 0, true, 1)).mean()),
+        f1=float((2 * hits / (said + true)).mean()),
+    )
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -32,7 +32,7 @@ def sample_sizes(reference: IntArray, current: IntArray) -> tuple[int, int]:
         raise ValueError(
             f"reference has {n} samples and current has {m}; both sides need at least one"
         )
-    if (reference < 0).any() or (current < 0).any():
-        lowest = min(reference.min(), current.min())
+    lowest = min(reference.min(), current.min())
+    if lowest < 0:
         raise ValueError(f"expected counts >= 0, got {lowest}")
     return n, m

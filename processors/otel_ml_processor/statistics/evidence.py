@@ -6,7 +6,6 @@ import math
 from typing import Final
 
 import numpy as np
-from scipy import special
 
 from otel_ml_processor.statistics.counts import FloatArray, IntArray, sample_sizes
 
@@ -120,12 +119,12 @@ class SlowDrift:
     @property
     def evidence(self) -> float:
         """Logarithm of the evidence of all features together; an alarm where it reaches the level."""
-        return _log_mean(self._logs.ravel())
+        return float(_log_means(self._logs.reshape(1, -1))[0])
 
     @property
     def by_feature(self) -> FloatArray:
         """Logarithm of the evidence of each feature by itself, shape (n_features,)."""
-        return np.array([_log_mean(logs.ravel()) for logs in self._logs])
+        return _log_means(self._logs.reshape(len(self._logs), -1))
 
     @property
     def directions(self) -> FloatArray:
@@ -133,5 +132,7 @@ class SlowDrift:
         return np.asarray(_SIGNS[self._logs.max(axis=2).argmax(axis=1)])
 
 
-def _log_mean(logs: FloatArray) -> float:
-    return float(special.logsumexp(logs)) - math.log(logs.size)
+def _log_means(logs: FloatArray) -> FloatArray:
+    """Return the logarithm of the mean of e**x over each line, shape (n_lines,); the largest is taken out, so that nothing overflows."""
+    most = logs.max(axis=1)
+    return np.asarray(most + np.log(np.exp(logs - most[:, np.newaxis]).mean(axis=1)))

@@ -73,10 +73,8 @@ class TimeWindows:
 
     def plan(self, end_times_ns: IntArray, watermarks_ns: IntArray) -> list[Step]:
         """Return where the rows go whose window is open; count the others as late."""
-        first_ns, last_ns = (
-            int(at) // self._pane_ns * self._pane_ns
-            for at in (end_times_ns.min(), end_times_ns.max())
-        )
+        first_ns = int(end_times_ns.min()) // self._pane_ns * self._pane_ns
+        last_ns = int(end_times_ns.max()) // self._pane_ns * self._pane_ns
         whole = self._step(slice(0, len(end_times_ns)), first_ns, int(watermarks_ns[0]))
         if first_ns == last_ns and whole.end_ns > watermarks_ns[-1]:
             return [

@@ -11,10 +11,12 @@ import numpy as np
 
 from otel_ml_conventions.attributes import MlDriftTargetValues, MlValidationRuleValues
 from otel_ml_processor.columns import Flaw
+from otel_ml_processor.compiled import IS_COMPILED
 from otel_ml_processor.sketches.categories import Categories
 from otel_ml_processor.sketches.label_counts import LabelCounts
 from otel_ml_processor.sketches.repeated_inputs import NO_OUTPUT, RepeatedInputs, mixed
 from otel_ml_processor.sketches.slots import Slot
+from otel_ml_processor.windows.fast_quality import count_invalid, last_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,26 +62,42 @@ class Freshness(NamedTuple):
 class StreamQuality:
     """What a stream has had since it was first seen: predictions that break a rule, by `ml.validation.rule`, and when each feature had its newest value."""
 
-    __slots__ = ("invalid", "seen_ns")
+    __slots__ = ("_newest_ns", "_reference", "_seen_ns", "invalid")
 
     def __init__(
         self, invalid: Mapping[str, int] | None = None, seen_ns: Mapping[str, int] | None = None
     ) -> None:
         self.invalid = Counter(invalid or {})
-        self.seen_ns = dict(seen_ns or {})
+        self._seen_ns = dict(seen_ns or {})
+        self._reference: Reference | None = None
+        self._newest_ns: IntArray = np.zeros(0, dtype=np.int64)  # by feature of that reference
+
+    @property
+    def seen_ns(self) -> dict[str, int]:
+        """When each feature had its newest value, by its name; without those that had none."""
+        seen_ns = dict(self._seen_ns)
+        names = self._reference.feature_names if self._reference is not None else ()
+        _note_newest(seen_ns, dict(zip(names, self._newest_ns.tolist(), strict=True)))
+        return seen_ns
 
     def count(self, whole: Summary) -> None:
         """Add rows that were counted."""
-        features = whole.reference.feature_names if whole.reference else ()
-        seen_ns = dict(zip(features, whole.quality.seen_ns.tolist(), strict=True))
-        self.merge(StreamQuality(whole.invalid(), seen_ns))
+        self.invalid.update(whole.invalid())
+        if whole.reference is not self._reference:
+            self._seen_ns, self._reference = self.seen_ns, whole.reference
+            self._newest_ns = np.zeros_like(whole.quality.seen_ns)
+        np.maximum(self._newest_ns, whole.quality.seen_ns, out=self._newest_ns)
 
     def merge(self, other: StreamQuality) -> None:
         """Add what another one has had."""
         self.invalid.update(other.invalid)
-        for name, seen_ns in other.seen_ns.items():
-            if seen_ns > self.seen_ns.get(name, _NEVER):
-                self.seen_ns[name] = seen_ns
+        _note_newest(self._seen_ns, other.seen_ns)
+
+
+def _note_newest(seen_ns: dict[str, int], more: Mapping[str, int]) -> None:
+    for name, at_ns in more.items():
+        if at_ns > seen_ns.get(name, _NEVER):
+            seen_ns[name] = at_ns
 
 
 class Quality:
@@ -97,13 +115,13 @@ class Quality:
         self.schemas = LabelCounts()
         """Rows by the hash of their schema, as it is written on the wire."""
         self.invalid: IntArray = np.zeros(len(_OF_ROWS), dtype=np.int64)
-        n_features = len(reference.features) if reference else 0
-        self.seen_ns: IntArray = np.full(n_features, _NEVER, dtype=np.int64)
+        n_features = len(_missing(reference)) if reference else 0
+        self.seen_ns: IntArray = np.zeros(n_features, dtype=np.int64)  # `_NEVER` for each
 
     def add(self, placed: PlacedRows) -> None:
         """Count *placed*, whose places are those of the same reference."""
         rows = placed.rows
-        self.invalid += [np.count_nonzero(breaks(rows)) for breaks in _OF_ROWS.values()]
+        self.invalid += count_invalid(rows) if IS_COMPILED else _count_invalid_plain(rows)
         if rows.hashes is not None:
             self._add_hashes(rows, rows.hashes)
         if len(rows) and len(self.seen_ns) and placed.reference is not None:
@@ -139,15 +157,29 @@ def invalid_predictions(
         reference: What they were counted against.
     """
     told = dict(zip(_OF_ROWS, quality.invalid.tolist(), strict=True))
-    targets = reference.targets if reference else ()
-    for target, place in zip(targets, reference.places if reference else (), strict=True):
-        if target.target is MlDriftTargetValues.PREDICTION:
-            slots = counts[place][target.cells.n_cells :]
-            if isinstance(target.cells, Categories):
-                told[CATEGORY] = int(slots[Slot.UNSEEN])
-            else:
-                told[RANGE] = int(slots[Slot.BELOW_RANGE] + slots[Slot.ABOVE_RANGE])
+    if reference is not None:
+        for rule, places in _rules_of(reference):
+            told[rule] = sum(int(counts[place]) for place in places)
     return told
+
+
+@lru_cache(maxsize=1024)
+def _rules_of(reference: Reference) -> list[tuple[str, list[int]]]:
+    """Return the rules for outputs that *reference* knows, and where in its block of counts the predictions are that break them."""
+    rules: list[tuple[str, list[int]]] = []
+    for target, place in zip(reference.targets, reference.places, strict=True):
+        if target.target is MlDriftTargetValues.PREDICTION:
+            slots = place.start + target.cells.n_cells
+            if isinstance(target.cells, Categories):
+                rules.append((CATEGORY, [slots + Slot.UNSEEN]))
+            else:
+                rules.append((RANGE, [slots + Slot.BELOW_RANGE, slots + Slot.ABOVE_RANGE]))
+    return rules
+
+
+def _count_invalid_plain(rows: InferenceColumns) -> list[int]:
+    """Count as `count_invalid` does."""
+    return [int(np.count_nonzero(breaks(rows))) for breaks in _OF_ROWS.values()]
 
 
 def _is_not_finite(rows: InferenceColumns) -> BoolArray:
@@ -214,6 +246,8 @@ def _rounded(numbers: FloatArray) -> FloatArray:
 def _last_values(placed: PlacedRows, reference: Reference) -> IntArray:
     """Return when each feature had its newest value, shape (n_features,); `_NEVER` where none had one."""
     times, missing = placed.rows.end_times_ns, _missing(reference)
+    if IS_COMPILED:
+        return last_values(placed.places, missing, times, reference.n_counts)
     places = placed.places[: len(missing)]
     newest = int(times.argmax())
     of_newest = places[:, newest]
@@ -232,7 +266,8 @@ def _missing(reference: Reference) -> IntArray:
         [
             place.start + feature.cells.n_cells + Slot.MISSING
             for feature, place in zip(reference.features, reference.places, strict=False)
-        ]
+        ],
+        dtype=np.int64,
     )
 
 

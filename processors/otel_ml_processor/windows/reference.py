@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
@@ -20,6 +21,7 @@ from otel_ml_processor.sketches.categories import MAX_OTHER_KNOWN, Categories, c
 from otel_ml_processor.sketches.moments import in_unit
 from otel_ml_processor.sketches.reference_edges import reference_edges
 from otel_ml_processor.sketches.slots import N_EXCLUSIVE, N_SLOTS, Slot
+from otel_ml_processor.windows.class_scores import ClassScores
 from otel_ml_processor.windows.expected_errors import ErrorCells
 from otel_ml_processor.windows.multivariate import Multivariate
 from otel_ml_processor.windows.pairs import PairReference
@@ -94,14 +96,14 @@ class TargetReference:
         return _texts(rows.labels)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # without slots: what follows from the fields is worked out once
 class Reference:
     """
     A profile, ready to count with.
 
     `targets` are the features in the profile's order, then the prediction, the confidence and the reconstruction error of all features, as
-    far as the profile has them. `places[i]` is where target i's counts lie in a flat block of `n_counts` integers; those of the `scores` and
-    the sums of the `pairs` lie behind them.
+    far as the profile has them. `places[i]` is where target i's counts lie in a flat block of `n_counts` integers; those of the `scores`, of
+    the `class_scores` and the sums of the `pairs` lie behind them.
     """
 
     id: str
@@ -114,6 +116,8 @@ class Reference:
     median_confidence: float | None
     scores: ScoreReference | None = None
     """What the model's scores meant; None where the truth of the reference is not known."""
+    class_scores: ClassScores | None = None
+    """What the probability of each class meant; None where the profile does not say."""
     expected: ErrorCells | None = None
     """How wrong a row is expected to be; None where the profile does not say."""
     season: SeasonalReference | None = None
@@ -128,6 +132,8 @@ class Reference:
     """By name of the score, how good the predictions of the reference were; empty where its truth is not known."""
     segments: Mapping[str, Mapping[str, SegmentReference]] = field(default_factory=dict)
     """By name of the attribute, then by value, the most frequent first: what the reference's rows with that value count."""
+    schemas: tuple[str, ...] = ()
+    """Hashes of the schemas of its inputs; none where it was not built from inferences that say theirs."""
     is_provisional: bool = False
     """Whether rows are still being added to it; its `id` is then that of its cells, which stay."""
 
@@ -156,6 +162,7 @@ class Reference:
             low_confidence=profile.low_confidence,
             median_confidence=profile.median_confidence,
             scores=ScoreReference.of(profile.calibration) if profile.calibration else None,
+            class_scores=ClassScores.of(profile.class_calibrations),
             expected=ErrorCells.of(profile),
             season=_season(profile.slots, targets) if profile.slots else None,
             explanations=tuple(profile.explanations),
@@ -170,67 +177,74 @@ class Reference:
                 segment.name: {part.value: part for part in segment.values}
                 for segment in profile.segments
             },
+            schemas=tuple(profile.schemas),
             is_provisional=profile.provisional,
         )
 
-    @property
+    @cached_property
     def n_counts(self) -> int:
         """Integers that one window keeps."""
         n_counts: int = self.pair_place.stop
         return n_counts
 
-    @property
+    @cached_property
     def score_place(self) -> slice:
         """Where the counts of the scores lie; empty where there are none."""
         start = self.places[-1].stop if self.places else 0
         return slice(start, start + (self.scores.n_counts if self.scores else 0))
 
-    @property
+    @cached_property
+    def class_place(self) -> slice:
+        """Where the counts of the scores of all classes lie; empty where there are none."""
+        start = self.score_place.stop
+        return slice(start, start + (self.class_scores.n_counts if self.class_scores else 0))
+
+    @cached_property
     def pair_place(self) -> slice:
         """Where the sums of the pairs lie; empty where there are none."""
-        start = self.score_place.stop
+        start = self.class_place.stop
         return slice(start, start + (self.pairs.sums.size if self.pairs else 0))
 
-    @property
+    @cached_property
     def expected_at(self) -> int | None:
         """The position among the targets of how wrong rows are expected to be; None where that is not known."""
         found = [t.target is MlDriftTargetValues.PERFORMANCE for t in self.targets]
         return found.index(True) if any(found) else None
 
-    @property
+    @cached_property
     def ood_at(self) -> int | None:
         """The position of the rows that are out of distribution; None where that is not known."""
         return None if self.multivariate is None else self.places[-1].stop - N_SLOTS - 1
 
-    @property
+    @cached_property
     def keys(self) -> list[tuple[MlDriftTargetValues, str]]:
         """Target and name of all that is compared: of `targets`, then of the `pairs`."""
         return [(t.target, t.name) for t in (*self.targets, self.pairs) if t is not None]
 
-    @property
+    @cached_property
     def outputs(self) -> slice:
         """Which of the targets are the prediction and the confidence: one behind the other, as far as there are such."""
         first = len(self.features)
         n_outputs = sum(target.target in _OUTPUTS for target in self.targets)
         return slice(first, first + n_outputs)
 
-    @property
+    @cached_property
     def output_place(self) -> slice:
         """Where the counts of the outputs lie; empty where there are none."""
         places = self.places[self.outputs]
         return slice(places[0].start, places[-1].stop) if places else slice(0, 0)
 
-    @property
+    @cached_property
     def features(self) -> tuple[TargetReference, ...]:
         """The features, in the profile's order."""
         return tuple(t for t in self.targets if t.target is MlDriftTargetValues.FEATURE)
 
-    @property
+    @cached_property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the features, in the profile's order: what the decoder is asked for."""
         return tuple(feature.name for feature in self.features)
 
-    @property
+    @cached_property
     def classes(self) -> tuple[str, ...]:
         """The most frequent predicted classes; none for a regression."""
         predictions = [t for t in self.targets if t.target is MlDriftTargetValues.PREDICTION]

@@ -120,6 +120,12 @@ class References:
         reference = self.reference(stream)
         return None if reference is None else reference.feature_names
 
+    def classes(self, stream: StreamKey) -> tuple[str, ...]:
+        """Return the classes whose probabilities are looked at; none where no reference says what they mean."""
+        reference = self.reference(stream)
+        scores = None if reference is None else reference.class_scores
+        return () if scores is None else scores.names
+
     def _known(self, stream: StreamKey) -> _Known | None:
         for tenant in dict.fromkeys((stream.tenant, "")):
             of_version = self._named.get((tenant, stream.model), {})

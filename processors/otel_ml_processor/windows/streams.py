@@ -207,6 +207,7 @@ class Streams:
         max_tenants: int | None = None,
     ) -> None:
         self._config = config
+        self._lateness_ns = round(config.lateness * 1e9)
         self._max_tenants = max_tenants
         self._divisions = divisions
         self._models = models
@@ -470,13 +471,11 @@ class Streams:
             self.counts.clamped += int(is_ahead.sum())
             times = np.where(is_ahead, now_ns, end_times_ns)
             moving = np.where(is_ahead, _BEGINNING, times)
-        newest = np.maximum.accumulate(np.concatenate([[stream.newest_ns], moving]))
+        newest = np.empty(len(moving) + 1, dtype=np.int64)
+        newest[0], newest[1:] = stream.newest_ns, moving
+        np.maximum.accumulate(newest, out=newest)
         stream.newest_ns = int(newest[-1])
         return times, newest[:-1] - self._lateness_ns
-
-    @property
-    def _lateness_ns(self) -> int:
-        return round(self._config.lateness * 1e9)
 
     def _watermark(self, stream: _Stream, now_ns: int) -> int:
         if now_ns - stream.heard_ns >= self._config.idle * 1e9:

@@ -172,6 +172,13 @@ class Summary:
             return None
         return self.counts[self.reference.score_place].reshape(2, -1)
 
+    def class_counts(self) -> list[IntArray]:
+        """Return, by class, the rows by bin of its probability, as `score_counts` has them; nothing where no reference says what these mean."""
+        reference = self.reference
+        if reference is None or reference.class_scores is None:
+            return []
+        return reference.class_scores.split(self.counts[reference.class_place])
+
     def expected_counts(self) -> IntArray | None:
         """Return the rows by bin of their expected error, shape (n_bins,); None where no reference knows what to expect."""
         at = None if self.reference is None else self.reference.expected_at

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_ml_processor.commands.splice.layers import resolved
+from otel_ml_processor.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Collector", "Listener", "Named", "Pipeline", "type_of"]
 
 _KINDS: Final = ("receivers", "processors", "exporters")
+_SECTIONS: Final = (*_KINDS, "connectors", "extensions", "service")
 _SERVED_BY_OTLP: Final = {"grpc": 4317, "http": 4318}
 _ADDRESS: Final = re.compile(r"(?:\w+://)?(?P<host>.*):(?P<port>[0-9]{1,5})/?")
 
@@ -56,6 +59,7 @@ class Collector:
 
     def __init__(self, root: Setting) -> None:
         """Take the *root* of the merged files. ConfigError, now or when asked, where a value is of the wrong kind."""
+        _check_sections(root)
         self._root = root
         self.place = root.place
         service = self._section(root, "service", "service")
@@ -114,6 +118,23 @@ class Collector:
     def _section(root: Setting, key: str, path: str) -> Mapping[str, Setting]:
         found = root.mapping("the file").get(key)
         return found.mapping(path) if found else {}
+
+
+def _check_sections(root: Setting) -> None:
+    """Raise ConfigError for a section that no collector knows, beside one that it does: it would refuse that, or miss what is in it."""
+    sections = root.mapping("the file")
+    unknown = [name for name in sections if name not in _SECTIONS]
+    if not unknown or len(unknown) == len(sections):
+        return
+    close = get_close_matches(unknown[0], _SECTIONS, n=1)
+    way_out = (
+        f"write `{close[0]}`"
+        if close
+        else "of Helm values or a Kubernetes resource give what stands under `config`"
+    )
+    raise ConfigError(
+        f"{sections[unknown[0]].place}: expected {', '.join(_SECTIONS[:-1])} or {_SECTIONS[-1]}, found {unknown[0]!r}; {way_out}"
+    )
 
 
 def _pipeline(name: str, setting: Setting) -> Pipeline:

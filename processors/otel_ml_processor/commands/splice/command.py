@@ -70,7 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _splice(arguments: argparse.Namespace) -> str:
     wishes = _wishes(arguments)
-    collector = Collector(read_layers(arguments.files, appends=wishes.appends))
+    root = read_layers(arguments.files, appends=wishes.appends)
+    collector = Collector(root)
     planned = plan(collector, wishes)
     if planned is None:
         return (
@@ -80,7 +81,7 @@ def _splice(arguments: argparse.Namespace) -> str:
     check_names_are_free(collector, added.added())
     text = overlay_text(added, _commands(arguments, planned))
     if arguments.collector is not None:
-        prove(arguments.collector, arguments.files, text, arguments.feature_gates)
+        prove(arguments.collector, arguments.files, root, text, arguments.feature_gates)
         sys.stderr.write(f"otel-ml splice: {arguments.collector} accepts it with your files\n")
     return text
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import yaml
 
+from otel_ml_processor.commands.splice.yaml_mistakes import not_yaml
 from otel_ml_processor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def _read(path: Path) -> Setting:
             return Setting(None, Place(path, 1))
         root = _Reader(path, loader).setting(node)
     except yaml.YAMLError as error:
-        raise _not_yaml(path, error) from None
+        raise not_yaml(path, error) from None
     except RecursionError:
         raise ConfigError(f"{path}: nested too deeply, or within itself") from None
     finally:
@@ -162,14 +163,6 @@ def _contents(path: Path) -> bytes:
     if len(contents) > _MAX_BYTES:
         raise ConfigError(f"{path}: expected a configuration of at most 1 MiB, found more")
     return contents
-
-
-def _not_yaml(path: Path, error: yaml.YAMLError) -> ConfigError:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return ConfigError(
-            f"{path}:{error.problem_mark.line + 1}: expected YAML: {error.problem or error.context}"
-        )
-    return ConfigError(f"{path}: expected YAML: {' '.join(str(error).split())}")
 
 
 class _Reader:
@@ -203,12 +196,12 @@ class _Reader:
 
     def _check_keys(self, node: yaml.MappingNode) -> None:
         """Raise ConfigError as a collector does: for a key that is no name, or stands there twice."""
-        seen: set[str] = set()
+        seen: dict[str, int] = {}
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode) or not str(key.value).isprintable():
                 raise ConfigError(f"{self._place(key)}: expected a name as key")
             if key.value in seen:
                 raise ConfigError(
-                    f"{self._place(key)}: expected each key once, found {key.value!r} again"
+                    f"{self._place(key)}: expected each key once, found {key.value!r} again; it stands in line {seen[key.value]}, too"
                 )
-            seen.add(key.value)
+            seen[key.value] = self._place(key).line

@@ -7,20 +7,25 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from otel_ml_processor.commands.splice.complaints import place_of
 from otel_ml_processor.commands.splice.refusal import RefusedError
 from otel_ml_processor.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from otel_ml_processor.commands.splice.layers import Setting
+
 __all__ = ["prove"]
 
 _PATIENCE_S: Final = 60
 
 
-def prove(collector: str, files: Sequence[Path], text: str, gates: Sequence[str]) -> None:
+def prove(
+    collector: str, files: Sequence[Path], root: Setting, text: str, gates: Sequence[str]
+) -> None:
     """
-    Have *collector* validate *files* and the overlay *text* together; the overlay lies in a temporary folder meanwhile.
+    Have *collector* validate *files*, which are *root* when merged, and the overlay *text*, which lies in a temporary folder meanwhile.
 
     Validating opens no port and starts no pipeline. Variables of the environment are read as at a start.
 
@@ -34,11 +39,12 @@ def prove(collector: str, files: Sequence[Path], text: str, gates: Sequence[str]
         objection = _objection(collector, [*files, overlay], gates)
     if objection is None:
         return
-    if _objection(collector, files, gates) is not None:
+    alone = _objection(collector, files, gates)
+    if alone is not None:
         raise RefusedError(
-            None,
+            place_of(alone, root),
             f"{collector} refuses your files as they are, without the overlay",
-            why=objection,
+            why=alone,
             way_out="mend that first; variables that your files read have to be set here as well.",
         )
     raise RefusedError(

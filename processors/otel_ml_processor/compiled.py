@@ -1,0 +1,60 @@
+"""How the hot loops are compiled, and what there is without a compiler."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+__all__ = ["IS_COMPILED", "compiled", "folded", "plain"]
+
+_Function = TypeVar("_Function", bound="Callable[..., Any]")
+_Scalar = TypeVar("_Scalar", bound=np.generic)
+
+IS_COMPILED: Final = find_spec("numba") is not None
+"""Whether the functions that `compiled` has been put on become machine code; not where the extra `fast` is not installed."""
+
+
+def compiled(function: _Function) -> _Function:
+    """
+    Return *function* compiled when it is first called, kept on disk for the next process where that can be, and run without Python's lock.
+
+    Without numba *function* itself. Compiled or not it does the same; `NUMBA_BOUNDSCHECK=1` makes every access checked.
+    """
+    if not IS_COMPILED:
+        return function
+    import numba
+
+    try:
+        dispatcher: Any = numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # neither beside the code nor at home may anything be written
+        dispatcher = numba.njit(nogil=True)(function)
+    return cast("_Function", dispatcher)
+
+
+def folded(function: _Function) -> _Function:
+    """
+    Return *function* compiled as a part of every compiled function that calls it.
+
+    A call that is not folded into its caller counts the references to every array it is given, which takes longer than reading a few words.
+    """
+    if not IS_COMPILED:
+        return function
+    import numba
+
+    return cast("_Function", numba.njit(nogil=True, inline="always")(function))
+
+
+def plain(array: NDArray[_Scalar]) -> NDArray[_Scalar]:
+    """
+    Return *array*, or a copy, so that all that a compiled function is given are laid out alike: rows side by side, and free to be written.
+
+    For arrays that are laid out otherwise it would be compiled anew, in the midst of the traffic.
+    """
+    return array if array.flags.carray else array.copy(order="C")
