@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo stack test test-faults test-oldest test-versions test-frameworks test-all check format fuzz generate pictures tools bench clean
+.PHONY: help install demo stack test test-faults test-promises test-oldest test-versions test-frameworks test-all check format fuzz generate pictures tools bench clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -27,6 +27,9 @@ test: $(INSTALLED) tools-if-go  ## Run all tests; those that need the real serve
 test-faults: $(INSTALLED) tools-if-go  ## Run the whole fault suite and all clients (about ten minutes).
 	$(BIN)/pytest -m "" tests/faults tests/integration/test_clients.py
 
+test-promises: $(INSTALLED)  ## Run what takes long of the statistics: promises on many references, and the figures of the walk-through (a few minutes).
+	$(BIN)/pytest -m long tests/oracle tests/integration/test_flights_figures.py
+
 test-frameworks: $(INSTALLED)  ## Run the tests of the frameworks that are gigabytes (PyTorch, Keras, transformers, MLflow).
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python build/frameworks
 	$(BIN)/uv pip install --quiet --python build/frameworks/bin/python -e '.[otlp,processor,fast]' --group test --group frameworks
@@ -41,7 +44,7 @@ test-oldest: $(INSTALLED)  ## Run the instrumentors' tests with the oldest versi
 test-versions: $(INSTALLED)  ## Run the instrumentors' tests with frameworks of earlier years (an hour).
 	$(BIN)/python tests/versions.py
 
-test-all: test test-faults test-oldest test-versions test-frameworks  ## Run everything.
+test-all: test test-faults test-promises test-oldest test-versions test-frameworks  ## Run everything.
 
 check: $(INSTALLED)  ## Static checks: format, lint, types, layers, spelling, docstrings, generated files.
 	$(BIN)/ruff format --check .
@@ -85,6 +88,8 @@ bench: $(INSTALLED) tools-if-go  ## Print the benchmarks: each a ratio to a peer
 	$(BIN)/python benchmarks/compare.py
 	$(BIN)/python benchmarks/windows.py
 	$(BIN)/python benchmarks/together.py
+	$(BIN)/python benchmarks/joining.py
+	$(BIN)/python benchmarks/estimated_classes.py
 
 install: $(INSTALLED)  ## Make the virtual environment and install everything into it.
 

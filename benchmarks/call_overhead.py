@@ -162,6 +162,21 @@ def current_span(plain: Call, facts: dict[str, Any]) -> Call:
     return call
 
 
+def silent_span(plain: Call, facts: dict[str, Any]) -> Call:
+    """Return the call in a current span that is not sampled, as ours is started."""
+    attributes = dict(list(facts.items())[: list(facts).index(ML_BATCH_SIZE) + 1])
+
+    def call() -> object:
+        span = SILENT.start_span("predict Instant", attributes=attributes)
+        token = context.attach(trace.set_span_in_context(span))
+        answer = plain()
+        context.detach(token)
+        span.end()
+        return answer
+
+    return call
+
+
 def same_facts(plain: Call, facts: dict[str, Any]) -> Call:
     """Return the call in a current span with constants for *facts*, written by hand for speed."""
     split = list(facts).index(ML_BATCH_SIZE) + 1
@@ -199,6 +214,36 @@ def naive_twin(
     return wrapped
 
 
+class Idle(trace.Span, trace.Tracer, trace.TracerProvider):
+    """An SDK whose spans are recorded and keep nothing: what calls take under it is ours, or the API's."""
+
+    def __init__(self) -> None:
+        """Have one context for all spans."""
+        self._context = trace.SpanContext(1, 2, is_remote=False, trace_flags=trace.TraceFlags(1))
+
+    def get_tracer(self, *_args: Any, **_options: Any) -> trace.Tracer:
+        """Return this."""
+        return self
+
+    def start_span(self, *_args: Any, **_options: Any) -> trace.Span:
+        """Return this."""
+        return self
+
+    def get_span_context(self) -> trace.SpanContext:
+        """Return the same context every time."""
+        return self._context
+
+    def is_recording(self) -> bool:
+        """Claim to record."""
+        return True
+
+    def end(self, end_time: int | None = None) -> None:
+        """Do nothing, as everything below."""
+
+    set_attributes = set_attribute = add_event = update_name = end  # type: ignore[assignment]  # they keep nothing
+    set_status = record_exception = start_as_current_span = end  # type: ignore[assignment]  # same
+
+
 @contextmanager
 def instrumented(
     asked: Subject,
@@ -206,6 +251,8 @@ def instrumented(
     sampler: Sampler = ALWAYS_ON,
     around: Callable[[], AbstractContextManager[Any]] = nullcontext,
     processor: SpanProcessor | None = None,
+    *,
+    by_idle_sdk: bool = False,
 ) -> Iterator[Call]:
     """Give the call under our instrumentation, with metrics and their thread at work, inside of *around*."""
     meters = MeterProvider([InMemoryMetricReader()])
@@ -214,7 +261,7 @@ def instrumented(
         tracers.add_span_processor(processor)
     otel_ml.instrument(
         [asked.framework],
-        tracer_provider=tracers,
+        tracer_provider=Idle() if by_idle_sdk else tracers,
         meter_provider=meters,
         settings=settings or Settings(),
     )
@@ -253,6 +300,7 @@ def rows(framework: str) -> list[Row]:
         Row("the same, current during the call", by_hand(current_span(plain, facts))),
         Row(f"by hand, current, our {len(facts)} attributes", by_hand(same_facts(plain, facts))),
         Row("recorded", ours(), twin, 1.3),
+        Row("of it ours, with an SDK that does nothing", ours(by_idle_sdk=True)),
         Row(
             f"recorded with {N_FEATURES} features",
             ours(settings=content),
@@ -267,6 +315,9 @@ def rows(framework: str) -> list[Row]:
         ),
         Row(f"the same with {N_FEATURES} features", ours(several, settings=content), None, 4),
         Row("not sampled, a root", ours(sampler=ALWAYS_OFF), silent_twin, goal),
+        Row(
+            "of it the SDK, by hand: a span that is not sampled", by_hand(silent_span(plain, facts))
+        ),
         Row(
             "not sampled, as its parent",
             ours(sampler=ParentBased(ALWAYS_ON), around=parent),

@@ -2,9 +2,9 @@
 What one more hop costs: CPU per span of our processor (in line: receive, decode, forward, count) beside the real collector.
 
 The collector has an OTLP receiver and an OTLP exporter and only forwards. Both get the same load, every request distinct, and forward to
-the same sink, which counts the spans that arrive. CPU is that of the whole process, user and system, from /proc; the two take turns and
-the ratio is taken within each round, so that whatever else the machine does meets both. Every span gets a verdict on its way. Where it has
-features, these are compared with a profile.
+the same sink, which counts the spans that arrive. Beside them stands grpcio alone (`relay.py`), bytes in and bytes out: the floor of any hop in
+Python. CPU is that of the whole process, user and system; all take turns and the ratios are taken within each round, so that
+whatever else the machine does meets all. Every span gets a verdict on its way. Where it has features, these are compared with a profile.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -45,12 +45,13 @@ if TYPE_CHECKING:
 
 COLLECTOR: Final = Path(__file__).parents[1] / ".tools" / "bin" / "otelcol"
 PROCESSOR: Final = f"{shlex.quote(sys.executable)} -m otel_ml_processor --config {{config}}"
+RELAY: Final = shlex.join([sys.executable, str(Path(__file__).with_name("relay.py"))]) + " {config}"
+RELAY_CONFIG: Final = "{listen} {forward}"
 TRACES: Final = "opentelemetry.proto.collector.trace.v1.TraceService"
 METRICS: Final = "opentelemetry.proto.collector.metrics.v1.MetricsService"
 LOGS: Final = "opentelemetry.proto.collector.logs.v1.LogsService"
 N_CALLS: Final = 500
 """Calls one after the other whose latency is measured."""
-CLOCK_TICKS: Final = os.sysconf("SC_CLK_TCK")
 READY_S: Final = 60.0
 
 COLLECTOR_CONFIG: Final = """\
@@ -122,21 +123,24 @@ def main() -> int:
         collector = stack.enter_context(
             running_hop("collector", command, COLLECTOR_CONFIG, sink, folder)
         )
-        heading = "median of each round's ratio"
-        print(f"{'what is sent':<40} {'collector':>12} {'processor':>12} {'ratio':>7}  {heading}")
+        relay = stack.enter_context(running_hop("relay", RELAY, RELAY_CONFIG, sink, folder))
+        print(
+            f"{'what is sent':<40} {'collector':>12} {'grpcio alone':>21} {'processor':>21}"
+            "  medians of each round's ratio to the collector"
+        )
         is_complete = True
         for features in sorted({case.features for case in CASES}):
             profiles = [written_profile(folder, features)] if features else []
             with running_hop(
                 "processor", arguments.processor, PROCESSOR_CONFIG, sink, folder, profiles
             ) as processor:
-                hops = (collector, processor)
-                print(f"{'at rest':<40} {memory(collector)} {memory(processor)}")
+                hops = (collector, relay, processor)
+                print(f"{'at rest':<40} {memories(hops)}")
                 for case in (case for case in CASES if case.features == features):
                     result = measure(case, hops, sink, arguments.rounds, arguments.spans)
                     print(result.line(), flush=True)
                     is_complete &= result.is_complete
-                print(f"{'resident afterwards':<40} {memory(collector)} {memory(processor)}")
+                print(f"{'resident afterwards':<40} {memories(hops)}")
                 if not features:
                     print(latency_lines(hops, sink), flush=True)
     return 0 if is_complete else 1
@@ -164,11 +168,10 @@ def parse_arguments() -> argparse.Namespace:
 
 @dataclass
 class Result:
-    """What a case cost, in seconds of CPU per span and round."""
+    """What a case cost each hop, by its name, in seconds of CPU per span and round; the first one is what the others are compared with."""
 
     case: Case
-    collector: list[float] = field(default_factory=list)
-    processor: list[float] = field(default_factory=list)
+    costs: dict[str, list[float]]
     sent: int = 0
     arrived: int = 0
 
@@ -178,12 +181,14 @@ class Result:
         return self.sent == self.arrived
 
     def line(self) -> str:
-        """Return the row of the table: microseconds per span, and the median of the rounds' ratios."""
-        ratio = median(p / c for p, c in zip(self.processor, self.collector, strict=True))
-        costs = (f"{median(cost) * 1e6:9.2f} us" for cost in (self.collector, self.processor))
+        """Return the row of the table: microseconds per span, and the medians of the rounds' ratios."""
+        first, *others = self.costs.values()
+        cells = [f"{median(first) * 1e6:9.2f} us"]
+        for costs in others:
+            ratio = median(cost / least for cost, least in zip(costs, first, strict=True))
+            cells.append(f"{median(costs) * 1e6:9.2f} us {ratio:>7.2f}x")
         lost = "" if self.is_complete else "  SPANS LOST OR DOUBLED"
-        arrived = f"{self.arrived} of {self.sent} arrived"
-        return f"{self.case!s:<40} {' '.join(costs)} {ratio:>6.2f}x  {arrived}{lost}"
+        return f"{self.case!s:<40} {' '.join(cells)}  {self.arrived} of {self.sent} arrived{lost}"
 
 
 @dataclass(frozen=True)
@@ -195,9 +200,8 @@ class Hop:
     export: grpc.UnaryUnaryMultiCallable
 
     def cpu_s(self) -> float:
-        """Return the CPU seconds that the process has taken so far, in ticks of 10 ms."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+        """Return the CPU seconds that the process has taken so far."""
+        return time.clock_gettime(~self.pid << 3 | 2)  # the clock that clock_getcpuclockid(3) gives
 
     def resident_mib(self) -> float:
         """Return how much memory the process has in use."""
@@ -221,7 +225,7 @@ class Sink:
 
 def measure(case: Case, hops: Sequence[Hop], sink: Sink, rounds: int, n_spans: int) -> Result:
     """Send so many spans through each hop in turn; the first turn warms up and does not count."""
-    result = Result(case)
+    result = Result(case, {hop.name: [] for hop in hops})
     load = Load(case.size, case.features, case.models)
     compression = grpc.Compression.Gzip if case.is_gzip else grpc.Compression.NoCompression
     n_requests = max(1, n_spans // case.size)
@@ -236,7 +240,7 @@ def measure(case: Case, hops: Sequence[Hop], sink: Sink, rounds: int, n_spans: i
             result.sent += n_requests * case.size
             result.arrived += sink.take_count()
             if turn:
-                getattr(result, hop.name).append(cost)
+                result.costs[hop.name].append(cost)
     return result
 
 
@@ -252,16 +256,16 @@ def latency_lines(hops: Sequence[Hop], sink: Sink) -> str:
     sink.take_count()
     lines = []
     for name, percent in (("median", 50), ("99 %", 99)):
-        collector, processor = (float(np.percentile(took, percent)) for took in took_s.values())
+        first, *others = (float(np.percentile(took, percent)) for took in took_s.values())
         what = f"latency, 64 spans, 1 caller, {name}"
-        costs = (f"{seconds * 1e3:9.2f} ms" for seconds in (collector, processor))
-        lines.append(f"{what:<40} {' '.join(costs)} {processor / collector:>6.2f}x")
+        cells = [f"{seconds * 1e3:9.2f} ms {seconds / first:>7.2f}x" for seconds in others]
+        lines.append(f"{what:<40} {first * 1e3:9.2f} ms {' '.join(cells)}")
     return "\n".join(lines)
 
 
-def memory(hop: Hop) -> str:
-    """Return a cell of the table: what *hop* has in memory."""
-    return f"{hop.resident_mib():8.0f} MiB"
+def memories(hops: Sequence[Hop]) -> str:
+    """Return the cells of a row: what each of *hops* has in memory."""
+    return (" " * 10).join(f"{hop.resident_mib():8.0f} MiB" for hop in hops)
 
 
 def written_profile(folder: Path, features: int) -> Path:

@@ -20,7 +20,7 @@ from otel_ml_processor.statistics.calibration import (
 )
 from otel_ml_processor.statistics.classification import (
     Confusion,
-    macro_f1,
+    macro_scores,
     multiclass_accuracy,
     roc_auc,
 )
@@ -162,7 +162,8 @@ def test_measures_of_many_classes_are_scikit_learns() -> None:
     matrix = metrics.confusion_matrix(truth, said, labels=range(5))
 
     assert multiclass_accuracy(matrix) == pytest.approx(metrics.accuracy_score(truth, said))
-    assert macro_f1(matrix) == pytest.approx(metrics.f1_score(truth, said, average="macro"))
+    macro = macro_scores(np.diag(matrix), matrix.sum(axis=0), matrix.sum(axis=1))
+    assert macro.f1 == pytest.approx(metrics.f1_score(truth, said, average="macro"))
 
 
 def test_calibration_measures_are_scikit_learns_and_a_naive_twins(
@@ -238,7 +239,7 @@ def test_nothing_known_is_no_number() -> None:
     told = [
         *(empty.accuracy, empty.precision, empty.recall, empty.specificity, empty.f1),
         *(roc_auc(nothing, nothing + 1), roc_auc(nothing + 1, nothing)),
-        *(multiclass_accuracy(np.zeros((2, 2))), macro_f1(np.zeros((2, 2)))),
+        *(multiclass_accuracy(np.zeros((2, 2))), *macro_scores(nothing, nothing, nothing)),
         *(brier_score(nothing[:0], nothing[:0]), log_loss(nothing[:0], nothing[:0])),
         expected_calibration_error(nothing, nothing, nothing),
         *(normalized_discounted_gain(nothing), average_precision(nothing)),
