@@ -31,6 +31,19 @@ Known values: `MlDriftMethodValues`.
 """
 
 
+ML_DRIFT_TEST: Final = "ml.drift.test"
+"""
+Test that the p-value is of, the one of several that was the most certain.
+
+It tells what changed, where `ml.drift.method` tells how much.
+
+Conditionally required on `ml.drift.detected` if the p-value is that of a test of the counts of
+the window.
+
+Known values: `MlDriftTestValues`.
+"""
+
+
 ML_DRIFT_SCORE: Final = "ml.drift.score"
 """
 Size of the drift, on the scale of `ml.drift.method`.
@@ -289,7 +302,9 @@ Name of the score.
 
 Low cardinality. Where it is meant, one of `accuracy`, `roc_auc`, `f1`, `precision`, `recall`,
 `specificity`, `log_loss`, `brier`, `mae`, `rmse`, `mape`, `r2`, `ndcg`, `map`, `mrr`,
-`click_through`, `acceptance` MUST be used; other scores have names of the user's own.
+`click_through`, `acceptance` MUST be used. With more than two classes, or none that is the
+positive one, the mean over classes, each against the rest, is `macro_precision`,
+`macro_recall`, `macro_f1`, `macro_roc_auc`. Other scores have names of the user's own.
 
 Required on `ml.evaluation.result` and `ml.evaluation.score`. Conditionally required on
 `ml.training.epoch` if a score was computed.
@@ -537,6 +552,21 @@ Random identifier of the process that counts the calls.
 Recommended on `ml.inference`.
 
 Example: `9f2c1a7be0d4c355`.
+"""
+
+
+ML_SAMPLING_BIASED: Final = "ml.sampling.biased"
+"""
+Whether the calls that came were chosen by their outcome.
+
+More of those that failed or were unsure came than of the others, as the adjusted counts
+(`ot=th`) of their trace states tell. Estimates take an adjusted count into account where there
+is one; tests, counts and quantiles are of what came, and thus not of what was asked.
+
+Conditionally required on `ml.drift.detected` and `ml.inference.received` if the calls that came
+were chosen by their outcome.
+
+Example: `true`.
 """
 
 
@@ -1245,7 +1275,7 @@ Attribute or feature by which the stream is cut into segments.
 
 Only what the operator has listed; low cardinality.
 
-Conditionally required on `ml.drift.detected` and 9 metrics if it is said of a segment and not
+Conditionally required on `ml.drift.detected` and 11 metrics if it is said of a segment and not
 of the whole stream. Required on `ml.segment.disparity`.
 
 Example: `region`.
@@ -1258,7 +1288,7 @@ Value of `ml.segment.name` that all samples of the segment have.
 
 The most frequent values are segments of their own, all others together are `other`.
 
-Conditionally required on `ml.drift.detected` and 9 metrics if it is said of a segment and not
+Conditionally required on `ml.drift.detected` and 11 metrics if it is said of a segment and not
 of the whole stream. Required on `ml.segment.disparity`.
 
 Example: `emea`.
@@ -1597,12 +1627,6 @@ class MlDriftMethodValues(str, Enum):
     CHI_SQUARED = "chi_squared"
     """Two-sample chi-squared test over bins."""
 
-    RANK_LOCATION = "rank_location"
-    """Rank test for a shift in location."""
-
-    RANK_SCALE = "rank_scale"
-    """Rank test for a change in scale."""
-
     HYPERGEOMETRIC = "hypergeometric"
     """Exact test of two proportions."""
 
@@ -1631,11 +1655,33 @@ class MlDriftMethodValues(str, Enum):
     """A method without a value of its own."""
 
 
+class MlDriftTestValues(str, Enum):
+    """Known values of `ml.drift.test`."""
+
+    CHI_SQUARED = "chi_squared"
+    """Two-sample chi-squared test over bins: the shape changed."""
+
+    RANK_LOCATION = "rank_location"
+    """Rank test of location: values rose or fell."""
+
+    RANK_SCALE = "rank_scale"
+    """Rank test of scale: values spread or drew together."""
+
+    RANK_CORRELATION = "rank_correlation"
+    """Test of correlations by rank: two features depend on each other otherwise."""
+
+    HYPERGEOMETRIC = "hypergeometric"
+    """
+    Exact test of two proportions: more rows are missing, unseen, or of another kind than
+    before.
+    """
+
+
 class MlDriftStateValues(str, Enum):
     """Known values of `ml.drift.state`."""
 
     STEADY = "steady"
-    """No sign of drift."""
+    """Compared with the reference without a sign of drift."""
 
     WARNING = "warning"
     """Signs of drift, short of an alarm."""
@@ -1645,6 +1691,9 @@ class MlDriftStateValues(str, Enum):
 
     INSUFFICIENT = "insufficient"
     """Too few samples to tell."""
+
+    NO_REFERENCE = "no_reference"
+    """Nothing to compare with."""
 
 
 class MlDriftKindValues(str, Enum):
@@ -1687,7 +1736,7 @@ class MlVerdictDriftValues(str, Enum):
     """Known values of `ml.verdict.drift`."""
 
     STEADY = "steady"
-    """No sign of drift."""
+    """Compared with the reference without a sign of drift."""
 
     WARNING = "warning"
     """Signs of drift, short of an alarm."""
@@ -1726,15 +1775,6 @@ class MlEvaluationBasisValues(str, Enum):
 
     PROXY = "proxy"
     """Told by what people did with the predictions, which is no truth."""
-
-    TRAIN = "train"
-    """Reported for the samples that the model was trained on."""
-
-    VALIDATION = "validation"
-    """Reported for samples that choices were made by."""
-
-    TEST = "test"
-    """Reported for samples that nothing was chosen by."""
 
 
 class MlCalibrationMeasureValues(str, Enum):

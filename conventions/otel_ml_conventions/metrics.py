@@ -117,8 +117,8 @@ METRIC_ML_EVALUATION_SCORE: Final = "ml.evaluation.score"
 """
 How good the predictions are, on the scale of the score that is named.
 
-Scores that the SDK reports as events `ml.evaluation.result` have the bases `train`,
-`validation` and `test`.
+Scores of training, validation and test data are told by events `ml.evaluation.result`, whose
+`ml.evaluation.dataset` says which.
 
 Gauge, double, unit `{score}`. In Prometheus `ml_evaluation_score`.
 """
@@ -227,8 +227,9 @@ METRIC_ML_INFERENCE_RECEIVED: Final = "ml.inference.received"
 """
 Share of the calls in the window that the processor received.
 
-As the gaps between their `ml.call.sequence` tell: sampling, or a full queue, left out the rest.
-Not told where calls do not say their position.
+The smaller one of what the thresholds of samplers in the trace state (`ot=th`) tell, and the
+gaps between `ml.call.sequence`: sampling, or a full queue, left out the rest. Not told where
+calls say neither.
 
 Gauge, double, unit `1`. In Prometheus `ml_inference_received_ratio`.
 """

@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 import otel_ml
 from conventions.scenarios.receiver import Receiver
 from otel_ml.settings import Settings
-from otel_ml_processor.config import load_config
+from otel_ml_processor.config_file import load_config
 from otel_ml_processor.service import Service
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ class Telemetry:
     """What a scenario is handed: producers, all of which end in one receiver."""
 
     def __init__(self, receiver: Receiver) -> None:
-        self._receiver = receiver
         self.endpoint = receiver.endpoint
         """`host:port` where all telemetry of the scenario has to arrive."""
 
