@@ -1,7 +1,7 @@
 """Inference -> span, metrics and events: what of otel-ml speaks OpenTelemetry, with `record`."""
 
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from json import loads
 from os import getpid, urandom
@@ -18,10 +18,12 @@ from otel_ml.describe.validation import Failure, ValidationError
 from otel_ml.record.channel import Channel, Numbers
 from otel_ml.record.events import Events
 from otel_ml.record.failures import Failures, qualified
+from otel_ml.record.in_memory import ModelsInMemory
 from otel_ml.record.inference import Inference
-from otel_ml.record.measurements import Measurement, Measurements, confidences_of
+from otel_ml.record.measurements import Measurement, Measurements
 from otel_ml.record.tracing import Tracing
 from otel_ml.record.under_way import CallsUnderWay, Recording, recent
+from otel_ml.record.unread import Unread, confidences_of
 from otel_ml.record.validation import BrokenRules
 from otel_ml.settings import Settings
 from otel_ml.validation import Validator
@@ -40,7 +42,6 @@ from otel_ml_conventions.events import (
 from otel_ml_conventions.metrics import (
     create_ml_feedback_events,
     create_ml_model_load_duration,
-    create_ml_model_loaded,
     create_ml_training_duration,
 )
 from otel_ml_conventions.schema import SCHEMA_URL
@@ -110,13 +111,16 @@ class InferenceRecorder:
         self._broken_rules = BrokenRules(meter, tells_features=self.validator.uses_profile)
         self._failures = Failures(meter)
         self._calls = CallsUnderWay(meter)
-        self._measurements = Measurements(meter, self._failures, self._restart)
+        self._measurements = Measurements(
+            meter, self.validator, self._broken_rules, self._failures, self._restart
+        )
         self._ring = self._measurements.ring
         self._put = self._ring.put
         self._feedback = create_ml_feedback_events(meter)
         self._trainings = create_ml_training_duration(meter)
         self._loads = create_ml_model_load_duration(meter)
-        self._loaded = create_ml_model_loaded(meter)
+        self._models = ModelsInMemory(meter)
+        self.count_loaded = self._models.count
         self._numbers: dict[tuple[str, str | None], Numbers] = {}
         self._stream = urandom(8).hex()
         self.failed = self._failures.failed
@@ -185,8 +189,12 @@ class InferenceRecorder:
             self.failed("start_span", error)
         return recording
 
-    def end(self, recording: Recording, inference: Inference) -> None:
-        """Complete the span of *recording*, and hand what the metrics need to their thread."""
+    def end(self, recording: Recording, inference: Inference, unread: Unread | None = None) -> None:
+        """
+        Complete the span of *recording*, and hand what the metrics need to their thread.
+
+        *unread* is what that thread is to look at, in place of the caller's.
+        """
         recording.has_ended = True
         self._calls.discard(recording)
         error_type = None if inference.error is None else _error_type(inference.error)
@@ -201,17 +209,37 @@ class InferenceRecorder:
                 recording.channel,
                 inference.duration,
                 inference.batch_size,
+                recording.fallback_reason,
+                unread,
                 confidences_of(outputs),
                 inference.missing_count,
                 error_type,
-                recording.fallback_reason,
                 span.get_span_context() if span is not None and recording.is_recording else None,
                 ML_CONTENT_TRUNCATED in inputs or ML_CONTENT_TRUNCATED in outputs,
             )
-            if not self._put(measurement):
-                self._measurements.keep_the_count(measurement)
+            self._hand_over(measurement)
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach the caller
             self.failed("measure", error)
+
+    def leave(
+        self, recording: Recording, duration: float, batch_size: int | None, unread: Unread
+    ) -> None:
+        """End a call that went well and goes onto no span, with all there is to say of it left *unread*."""
+        recording.has_ended = True
+        self._calls.discard(recording)
+        try:
+            if recording.token is not None:
+                context_api.detach(recording.token)
+            if recording.span is not None:
+                recording.span.end()
+            reason = recording.fallback_reason
+            self._hand_over(Measurement(recording.channel, duration, batch_size, reason, unread))
+        except Exception as error:  # noqa: BLE001 - nothing of ours may reach the caller
+            self.failed("measure", error)
+
+    def _hand_over(self, measurement: Measurement) -> None:
+        if not self._put(measurement):
+            self._measurements.keep_the_count(measurement)
 
     def _end_span(self, recording: Recording, inference: Inference, error_type: str | None) -> None:
         span = recording.span
@@ -352,29 +380,21 @@ class InferenceRecorder:
 
     def count_feedback(self, attributes: Mapping[str, Any]) -> None:
         """Count one piece of feedback."""
-        try:
-            self._feedback.add(1, dict(attributes))
-        except Exception as error:  # noqa: BLE001 - a metrics SDK may raise anything
-            self.failed("record_metrics", error)
+        self._tell_quietly(self._feedback.add, 1, attributes)
 
     def time_training(self, seconds: float, attributes: Mapping[str, Any]) -> None:
         """Record that a training took *seconds*."""
-        try:
-            self._trainings.record(seconds, dict(attributes))
-        except Exception as error:  # noqa: BLE001 - a metrics SDK may raise anything
-            self.failed("record_metrics", error)
+        self._tell_quietly(self._trainings.record, seconds, attributes)
 
     def time_load(self, seconds: float, attributes: Mapping[str, Any]) -> None:
         """Record that loading a model took *seconds*."""
-        try:
-            self._loads.record(seconds, dict(attributes))
-        except Exception as error:  # noqa: BLE001 - a metrics SDK may raise anything
-            self.failed("record_metrics", error)
+        self._tell_quietly(self._loads.record, seconds, attributes)
 
-    def count_loaded(self, change: int, attributes: Mapping[str, Any]) -> None:
-        """Record that *change* more models are in memory."""
+    def _tell_quietly(
+        self, tell: Callable[..., None], amount: float, attributes: Mapping[str, Any]
+    ) -> None:
         try:
-            self._loaded.add(change, dict(attributes))
+            tell(amount, dict(attributes))
         except Exception as error:  # noqa: BLE001 - a metrics SDK may raise anything
             self.failed("record_metrics", error)
 

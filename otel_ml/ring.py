@@ -16,8 +16,8 @@ _Item = TypeVar("_Item")
 # woken (ten times a second), not how fresh anything is: whoever needs it now calls `drain`.
 _LINGER_SECONDS: Final = 0.1
 # Items consumed in one go. Between two goes the thread rests, so that a caller who comes back for
-# the interpreter's lock waits for less than a millisecond, and a fork no longer for a drain.
-_CHUNK: Final = 16
+# the interpreter's lock waits for a millisecond where calls have one row, and a fork no longer for a drain.
+_CHUNK: Final = 64
 _REST_SECONDS: Final = 0.001
 # A fork waits this long for a drain to pause; a child forked in the middle starts clean anyway.
 _FORK_PATIENCE_SECONDS: Final = 1.0

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_ml.describe.arrays import Table, read_table
-from otel_ml.describe.input_hash import InputHash
-from otel_ml.describe.samples import Content, ContentPolicy
+from otel_ml.describe.samples import Content
 from otel_ml.describe.values import Facts
 from otel_ml.hooks import ContentHook
+from otel_ml.permitted import content_policy, input_hash
 from otel_ml.recorder import InferenceRecorder
 
 if TYPE_CHECKING:
@@ -38,24 +38,9 @@ class Capture:
         self.max_bytes = settings.capture_max_bytes
         self._is_off = settings.capture_content == "no_content"
         self._has_lists = bool(settings.feature_allowlist or settings.feature_denylist)
-        self._policy = ContentPolicy(
-            settings.capture_max_rows,
-            settings.capture_max_features,
-            settings.capture_max_bytes,
-            settings.feature_allowlist,
-            settings.feature_denylist,
-        )
-        self._input_hash: InputHash | None = None
-        if settings.capture_input_hash:
-            self._input_hash = InputHash(
-                settings.input_hash_key,
-                settings.capture_max_rows,
-                settings.feature_allowlist,
-                settings.feature_denylist,
-            )
-        self._hook: ContentHook | None = None
-        if settings.content_hook is not None:
-            self._hook = ContentHook(settings.content_hook, recorder.failed)
+        self._policy = content_policy(settings)
+        self._input_hash = input_hash(settings)
+        self._hook = ContentHook.chosen(settings, recorder.failed)
 
     def content(self, table: Table, names: tuple[str, ...] | None) -> Content | None:
         """Return the feature values of *table* that may leave, None where none may."""

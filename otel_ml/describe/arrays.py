@@ -25,6 +25,7 @@ _FEW_CELLS: Final = 64  # up to here Python's own sum is faster than a reduction
 _NEVER_MISSING: Final = "biuSU"  # kinds of numpy types without a missing value
 _NUMBERS: Final = "biuf"
 _PLAIN_NUMBERS: Final = frozenset({bool, float, int})
+_FEW_BYTES: Final = 512  # up to here copying takes less time than looking
 _FEW_OBJECTS: Final = 1000  # up to here Python's objects are looked at sooner than columns
 _DOUBLE_BYTES: Final = 8
 _TABLE_AXES: Final = 2
@@ -74,6 +75,15 @@ class Table:
 
     def is_sound(self) -> bool | None:
         """Return whether each cell has a value and each number is finite; None as for `missing`."""
+        return None
+
+    def copy(self) -> Any:
+        """
+        Return a numpy array of its own with all values, to be looked at later.
+
+        None where that is not worth it: where it is no array of floating numbers with two axes, or one of
+        more than 512 bytes.
+        """
         return None
 
     def cells(self) -> Any:
@@ -200,6 +210,11 @@ class _Array(Table):
         return missing == 0 and (
             self._array.dtype.kind != "O" or _are_sound(self._array.ravel().tolist())
         )
+
+    def copy(self) -> Any:
+        array = self._array
+        is_small = array.nbytes <= _FEW_BYTES and array.ndim == _TABLE_AXES
+        return array.copy() if is_small and array.dtype.kind == "f" else None
 
     def cells(self) -> Any:
         array = self._array

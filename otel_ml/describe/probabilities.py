@@ -162,7 +162,7 @@ def describe_confidences(
     matrix = _exponentials(output) if are_logarithms else output
     if not _are_distributions(matrix):
         return None
-    return {keys.ML_PREDICTION_CONFIDENCES: _confidences(_chosen(matrix, rows))}
+    return {keys.ML_PREDICTION_CONFIDENCES: _confidences(_chosen(matrix, rows)).tolist()}
 
 
 def _is_matrix(output: Any) -> bool:
@@ -196,15 +196,15 @@ def _several_distributions(
 ) -> Facts | None:
     if not _are_distributions(matrix):
         return None
-    chosen = _chosen(matrix, rows)
-    largest = matrix.max(axis=1)
+    confidences = _confidences(matrix)
     facts: dict[str, float | list[float] | list[str]] = {
-        keys.ML_PREDICTION_CONFIDENCES: _confidences(chosen),
-        keys.ML_BATCH_CONFIDENCE_MEAN: min(1.0, float(largest.mean())),
-        keys.ML_BATCH_CONFIDENCE_MIN: min(1.0, float(largest.min())),
+        keys.ML_PREDICTION_CONFIDENCES: _chosen(confidences, rows).tolist(),
+        keys.ML_BATCH_CONFIDENCE_MEAN: float(confidences.sum(dtype=float) / len(confidences)),
+        keys.ML_BATCH_CONFIDENCE_MIN: float(confidences.min()),
     }
     if labels is not None:
-        facts[keys.ML_PREDICTION_LABELS] = [labels[best] for best in chosen.argmax(axis=1).tolist()]
+        best = _chosen(matrix, rows).argmax(axis=1).tolist()
+        facts[keys.ML_PREDICTION_LABELS] = [labels[place] for place in best]
     return facts
 
 
@@ -212,9 +212,8 @@ def _chosen(matrix: Any, rows: Sequence[int]) -> Any:
     return matrix if len(rows) == len(matrix) else matrix.take(rows, 0)
 
 
-def _confidences(matrix: Any) -> list[float]:
-    confidences: list[float] = matrix.max(axis=1).clip(None, 1.0).tolist()
-    return confidences
+def _confidences(matrix: Any) -> Any:
+    return matrix.max(axis=1).clip(None, 1.0)
 
 
 def probabilities_text(

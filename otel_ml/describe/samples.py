@@ -8,7 +8,7 @@ from json import dumps
 from typing import Any, Final, NamedTuple
 
 from otel_ml.describe.arrays import Table
-from otel_ml.describe.values import Facts, are_finite_doubles, is_missing, row_texts
+from otel_ml.describe.values import Facts, is_missing, row_texts
 from otel_ml_conventions import attributes as keys
 
 __all__ = ["Content", "ContentPolicy", "draw_rows", "names_in_force"]
@@ -17,6 +17,7 @@ _BYTES_PER_VALUE: Final = 9  # a double in a packed array of attribute values, a
 _MAX_VALUES: Final = 1000
 _MAX_LAYOUTS: Final = 64
 _BRACKETS: Final = 2
+_TRIED: Final = 2  # samples that are written to see how long they are
 _DOUBLES: Final = frozenset({float})
 
 # Not the generator of the `random` module: drawing from it would change what a seeded user gets.
@@ -44,7 +45,14 @@ def draw_rows(count: int, at_most: int) -> Sequence[int]:
 
     The first rows of a batch are never taken for the whole, for batches are often sorted.
     """
-    return range(count) if count <= at_most else sorted(_generator.sample(range(count), at_most))
+    if count <= at_most:
+        return range(count)
+    # Floyd's way: as many random numbers as positions, however many there are to draw from. Comm. ACM 30 (1987), 754.
+    drawn: set[int] = set()
+    for last in range(count - at_most, count):
+        position = int(_generator.random() * (last + 1))
+        drawn.add(last if position in drawn else position)
+    return sorted(drawn)
 
 
 def names_in_force(table: Table, known: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -64,7 +72,6 @@ class _Layout(NamedTuple):
         picked: Those to be told of them; None where all are.
         heads: The key of each with its colon.
         template: Gives the whole object for as many texts.
-        of_doubles: The same for finite doubles, which it writes sooner than they are written one by one.
         is_cut: Whether features were left out.
     """
 
@@ -72,7 +79,6 @@ class _Layout(NamedTuple):
     picked: tuple[int, ...] | None
     heads: tuple[str, ...]
     template: str
-    of_doubles: str
     is_cut: bool
 
 
@@ -118,12 +124,12 @@ class ContentPolicy:
         layout = self._layout(names, table.columns)
         if layout is None:
             return None
-        rows = draw_rows(table.rows, self._max_rows)
+        if table.rows > 1:
+            return self._several(table, table.rows, layout)
+        rows = range(1)
         samples = table.take(rows, layout.width)
         if samples is None:
             return None
-        if table.rows > 1:
-            return self._several(rows, samples, table.types(), layout)
         if names is None and (values := _numbers(samples[0])) is not None:
             return self._unnamed(rows, values, table.columns)
         text, is_cut = self._object(samples[0], table.types(), layout, self._max_bytes)
@@ -133,24 +139,38 @@ class ContentPolicy:
         kept = values[: min(_MAX_VALUES, self._max_bytes // _BYTES_PER_VALUE)]
         return _content(rows, keys.ML_INPUT_VALUES, kept, len(kept) < columns)
 
-    def _several(
-        self,
-        rows: Sequence[int],
-        samples: list[list[Any]],
-        types: tuple[str, ...] | None,
-        layout: _Layout,
-    ) -> Content:
-        budget = self._max_bytes - _BRACKETS
-        written = [self._object(sample, types, layout, budget) for sample in samples]
+    def _several(self, table: Table, count: int, layout: _Layout) -> Content | None:
+        most = min(count, self._max_rows)
+        # A few tell how many will fit, so that not many more are written: that is what takes time.
+        tried = self._written(table, draw_rows(count, min(most, _TRIED)), layout)
+        if tried is None:
+            return None
+        rows = draw_rows(count, min(most, self._fitting(tried)))
+        written = self._written(table, rows, layout)
+        if written is None:
+            return None
         # By the longest, so that a sample's own length has no say in whether it is drawn.
-        fitting = budget // (max(len(text) for text, _ in written) + 1)
-        kept = draw_rows(len(rows), max(fitting, 1))
+        kept = draw_rows(len(rows), self._fitting(written))
         return _content(
             [rows[position] for position in kept],
             keys.ML_INPUT_ROWS,
             f"[{','.join(written[position][0] for position in kept)}]",
             layout.is_cut or any(written[position][1] for position in kept),
         )
+
+    def _written(
+        self, table: Table, rows: Sequence[int], layout: _Layout
+    ) -> list[tuple[str, bool]] | None:
+        """Return the samples of *rows* as JSON objects, and whether each was cut."""
+        samples, types = table.take(rows, layout.width), table.types()
+        if samples is None:
+            return None
+        budget = self._max_bytes - _BRACKETS
+        return [self._object(sample, types, layout, budget) for sample in samples]
+
+    def _fitting(self, written: list[tuple[str, bool]]) -> int:
+        """Return how many objects fit, if none is longer than the longest of *written*; at least 1."""
+        return max(1, (self._max_bytes - _BRACKETS) // (max(len(text) for text, _ in written) + 1))
 
     @staticmethod
     def _object(
@@ -161,13 +181,11 @@ class ContentPolicy:
             sample = [sample[column] for column in layout.picked]
             if types is not None and len(types) > 1:
                 types = tuple(types[column] for column in layout.picked)
-        if are_finite_doubles(sample, types):
-            text = layout.of_doubles % tuple(sample)
-        else:
-            text = layout.template % tuple(row_texts(sample, types))
+        texts = row_texts(sample, types)
+        text = layout.template % tuple(texts)
         if len(text) <= budget:
             return text, False
-        return _cut_object(layout.heads, row_texts(sample, types), budget), True
+        return _cut_object(layout.heads, texts, budget), True
 
     def _layout(self, names: tuple[str, ...] | None, columns: int) -> _Layout | None:
         try:
@@ -194,8 +212,7 @@ class ContentPolicy:
             width=width,
             picked=None if len(picked) == width else picked,
             heads=heads,
-            template=_template(heads, "%s"),
-            of_doubles=_template(heads, "%r"),
+            template="{" + ",".join(head.replace("%", "%%") + "%s" for head in heads) + "}",
             is_cut=len(picked) < columns,
         )
 
@@ -204,10 +221,6 @@ class ContentPolicy:
         if any(fnmatchcase(name, glob) for glob in self._deny):
             return False
         return not self._allow or any(fnmatchcase(name, glob) for glob in self._allow)
-
-
-def _template(heads: Sequence[str], value: str) -> str:
-    return "{" + ",".join(head.replace("%", "%%") + value for head in heads) + "}"
 
 
 def _content(rows: Sequence[int], key: str, written: str | list[float], is_cut: bool) -> Content:

@@ -37,7 +37,7 @@ def plain_array(tensor: Any) -> Any:
         return tensor.numpy() if "CPU" in tensor.device else None
     if kind.__name__ not in _PLAIN or not kind.__module__.startswith("torch"):
         return None
-    if tensor.device.type != "cpu":
+    if not tensor.is_cpu:
         return None
     with suppress(Exception):  # layouts and types without a counterpart
         # Detaching takes longer than all the rest, and only what wants a gradient needs it.
@@ -53,7 +53,7 @@ class _Tensor(Table):
     def __init__(self, tensor: Any) -> None:
         shape = tuple(tensor.shape)
         # While a graph is built, a length may be a symbol.
-        super().__init__(shape if _INTEGERS.issuperset(map(type, shape)) else None)
+        super().__init__(shape if set(map(type, shape)) <= _INTEGERS else None)
         self._tensor = tensor
         self._values: Table | None = None
 
@@ -74,6 +74,9 @@ class _Tensor(Table):
 
     def is_sound(self) -> bool | None:
         return self._plain().is_sound()
+
+    def copy(self) -> Any:
+        return self._plain().copy()
 
     def cells(self) -> Any:
         return self._plain().cells()

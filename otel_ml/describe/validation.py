@@ -10,6 +10,7 @@ from otel_ml.describe.arrays import Table, read_table
 from otel_ml.describe.columns import Column, read_columns
 from otel_ml.describe.probabilities import class_label
 from otel_ml.describe.samples import names_in_force
+from otel_ml.describe.tensors import plain_array
 from otel_ml.describe.values import Facts
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import MlValidationResultValues, MlValidationRuleValues
@@ -307,10 +308,11 @@ def failures_of_output(output: Any, samples: int | None = None) -> tuple[Failure
 
 def _is_sound_array(output: Any) -> bool:
     """Whether *output* is a small array of whole numbers, or of finite ones: most answers, in the caller's time."""
-    if type(output).__name__ != "ndarray" or not 0 < output.size <= _FEW_NUMBERS:
+    array = output if type(output).__name__ == "ndarray" else plain_array(output)
+    if array is None or not 0 < array.size <= _FEW_NUMBERS:
         return False
-    kind = output.dtype.kind
-    return kind in "iub" or (kind == "f" and math.isfinite(sum(output.ravel().tolist())))
+    kind = array.dtype.kind
+    return kind in "iub" or (kind == "f" and math.isfinite(sum(array.ravel().tolist())))
 
 
 def _parts(output: Any) -> Sequence[Any]:

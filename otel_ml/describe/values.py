@@ -2,12 +2,15 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Final
 
 __all__ = [
     "Facts",
     "are_finite_doubles",
+    "double_texts",
     "is_infinite",
     "is_missing",
     "json_text",
@@ -47,13 +50,32 @@ def row_texts(row: Sequence[Any], types: tuple[str, ...] | None) -> list[str]:
 
 
 def are_finite_doubles(row: Sequence[Any], types: tuple[str, ...] | None) -> bool:
-    """Whether the JSON text of each value of *row*, Python's numbers of these *types*, is its `repr`."""
+    """Whether each value of *row*, Python's numbers of these *types*, is a finite double."""
     return types == _DOUBLES and math.isfinite(sum(row))
+
+
+def double_texts(row: Sequence[float]) -> list[str]:
+    """Return each of *row*, finite doubles, in its shortest exact form: by msgspec where it is installed."""
+    encode = _quick_encode()
+    if encode is None:
+        return list(map(repr, row))
+    return encode(row)[1:-1].decode().split(",") if row else []
+
+
+@lru_cache(maxsize=1)
+def _quick_encode() -> Callable[[Any], bytes] | None:
+    # Not when a program starts: only who has values captured needs it. Python's own way of writing
+    # thirty doubles takes as long as a span; msgspec's takes a fifteenth of that.
+    with suppress(ImportError):
+        from msgspec.json import Encoder
+
+        return Encoder().encode
+    return None
 
 
 def _uniform_texts(row: Sequence[Any], kind: str) -> list[str]:
     if are_finite_doubles(row, (kind,)):
-        return list(map(repr, row))
+        return double_texts(row)
     if kind in _SINGLE_PRECISION:
         return [_single_precision_text(value) for value in row]
     return [json_text(value) for value in row]

@@ -28,154 +28,130 @@ hooks: Final = Hooks()
 
 class _Row(NamedTuple):
     """
-    A framework that is instrumented here.
+    A framework that is instrumented here: as `SupportedFramework`, beside what is done about it.
 
     Attributes:
-        framework: What there is to know of it.
-        instrumentor: The class that instruments it, in the file that bears the framework's name.
+        instrumentor: The class that instruments it, in the file that bears the package's name.
+        oldest: Oldest version that is supported.
+        calls: Which calls become inferences.
+        loads: Which calls become spans of loading a model.
+        name: What the conventions call it, where that is not the name of the package.
+        distributions: What it is installed as, where that is not the name of the package.
         loaders: Modules whose function `load` may be what imports it.
     """
 
-    framework: SupportedFramework
     instrumentor: str
+    oldest: str
+    calls: str
+    loads: str
+    name: str = ""
+    distributions: tuple[str, ...] = ()
     loaders: tuple[str, ...] = ()
+
+    def framework(self, package: str) -> SupportedFramework:
+        """Return what there is to know of the framework that is imported as *package*."""
+        name, distributions = self.name or package, self.distributions or (package,)
+        return SupportedFramework(name, distributions, self.oldest, self.calls, self.loads)
 
 
 # By the name of the package that is imported, which is also that of our file.
 _ROWS: Final = {
     "catboost": _Row(
-        SupportedFramework(
-            name="catboost",
-            distributions=("catboost",),
-            oldest="1.2",
-            calls="`predict`, `predict_proba`, `predict_log_proba`, `virtual_ensembles_predict`, "
-            "and `staged_predict` to its last step, of every model",
-            loads="`load_model`",
-        ),
         "CatboostInstrumentor",
+        oldest="1.2",
+        calls="`predict`, `predict_proba`, `predict_log_proba`, `virtual_ensembles_predict`, "
+        "and `staged_predict` to its last step, of every model",
+        loads="`load_model`",
     ),
     "keras": _Row(
-        SupportedFramework(
-            name="keras",
-            distributions=("keras",),
-            oldest="3.0",
-            calls="`predict`, `predict_on_batch` and the call itself of every model (eager, not "
-            "training)",
-            loads="`keras.models.load_model`, `keras.saving.load_model`",
-        ),
         "KerasInstrumentor",
+        oldest="3.0",
+        calls="`predict`, `predict_on_batch` and the call itself of every model (eager, not "
+        "training)",
+        loads="`keras.models.load_model`, `keras.saving.load_model`",
     ),
     "lightgbm": _Row(
-        SupportedFramework(
-            name="lightgbm",
-            distributions=("lightgbm",),
-            oldest="3.3",
-            calls="`Booster.predict`; `predict`, `predict_proba` and `decision_function` of "
-            "`LGBMClassifier`, `LGBMRegressor`, `LGBMRanker` and what extends them",
-            loads="`Booster(model_file=...)`",
-        ),
         "LightgbmInstrumentor",
+        oldest="3.3",
+        calls="`Booster.predict`; `predict`, `predict_proba` and `decision_function` of "
+        "`LGBMClassifier`, `LGBMRegressor`, `LGBMRanker` and what extends them",
+        loads="`Booster(model_file=...)`",
     ),
     "mlflow": _Row(
-        SupportedFramework(
-            name="mlflow",
-            distributions=("mlflow", "mlflow-skinny"),
-            oldest="2.10",
-            calls="`PyFuncModel.predict`, `PyFuncModel.predict_stream` (one, until its last chunk)",
-            loads="`mlflow.pyfunc.load_model`",
-        ),
         "MlflowInstrumentor",
+        oldest="2.10",
+        calls="`PyFuncModel.predict`, `PyFuncModel.predict_stream` (one, until its last chunk)",
+        loads="`mlflow.pyfunc.load_model`",
+        distributions=("mlflow", "mlflow-skinny"),
     ),
     "onnxruntime": _Row(
-        SupportedFramework(
-            name="onnxruntime",
-            distributions=(
-                "onnxruntime",
-                "onnxruntime-gpu",
-                "onnxruntime-directml",
-                "onnxruntime-openvino",
-                "onnxruntime-qnn",
-            ),
-            oldest="1.16",
-            calls="`run`, `run_async`, `run_with_ort_values`, `run_with_iobinding` of every session",
-            loads="`InferenceSession(...)`",
-        ),
         "OnnxRuntimeInstrumentor",
+        oldest="1.16",
+        calls="`run`, `run_async`, `run_with_ort_values`, `run_with_iobinding` of every session",
+        loads="`InferenceSession(...)`",
+        distributions=(
+            "onnxruntime",
+            "onnxruntime-gpu",
+            "onnxruntime-directml",
+            "onnxruntime-openvino",
+            "onnxruntime-qnn",
+        ),
     ),
     "sentence_transformers": _Row(
-        SupportedFramework(
-            name="sentence_transformers",
-            distributions=("sentence-transformers",),
-            oldest="3.0",
-            calls="`encode`, `encode_query`, `encode_document`, `encode_multi_process` of every "
-            "encoder; `predict`, `rank` of `CrossEncoder`",
-            loads="the constructors, of a folder or a name",
-        ),
         "SentenceTransformersInstrumentor",
+        oldest="3.0",
+        calls="`encode`, `encode_query`, `encode_document`, `encode_multi_process` of every "
+        "encoder; `predict`, `rank` of `CrossEncoder`",
+        loads="the constructors, of a folder or a name",
+        distributions=("sentence-transformers",),
     ),
     "sklearn": _Row(
-        SupportedFramework(
-            name="sklearn",
-            distributions=("scikit-learn",),
-            oldest="1.3",
-            calls="`predict`, `predict_proba`, `predict_log_proba`, `decision_function`, "
-            "`score_samples` of every estimator",
-            loads="`joblib.load`, `pickle.load`, where an estimator comes of it",
-        ),
         "SklearnInstrumentor",
-        ("joblib", "pickle"),
+        oldest="1.3",
+        calls="`predict`, `predict_proba`, `predict_log_proba`, `decision_function`, "
+        "`score_samples` of every estimator",
+        loads="`joblib.load`, `pickle.load`, where an estimator comes of it",
+        distributions=("scikit-learn",),
+        loaders=("joblib", "pickle"),
     ),
     "tensorflow": _Row(
-        SupportedFramework(
-            name="tensorflow",
-            distributions=(
-                "tensorflow",
-                "tensorflow-cpu",
-                "tensorflow-macos",
-                "tensorflow-intel",
-                "tensorflow-cpu-aws",
-            ),
-            oldest="2.13",
-            calls="signatures and functions of a model that `tf.saved_model.load` gave",
-            loads="`tf.saved_model.load`",
-        ),
         "TensorflowInstrumentor",
+        oldest="2.13",
+        calls="signatures and functions of a model that `tf.saved_model.load` gave",
+        loads="`tf.saved_model.load`",
+        distributions=(
+            "tensorflow",
+            "tensorflow-cpu",
+            "tensorflow-macos",
+            "tensorflow-intel",
+            "tensorflow-cpu-aws",
+        ),
     ),
     "torch": _Row(
-        SupportedFramework(
-            name="pytorch",
-            distributions=("torch",),
-            oldest="2.1",
-            calls="every call of a `torch.nn.Module`, compiled, scripted, traced, exported or "
-            "quantised too, except in training",
-            loads="`torch.load`, `torch.jit.load`, where a module comes of it",
-        ),
         "TorchInstrumentor",
+        oldest="2.1",
+        calls="every call of a `torch.nn.Module`, compiled, scripted, traced, exported or "
+        "quantised too, except in training",
+        loads="`torch.load`, `torch.jit.load`, where a module comes of it; `torch.export.load`",
+        name="pytorch",
     ),
     "transformers": _Row(
-        SupportedFramework(
-            name="transformers",
-            distributions=("transformers",),
-            oldest="4.40",
-            calls="every pipeline (a dataset or generator is one, until it is exhausted); "
-            "`generate` as `gen_ai.*`, where opted in",
-            loads="`pipeline`, `from_pretrained` of every model",
-        ),
         "TransformersInstrumentor",
+        oldest="4.40",
+        calls="every pipeline (a dataset or generator is one, until it is exhausted); "
+        "`generate` as `gen_ai.*`, where opted in",
+        loads="`pipeline`, `from_pretrained` of every model",
     ),
     "xgboost": _Row(
-        SupportedFramework(
-            name="xgboost",
-            distributions=("xgboost", "xgboost-cpu"),
-            oldest="1.7",
-            calls="`Booster.predict`, `Booster.inplace_predict`; `predict` and `predict_proba` of "
-            "`XGBClassifier`, `XGBRegressor`, `XGBRanker` and what extends them",
-            loads="`load_model`, `Booster(model_file=...)`",
-        ),
         "XgboostInstrumentor",
+        oldest="1.7",
+        calls="`Booster.predict`, `Booster.inplace_predict`; `predict` and `predict_proba` of "
+        "`XGBClassifier`, `XGBRegressor`, `XGBRanker` and what extends them",
+        loads="`load_model`, `Booster(model_file=...)`",
+        distributions=("xgboost", "xgboost-cpu"),
     ),
 }
-FRAMEWORKS: Final = {package: row.framework for package, row in _ROWS.items()}
+FRAMEWORKS: Final = {package: row.framework(package) for package, row in _ROWS.items()}
 
 
 class AwaitedInstrumentor(CheckedInstrumentor):
@@ -252,8 +228,14 @@ class AwaitedInstrumentor(CheckedInstrumentor):
 
 def _awaited(package: str, row: _Row) -> type[AwaitedInstrumentor]:
     """Return the class by which the loader finds the instrumentor of *package*."""
-    facts = {"package": package, **row._asdict()}
-    return type(row.instrumentor, (AwaitedInstrumentor,), {**facts, "__module__": __name__})
+    facts = {
+        "framework": FRAMEWORKS[package],
+        "package": package,
+        "instrumentor": row.instrumentor,
+        "loaders": row.loaders,
+        "__module__": __name__,
+    }
+    return type(row.instrumentor, (AwaitedInstrumentor,), facts)
 
 
 # What the entry points name, each by its package.

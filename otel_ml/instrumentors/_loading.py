@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
@@ -56,12 +55,14 @@ class Loaded(NamedTuple):
         source: Path or address that it came from, None where that is not known.
         facts: What else is known of where it came from.
         file: Path of the file that holds the model, where *source* is a folder or an address.
+        weights: What is in memory for as long as the model is, where *model* may go before it.
     """
 
     model: Any
     source: str | None
     facts: Facts = MappingProxyType({})
     file: str | None = None
+    weights: Any = None
 
 
 def file_of(place: Any) -> str | None:
@@ -164,7 +165,9 @@ class Loading:
         began, ended = times
         self._recorder.time_load((ended - began) / _NANOSECONDS, {**of_metrics, **failed})
         if subject is not None:
-            self._count(loaded.model, of_metrics)
+            held = loaded.model if loaded.weights is None else loaded.weights
+            with suppress(TypeError):  # of one that cannot be weakly referenced the end is not seen
+                self._recorder.count_loaded(held, of_metrics)
         span = self._recorder.start(f"{_LOAD} {facts[keys.ML_MODEL_NAME]}", facts, None, began)
         if span is None:
             return
@@ -209,18 +212,6 @@ class Loading:
         if self._settings.capture_content != "no_content":
             facts[keys.ML_INPUT_FEATURE_NAMES] = names
         return facts
-
-    def _count(self, model: Any, of_metrics: Mapping[str, Any]) -> None:
-        recorder = weakref.ref(self._recorder)
-
-        def unload() -> None:
-            alive = recorder()
-            if alive is not None:
-                alive.count_loaded(-1, of_metrics)
-
-        with suppress(TypeError):  # of one that cannot be weakly referenced the end is not seen
-            weakref.finalize(model, unload).atexit = False
-            self._recorder.count_loaded(1, of_metrics)
 
 
 def _artifact(file: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """One call of a model, observed: what every framework's instrumentor does, in the order it happens."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from time import perf_counter, time_ns
@@ -8,14 +8,15 @@ from types import CodeType
 from typing import Any, Final, NamedTuple, Protocol
 
 from otel_ml.describe.arrays import Table, read_table
-from otel_ml.describe.input_hash import InputHash
 from otel_ml.describe.inputs import Forms, describe_form
 from otel_ml.describe.models import ByIdentity, Model, registrations
 from otel_ml.describe.samples import ContentPolicy, draw_rows
 from otel_ml.describe.validation import Expectation, Failure, ValidationError, validation_facts
 from otel_ml.describe.values import Facts
 from otel_ml.hooks import CallHooks, ContentHook, without_content
+from otel_ml.permitted import content_policy, input_hash
 from otel_ml.record.inference import Inference
+from otel_ml.record.unread import Reading, Unread
 from otel_ml.recorder import Channel, InferenceRecorder, Recording
 from otel_ml.running import NO_INFERENCE, NOTHING, running
 from otel_ml.settings import Settings
@@ -45,6 +46,8 @@ _Function = Callable[..., Any]
 
 _UNKNOWN: Final[Facts] = {}
 _THE_ONLY_ONE: Final = range(1)
+# Outputs whose copies, plain arrays, say what they themselves do; a subclass may say something else.
+_READ_THE_SAME: Final = frozenset({"ndarray", "Tensor"})
 
 
 class _Known(NamedTuple):
@@ -53,14 +56,33 @@ class _Known(NamedTuple):
     subject: "Subject"
     expectation: Expectation
     forms: Forms
-    channels: dict[str, Channel]
+    methods: dict[str, "_Method"]
+
+
+class _Method(NamedTuple):
+    """
+    What is kept of one of its methods.
+
+    Attributes:
+        channel: What the calls share.
+        is_needed: Whether metrics need something of the outputs of every call.
+        can_wait: Whether that, if anything, can be had from copies of the outputs later.
+        reading: How copies of inputs and outputs are read then.
+    """
+
+    channel: Channel
+    is_needed: bool
+    can_wait: bool
+    reading: Reading
 
 
 class Subject(Protocol):
     """
     A model as its framework reads it, once, until a model is trained again.
 
-    Where it knows more of its inputs than their names it says so by an attribute `expectation`.
+    Where it knows more of its inputs than their names it says so by an attribute `expectation`; where
+    it knows methods that return an array of probabilities and nothing else, by an attribute
+    `distributions`: whether, of each, they are logarithms.
     Whoever extends it predicts, and reads the samples from the first argument of every method.
     """
 
@@ -107,12 +129,14 @@ class Call:
     failures: tuple[Failure, ...] = ()
     missing_count: int | None = None
     permits_content = True
+    copied_input: Any = None  # of a call that goes onto no span, where it is to be looked at later
     started = 0.0
 
     def __init__(
         self,
         known: _Known,
         method: str,
+        of_method: _Method,
         asked: tuple[_Function | None, _Args, _Kwargs],
         table: Table,
         recording: Recording,
@@ -120,6 +144,7 @@ class Call:
     ) -> None:
         self.known = known
         self.method = method
+        self.of_method = of_method
         self._asked = asked
         self.table = table
         self.recording = recording
@@ -170,26 +195,15 @@ class Observer:
         self._recorder = recorder
         self._validator = recorder.validator
         self._read = read
+        # What would keep a call from its model, or needs all that a profile says, is looked at now.
+        self._looks_later = not (self._validator.rejects or self._validator.uses_profile)
         self._captures_parts = settings.capture_nested
         self._captures_outputs = settings.capture_outputs != "none"
         self._max_rows = settings.capture_max_rows
         self._policy: ContentPolicy | None = None
         if settings.capture_content != "no_content":
-            self._policy = ContentPolicy(
-                settings.capture_max_rows,
-                settings.capture_max_features,
-                settings.capture_max_bytes,
-                settings.feature_allowlist,
-                settings.feature_denylist,
-            )
-        self._input_hash: InputHash | None = None
-        if settings.capture_input_hash:
-            self._input_hash = InputHash(
-                settings.input_hash_key,
-                settings.capture_max_rows,
-                settings.feature_allowlist,
-                settings.feature_denylist,
-            )
+            self._policy = content_policy(settings)
+        self._input_hash = input_hash(settings)
         self._captures_content = self._policy is not None or self._input_hash is not None
         self._content_hook = ContentHook.chosen(settings, recorder.failed)
         self._call_hooks = CallHooks.chosen(settings, recorder.failed)
@@ -288,7 +302,7 @@ class Observer:
         is_current: bool = True,
     ) -> Call | None:
         try:
-            known, channel = self._identify(args[0], method, is_part)
+            known, of_method = self._identify(args[0], method, is_part)
         except Exception as error:  # noqa: BLE001 - a model of the user's may raise anything
             self._recorder.failed("describe_model", error)
             return None
@@ -298,8 +312,9 @@ class Observer:
         except Exception as error:  # noqa: BLE001 - an input of the user's may raise anything
             self._recorder.failed("describe_input", error)
             table = Table(None)
-        recording = self._recorder.begin(channel, table.rows, is_current=is_current)
-        call = Call(known, method, (original, args, kwargs), table, recording, self._max_rows)
+        recording = self._recorder.begin(of_method.channel, table.rows, is_current=is_current)
+        asked = (original, args, kwargs)
+        call = Call(known, method, of_method, asked, table, recording, self._max_rows)
         if self._call_hooks is not None and recording.is_recording:
             call.permits_content = self._call_hooks.permits(
                 recording.span, args[0], args[1:], kwargs
@@ -314,7 +329,7 @@ class Observer:
             raise rejection
         return call
 
-    def _identify(self, model: Any, method: str, is_part: bool) -> tuple[_Known, Channel]:
+    def _identify(self, model: Any, method: str, is_part: bool) -> tuple[_Known, _Method]:
         if self._seen != trainings.number + registrations.changes:
             self._begin_anew()
         known = self._parts if is_part else self._models
@@ -323,20 +338,34 @@ class Observer:
             entry = _known(self._read(model, is_part))
             with suppress(TypeError):  # a model that cannot be weakly referenced is read every time
                 known.remember(model, entry)
-        channel = entry.channels.get(method)
-        if channel is None:
-            subject = entry.subject
-            function_name = f"{subject.model.type}.{method}"
-            channel = entry.channels[method] = self._recorder.channel(
-                subject.model, subject.operation(method), function_name
-            )
-        return entry, channel
+        of_method = entry.methods.get(method)
+        if of_method is None:
+            of_method = entry.methods[method] = self._of_method(entry, method)
+        return entry, of_method
+
+    def _of_method(self, known: _Known, method: str) -> _Method:
+        subject = known.subject
+        model = subject.model
+        distributions: Mapping[str, bool] = getattr(subject, "distributions", {})
+        is_needed = self._captures_outputs and subject.matters_unsampled(method)
+        are_logarithms = distributions.get(method) if is_needed else None
+        return _Method(
+            self._recorder.channel(model, subject.operation(method), f"{model.type}.{method}"),
+            is_needed,
+            not is_needed or are_logarithms is not None,
+            Reading(model, known.expectation, are_logarithms is not None, bool(are_logarithms)),
+        )
 
     def _describe_input(self, call: Call) -> None:
         table, known = call.table, call.known
-        call.missing_count = table.missing()
         form = known.forms.of(table)
-        is_usual = form is not None and form.is_expected and table.rows and table.is_sound()
+        has_usual_form = form is not None and form.is_expected and table.rows
+        if has_usual_form and not call.is_told and self._looks_later:
+            call.copied_input = table.copy()
+            if call.copied_input is not None:
+                return
+        call.missing_count = table.missing()
+        is_usual = has_usual_form and table.is_sound()
         if not is_usual or self._validator.uses_profile:
             model = known.subject.model
             call.failures = self._validator.check_input(table, model, known.expectation)
@@ -370,6 +399,10 @@ class Observer:
     ) -> None:
         if call is None:
             return
+        unread = None if call.copied_input is None else self._unread(call, output)
+        if unread is not None and unread.output is not None and error is None:
+            self._recorder.leave(call.recording, duration, call.table.rows, unread)
+            return
         end_time_ns = time_ns()
         outputs = _UNKNOWN if error is not None else self._outputs(call, output)
         if self._validator.is_on:
@@ -398,7 +431,17 @@ class Observer:
             outputs,
             error,
         )
-        self._recorder.end(call.recording, inference)
+        self._recorder.end(call.recording, inference, unread)
+
+    def _unread(self, call: Call, output: Any) -> Unread:
+        """Return what is to be looked at later: the input, and an output that can be copied as well."""
+        of_method = call.of_method
+        can_wait = of_method.can_wait and type(output).__name__ in _READ_THE_SAME
+        copied = _small_copy(output) if can_wait else None
+        # Confidences are of the samples that were given, and of no more than are asked for.
+        if copied is not None and of_method.is_needed:
+            copied = copied if call.table.rows == len(copied) <= self._max_rows else None
+        return Unread(of_method.reading, call.copied_input, copied)
 
     def _permitted(self, call: Call, facts: Facts) -> Facts:
         """Return what the user's functions let pass of *facts*."""
@@ -417,15 +460,19 @@ class Observer:
 
     def _outputs(self, call: Call, output: Any) -> Facts:
         subject, method = call.known.subject, call.method
-        if not self._captures_outputs:
+        if not (self._captures_outputs if call.is_told else call.of_method.is_needed):
             return _UNKNOWN
         try:
-            if not call.is_told and not subject.matters_unsampled(method):
-                return _UNKNOWN
             return subject.outputs(method, output, call)
         except Exception as error:  # noqa: BLE001 - an output of the user's may raise anything
             self._recorder.failed("describe_output", error)
             return _UNKNOWN
+
+
+def _small_copy(output: Any) -> Any:
+    with suppress(Exception):  # of a kind that cannot be read; it is looked at by itself
+        return read_table(output).copy()
+    return None
 
 
 def given_first(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

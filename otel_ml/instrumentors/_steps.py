@@ -41,6 +41,15 @@ class Step(NamedTuple):
     position: int | None = None
 
 
+class _Taken(NamedTuple):
+    """The call by which a step is taken, and what that does."""
+
+    original: Callable[..., Any]
+    operation: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
 class _Outline:
     """The steps of the model that is being asked, which of them are under way, and how many were told."""
 
@@ -118,7 +127,7 @@ class Steps:
         if outline is None or step is None:
             return original(*args, **kwargs)
         try:
-            with self._span(step, original, operation, args, kwargs):
+            with self._span(step, _Taken(original, operation, args, kwargs)):
                 return original(*args, **kwargs)
         finally:
             outline.end(args[0])
@@ -132,19 +141,12 @@ class Steps:
     ) -> Any:
         """Call *original*, which is a step by itself, before or after the call of a model."""
         step = Step(type(args[0]).__name__)
-        with self.known(args), self._span(step, original, operation, args, kwargs):
+        with self.known(args), self._span(step, _Taken(original, operation, args, kwargs)):
             return original(*args, **kwargs)
 
     @contextmanager
-    def _span(
-        self,
-        step: Step,
-        original: Callable[..., Any],
-        operation: str,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Iterator[None]:
-        span = self._start(step, original, operation, args, kwargs)
+    def _span(self, step: Step, taken: _Taken) -> Iterator[None]:
+        span = self._start(step, taken)
         if span is None:
             yield
             return
@@ -159,40 +161,26 @@ class Steps:
             context_api.detach(token)
             self._recorder.finish(span, {}, error)
 
-    def _start(
-        self,
-        step: Step,
-        original: Callable[..., Any],
-        operation: str,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> trace.Span | None:
+    def _start(self, step: Step, taken: _Taken) -> trace.Span | None:
         if not self._recorder.is_enabled():
             return None
         try:
-            facts = self._facts(step, original.__name__, operation, args, kwargs)
+            facts = self._facts(step, taken)
         except Exception as error:  # noqa: BLE001 - a part of the user's may raise anything
             self._recorder.failed("describe_step", error)
             return None
-        return self._recorder.start(f"{operation} {step.name}", facts)
+        return self._recorder.start(f"{taken.operation} {step.name}", facts)
 
-    def _facts(
-        self,
-        step: Step,
-        method: str,
-        operation: str,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> dict[str, Any]:
-        cls = type(args[0])
+    def _facts(self, step: Step, taken: _Taken) -> dict[str, Any]:
+        cls = type(taken.args[0])
         kind = f"{cls.__module__}.{cls.__qualname__}"
         facts = {
-            keys.ML_OPERATION_NAME: operation,
+            keys.ML_OPERATION_NAME: taken.operation,
             keys.ML_PIPELINE_STEP_NAME: step.name,
             keys.ML_PIPELINE_STEP_INDEX: step.position,
             keys.ML_MODEL_TYPE: kind,
-            keys.CODE_FUNCTION_NAME: f"{kind}.{method}",
-            keys.ML_BATCH_SIZE: _rows(args, kwargs) if self._take_samples else None,
+            keys.CODE_FUNCTION_NAME: f"{kind}.{taken.original.__name__}",
+            keys.ML_BATCH_SIZE: _rows(taken) if self._take_samples else None,
             **self._model(cls),
         }
         return {key: fact for key, fact in facts.items() if fact is not None}
@@ -214,7 +202,7 @@ def is_outermost() -> bool:
     return running.get() == NOTHING and _outline.get() is None
 
 
-def _rows(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int | None:
+def _rows(taken: _Taken) -> int | None:
     with suppress(Exception):  # samples that cannot be read are not counted
-        return first_argument(args[1:], kwargs).rows
+        return first_argument(taken.args[1:], taken.kwargs).rows
     return None

@@ -47,6 +47,7 @@ _INSIDE: Final = {**_AROUND, "transform": MlOperationNameValues.TRANSFORM.value}
 # Where pipelines, unions and transformers of columns keep their parts, as (name, part, ...).
 _PARTS: Final = ("steps", "transformer_list", "transformers_")
 _OF_TARGETS: Final = "transformer"  # what a `TransformedTargetRegressor` calls its own
+_DISTRIBUTIONS: Final = {"predict_proba": False, "predict_log_proba": True}
 _ANSWER_OF_METHOD: Final = {
     "predict_proba": Answer.PROBABILITIES,
     "predict_log_proba": Answer.LOGARITHMS,
@@ -214,6 +215,8 @@ class Estimator(Subject):
         cls = type(estimator)
         framework = framework_of(cls, MlFrameworkNameValues.SKLEARN.value)
         self._is_booster = framework.name != MlFrameworkNameValues.SKLEARN.value
+        # A booster can be asked for margins in their place.
+        self.distributions = {} if self._is_booster else _DISTRIBUTIONS
         metadata = _metadata(estimator)
         self.model = identify(estimator, settings, framework, task, metadata, is_part=is_part)
 

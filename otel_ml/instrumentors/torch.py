@@ -6,14 +6,14 @@ from types import ModuleType
 from typing import Any, Final
 
 from otel_ml.describe.arrays import Table, read_table
-from otel_ml.describe.models import Framework, Registration, registrations
+from otel_ml.describe.models import Framework, Registration, registrations, sources
 from otel_ml.describe.probabilities import describe_shape, distributions, two_classes
 from otel_ml.describe.tensors import plain_array, type_name
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
 from otel_ml.instrumentors._awaited import FRAMEWORKS
 from otel_ml.instrumentors._hugging_face import class_names, hub_metadata
-from otel_ml.instrumentors._identity import Metadata, identify
+from otel_ml.instrumentors._identity import Metadata, identify, stored_at
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded, file_of
 from otel_ml.instrumentors._observing import Captured, Observer, Subject
@@ -40,6 +40,7 @@ _IN_FRONT: Final = {
 _DEEPEST: Final = 16  # containers in containers
 _TABLE_AXES: Final = 2
 _NOT_TOLD: Final[Facts] = {}
+_DISTRIBUTIONS: Final = frozenset({Answer.PROBABILITIES, Answer.LOGARITHMS})
 
 _Convert = Callable[[Any], Any]
 _Reading = tuple[Answer, _Convert]
@@ -85,20 +86,37 @@ class TorchInstrumentor(FrameworkInstrumentor):
         def cover_loading(module: ModuleType) -> None:
             coverage.load(module, "load")
 
-        coverage.when_imported("torch", cover_loading)
-        coverage.when_imported("torch.jit", cover_loading)
+        def cover_programs(module: ModuleType) -> None:
+            coverage.load(module.ExportedProgram, "module")
+
+        for place in ("torch", "torch.jit", "torch.export"):
+            coverage.when_imported(place, cover_loading)
+        coverage.when_imported("torch.export.exported_program", cover_programs)
         coverage.when_imported("torch.nn.modules.module", cover_modules)
         coverage.when_imported("torch.fx._symbolic_trace", cover_symbolic_tracing)
         coverage.when_imported("torch.jit._trace", cover_tracing)
         coverage.when_imported("torch.jit", cover_tracing)
 
     def loaded(
-        self, _name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
+        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
     ) -> Loaded | None:
-        """Return the module that was read; weights alone, and whatever else a file holds, are no model."""
-        if not isinstance(result, sys.modules["torch"].nn.Module):
+        """
+        Return the module or exported program that was read.
+
+        Weights alone, and whatever else a file holds, are no model; nor is a program's module a
+        second one: it is called as the program is.
+        """
+        if name == "module":
+            _hand_on(args[0], result)
             return None
-        return Loaded(result, file_of(args[0] if args else kwargs.get("f")))
+        file = file_of(args[0] if args else kwargs.get("f"))
+        if isinstance(result, sys.modules["torch"].nn.Module):
+            return Loaded(result, file)
+        export = sys.modules.get("torch.export")
+        if export is None or not isinstance(result, export.ExportedProgram):
+            return None
+        # What is called are its modules, and most users let go of the program at once.
+        return Loaded(result, file, weights=next(iter(result.state_dict.values()), None))
 
     def observing(self, observer: Observer) -> Callable[..., Any]:
         """Return the observer's `observe` for calls that are inferences."""
@@ -122,6 +140,15 @@ class TorchInstrumentor(FrameworkInstrumentor):
             return observe(original, "forward", args, kwargs)
 
         return observe_module
+
+
+def _hand_on(program: Any, module: Any) -> None:
+    """Let *module*, made from an exported *program*, be known as that is."""
+    source, said = sources.get(program), registrations.get(program)
+    if source is not None:
+        sources.remember(module, source)
+    if said is not None:
+        registrations.remember(module, said)
 
 
 def _is_silent(model: Any) -> bool:
@@ -171,7 +198,9 @@ class Module:
         config = getattr(model, "config", None)
         task = said.task or _problem(config)
         self._answer, self._convert = _reading(model, task)
-        self._has_confidences = self._answer in {Answer.PROBABILITIES, Answer.LOGARITHMS}
+        self._has_confidences = self._answer in _DISTRIBUTIONS
+        if self._has_confidences and self._convert is _same:
+            self.distributions = {"forward": self._answer is Answer.LOGARITHMS}
         self._answers = Answers(settings, said.class_names or class_names(config))
         self.feature_names = said.feature_names
         self.model = identify(
@@ -299,7 +328,8 @@ def _class_name(model: Any) -> str:
 
 def _metadata(model: Any, config: Any) -> Metadata:
     known = Metadata() if config is None else hub_metadata(config)
-    return Metadata(known.name or _class_name(model), known.version, _facts(model))
+    name = known.name or stored_at(sources.get(model) or "").name or _class_name(model)
+    return Metadata(name, known.version, _facts(model))
 
 
 def _facts(model: Any) -> dict[str, str]:
@@ -316,7 +346,7 @@ def _facts(model: Any) -> dict[str, str]:
 
 
 def _quantised_weight(model: Any) -> Any:
-    for part in model.modules():
+    for part in getattr(model, "modules", tuple)():  # an exported program has none
         weight = getattr(part, "weight", None) if _QUANTISED in type(part).__module__ else None
         if callable(weight):  # it is packed, and given as a tensor when asked for
             return weight()

@@ -2,23 +2,22 @@
 
 import threading
 import weakref
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from itertools import repeat
+from typing import Final, NamedTuple
 
 from opentelemetry import context as context_api
 from opentelemetry import metrics, trace
 
-from otel_ml.describe.values import Facts
 from otel_ml.record.channel import Channel
 from otel_ml.record.failures import Failures
+from otel_ml.record.histograms import DirectHistogram
+from otel_ml.record.unread import Findings, Unread, findings
+from otel_ml.record.validation import BrokenRules
 from otel_ml.ring import Ring
-from otel_ml_conventions.attributes import (
-    ERROR_TYPE,
-    ML_FALLBACK_REASON,
-    ML_PREDICTION_CONFIDENCE,
-    ML_PREDICTION_CONFIDENCES,
-)
+from otel_ml.validation import Validator
+from otel_ml_conventions.attributes import ERROR_TYPE, ML_FALLBACK_REASON
 from otel_ml_conventions.metrics import (
     DEFINITIONS,
     METRIC_ML_SDK_DROPPED,
@@ -30,10 +29,11 @@ from otel_ml_conventions.metrics import (
     create_ml_sdk_truncated,
 )
 
-__all__ = ["Measurement", "Measurements", "confidences_of"]
+__all__ = ["Measurement", "Measurements"]
 
 # A measurement is at most 2 KB (32 confidences by default), so what waits is at most 8 MB.
 _CAPACITY: Final = 4096
+_MAX_KINDS: Final = 1024
 
 
 class Measurement(NamedTuple):
@@ -41,18 +41,19 @@ class Measurement(NamedTuple):
     What the metrics need of one call, small enough to wait in a queue.
 
     `error_type` and `fallback_reason` are None where the model answered as it should; `is_cut` says
-    that what was told of its content is not all of it.
+    that what was told of its content is not all of it; what `unread` holds is yet to be looked at.
     """
 
     channel: Channel
     duration: float
     batch_size: int | None
-    confidences: Sequence[float]
-    missing_count: int | None
-    error_type: str | None
     fallback_reason: str | None
-    span_context: trace.SpanContext | None
-    is_cut: bool
+    unread: Unread | None
+    confidences: Sequence[float] = ()
+    missing_count: int | None = None
+    error_type: str | None = None
+    span_context: trace.SpanContext | None = None
+    is_cut: bool = False
 
     @property
     def kind(self) -> "_Kind":
@@ -61,6 +62,8 @@ class Measurement(NamedTuple):
 
 
 _Kind = tuple[Channel, str | None, str | None]
+_Attributes = dict[str, str]
+_Numbers = list[tuple[float, context_api.Context]]
 
 
 class _Overflow:
@@ -74,25 +77,61 @@ class _Overflow:
         self.seconds = 0.0
 
 
+class _Lot:
+    """What measurements say that are recorded together, by the attributes that it is recorded with."""
+
+    def __init__(self) -> None:
+        self.durations: defaultdict[_Kind, _Numbers] = defaultdict(list)
+        self.predictions: Counter[_Kind] = Counter()
+        self.batch_sizes: defaultdict[Channel, _Numbers] = defaultdict(list)
+        self.confidences: defaultdict[Channel, _Numbers] = defaultdict(list)
+        self.missing: Counter[Channel] = Counter()
+        self.cut = 0
+
+    def add(self, measurement: Measurement) -> None:
+        """Add what one *measurement* says."""
+        kind, channel = measurement.kind, measurement.channel
+        context = _context(measurement.span_context)
+        self.durations[kind].append((measurement.duration, context))
+        if measurement.batch_size is not None:
+            self.batch_sizes[channel].append((measurement.batch_size, context))
+            self.predictions[kind] += measurement.batch_size
+        if measurement.confidences:
+            numbers = self.confidences[channel]
+            numbers += [(confidence, context) for confidence in measurement.confidences]
+        if measurement.missing_count:
+            self.missing[channel] += measurement.missing_count
+        self.cut += measurement.is_cut
+
+
 class Measurements:
     """
     Records what callers put into `ring`, a moment later.
 
     Args:
         meter: Makes the instruments.
+        validator: Looks for broken rules in what callers left unread.
+        broken_rules: Counts those.
         failures: Is told of what the metrics SDK raises; what it counted is recorded here too.
         forget: Called in a forked child before anything is measured there.
     """
 
     def __init__(
-        self, meter: metrics.Meter, failures: Failures, forget: Callable[[], None]
+        self,
+        meter: metrics.Meter,
+        validator: Validator,
+        broken_rules: BrokenRules,
+        failures: Failures,
+        forget: Callable[[], None],
     ) -> None:
+        self._validator = validator
+        self._broken_rules = broken_rules
         self._failures = failures
         self._forget = forget
-        self._durations = create_ml_inference_duration(meter)
-        self._batch_sizes = create_ml_inference_batch_size(meter)
+        self._durations = DirectHistogram(create_ml_inference_duration(meter))
+        self._batch_sizes = DirectHistogram(create_ml_inference_batch_size(meter))
         self._predictions = create_ml_inference_predictions(meter)
-        self._confidences = create_ml_prediction_confidence(meter)
+        self._confidences = DirectHistogram(create_ml_prediction_confidence(meter))
         self._missing_values = create_ml_input_missing_values(meter)
         self._truncated = create_ml_sdk_truncated(meter)
         self._begin()
@@ -103,6 +142,7 @@ class Measurements:
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._overflow: dict[_Kind, _Overflow] = {}
+        self._attributes_of: dict[_Kind, _Attributes] = {}
 
     def _restart(self) -> None:
         self._begin()
@@ -138,30 +178,44 @@ class Measurements:
             self._failures.failed("record_metrics", error)
 
     def _record(self, measurements: Sequence[Measurement]) -> None:
-        predictions: Counter[_Kind] = Counter()
-        missing: Counter[Channel] = Counter()
+        lot = _Lot()
         for measurement in measurements:
-            self._record_histograms(measurement)
-            if measurement.batch_size is not None:
-                predictions[measurement.kind] += measurement.batch_size
-            if measurement.missing_count:
-                missing[measurement.channel] += measurement.missing_count
-        cut = sum(measurement.is_cut for measurement in measurements)
-        if cut:
-            self._truncated.add(cut)
-        for kind, number in predictions.items():
-            self._predictions.add(number, _attributes(kind))
-        for channel, number in missing.items():
-            self._missing_values.add(number, channel.metric_attributes)
+            lot.add(measurement)
+        for channel, found in self._findings(measurements):
+            lot.confidences[channel] += [(number, _NO_SPAN) for number in found.confidences]
+            lot.missing[channel] += found.missing_count or 0
+            if found.failures:
+                self._broken_rules.count(channel, found.failures)
+        self._record_lot(lot)
+        if lot.cut:
+            self._truncated.add(lot.cut)
 
-    def _record_histograms(self, measurement: Measurement) -> None:
-        attributes = measurement.channel.metric_attributes
-        context = _exemplar_context(measurement.span_context)
-        self._durations.record(measurement.duration, _attributes(measurement.kind), context)
-        if measurement.batch_size is not None:
-            self._batch_sizes.record(measurement.batch_size, attributes, context)
-        for confidence in measurement.confidences:
-            self._confidences.record(confidence, attributes, context)
+    def _record_lot(self, lot: "_Lot") -> None:
+        for kind, durations in lot.durations.items():
+            self._durations.record(durations, self._attributes(kind))
+        for channel, sizes in lot.batch_sizes.items():
+            self._batch_sizes.record(sizes, channel.metric_attributes)
+        for channel, confidences in lot.confidences.items():
+            self._confidences.record(confidences, channel.metric_attributes)
+        for kind, samples in lot.predictions.items():
+            self._predictions.add(samples, self._attributes(kind))
+        for channel, missing in lot.missing.items():
+            if missing:
+                self._missing_values.add(missing, channel.metric_attributes)
+
+    def _findings(self, measurements: Sequence[Measurement]) -> Iterator[tuple[Channel, Findings]]:
+        """Yield what is found in what callers left to be looked at, and in whose call."""
+        alike: defaultdict[Hashable, list[tuple[Channel, Unread]]] = defaultdict(list)
+        for measurement in measurements:
+            if measurement.unread is not None:
+                alike[measurement.unread.layout].append((measurement.channel, measurement.unread))
+        for calls in alike.values():
+            try:
+                found = list(findings([unread for _, unread in calls], self._validator))
+            except Exception as error:  # noqa: BLE001 - numpy may run out of memory
+                self._failures.failed("describe_input", error)
+                continue
+            yield from zip((channel for channel, _ in calls), found, strict=True)
 
     def _record_leftovers(self) -> None:
         self._failures.record()
@@ -171,12 +225,21 @@ class Measurements:
             overflow, self._overflow = self._overflow, {}
             _drops.total += sum(kept.calls for kept in overflow.values())
         for kind, kept in overflow.items():
-            attributes = _attributes(kind)
+            attributes = self._attributes(kind)
             if kept.predictions:
                 self._predictions.add(kept.predictions, attributes)
             # Their mean, as often as there were calls: number and sum are exact.
-            for _ in range(kept.calls):
-                self._durations.record(kept.seconds / kept.calls, attributes)
+            mean = (kept.seconds / kept.calls, _NO_SPAN)
+            self._durations.record(repeat(mean, kept.calls), attributes)
+
+    def _attributes(self, kind: _Kind) -> _Attributes:
+        """Return the attributes of *kind*, the same object every time: histograms know it again."""
+        attributes = self._attributes_of.get(kind)
+        if attributes is None:
+            if len(self._attributes_of) >= _MAX_KINDS:
+                self._attributes_of.clear()
+            attributes = self._attributes_of[kind] = _attributes(kind)
+        return attributes
 
 
 class _Drops:
@@ -207,23 +270,19 @@ def _flush_and_count(_options: metrics.CallbackOptions) -> Iterable[metrics.Obse
     return [metrics.Observation(_drops.total)]
 
 
-def confidences_of(outputs: Facts) -> Any:
-    """Return the confidences that *outputs* tell, none where they tell none."""
-    confidence = outputs.get(ML_PREDICTION_CONFIDENCE)
-    if confidence is not None:
-        return (confidence,)
-    return outputs.get(ML_PREDICTION_CONFIDENCES, ())
-
-
-def _exemplar_context(span_context: trace.SpanContext | None) -> context_api.Context | None:
+def _context(span_context: trace.SpanContext | None) -> context_api.Context:
     if span_context is None:
-        return None
+        return _NO_SPAN
     return trace.set_span_in_context(trace.NonRecordingSpan(span_context), context_api.Context())
 
 
-def _attributes(kind: _Kind) -> dict[str, Any]:
+# Not an empty one, for which the SDK would take what is current in whatever thread asks for metrics.
+_NO_SPAN: Final = trace.set_span_in_context(trace.INVALID_SPAN, context_api.Context())
+
+
+def _attributes(kind: _Kind) -> _Attributes:
     channel, error_type, fallback_reason = kind
-    attributes: dict[str, Any] = channel.metric_attributes
+    attributes = channel.metric_attributes
     if error_type is not None:
         attributes = {**attributes, ERROR_TYPE: error_type}
     if fallback_reason is not None:

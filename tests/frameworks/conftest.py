@@ -1,5 +1,6 @@
 """What the tests of heavy frameworks use."""
 
 from otel_ml.testing import captured, conforming
+from tests.data.framework_calls import full
 
-__all__ = ["captured", "conforming"]
+__all__ = ["captured", "conforming", "full"]

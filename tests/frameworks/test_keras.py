@@ -14,7 +14,7 @@ from otel_ml.instrumentors import instrument, uninstrument
 from otel_ml.settings import Settings
 from otel_ml.testing import Capture, capture
 from otel_ml_conventions import attributes as keys
-from tests.data.framework_calls import attributes_of, functions_of, round_trips
+from tests.data.framework_calls import assert_put_back, attributes_of, round_trips
 
 # What Keras says to numpy of its own variables.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -232,15 +232,7 @@ def test_models_can_be_sent_and_copied_while_observed(conforming: Capture) -> No
 def test_uninstrumenting_puts_the_very_functions_back() -> None:
     """Same functions, and in between the same signatures."""
     owner = next(cls for cls in keras.Model.__mro__ if "predict" in vars(cls))
-    before = functions_of(owner, METHODS) | functions_of(keras.Layer, ["__call__"])
-    with capture():
-        during = functions_of(owner, METHODS) | functions_of(keras.Layer, ["__call__"])
-        assert all(during[name][0] is not before[name][0] for name in before)
-        assert {name: it[1] for name, it in during.items()} == {
-            name: it[1] for name, it in before.items()
-        }
-    after = functions_of(owner, METHODS) | functions_of(keras.Layer, ["__call__"])
-    assert all(after[name][0] is before[name][0] for name in before)
+    assert_put_back((owner, METHODS), (keras.Layer, ["__call__"]))
 
 
 def test_threads_do_not_see_each_other(conforming: Capture) -> None:

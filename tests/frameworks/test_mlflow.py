@@ -20,7 +20,7 @@ from otel_ml.instrumentors import instrument, uninstrument
 from otel_ml.settings import Settings
 from otel_ml.testing import Capture, capture
 from otel_ml_conventions import attributes as keys
-from tests.data.framework_calls import attributes_of, functions_of, round_trips
+from tests.data.framework_calls import assert_put_back, attributes_of, round_trips
 
 # What MLflow says of the way models are kept here, of pickles, and of missing type hints.
 pytestmark = pytest.mark.filterwarnings(
@@ -264,18 +264,11 @@ def test_models_can_be_sent_and_copied_while_observed(conforming: Capture, tmp_p
 
 def test_uninstrumenting_puts_the_very_functions_back() -> None:
     """Of the model, of the loader, and of what autologging calls."""
-    owners: list[tuple[Any, tuple[str, ...]]] = [
+    assert_put_back(
         (mlflow.pyfunc.PyFuncModel, ("predict", "predict_stream")),
         (mlflow.pyfunc, ("load_model",)),
         (mlflow.sklearn, ("resolve_input_example_and_signature",)),
-    ]
-    before = [functions_of(owner, names) for owner, names in owners]
-    with capture():
-        during = [functions_of(owner, names) for owner, names in owners]
-        for one, other in zip(before, during, strict=True):
-            assert all(other[name][0] is not one[name][0] for name in one)
-            assert [it[1] for it in other.values()] == [it[1] for it in one.values()]
-    assert [functions_of(owner, names) for owner, names in owners] == before
+    )
 
 
 def test_without_scikit_learns_instrumentor_the_facts_are_the_same(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from otel_ml_processor.commands.profile import main
-from otel_ml_processor.config import load_config
+from otel_ml_processor.config_file import load_config
 from otel_ml_processor.errors import ProfileError
 from otel_ml_processor.profile import Profile, Source, write_profile
 from otel_ml_processor.profile_sources import log_profile, profile_of_mlflow

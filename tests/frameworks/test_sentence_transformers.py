@@ -16,7 +16,7 @@ from otel_ml import register_model
 from otel_ml.settings import Settings
 from otel_ml.testing import Capture, capture
 from otel_ml_conventions import attributes as keys
-from tests.data.framework_calls import attributes_of, functions_of, round_trips
+from tests.data.framework_calls import assert_put_back, attributes_of, round_trips
 from tests.data.tiny_transformers import classifier, encoder, folder_of
 
 TEXTS = ["a good film", "bad"]
@@ -202,18 +202,11 @@ def test_encoders_can_be_sent_and_copied_while_observed(conforming: Capture, emb
 
 def test_uninstrumenting_puts_the_very_functions_back() -> None:
     """Same functions, and in between the same signatures."""
-    owners: list[tuple[type, tuple[str, ...]]] = [
+    assert_put_back(
         (sentence_transformers.SentenceTransformer, ("encode", "encode_query", "encode_document")),
         (sentence_transformers.SparseEncoder, ("encode", "encode_query", "encode_document")),
         (sentence_transformers.CrossEncoder, ("predict", "rank")),
-    ]
-    before = [functions_of(owner, names) for owner, names in owners]
-    with capture():
-        during = [functions_of(owner, names) for owner, names in owners]
-        for one, other in zip(before, during, strict=True):
-            assert all(other[name][0] is not one[name][0] for name in one)
-            assert [it[1] for it in other.values()] == [it[1] for it in one.values()]
-    assert [functions_of(owner, names) for owner, names in owners] == before
+    )
 
 
 def test_threads_do_not_see_each_other(conforming: Capture, embedder: Any) -> None:

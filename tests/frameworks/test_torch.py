@@ -10,7 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -92,13 +92,6 @@ def net() -> Net:
     """Return a network that is not in training."""
     torch.manual_seed(0)
     return Net().eval()
-
-
-@pytest.fixture
-def full() -> Iterator[Capture]:
-    """Return a capture of contents and of everything outputs say."""
-    with capture(Settings(capture_content="span_only", capture_outputs="full")) as seen:
-        yield seen
 
 
 SAMPLES = torch.ones(2, 4)

@@ -19,7 +19,7 @@ from otel_ml.instrumentors import uninstrument
 from otel_ml.settings import Settings
 from otel_ml.testing import Capture, capture
 from otel_ml_conventions import attributes as keys
-from tests.data.framework_calls import attributes_of, functions_of, round_trips
+from tests.data.framework_calls import assert_put_back, attributes_of, round_trips
 from tests.data.tiny_transformers import classifier, encoder, folder_of, generator, tokenizer
 
 OPT_IN = "OTEL_SEMCONV_STABILITY_OPT_IN"
@@ -310,19 +310,12 @@ def test_pipelines_can_be_sent_and_copied_while_observed(conforming: Capture, to
 
 def test_uninstrumenting_puts_the_very_functions_back() -> None:
     """Of every pipeline there is, of the iterator and of generation."""
-    owners: list[tuple[type, tuple[str, ...]]] = [
+    assert_put_back(
         (transformers.Pipeline, ("__call__",)),
         (transformers.TextClassificationPipeline, ("__call__",)),
         (PipelineIterator, ("__iter__", "__next__")),
         (transformers.generation.utils.GenerationMixin, ("generate",)),
-    ]
-    before = [functions_of(owner, names) for owner, names in owners]
-    with capture():
-        during = [functions_of(owner, names) for owner, names in owners]
-        for one, other in zip(before, during, strict=True):
-            assert all(other[name][0] is not one[name][0] for name in one)
-            assert [it[1] for it in other.values()] == [it[1] for it in one.values()]
-    assert [functions_of(owner, names) for owner, names in owners] == before
+    )
 
 
 def test_a_pipeline_of_ones_own_is_observed(conforming: Capture, tokens: Any) -> None:

@@ -157,6 +157,16 @@ def test_short_rows_are_not_favoured_when_few_fit() -> None:
     assert abs(long_ones / captured - 0.5) < 0.09
 
 
+def test_as_many_rows_are_captured_as_fit() -> None:
+    """Of rows of one length, the bytes hold so many and no more: brackets, and a comma between two."""
+    row = '{"x0":0.5,"x1":0.25}'
+    for fitting in (1, 2, 9, 31):
+        size = 2 + fitting * (len(row) + 1)
+        content = capture(policy(rows=32, size=size), np.tile([0.5, 0.25], (1000, 1)))
+        assert content.facts[ML_INPUT_ROWS] == f"[{','.join([row] * fitting)}]"
+        assert len(content.rows) == fitting
+
+
 def test_a_sample_that_does_not_fit_is_cut_and_says_so() -> None:
     """Whole features are left out; what is left is valid JSON."""
     frame = pd.DataFrame([[1.5] * 100], columns=[f"feature_{i}" for i in range(100)])

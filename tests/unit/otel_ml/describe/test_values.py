@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otel_ml.describe import values
 from otel_ml.describe.values import is_missing, json_text, row_texts
 
 
@@ -96,3 +97,22 @@ def test_values_of_unknown_types_are_told_by_themselves() -> None:
 def test_a_value_is_not_missing_for_being_zero_or_empty(value: Any) -> None:
     """Only None, NaN, NaT and NA stand for no value."""
     assert not is_missing(value)
+
+
+@pytest.mark.parametrize("is_installed", [True, False])
+@given(row=st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=40))
+def test_doubles_are_the_same_numbers_whoever_writes_them(
+    row: list[float], is_installed: bool
+) -> None:
+    """With msgspec and without, each text is JSON and reads back as the very same double, zero's sign too."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not is_installed:
+            patch.setattr(values, "_quick_encode", lambda: None)
+        texts = values.double_texts(row)
+    assert list(map(str, map(float, map(json.loads, texts)))) == list(map(str, row))
+
+
+def test_msgspec_is_what_writes_doubles_here() -> None:
+    """Or the tests above would compare nothing."""
+    assert values._quick_encode() is not None
+    assert values.double_texts([0.5, 1e300, -0.0]) == ["0.5", "1e300", "-0.0"]

@@ -1,7 +1,6 @@
 """What a call of a CatBoost model becomes."""
 
 import json
-from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,8 +12,8 @@ import pandas as pd
 import pytest
 
 import otel_ml
-from otel_ml.settings import Settings
-from otel_ml.testing import Capture, capture
+from otel_ml.testing import Capture
+from tests.data.framework_calls import told
 
 SAMPLES = np.random.default_rng(0).normal(size=(60, 3))
 FRAME = pd.DataFrame(SAMPLES, columns=["a", "b", "c"])
@@ -28,7 +27,6 @@ QUIET: dict[str, Any] = {
     "verbose": 0,
     "allow_writing_files": False,
 }
-FULL = Settings(capture_content="span_only", capture_outputs="full")
 
 
 @cache
@@ -48,20 +46,6 @@ def regressor(loss: str = "RMSE") -> Any:
     """Return a model of numbers."""
     target = np.abs(NUMBERS) if loss == "Poisson" else NUMBERS
     return cb.CatBoostRegressor(loss_function=loss, **QUIET).fit(SAMPLES, target)
-
-
-@pytest.fixture
-def full() -> Iterator[Capture]:
-    """Return a capture of contents and of everything outputs say."""
-    with capture(FULL) as seen:
-        yield seen
-
-
-def told(seen: Capture) -> dict[str, Any]:
-    """Return what the one span says, and fail where it breaks the conventions or anything failed."""
-    assert seen.metric("ml.sdk.errors") == []
-    seen.conformance.check()
-    return seen.attributes
 
 
 def test_a_prediction_is_one_span_with_exactly_these_facts(captured: Capture) -> None:

@@ -7,7 +7,6 @@ import pickle
 import struct
 import subprocess
 import sys
-import warnings
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
@@ -28,6 +27,7 @@ from otel_ml.instrumentors import uninstrument
 from otel_ml.instrumentors._wrapping import MARKER
 from otel_ml.settings import Settings
 from otel_ml.testing import Capture, capture
+from tests.data.framework_calls import outcome
 
 SAMPLES = np.random.default_rng(0).normal(size=(60, 3))
 BINARY = (SAMPLES[:, 0] > 0).astype(int)
@@ -101,16 +101,6 @@ def _plain() -> Iterator[None]:
     uninstrument()
     yield
     uninstrument()
-
-
-def answer(function: Any, *args: Any) -> tuple[Any, BaseException | None]:
-    """Return what *function* returns and what it raises, its warnings being its own affair."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return function(*args), None
-        except Exception as error:  # noqa: BLE001 - whatever it raises is compared
-            return None, error
 
 
 def test_every_way_to_predict_is_tried() -> None:
@@ -287,11 +277,11 @@ def test_no_feature_value_leaves_unless_asked_for(name: str) -> None:
     forms = [rows, rows[0], pd.DataFrame(rows), rows.tolist(), xgb.DMatrix(rows), cb.Pool(rows)]
     with capture() as seen:
         for samples in forms:
-            answer(getattr(model, method), samples)
+            outcome(getattr(model, method), samples)
         assert len(seen.spans) == len(forms)
         assert [needle for needle in NEEDLES if needle in sent(seen)] == []
     with capture(Settings(capture_content="span_only")) as seen:
-        answer(getattr(model, method), rows)
+        outcome(getattr(model, method), rows)
         assert [needle for needle in NEEDLES if needle in sent(seen)] != []
 
 
@@ -303,7 +293,7 @@ def test_a_denied_value_of_a_matrix_does_not_leave_though_others_do(samples: Any
     model = copy.deepcopy(cases()[name].model)  # older boosters take over the names of an input
     denied = Settings(capture_content="span_only", feature_denylist=("a", "b"))
     with capture(denied) as seen:
-        answer(model.predict, samples)
+        outcome(model.predict, samples)
         rows = seen.attributes["ml.input.rows"]
     assert '"c":8675' in rows
     assert '"a"' not in rows
@@ -343,14 +333,14 @@ def test_whatever_comes_is_answered_or_refused_as_before(name: str) -> None:
     """Forty inputs each: same answer or same exception, one span, and no failure of ours."""
     model, method, _ = cases()[name]
     generator = np.random.default_rng(NAMES.index(name))
-    tried = [answer(inputs(generator))[0] for _ in range(40)]
-    plain = [answer(getattr(model, method), samples) for samples in tried]
+    tried = [outcome(inputs(generator))[0] for _ in range(40)]
+    plain = [outcome(getattr(model, method), samples) for samples in tried]
     assert {error is None for _, error in plain} == {True, False}
     everything = Settings(capture_content="span_only", capture_outputs="full")
     with capture(everything) as seen:
         for samples, (expected, error) in zip(tried, plain, strict=True):
             seen.clear()
-            found, raised = answer(getattr(model, method), samples)
+            found, raised = outcome(getattr(model, method), samples)
             assert (type(found), type(raised)) == (type(expected), type(error))
             if error is None:
                 np.testing.assert_array_equal(found, expected)

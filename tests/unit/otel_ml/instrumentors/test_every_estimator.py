@@ -24,12 +24,15 @@ from sklearn.utils.estimator_checks import (
 from otel_ml.instrumentors import uninstrument
 from otel_ml.instrumentors._wrapping import MARKER
 from otel_ml.testing import Capture, capture
+from tests.data.framework_calls import outcome
 
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "score_samples")
 GUARDED = ("fit", "partial_fit", "fit_predict", "fit_transform", "score")
 
 CLASSES: dict[str, type] = dict(all_estimators())
 PREDICTORS = [name for name, cls in CLASSES.items() if any(hasattr(cls, m) for m in METHODS)]
+# What must be given to those that scikit-learn's own tests do not know how to make, in some versions.
+NEEDED = {"FrozenEstimator": LogisticRegression(), "SparseCoder": np.eye(4)}
 
 
 class Fitted(NamedTuple):
@@ -46,8 +49,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:Class .* is deprecated:FutureWar
 
 def configured(name: str) -> Any:
     """Return an estimator as scikit-learn's own tests configure it, its chance under control."""
-    if name == "FrozenEstimator":
-        return CLASSES[name](LogisticRegression())
+    if name in NEEDED:
+        return CLASSES[name](NEEDED[name])
     estimator = next(iter(_construct_instances(CLASSES[name])))
     known = estimator.get_params()
     wanted = {"random_state": 0, "novelty": True}
@@ -73,16 +76,6 @@ def fitted(name: str) -> Fitted:
 def offered(estimator: Any) -> list[str]:
     """Return the methods that predict and that this estimator has."""
     return [method for method in METHODS if hasattr(estimator, method)]
-
-
-def call(function: Any, *args: Any) -> tuple[Any, BaseException | None]:
-    """Return what *function* returns and what it raises, its warnings being its own affair."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return function(*args), None
-        except Exception as error:  # noqa: BLE001 - whatever it raises is compared
-            return None, error
 
 
 def assert_same(left: Any, right: Any) -> None:
@@ -116,9 +109,9 @@ def _plain() -> Iterator[None]:
 
 
 def test_all_estimators_are_tried() -> None:
-    """These tests see all 208 estimators of scikit-learn 1.9 and 2 experimental ones; 123 predict."""
-    assert len(CLASSES) == 210
-    assert len(PREDICTORS) == 123
+    """These tests see at least the 207 estimators of scikit-learn 1.7 and 2 experimental ones; 123 predict."""
+    assert len(CLASSES) >= 209
+    assert len(PREDICTORS) >= 123
 
 
 def test_no_predicting_method_is_missed() -> None:
@@ -183,7 +176,7 @@ def appearance(estimator: Any) -> list[tuple[str, str | None, bool, str | None]]
         has_signature = callable(getattr(cls, method, None)) and not isinstance(function, property)
         signature = str(inspect.signature(getattr(cls, method))) if has_signature else None
         doc = getattr(getattr(cls, method, None), "__doc__", None)
-        seen.append((method, signature, call(hasattr, estimator, method)[0], doc))
+        seen.append((method, signature, outcome(hasattr, estimator, method)[0], doc))
     return seen
 
 
@@ -198,11 +191,11 @@ def test_every_call_gives_what_it_gave_and_one_span(name: str) -> None:
     """Each method returns the same values of the same types, and is one span with a true name."""
     estimator, samples, _ = fitted(name)
     twin = copy.deepcopy(estimator)
-    plain = {method: call(getattr(estimator, method), samples) for method in offered(estimator)}
+    plain = {method: outcome(getattr(estimator, method), samples) for method in offered(estimator)}
     with capture() as seen:
         for method, (expected, error) in plain.items():
             seen.clear()
-            found, raised = call(getattr(twin, method), samples)
+            found, raised = outcome(getattr(twin, method), samples)
             assert (type(raised), str(raised)) == (type(error), str(error))
             assert_same(found, expected)
             (span,) = seen.spans
@@ -218,11 +211,11 @@ def test_an_estimator_that_is_not_fitted_raises_as_before(name: str) -> None:
     """The exception is the user's own, of the same type and message, and the span names its type."""
     estimator, samples, _ = fitted(name)
     fresh = clone(estimator)
-    plain = {method: call(getattr(fresh, method), samples)[1] for method in offered(fresh)}
+    plain = {method: outcome(getattr(fresh, method), samples)[1] for method in offered(fresh)}
     with capture() as seen:
         for method, expected in plain.items():
             seen.clear()
-            _, found = call(getattr(fresh, method), samples)
+            _, found = outcome(getattr(fresh, method), samples)
             assert (type(found), str(found)) == (type(expected), str(expected))
             assert seen.attributes.get("error.type") == error_type(expected)
         assert_no_failures(seen)
@@ -244,10 +237,10 @@ def test_nonsense_raises_as_before(name: str) -> None:
     """Inputs that no estimator takes fail as they did without us, one span each."""
     estimator, _, _ = fitted(name)
     function = getattr(estimator, offered(estimator)[0])
-    plain = [call(function, nonsense)[1] for nonsense in NONSENSE]
+    plain = [outcome(function, nonsense)[1] for nonsense in NONSENSE]
     with capture() as seen:
         function = getattr(estimator, offered(estimator)[0])
-        found = [call(function, nonsense)[1] for nonsense in NONSENSE]
+        found = [outcome(function, nonsense)[1] for nonsense in NONSENSE]
         assert len(seen.spans) == len(NONSENSE)
         assert_no_failures(seen)
     assert [type(error) for error in found] == [type(error) for error in plain]
@@ -258,7 +251,7 @@ def test_estimators_survive_every_journey(name: str) -> None:
     """Pickled, cloudpickled, deep-copied or as a bound method, an estimator answers as it did."""
     estimator, samples, _ = fitted(name)
     method = offered(estimator)[0]
-    expected, _ = call(getattr(copy.deepcopy(estimator), method), samples)
+    expected, _ = outcome(getattr(copy.deepcopy(estimator), method), samples)
     with capture() as seen:
         journeys = [
             getattr(pickle.loads(pickle.dumps(estimator)), method),
@@ -271,6 +264,6 @@ def test_estimators_survive_every_journey(name: str) -> None:
         assert type(clone(estimator)) is type(estimator)
         assert len(seen.spans) == 0
         for arrived in journeys:
-            assert_same(call(arrived, samples)[0], expected)
+            assert_same(outcome(arrived, samples)[0], expected)
         assert len(seen.spans) == len(journeys)
         assert_no_failures(seen)

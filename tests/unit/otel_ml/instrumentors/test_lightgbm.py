@@ -1,7 +1,6 @@
 """What a call of a LightGBM model becomes."""
 
 import json
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,8 @@ import pytest
 from sklearn.model_selection import GridSearchCV
 
 import otel_ml
-from otel_ml.instrumentors import instrument, uninstrument
-from otel_ml.settings import Settings
-from otel_ml.testing import Capture, capture
+from otel_ml.testing import Capture
+from tests.data.framework_calls import told, told_by_each
 
 SAMPLES = np.random.default_rng(0).normal(size=(60, 3))
 FRAME = pd.DataFrame(SAMPLES, columns=["a", "b", "c"])
@@ -23,7 +21,6 @@ BINARY = (SAMPLES[:, 0] > 0).astype(int)
 TERNARY = np.digitize(SAMPLES[:, 0], [-0.5, 0.5])
 NUMBERS = SAMPLES[:, 0] * 2.0
 QUIET: dict[str, Any] = {"verbose": -1, "num_threads": 1}
-FULL = Settings(capture_content="span_only", capture_outputs="full")
 
 TARGETS: dict[str, Any] = {
     "binary": BINARY,
@@ -55,20 +52,6 @@ def classifier(target: Any = BINARY, **options: Any) -> Any:
 def own_objective(target: Any, margin: Any) -> Any:
     """Return gradient and curvature of half the squared error."""
     return margin - target, np.ones_like(margin)
-
-
-@pytest.fixture
-def full() -> Iterator[Capture]:
-    """Return a capture of contents and of everything outputs say."""
-    with capture(FULL) as seen:
-        yield seen
-
-
-def told(seen: Capture) -> dict[str, Any]:
-    """Return what the one span says, and fail where it breaks the conventions or anything failed."""
-    assert seen.metric("ml.sdk.errors") == []
-    seen.conformance.check()
-    return seen.attributes
 
 
 def test_a_prediction_of_a_booster_is_one_span_with_exactly_these_facts(captured: Capture) -> None:
@@ -269,21 +252,7 @@ def test_a_matrix_of_another_width_is_refused_as_before(captured: Capture) -> No
 def test_an_estimator_says_the_same_whoever_observes_it(method: str) -> None:
     """With scikit-learn's instrumentor, with LightGBM's, with both in either order: one span each."""
     model = classifier(np.array(["low", "mid", "high"])[TERNARY])
-    found = []
-    for names in (["sklearn"], ["lightgbm"], ["sklearn", "lightgbm"], ["lightgbm", "sklearn"]):
-        uninstrument()
-        seen = Capture()
-        instrument(
-            names,
-            tracer_provider=seen.tracer_provider,
-            meter_provider=seen.meter_provider,
-            settings=FULL,
-        )
-        getattr(model, method)(SAMPLES[:3])
-        found.append(told(seen))
-        uninstrument()
-    for facts in found:
-        assert len(facts.pop("ml.call.stream")) == 16
+    found = told_by_each(lambda: getattr(model, method)(SAMPLES[:3]), "lightgbm")
     assert found[0]["ml.framework.name"] == "lightgbm"
     assert set(found[0]["ml.prediction.labels"]) <= {"low", "mid", "high"}
     assert all(facts == found[0] for facts in found)

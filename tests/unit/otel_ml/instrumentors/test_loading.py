@@ -12,6 +12,7 @@ from typing import Any
 import cloudpickle
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -113,8 +114,7 @@ def test_models_in_memory_are_counted_until_they_are_gone(captured: Capture, pat
 
 def test_names_of_features_leave_only_with_their_values(path: Path) -> None:
     """They may be values themselves (`city=Paris`): by default their number is told, and nothing more."""
-    pandas = pytest.importorskip("pandas")
-    frame = pandas.DataFrame(SAMPLES, columns=["city=Paris", "amount"])
+    frame = pd.DataFrame(SAMPLES, columns=["city=Paris", "amount"])
     joblib.dump(LogisticRegression().fit(frame, [0, 1, 1]), path)
     told = []
     modes: list[ContentMode] = ["no_content", "span_only"]

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -136,13 +135,6 @@ def columns() -> ort.InferenceSession:
 def logs(*rows: tuple[float, float]) -> dict[str, Any]:
     """Return a feed whose softmax is *rows*."""
     return {"x": np.log(np.array(rows, dtype=np.float32))}
-
-
-@pytest.fixture
-def full() -> Iterator[Capture]:
-    """Return a capture of contents and of everything outputs say."""
-    with capture(Settings(capture_content="span_only", capture_outputs="full")) as seen:
-        yield seen
 
 
 def test_a_run_is_one_inference(conforming: Capture) -> None:

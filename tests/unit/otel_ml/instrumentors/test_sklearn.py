@@ -6,7 +6,6 @@ import logging
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib.metadata import version
@@ -97,6 +96,7 @@ from otel_ml_conventions.attributes import (
     ML_VALIDATION_RESULT,
 )
 from otel_ml_conventions.schema import SCHEMA_URL
+from tests.data.framework_calls import FULL
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -105,21 +105,12 @@ BINARY = (TARGET > 0).astype(int)
 FRAME = pd.DataFrame(SAMPLES, columns=["a", "b", "c", "d"])
 NAMES = np.array(["setosa", "versicolor", "virginica"])
 
-FULL = Settings(capture_content="span_only", capture_outputs="full")
-
 
 @pytest.fixture
 def iris() -> Pipeline:
     """Return a pipeline that knows its columns and has classes of text."""
     model = make_pipeline(StandardScaler(), LogisticRegression())
     return model.fit(FRAME, NAMES[TARGET])
-
-
-@pytest.fixture
-def full() -> Iterator[Capture]:
-    """Return a capture of contents and of everything outputs say."""
-    with capture(FULL) as seen:
-        yield seen
 
 
 def test_a_prediction_is_one_span_with_exactly_these_facts(

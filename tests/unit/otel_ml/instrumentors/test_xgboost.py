@@ -1,7 +1,6 @@
 """What a call of an XGBoost model becomes."""
 
 import json
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import otel_ml
-from otel_ml.instrumentors import instrument, uninstrument
-from otel_ml.settings import Settings
-from otel_ml.testing import Capture, capture
+from otel_ml.testing import Capture
+from tests.data.framework_calls import told, told_by_each
 
 GENERATOR = np.random.default_rng(0)
 SAMPLES = GENERATOR.normal(size=(60, 3)).astype("float32")
@@ -28,7 +26,6 @@ TERNARY = np.digitize(SAMPLES[:, 0], [-0.5, 0.5])
 NUMBERS = SAMPLES[:, 0] * 2.0
 SEVERAL = np.stack([BINARY, 1 - BINARY], axis=1)
 GROUPS = np.repeat(np.arange(6), 10)
-FULL = Settings(capture_content="span_only", capture_outputs="full")
 
 TARGETS: dict[str, Any] = {
     "binary:logistic": BINARY,
@@ -61,20 +58,6 @@ def matrix(samples: Any, **options: Any) -> Any:
 def classifier(target: Any = BINARY, **options: Any) -> Any:
     """Return a small classifier."""
     return xgb.XGBClassifier(n_estimators=3, n_jobs=1, **options).fit(SAMPLES, target)
-
-
-@pytest.fixture
-def full() -> Iterator[Capture]:
-    """Return a capture of contents and of everything outputs say."""
-    with capture(FULL) as seen:
-        yield seen
-
-
-def told(seen: Capture) -> dict[str, Any]:
-    """Return what the one span says, and fail where it breaks the conventions or anything failed."""
-    assert seen.metric("ml.sdk.errors") == []
-    seen.conformance.check()
-    return seen.attributes
 
 
 def test_a_prediction_of_a_booster_is_one_span_with_exactly_these_facts(captured: Capture) -> None:
@@ -363,21 +346,7 @@ def test_what_is_registered_comes_first(full: Capture) -> None:
 def test_an_estimator_says_the_same_whoever_observes_it(method: str, target: Any) -> None:
     """With scikit-learn's instrumentor, with XGBoost's, with both in either order: one span each."""
     model = classifier(target)
-    found = []
-    for names in (["sklearn"], ["xgboost"], ["sklearn", "xgboost"], ["xgboost", "sklearn"]):
-        uninstrument()
-        seen = Capture()
-        instrument(
-            names,
-            tracer_provider=seen.tracer_provider,
-            meter_provider=seen.meter_provider,
-            settings=FULL,
-        )
-        getattr(model, method)(SAMPLES[:3])
-        found.append(told(seen))
-        uninstrument()
-    for facts in found:
-        assert len(facts.pop("ml.call.stream")) == 16
+    found = told_by_each(lambda: getattr(model, method)(SAMPLES[:3]), "xgboost")
     assert found[0]["ml.framework.name"] == "xgboost"
     assert len(found[0]["ml.prediction.labels"]) == 3
     assert all(facts == found[0] for facts in found)
