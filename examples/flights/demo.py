@@ -2,7 +2,7 @@
 The main job on real flights: a model that was trained on the winter of 2013 meets the rest of the year.
 
 It trains the model (once), starts the service under `opentelemetry-instrument`, the otel-ml processor and, where they are built
-(`make tools`), a real collector, Jaeger and Prometheus. Then it plays winter flights in random order, which should raise no alarm, and
+(`make tools`), a real collector, Jaeger, Prometheus and Alertmanager. Then it plays winter flights in random order, which should raise no alarm, and
 March to December in order; shows what the processor says of each window; and ends by counting what arrived where.
 
     python demo.py                      three minutes, then everything stays up until Ctrl-C

@@ -29,12 +29,13 @@ class PartFailedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A program of the demo: how it is started, and the address that answers 200 when it is ready."""
+    """A program of the demo: how it is started, the address that answers 200 when it is ready, and the folder that it starts in."""
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
     ready_url: str
+    folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ class Processes:
             try:
                 process = subprocess.Popen(
                     part.command,
+                    cwd=part.folder,
                     env=dict(part.environment),
                     stdin=subprocess.DEVNULL,
                     stdout=output,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MODEL_NAME",
     "MODEL_VERSION",
+    "PROMETHEUS_PAGES",
     "SERVER_NAMES",
     "SERVICE_NAME",
     "Addresses",
@@ -32,12 +33,14 @@ __all__ = [
 MODEL_NAME = "late-arrival"
 MODEL_VERSION = "1"
 SERVICE_NAME = "late-arrivals"
-SERVER_NAMES = ("otelcol", "jaeger", "prometheus")
+SERVER_NAMES = ("otelcol", "jaeger", "prometheus", "alertmanager")
 
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parent.parent
 _CONFIG = _ROOT / "collector-config"
 _PROGRAMS = Path(sys.executable).parent
+PROMETHEUS_PAGES = _ROOT / ".tools" / "prometheus"
+"""Started there, Prometheus has pages, too, if they are built (`tools/prometheus_ui.sh`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Addresses:
     jaeger_query_grpc: str
     jaeger_health: str
     prometheus: str
+    alertmanager: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ def found_servers(names: Sequence[str] = SERVER_NAMES) -> dict[str, str]:
 def parts_with_servers(
     at: Addresses, files: Files, window_rows: int, servers: Mapping[str, str]
 ) -> list[Part]:
-    """Return the whole stack: the collector with the processor in line, Jaeger and Prometheus behind it, the service before it."""
+    """Return the whole stack: the collector with the processor in line, what stores and tells behind it, the service before it."""
     where = {
         "COLLECTOR_GRPC_ENDPOINT": at.collector,
         "COLLECTOR_HTTP_ENDPOINT": at.collector_http,
@@ -106,6 +110,7 @@ def parts_with_servers(
     return [
         Part("jaeger", jaeger, environment, f"http://{at.jaeger_health}/status"),
         _prometheus(at, files, servers["prometheus"]),
+        _alertmanager(at, files, servers["alertmanager"]),
         Part("collector", collector, environment, f"http://{at.collector_health}/"),
         _processor(
             _CONFIG / "processor.yaml",
@@ -138,10 +143,11 @@ def _environment(ours: Mapping[str, str]) -> dict[str, str]:
 
 
 def _prometheus(at: Addresses, files: Files, program: str) -> Part:
-    # Prometheus takes no environment variables, so the address is put into a copy of the file, whose rules stay where they are.
+    # Prometheus takes no environment variables, so the addresses are put into a copy of the file, whose rules stay where they are.
     config = files.scratch / "prometheus.yaml"
     text = (_CONFIG / "prometheus.yaml").read_text()
     text = text.replace("127.0.0.1:19464", at.processor_page)
+    text = text.replace("127.0.0.1:9093", at.alertmanager)
     config.write_text(text.replace("  - prometheus/", f"  - {_CONFIG}/prometheus/"))
     command = (
         program,
@@ -151,7 +157,20 @@ def _prometheus(at: Addresses, files: Files, program: str) -> Part:
         f"--web.listen-address={at.prometheus}",
         f"--storage.tsdb.path={files.scratch / 'prometheus'}",
     )
-    return Part("prometheus", command, _environment({}), f"http://{at.prometheus}/-/ready")
+    ready = f"http://{at.prometheus}/-/ready"
+    folder = PROMETHEUS_PAGES if PROMETHEUS_PAGES.is_dir() else None
+    return Part("prometheus", command, _environment({}), ready, folder)
+
+
+def _alertmanager(at: Addresses, files: Files, program: str) -> Part:
+    command = (
+        program,
+        f"--config.file={_CONFIG / 'alertmanager.yaml'}",
+        f"--web.listen-address={at.alertmanager}",
+        "--cluster.listen-address=",
+        f"--storage.path={files.scratch / 'alertmanager'}",
+    )
+    return Part("alertmanager", command, _environment({}), f"http://{at.alertmanager}/-/ready")
 
 
 def _processor(

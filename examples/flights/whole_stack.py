@@ -11,7 +11,6 @@ alerts, Alertmanager. Each listens at its usual port where that is free.
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import socket
 import sys
@@ -19,7 +18,7 @@ import tempfile
 import threading
 import time
 from contextlib import ExitStack
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -28,7 +27,14 @@ from departures import departures
 from play import Player, PlayError, requests_for, thinned
 from prepare import PreparationError, prepare
 from processes import Part, PartFailedError, Processes
-from stack import SERVER_NAMES, Addresses, Files, found_servers, parts_with_servers
+from stack import (
+    PROMETHEUS_PAGES,
+    SERVER_NAMES,
+    Addresses,
+    Files,
+    found_servers,
+    parts_with_servers,
+)
 from train import rest_of_the_year
 
 if TYPE_CHECKING:
@@ -57,15 +63,14 @@ _USUAL_PORTS = {
     "prometheus": 9090,
     "alertmanager": 9093,
 }
-_SERVERS = (*SERVER_NAMES, "alertmanager")
 _FAILED, _MISUSED = 1, 2
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the stack; returns 0 when it was ended, 1 if a part failed, 2 if a server is not built."""
     options = _options(argv)
-    servers = found_servers(_SERVERS)
-    missing = [name for name in _SERVERS if name not in servers]
+    servers = found_servers()
+    missing = [name for name in SERVER_NAMES if name not in servers]
     if missing:
         print(f"whole_stack.py: no {', '.join(missing)}; `make tools` builds them", file=sys.stderr)
         return _MISUSED
@@ -94,21 +99,16 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
 
 
 def _run(servers: Mapping[str, str], options: argparse.Namespace) -> None:
-    ports = _ports()
-    at = Addresses(*(f"127.0.0.1:{ports[field.name]}" for field in fields(Addresses)))
-    alertmanager = f"127.0.0.1:{ports['alertmanager']}"
+    at = _addresses()
     with (
         tempfile.TemporaryDirectory(prefix="whole-stack-") as scratch,
         Processes(_FOLDER / "logs") as processes,
     ):
         files = Files(_FOLDER / "model.joblib", _FOLDER / "profile.json", Path(scratch))
-        parts = parts_with_servers(at, files, _ROWS, servers)
-        _lead_to(alertmanager, files.scratch / "prometheus.yaml")
-        parts = [_with_monitor(part, at) for part in parts]
-        parts.append(_alertmanager(alertmanager, files.scratch, servers["alertmanager"]))
+        parts = [_with_monitor(part, at) for part in parts_with_servers(at, files, _ROWS, servers)]
         print(f"starting {', '.join(part.name for part in parts)}; logs in {_FOLDER / 'logs'}")
         processes.start(*parts)
-        print(*_where(at, alertmanager), "Ctrl-C ends everything.", sep="\n", flush=True)
+        print(*_where(at), "Ctrl-C ends everything.", sep="\n", flush=True)
         _play(at, processes, options)
 
 
@@ -128,14 +128,6 @@ def _play(at: Addresses, processes: Processes, options: argparse.Namespace) -> N
         playing.join()
 
 
-def _lead_to(alertmanager: str, prometheus_file: Path) -> None:
-    """Let Prometheus tell its alerts to *alertmanager*."""
-    with prometheus_file.open("a") as file:
-        file.write(
-            f"\nalerting:\n  alertmanagers: [{{static_configs: [{{targets: ['{alertmanager}']}}]}}]\n"
-        )
-
-
 def _with_monitor(part: Part, at: Addresses) -> Part:
     """Return *part* with what Jaeger's Monitor tab needs of it."""
     fragments = {"collector": "span-metrics.yaml", "jaeger": "jaeger-monitor.yaml"}
@@ -152,36 +144,32 @@ def _with_monitor(part: Part, at: Addresses) -> Part:
     )
 
 
-def _alertmanager(at: str, scratch: Path, program: str) -> Part:
-    command = (
-        program,
-        f"--config.file={_CONFIG / 'alertmanager.yaml'}",
-        f"--web.listen-address={at}",
-        "--cluster.listen-address=",
-        f"--storage.path={scratch / 'alertmanager'}",
-    )
-    return Part("alertmanager", command, os.environ, f"http://{at}/-/ready")
-
-
-def _where(at: Addresses, alertmanager: str) -> list[str]:
+def _where(at: Addresses) -> list[str]:
     """Return where to look, and where to send."""
+    pages = (
+        "query"
+        if PROMETHEUS_PAGES.is_dir()
+        else "api/v1/rules (tools/prometheus_ui.sh builds its pages)"
+    )
     return [
         "",
         f"service        http://{at.service}/docs",
         f"processor      http://{at.processor_page}/",
         f"Jaeger         http://{at.jaeger_query}/          (API: /api/services; its pages are in the image, not in the binary built here)",
-        f"Prometheus     http://{at.prometheus}/api/v1/rules (the same)",
-        f"Alertmanager   http://{alertmanager}/",
+        f"Prometheus     http://{at.prometheus}/{pages}",
+        f"Alertmanager   http://{at.alertmanager}/",
         f"OTLP           {at.collector} (gRPC), http://{at.collector_http} (HTTP): your own services may send there",
         "",
     ]
 
 
-def _ports() -> dict[str, int]:
-    """Return the usual port of each part where nothing listens there, else one that is free."""
+def _addresses() -> Addresses:
+    """Return for each part its usual port where nothing listens there, else one that is free."""
     with ExitStack() as held:
         sockets = {name: held.enter_context(_bound(p)) for name, p in _USUAL_PORTS.items()}
-        return {name: one.getsockname()[1] for name, one in sockets.items()}
+        return Addresses(
+            **{name: f"127.0.0.1:{one.getsockname()[1]}" for name, one in sockets.items()}
+        )
 
 
 def _bound(port: int) -> socket.socket:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import gc
 import logging
 import signal
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from otel_ml_processor.commands.components import components_text
-from otel_ml_processor.config import configuration_text, load_config
+from otel_ml_processor.config_file import configuration_text, load_config
 from otel_ml_processor.errors import OtelMlError
 from otel_ml_processor.log_lines import write_logs
 from otel_ml_processor.service import Service
@@ -91,10 +92,12 @@ def _run(config: Config, arguments: argparse.Namespace) -> None:
         signal.signal(signal.SIGHUP, lambda *_: reloading.set())
     service = Service(config, _folder(arguments.config))
     service.start()
+    _spare_what_stays()
     while not stopping.wait(_TICK_S):
         if reloading.is_set():
             reloading.clear()
             config, service = _reloaded(config, service, arguments)
+            _spare_what_stays()
         service.tick()
     service.stop()
 
@@ -108,6 +111,13 @@ def _share_one_heap() -> None:
     """
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
+
+
+def _spare_what_stays() -> None:
+    """Let the search for garbage pass over what has been loaded and stays: nearly all that there is, and it would be gone through again and again."""
+    gc.unfreeze()  # a service that has been replaced is garbage
+    gc.collect()
+    gc.freeze()
 
 
 def _reloaded(

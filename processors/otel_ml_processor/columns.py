@@ -142,6 +142,11 @@ class InferenceColumns:
     0 where that is not said, None where no row says either."""
     flaws: ByteArray | None = None
     """`Flaw` of each row; None where none has any."""
+    probabilities: Mapping[str, FloatArray] = field(default_factory=dict)
+    """By class that the caller of the decoder asked for, how probable it was said to be; NaN where that was not said."""
+    thresholds: IntArray | None = None
+    """Of the consistent sampler that let the row's span through, 0 to 2**56 - 1: the row stands for 2**56 / (2**56 - threshold); -1 where that is not
+    said, None where no row says it."""
 
     def __len__(self) -> int:
         return len(self.spans)
@@ -165,4 +170,6 @@ class InferenceColumns:
             calls=None if self.calls is None else self.calls[rows],
             hashes=None if self.hashes is None else self.hashes[rows],
             flaws=None if self.flaws is None else self.flaws[rows],
+            probabilities={name: column[rows] for name, column in self.probabilities.items()},
+            thresholds=None if self.thresholds is None else self.thresholds[rows],
         )

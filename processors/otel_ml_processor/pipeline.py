@@ -11,7 +11,6 @@ import logging
 import threading
 import time
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -49,7 +48,8 @@ from otel_ml_processor.state.ledger import Delivered
 from otel_ml_processor.windows.placed import place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
 
     from otel_ml_processor.assess.explanations import Explained
     from otel_ml_processor.assess.promise import Promises
@@ -164,7 +164,7 @@ class Pipeline:
         self._shortest = shortest_window(config.windows).name
         self._convoys = Convoys(self._take, is_whole)
         self._counted: Counter[tuple[str, str]] = Counter()
-        self._said: set[tuple[str, str]] = set()
+        self._contained = {step: _Contained(step, self_metrics) for step in STEPS}
         self._ticking = threading.Lock()
 
     def take(self, request: bytes, remaining_s: float | None, tenant: str = "") -> bytes:
@@ -197,7 +197,7 @@ class Pipeline:
         verdicts = self._verdicts(placed)
         if self._forward is None:
             answers = self._apply(decoded, placed, requests, b"")
-            with self._contained("annotate"):
+            with self._contained["annotate"]:
                 self._emit.verdict_spans(decoded, verdicts)
             return answers
         annotated = self._annotated(request, decoded, verdicts)
@@ -232,7 +232,7 @@ class Pipeline:
         with self._ticking:
             for window in windows:
                 self.told.note(window)
-                with self._contained("assess"):
+                with self._contained["assess"]:
                     readings.append(self.states.again(self._assessed(window)))
         return readings
 
@@ -270,31 +270,31 @@ class Pipeline:
 
     def _settle_explanations(self, now_ns: int | None = None) -> None:
         if self._explaining is not None:
-            with self._contained("feedback"):
+            with self._contained["feedback"]:
                 self._explaining.settle(now_ns)
 
     def _settle(self, now_ns: int, *, is_last: bool = False) -> None:
         if self._joining is not None:
-            with self._contained("feedback"):
+            with self._contained["feedback"]:
                 self._joining.settle(now_ns, is_last=is_last)
 
     def _decoded(self, request: bytes, tenant: str) -> Decoded:
         decoded = [_UNREAD]
-        with self._contained("decode"):
+        with self._contained["decode"]:
             decoded.append(self._decoder.decode(request, tenant))
         return decoded[-1]
 
     def _placed(self, decoded: Decoded) -> list[PlacedRows]:
         placed: list[PlacedRows] = []
-        with self._contained("place"):
+        with self._contained["place"]:
             placed += [place(rows, self._reference_of(rows.stream)) for rows in decoded.columns]
         return placed
 
     def _verdicts(self, placed: Sequence[PlacedRows]) -> Verdicts:
         verdicts: list[Verdicts] = []
-        with self._contained("judge"):
+        with self._contained["judge"]:
             verdicts += [self._judged(rows) for rows in placed]
-        return Verdicts.joined(verdicts)
+        return verdicts[0] if len(verdicts) == 1 else Verdicts.joined(verdicts)
 
     def _judged(self, placed: PlacedRows) -> Verdicts:
         drift = self.states.last(placed.rows.stream, self._shortest)
@@ -304,7 +304,7 @@ class Pipeline:
 
     def _annotated(self, request: bytes, decoded: Decoded, verdicts: Verdicts) -> bytes:
         annotated = [request]
-        with self._contained("annotate"):
+        with self._contained["annotate"]:
             if len(verdicts):
                 annotated.append(self._emit.annotated(decoded, verdicts))
         return annotated[-1]
@@ -325,7 +325,7 @@ class Pipeline:
         self._self_metrics.add(ACCEPTED_SPANS, decoded.n_spans)
         for cause, n_spans in decoded.undecoded.items():
             self._self_metrics.add(METRIC_ML_PROCESSOR_UNDECODED, n_spans, cause)
-        with self._contained("count"):
+        with self._contained["count"]:
             keys = [request.key for request in requests]
             spans = decoded.spans if self._is_read_again(decoded, placed) else decoded.spans.bare()
             again = self.ledger.commit(
@@ -357,32 +357,18 @@ class Pipeline:
         if self._learner is not None:
             self._learner.remember(spans, placed, increments)
 
-    @contextmanager
-    def _contained(self, step: str) -> Iterator[None]:
-        """Count and log (once per step and type) what goes wrong within: a processor that cannot think still lets the traces through."""
-        try:
-            yield
-        except Refusal:
-            raise
-        except Exception as error:
-            self._self_metrics.add(METRIC_ML_PROCESSOR_FAILURES, cause=step)
-            cause = (step, type(error).__name__)
-            if cause not in self._said:
-                self._said.add(cause)
-                _LOGGER.exception("cannot %s; spans are passed on, further ones are counted", step)
-
     def _assess(self, windows: Sequence[ClosedWindow]) -> None:
         streams = self.ledger.streams
         totals = streams.totals()
         self.ledger.settle()
         self._count_rows(totals, streams.counts)
         for window in windows:
-            with self._contained("assess"):
+            with self._contained["assess"]:
                 self._emit_reading(window)
 
     def _refresh(self, windows: Sequence[ClosedWindow]) -> None:
         for window in windows:
-            with self._contained("assess"):
+            with self._contained["assess"]:
                 self._emit.refresh(self._assessed(window))
 
     def _assessed(self, window: ClosedWindow, explained: Explained | None = None) -> Reading:
@@ -429,6 +415,43 @@ class Pipeline:
             self._counted[name, cause] = total
         for totals in all_totals:
             self._emit.totals(totals)
+
+
+class _Contained:
+    """
+    Counts and logs (once per type) what goes wrong in *step*: a processor that cannot think still lets the traces through.
+
+    A class, because every request goes through half a dozen, and a generator takes several times as long.
+    """
+
+    __slots__ = ("_said", "_self_metrics", "_step")
+
+    def __init__(self, step: str, self_metrics: SelfMetrics) -> None:
+        self._step = step
+        self._self_metrics = self_metrics
+        self._said: set[type[BaseException]] = set()
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        """End; whatever was raised goes no further, except what the sender has to be told."""
+        if kind is None or isinstance(error, Refusal) or not isinstance(error, Exception):
+            return False
+        self._self_metrics.add(METRIC_ML_PROCESSOR_FAILURES, cause=self._step)
+        if kind not in self._said:
+            self._said.add(kind)
+            _LOGGER.error(
+                "cannot %s; spans are passed on, further ones are counted",
+                self._step,
+                exc_info=error,
+            )
+        return True
 
 
 _APART: Final = Refusal(grpc.StatusCode.INTERNAL, "each by itself", RefusalCause.INTERNAL)

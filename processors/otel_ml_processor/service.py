@@ -20,6 +20,7 @@ from otel_ml_conventions.metrics import (
     METRIC_ML_PROCESSOR_UNDECODED,
 )
 from otel_ml_processor.assess.confidence import confidence_budget
+from otel_ml_processor.assess.error_patterns import warm_patterns
 from otel_ml_processor.assess.promise import Promises, told, told_of_evidence
 from otel_ml_processor.decode.compiled import IS_COMPILED
 from otel_ml_processor.decode.decoder import Cause
@@ -41,6 +42,7 @@ from otel_ml_processor.emit.webhook import Webhook
 from otel_ml_processor.errors import ConfigError, ProfileError
 from otel_ml_processor.feedback.explaining import Explaining
 from otel_ml_processor.feedback.joining import DROPPED_FEEDBACK, Joining
+from otel_ml_processor.feedback.said_names import warm_said_names
 from otel_ml_processor.forward.forwarding import Forwarding, grpc_client
 from otel_ml_processor.learn.learned_files import LearnedFiles
 from otel_ml_processor.learn.learner import Learner
@@ -59,6 +61,7 @@ from otel_ml_processor.state.seen_spans import SeenSpans, warm_seen_spans
 from otel_ml_processor.windows.divided import Divisions
 from otel_ml_processor.windows.references import References
 from otel_ml_processor.windows.streams import Streams
+from otel_ml_processor.windows.warm import warm_counting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +72,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.pass_through import NextHop
     from otel_ml_processor.receive.door import Takes
 
-__all__ = ["Service", "load_references", "make_pipeline", "new_self_metrics"]
+__all__ = ["Service", "load_references", "make_pipeline", "new_self_metrics", "prepare_decoder"]
 
 _LOGGER: Final = logging.getLogger(__name__)
 _COUNTS: Final = {
@@ -166,7 +169,7 @@ class Service:
             if self._forwarding is not None:
                 self._forwarding.close(0)
             raise
-        _prepare_decoder()
+        prepare_decoder()
         self._doors.start()
         self._pusher.start()
         if self._webhook is not None:
@@ -263,6 +266,8 @@ class Service:
             self._pipeline,
             self._joining,
             self._outlet.labels,
+            self._pipeline.patterns,
+            self._explaining,
         )
         return Keeper(self._config.state, self._folder / self._config.state.directory, kept)
 
@@ -348,9 +353,13 @@ class Service:
     def _introduce(self, stream: StreamKey) -> None:
         profile = self._references.profile(stream)
         if profile is None:
+            is_learned = self._learner is not None and self._learner.learns(stream)
+            rows = self._config.bootstrap.rows if self._config.bootstrap and is_learned else 0
+            what = f"no profile yet, its first {rows} rows are learned" if rows else "no profile"
             _LOGGER.info(
-                "new stream %s: no profile, so no drift; predictions and confidence are counted",
+                "new stream %s: %s, so no drift; predictions and confidence are counted",
                 stream,
+                what,
             )
             return
         _LOGGER.info(
@@ -390,7 +399,8 @@ class Service:
                 _LOGGER.log(logging.WARNING if is_broken else logging.INFO, "%s", text)
 
 
-def _prepare_decoder() -> None:
+def prepare_decoder() -> None:
+    """Have all that is compiled ready before the first request: read from where it was kept, or compiled now, in half a minute."""
     if not IS_COMPILED:
         _LOGGER.info("decoder: plain; the extra `fast` (numba) makes it some ten times as fast")
         return
@@ -398,6 +408,9 @@ def _prepare_decoder() -> None:
     warm()
     warm_strip()
     warm_seen_spans()
+    warm_counting()
+    warm_patterns()
+    warm_said_names()
     _LOGGER.info("decoder: compiled; ready after %.1f s", time.monotonic() - begin)
 
 
@@ -436,7 +449,10 @@ def make_pipeline(
     return Pipeline(
         config=config,
         decoder=_DECODER(
-            (learner or references).features, config.segments.attributes, config.tenant_attribute
+            (learner or references).features,
+            config.segments.attributes,
+            config.tenant_attribute,
+            references.classes,
         ),
         ledger=ledger,
         reference_of=references.reference,

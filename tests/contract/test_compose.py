@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from otel_ml_processor.config import load_config
+from otel_ml_processor.config_file import load_config
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "collector-config"
@@ -130,11 +130,21 @@ def test_a_variable_has_the_same_default_in_every_file() -> None:
 
 
 def test_prometheus_scrapes_where_the_processor_serves() -> None:
-    """The one address that no variable can carry is the processor's default."""
+    """An address that no variable can carry is the processor's default."""
     config = yaml.safe_load((CONFIG / "prometheus.yaml").read_text())
     [job] = config["scrape_configs"]
     default = defaults_in(CONFIG / "processor.yaml")["OTEL_ML_HTTP_ENDPOINT"]
     assert job["static_configs"] == [{"targets": [default]}]
+
+
+def test_prometheus_tells_the_alertmanager_of_the_file() -> None:
+    """Alerts reach somebody without a file of one's own: the address that Prometheus has is the one that is listened on."""
+    config = yaml.safe_load((CONFIG / "prometheus.yaml").read_text())
+    [told] = config["alerting"]["alertmanagers"]
+    [listening] = [
+        word for word in SERVICES["alertmanager"]["command"] if "listen-address=0" in word
+    ]
+    assert told["static_configs"] == [{"targets": [f"127.0.0.1:{listening.rpartition(':')[2]}"]}]
 
 
 @pytest.mark.parametrize("name", [name for name in NATIVE if name != "service"])
@@ -162,6 +172,7 @@ def native_parts(monkeypatch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any
         jaeger_query_grpc="127.0.0.1:16685",
         jaeger_health="127.0.0.1:23133",
         prometheus="0.0.0.0:9090",
+        alertmanager="0.0.0.0:9093",
     )
     files = stack.Files(Path("/trained/model.joblib"), Path("/trained/profile.json"), folder)
     servers = {name: f"/bin/{name}" for name in stack.SERVER_NAMES}
@@ -186,8 +197,8 @@ def test_a_command_is_the_one_that_runs_natively(
     """Same program, same options, same files as the demo and the integration tests start, so it cannot rot."""
     native = [plain(token) for token in native_parts(monkeypatch, tmp_path)[name].command]
     in_container = [plain(token) for token in SERVICES[name]["command"]]
-    entry_point = {"collector": 1, "jaeger": 1, "prometheus": 1, "processor": 2, "service": 0}
-    assert in_container == native[entry_point[name] :]
+    entry_point = {"processor": 2, "service": 0}
+    assert in_container == native[entry_point.get(name, 1) :]
 
 
 def test_training_is_what_the_demo_does_natively() -> None:

@@ -135,9 +135,11 @@ VALUES: dict[type[Enum], str] = {
     attributes.MlDriftTargetValues: "feature prediction confidence performance data_quality"
     " multivariate correlation explanation calibration",
     attributes.MlDriftMethodValues: "psi kolmogorov_smirnov jensen_shannon kullback_leibler"
-    " wasserstein wasserstein_iqr chi_squared rank_location rank_scale hypergeometric hellinger"
+    " wasserstein wasserstein_iqr chi_squared hypergeometric hellinger"
     " total_variation l_infinity pca_reconstruction rank_correlation adwin e_cusum other",
-    attributes.MlDriftStateValues: "steady warning drifting insufficient",
+    attributes.MlDriftTestValues: "chi_squared rank_location rank_scale rank_correlation"
+    " hypergeometric",
+    attributes.MlDriftStateValues: "steady warning drifting insufficient no_reference",
     attributes.MlVerdictDriftValues: "steady warning drifting insufficient",
     attributes.MlDriftKindValues: "drift skew",
     attributes.MlDriftCalibrationModeValues: "iid scaled empirical",
@@ -151,7 +153,7 @@ VALUES: dict[type[Enum], str] = {
     attributes.MlExplanationMethodValues: "shap_tree shap_kernel shap_linear shap_deep lime"
     " integrated_gradients permutation other",
     attributes.MlEvaluationDatasetValues: "train validation test",
-    attributes.MlEvaluationBasisValues: "reference estimated realized proxy train validation test",
+    attributes.MlEvaluationBasisValues: "reference estimated realized proxy",
     attributes.MlCalibrationMeasureValues: "ece brier nll",
     attributes.MlProcessorStateValues: "restored fresh",
 }

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 import yaml
 
-from otel_ml_processor.config import load_config
+from otel_ml_processor.config_file import load_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -54,6 +54,8 @@ def _rows(columns: InferenceColumns) -> object:
         None if columns.hashes is None else columns.hashes.tolist(),
         [] if columns.flaws is None else columns.flaws.tolist(),
         [] if columns.is_failed is None else columns.is_failed.tolist(),
+        [] if columns.thresholds is None else columns.thresholds.tolist(),
+        {name: _bits(column) for name, column in columns.probabilities.items()},
     )
 
 

@@ -22,7 +22,7 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from otel_ml_processor.config import configuration_text, load_config
+from otel_ml_processor.config_file import configuration_text, load_config
 from otel_ml_processor.decode.fast import FastDecoder
 from otel_ml_processor.decode.fast_splice import spliced
 from otel_ml_processor.decode.spans import PlainDecoder

@@ -13,7 +13,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeL
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from conventions.scenarios.receiver import Receiver
-from otel_ml_processor.config import load_config
+from otel_ml_processor.config_file import load_config
 from otel_ml_processor.service import Service
 from tests.integration.real_servers import free_port
 from tests.unit.processor.otlp_requests import attribute, inference, request_of

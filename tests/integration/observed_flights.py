@@ -114,7 +114,9 @@ class Observed:
 @contextmanager
 def observed_flights(folder: Path) -> Iterator[Observed]:
     """Start everything, send what is described above, and hold it until the block is left."""
-    servers = {name: find_tool(name) for name in ("otelcol", "jaeger", "prometheus")}
+    servers = {
+        name: find_tool(name) for name in ("otelcol", "jaeger", "prometheus", "alertmanager")
+    }
     import prepare
     import processes
     import stack

@@ -82,7 +82,9 @@ class Chain:
 @contextmanager
 def running_chain(folder: Path) -> Iterator[Chain]:
     """Start everything, send ROWS spans, wait until they are assessed, send REQUESTS flights over HTTP."""
-    servers = {name: find_tool(name) for name in ("otelcol", "jaeger", "prometheus")}
+    servers = {
+        name: find_tool(name) for name in ("otelcol", "jaeger", "prometheus", "alertmanager")
+    }
     import departures
     import plan
     import prepare

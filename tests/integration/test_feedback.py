@@ -204,6 +204,8 @@ def test_several_classes_without_a_profile(tmp_path: Path) -> None:
     assert found["realized"] == pytest.approx(
         {
             "accuracy": metrics.accuracy_score(true, said),
+            "macro_precision": metrics.precision_score(true, said, average="macro"),
+            "macro_recall": metrics.recall_score(true, said, average="macro"),
             "macro_f1": metrics.f1_score(true, said, average="macro"),
         }
     )

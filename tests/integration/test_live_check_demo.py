@@ -43,7 +43,9 @@ def _report(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def run_demo(folder: Path, check: str) -> None:
     """Start the demo's parts, send flights to the service, and end when everything has been delivered."""
-    servers = {name: find_tool(name) for name in ("otelcol", "jaeger", "prometheus")}
+    servers = {
+        name: find_tool(name) for name in ("otelcol", "jaeger", "prometheus", "alertmanager")
+    }
     import departures
     import plan
     import play

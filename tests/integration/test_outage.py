@@ -57,7 +57,9 @@ def test_spans_wait_while_the_next_hop_is_away_and_arrive_once(tmp_path: Path) -
     The processor acknowledges none of them and counts none, the collector keeps them; when Jaeger comes, each arrives once and is
     counted once.
     """
-    servers = {name: find_tool(name) for name in ("otelcol", "jaeger", "prometheus")}
+    servers = {
+        name: find_tool(name) for name in ("otelcol", "jaeger", "prometheus", "alertmanager")
+    }
     import processes
     import stack
 

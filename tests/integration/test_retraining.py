@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 from standardwebhooks import Webhook
 
-from otel_ml_processor.config import Config, load_config
+from otel_ml_processor.config import Config
+from otel_ml_processor.config_file import load_config
 from otel_ml_processor.service import Service
 from tests.integration.real_servers import eventually, free_port, running
 from tests.unit.processor.otlp_requests import inference, request_of

@@ -133,15 +133,16 @@ def test_files_are_merged_as_the_collector_merges_them(case: Case) -> None:
 def test_a_collector_that_refuses_is_quoted(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Files that it refuses by themselves are told apart from an overlay that it refuses."""
+    """Files that it refuses by themselves are told apart from an overlay that it refuses; the line of what it names is told."""
     broken = tmp_path / "broken.yaml"
     broken.write_text(
-        "receivers: {otlp: {protocols: {grpc: }}}\nexporters: {debug: {verbosity: loud}}\n"
+        "receivers: {otlp: {protocols: {grpc: }}}\nexporters:\n  debug:\n    verbosity: loud\n"
         "service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}\n"
     )
     status = main([str(broken), "--collector", find_tool("otelcol")])
     said = capsys.readouterr()
     assert (status, said.out) == (1, "")
+    assert said.err.startswith(f"otel-ml splice: {broken}:4: ")
     assert "refuses your files as they are" in said.err
     assert "loud" in said.err
 
@@ -167,7 +168,9 @@ class Spliced:
         self.overlay.write_text(said.stdout)
         told = [line[4:] for line in said.stdout.splitlines() if line.startswith("#   ")]
         self.collector_command, self.processor_command = map(shlex.split, told)
-        servers = {name: find_tool(name) for name in ("otelcol", "jaeger", "prometheus")}
+        servers = {
+            name: find_tool(name) for name in ("otelcol", "jaeger", "prometheus", "alertmanager")
+        }
         stack_files = stack.Files(folder / "none", folder / "profile.json", folder)
         parts = stack.parts_with_servers(self.at, stack_files, 200, servers)
         (self.jaeger,) = [part for part in parts if part.name == "jaeger"]

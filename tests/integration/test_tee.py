@@ -87,7 +87,9 @@ class Tee:
         )
         ready = f"http://{self.at.processor_page}/readyz"
         self.processor = processes.Part("processor", ours, dict(os.environ), ready)
-        servers = {name: find_tool(name) for name in ("otelcol", "jaeger", "prometheus")}
+        servers = {
+            name: find_tool(name) for name in ("otelcol", "jaeger", "prometheus", "alertmanager")
+        }
         files = stack.Files(folder / "none", folder / "profile.json", folder)
         parts = stack.parts_with_servers(self.at, files, 200, servers)
         (self.jaeger,) = [part for part in parts if part.name == "jaeger"]

@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.decode.compiled import IS_COMPILED
 from otel_ml_processor.decode.fast import FastDecoder
-from otel_ml_processor.decode.fast_number import read_number
+from otel_ml_processor.decode.fast_number import read_number, read_plain_number
 from otel_ml_processor.decode.fast_splice import spliced
 from otel_ml_processor.decode.fast_text import find_text, is_ascii, is_utf8, same_text
 from otel_ml_processor.decode.fast_words import padded
@@ -29,8 +30,21 @@ from tests.properties.test_wire import damaged, encode, requests, values
 
 NAMES = ("age", "city", "größe", "a")
 SEGMENTS = ("region", "größe", "ml.model.version", "service.name")
-PLAIN = PlainDecoder(lambda stream: NAMES if stream.model != "bare" else None, SEGMENTS)
-FAST = FastDecoder(lambda stream: NAMES if stream.model != "bare" else None, SEGMENTS)
+CLASSES = ("größe", "a")
+
+
+def _features(stream: StreamKey) -> tuple[str, ...] | None:
+    """Ask for features of all models but one."""
+    return NAMES if stream.model != "bare" else None
+
+
+def _classes(stream: StreamKey) -> tuple[str, ...]:
+    """Ask for the probabilities of classes of all versions but one."""
+    return CLASSES if stream.version != "1" else ()
+
+
+PLAIN = PlainDecoder(_features, SEGMENTS, classes_of=_classes)
+FAST = FastDecoder(_features, SEGMENTS, classes_of=_classes)
 ROOT = Path(__file__).parents[2]
 
 
@@ -97,6 +111,7 @@ def inference_values(draw: st.DrawFn) -> dict[str, object]:
         "ml.prediction.confidence": numbers(),
         "ml.prediction.entropy": st.floats(0, 1) | st.sampled_from([1 + 1e-7, 1.01, -1e-7]),
         "ml.prediction.margin": numbers(),
+        "ml.prediction.probabilities": json_texts() | values(),
         "ml.prediction.value": numbers(),
         "ml.input.features": json_texts() | values(),
         "ml.input.values": st.lists(st.floats(), min_size=3, max_size=5) | values(),
@@ -208,11 +223,12 @@ def test_more_different_texts_than_are_remembered_are_read_all_the_same() -> Non
 )
 def test_a_number_is_read_as_python_reads_it(text: str) -> None:
     """The nearest float, bit for bit, or it is left to others; what stands behind it is not touched."""
-    data = np.frombuffer(text.encode() + b",1" + bytes(16), np.uint8)
-    value, end = read_number(data, 0, len(text))
-    if end:
-        expected = float(text) if any(mark in text for mark in ".eE") else float(int(text))
-        assert (end, float(value).hex()) == (len(text), expected.hex())
+    data = np.frombuffer(text.encode() + b",1" + bytes(32), np.uint8)
+    expected = float(text) if any(mark in text for mark in ".eE") else float(int(text))
+    for read in (read_number, read_plain_number):
+        value, end = read(data, 0, len(text))
+        if end:
+            assert (end, float(value).hex()) == (len(text), expected.hex())
 
 
 @pytest.mark.parametrize(
@@ -236,13 +252,51 @@ def test_ordinary_numbers_are_read_here(text: str) -> None:
     assert (float(value), end) == (float(text), len(text))
 
 
+@pytest.mark.parametrize("digits", range(1, 20))
+@pytest.mark.parametrize("form", ["{}", "-{}", "0.{}", "-7.{}", "{}.0"])
+def test_numbers_as_they_are_usually_written_are_read_at_once(form: str, digits: int) -> None:
+    """Integers and decimals of any length, whatever follows."""
+    text = form.format("1234567890123456789"[:digits])
+    is_certain = sum(map(str.isdigit, text)) <= 16  # beyond it some lie halfway between two floats
+    for behind in (b",", b"}", b" ", "é".encode(), b""):
+        data = np.frombuffer(text.encode() + behind + bytes(32), np.uint8)
+        value, end = read_plain_number(data, 0, len(text))
+        assert (float(value), end) == (float(text), len(text)) or (end == 0 and not is_certain)
+
+
+@pytest.mark.parametrize("text", ["1", "12345678", "0.5", "1.12345678", "-3.25"])
+def test_a_number_that_goes_on_behind_the_end_is_none(text: str) -> None:
+    """What stands behind the end of a text is another attribute, even where it reads like digits."""
+    for cut in range(1, len(text)):
+        data = np.frombuffer(text.encode() + bytes(32), np.uint8)
+        assert read_plain_number(data, 0, cut)[1] <= cut
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "a\nb", 'a":1,"c', "", "größe", "x" * 100])
+def test_features_of_any_name_are_found(name: str) -> None:
+    """Also those that JSON writes otherwise than they are: quotes, backslashes, control characters."""
+    decoders = [decoder(lambda _: ("c", name, "z")) for decoder in (PlainDecoder, FastDecoder)]
+    for text in (
+        json.dumps({"c": 1, name: 2.5, "z": "w"}),
+        json.dumps({name: None, "c": True}, separators=(",", ":")),
+        '{"c":1,"' + name + '":2}',
+    ):
+        span = inference_span()
+        span.attributes.add(key="ml.input.features").value.string_value = text
+        request = export_request([span])
+        plain, fast = (outcome(decoder, request) for decoder in decoders)
+        assert fast == plain
+
+
 @pytest.mark.parametrize(
-    "text", ["", "-", ".5", "5.", "01", "-01", "+1", "1e", "1e+", "e5", "NaN", "x"]
+    "text",
+    ["", "-", ".5", "5.", "01", "-01", "+1", "1e", "1e+", "e5", "NaN", "x", "00", "-.5", "1.e5"],
 )
 def test_what_json_calls_no_number_is_none(text: str) -> None:
     """The grammar of RFC 8259, not that of Python."""
-    data = np.frombuffer(text.encode() + bytes(16), np.uint8)
+    data = np.frombuffer(text.encode() + bytes(32), np.uint8)
     assert read_number(data, 0, len(text))[1] == 0
+    assert read_plain_number(data, 0, len(text))[1] == 0
 
 
 @settings(deadline=None, max_examples=1000)

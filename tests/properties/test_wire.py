@@ -105,7 +105,7 @@ def spans(draw: DrawFn) -> Message:
     span = Span(
         trace_id=draw(st.binary(min_size=16, max_size=16)),
         span_id=draw(st.binary(min_size=8, max_size=8)),
-        trace_state=draw(st.sampled_from(["", "vendor=1,other=x"])),
+        trace_state=draw(st.sampled_from(["", "vendor=1,other=x", "a=b, ot=rv:1;th:c"])),
         name=draw(TEXTS),
         end_time_unix_nano=draw(st.integers(0, 2**64 - 1)),
         attributes=attributes(draw(st.dictionaries(TEXTS, values(), max_size=3))),

@@ -47,6 +47,8 @@ _OPTIONS: Final = (
     ),  # The next hop is where the operator says, not behind a proxy for the web.
 )
 
+_ACCEPTED: Final = ExportTraceServiceResponse()
+
 
 class OtlpClient:
     """
@@ -118,6 +120,8 @@ def rejected_items(response: bytes) -> int:
 
 
 def _parsed(response: bytes) -> ExportTraceServiceResponse | None:
+    if not response:  # most say nothing: it was accepted
+        return _ACCEPTED
     try:
         return ExportTraceServiceResponse.FromString(response)
     except DecodeError:

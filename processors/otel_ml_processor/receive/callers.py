@@ -48,16 +48,16 @@ class Callers:
         ]
         self._asked_for = " or ".join(f"`{form}`" for _, _, form, _ in said)
 
-    def check(self, authorization: str) -> None:
+    def check(self, header: Callable[[str], str]) -> None:
         """
-        Return if *authorization*, the header of that name (empty without one), is one that a file says, or if no file asks for any.
+        Return if the `authorization` that *header* gives (empty without one) is one that a file says, or if no file asks for any.
 
         Raises:
             Refusal: UNAUTHENTICATED, which says neither what was found nor what was expected.
         """
         if not self._files:
             return
-        scheme, _, secret = authorization.partition(" ")
+        scheme, _, secret = header("authorization").partition(" ")
         given = f"{scheme.lower()} {secret}".encode(errors="replace")
         # Compared with every one, each in the same time whatever is wrong with it.
         if not sum([hmac.compare_digest(given, one) for file in self._files for one in file.now()]):

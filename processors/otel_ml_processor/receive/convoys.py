@@ -126,14 +126,13 @@ class Convoys:
     def _taken(self, size_bytes: int, tenant: str) -> list[_Member]:
         """Return those of *tenant* who waited longest, as many as go with *size_bytes*."""
         taken: list[_Member] = []
+        left: list[_Member] = []
         for member in self._waiting:
-            if member.request.tenant != tenant:
-                continue  # a group is forwarded as one request, and read as one tenant's
-            size_bytes += len(member.request.content)
-            if size_bytes > MAX_CONVOY_BYTES:
-                break
-            taken.append(member)
-        self._waiting = [member for member in self._waiting if member not in taken]
+            # A group is forwarded as one request, and read as one tenant's; whoever finds no room lets nobody pass.
+            is_own = member.request.tenant == tenant
+            size_bytes += len(member.request.content) * is_own
+            (taken if is_own and size_bytes <= MAX_CONVOY_BYTES else left).append(member)
+        self._waiting = left
         return taken
 
     def _call_next(self) -> None:

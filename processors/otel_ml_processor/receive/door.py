@@ -65,14 +65,14 @@ class Doorkeeper:
         self._reported: set[str] = set()
         self.admission = admission
 
-    def let_in(self, authorization: str) -> None:
+    def let_in(self, header: Callable[[str], str]) -> None:
         """
-        Return if whoever sends *authorization* may send a request now; asked before it is read.
+        Return if whoever sends what *header*, asked by name, says may send a request now; asked before it is read.
 
         Raises:
             Refusal: UNAUTHENTICATED or UNAVAILABLE.
         """
-        self._callers.check(authorization)
+        self._callers.check(header)
         self.admission.check()
 
     def take_of(self, signal: Signal, take: Take, header: Callable[[str], str]) -> Take:

@@ -145,15 +145,16 @@ class GrpcServer:
         self, signal: Signal, take: Take, messages: Iterator[bytes], context: grpc.ServicerContext
     ) -> bytes:
         try:
-            header = partial(_header, context)
-            return self._answer(self._door.take_of(signal, take, header), messages, context)
+            return self._answer(signal, take, messages, context)
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender must keep what it sent
             _abort(context, self._door.refused(error))
 
     def _answer(
-        self, take: Take, messages: Iterator[bytes], context: grpc.ServicerContext
+        self, signal: Signal, take: Take, messages: Iterator[bytes], context: grpc.ServicerContext
     ) -> bytes:
-        self._door.let_in(_header(context, "authorization"))
+        header = partial(_header, context)
+        take = self._door.take_of(signal, take, header)
+        self._door.let_in(header)
         request = self._read(messages)
         with self._door.admission.hold(len(request)):
             remaining_s = context.time_remaining()

@@ -142,7 +142,7 @@ class OtlpHttpServer:
     async def _export(self, signal: Signal, take: Take, request: Request) -> Response:
         format_ = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         try:
-            self._door.let_in(request.headers.get("authorization", ""))
+            self._door.let_in(lambda name: request.headers.get(name, ""))
             encoding = _encoding(request, format_)
             with self._door.admission.hold(0) as share:
                 body = await self._body(request, share)

@@ -11,8 +11,6 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as WaitedTooLong
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import grpc
@@ -28,6 +26,8 @@ __all__ = ["MAX_REQUESTS", "Answer", "KnownRequest", "Repeats"]
 
 MAX_REQUESTS: Final = 1 << 16
 """Requests that are remembered, some 20 MB; beyond it the oldest is forgotten, and the horizon is shorter than configured."""
+_LONGEST_WAIT_S: Final = 3600.0
+"""A lock does not take any length of time; no caller waits that long."""
 
 
 class Answer(NamedTuple):
@@ -47,10 +47,40 @@ class KnownRequest(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """A request, by its answer; while it is being worked on by what will have it, which takes ten times the memory."""
+    """A request, by its answer; while it is being worked on by what will have it, which takes more memory."""
 
-    answer: Answer | Future[Answer]
+    answer: Answer | _UnderWay
     since_s: float
+
+
+class _UnderWay:
+    """What a request will be answered with, for all who wait for that."""
+
+    __slots__ = ("_gate", "_outcome")
+
+    def __init__(self) -> None:
+        self._gate = threading.Lock()  # a future does the same in many times the time
+        self._gate.acquire()
+        self._outcome: Answer | BaseException | None = None
+
+    def settle(self, outcome: Answer | BaseException) -> None:
+        """Let go of all who wait; once."""
+        self._outcome = outcome
+        self._gate.release()
+
+    def wait(self, remaining_s: float | None) -> Answer:
+        """Return the answer, or raise what was raised instead; Refusal where that takes longer than *remaining_s*."""
+        patience_s = -1 if remaining_s is None else min(max(0.0, remaining_s), _LONGEST_WAIT_S)
+        if not self._gate.acquire(timeout=patience_s):
+            message = "the same request is being worked on and has no answer yet; try again"
+            raise Refusal(
+                grpc.StatusCode.UNAVAILABLE, message, RefusalCause.DEADLINE, RETRY_AFTER_S
+            )
+        self._gate.release()  # for the next one who waits
+        if isinstance(self._outcome, BaseException):
+            raise self._outcome
+        assert self._outcome is not None  # noqa: S101 # the gate is opened once it is there
+        return self._outcome
 
 
 class Repeats:
@@ -93,19 +123,19 @@ class Repeats:
         if tenant:
             said = tenant.encode("utf-8", "replace")
             key += hashlib.blake2b(said, digest_size=16, key=self.secret).digest()
-        mine: Future[Answer] = Future()
+        mine = _UnderWay()
         known = self._known_or(key, mine)
         if known is not mine:
-            return _waited(known, remaining_s), True
+            return (known if isinstance(known, Answer) else known.wait(remaining_s)), True
         try:
             answer = take(key)
         except BaseException as error:
             with self._lock:
                 self._known.pop(key, None)
-            mine.set_exception(error)
+            mine.settle(error)
             raise
         self.remember(key, answer)
-        mine.set_result(answer)
+        mine.settle(answer)
         return answer, False
 
     def remember(self, key: bytes, answer: Answer, age_s: float = 0.0) -> None:
@@ -129,7 +159,7 @@ class Repeats:
             if isinstance(answer, Answer)
         )
 
-    def _known_or(self, key: bytes, mine: Future[Answer]) -> Answer | Future[Answer]:
+    def _known_or(self, key: bytes, mine: _UnderWay) -> Answer | _UnderWay:
         now_s = self._clock()
         with self._lock:
             self._forget(now_s)
@@ -142,15 +172,3 @@ class Repeats:
             if is_current and len(self._known) < MAX_REQUESTS:
                 return
             self._known.popitem(last=False)
-
-
-def _waited(known: Answer | Future[Answer], remaining_s: float | None) -> Answer:
-    if isinstance(known, Answer):
-        return known
-    try:
-        return known.result(remaining_s)
-    except WaitedTooLong:
-        message = "the same request is being worked on and has no answer yet; try again"
-        raise Refusal(
-            grpc.StatusCode.UNAVAILABLE, message, RefusalCause.DEADLINE, RETRY_AFTER_S
-        ) from None

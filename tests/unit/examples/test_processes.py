@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx
@@ -46,6 +47,20 @@ def test_parts_are_ready_when_started_and_gone_afterwards(tmp_path: Path) -> Non
         running.check()
         assert [answers(one) for one in parts] == [True, True]
     assert [answers(one) for one in parts] == [False, False]
+
+
+def test_a_part_starts_in_its_folder(tmp_path: Path) -> None:
+    """Prometheus finds its pages by the folder that it is started in; without one a part starts where the demo is."""
+    (tmp_path / "page.html").write_text("found")
+    plain = part("plain", SERVES)
+    placed = replace(part("placed", SERVES), folder=tmp_path)
+    with Processes(tmp_path / "logs") as running:
+        running.start(plain, placed)
+        found = [
+            httpx.get(f"{one.ready_url}page.html", trust_env=False).status_code
+            for one in (placed, plain)
+        ]
+    assert found == [httpx.codes.OK, httpx.codes.NOT_FOUND]
 
 
 def test_a_part_that_ends_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import stack
 
-from otel_ml_processor.config import load_config
+from otel_ml_processor.config_file import load_config
 from tests.unit.examples.conftest import FLIGHTS
 
 SERVERS = {name: f"/opt/{name}" for name in stack.SERVER_NAMES}
@@ -25,7 +25,7 @@ def test_addresses_are_free_different_and_of_this_machine() -> None:
     """Each can be listened on, all at the same time."""
     at = stack.free_addresses()
     addresses = [getattr(at, name) for name in at.__dataclass_fields__]
-    assert len(set(addresses)) == len(addresses) == 12
+    assert len(set(addresses)) == len(addresses) == 13
     held = [socket.create_server(("127.0.0.1", int(one.rpartition(":")[2]))) for one in addresses]
     for one in held:
         one.close()
@@ -79,7 +79,7 @@ def test_the_processor_understands_its_file_and_environment(
 @pytest.mark.parametrize(
     ("with_servers", "names"),
     [
-        (True, ["jaeger", "prometheus", "collector", "processor", "service"]),
+        (True, ["jaeger", "prometheus", "alertmanager", "collector", "processor", "service"]),
         (False, ["processor", "service"]),
     ],
 )
@@ -104,17 +104,22 @@ def test_the_service_is_started_as_anybody_would(
     assert service.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == f"http://{target}"
 
 
-def test_prometheus_scrapes_the_processor_of_this_demo(files: stack.Files) -> None:
-    """Its file takes no variables, so the demo puts the address into a copy that reads the same rules; the rest of the file is as it is."""
+def test_prometheus_scrapes_the_processor_and_tells_the_alertmanager_of_this_demo(
+    files: stack.Files,
+) -> None:
+    """Its file takes no variables, so the demo puts both addresses into a copy that reads the same rules; the rest of the file is as it is."""
     at = stack.free_addresses()
     stack.parts_with_servers(at, files, 200, SERVERS)
     folder = FLIGHTS.parents[1] / "collector-config"
     copy = (files.scratch / "prometheus.yaml").read_text()
-    assert at.processor_page in copy
     rules = re.findall(r"^  - (/.+)$", copy, re.MULTILINE)
     assert len(rules) == 2
     assert all(Path(path).is_file() for path in rules)
-    original = copy.replace(at.processor_page, "127.0.0.1:19464").replace(f"{folder}/", "")
+    usual = {at.processor_page: "127.0.0.1:19464", at.alertmanager: "127.0.0.1:9093"}
+    assert [copy.count(address) for address in usual] == [1, 1]
+    original = copy.replace(f"{folder}/", "")
+    for address, default in usual.items():
+        original = original.replace(address, default)
     assert original == (folder / "prometheus.yaml").read_text()
 
 

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from otel_ml_processor.__main__ import main
-from otel_ml_processor.config import Config, configuration_text, load_config
+from otel_ml_processor.config import Config
+from otel_ml_processor.config_file import configuration_text, load_config
 from otel_ml_processor.errors import ConfigError
 
 

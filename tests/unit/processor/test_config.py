@@ -7,14 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from otel_ml_processor.config import (
-    Config,
-    Duration,
-    HttpDoor,
-    Size,
-    configuration_text,
-    load_config,
-)
+from otel_ml_processor.config import Config, Duration, HttpDoor, Size
+from otel_ml_processor.config_file import configuration_text, load_config
 from otel_ml_processor.errors import ConfigError
 
 

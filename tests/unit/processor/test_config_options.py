@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from otel_ml_processor import config
-from otel_ml_processor.config import Config, Duration, Room, Secret, Size, load_config, room_in
+from otel_ml_processor.config import Config, Duration, Room, Secret, Size, room_in
+from otel_ml_processor.config_file import load_config
 from otel_ml_processor.errors import ConfigError
 
 NEEDED: dict[str, dict[str, Any]] = {

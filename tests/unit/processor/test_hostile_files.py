@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from otel_ml_processor.config import load_config
+from otel_ml_processor.config_file import load_config
 from otel_ml_processor.errors import ConfigError, ProfileError
 from otel_ml_processor.profile import read_profile, write_profile
 from otel_ml_processor.state.journal import _START, _framed, read_journal

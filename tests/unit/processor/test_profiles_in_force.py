@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from otel_ml_conventions.attributes import MlDriftStateValues
-from otel_ml_processor.config import load_config
+from otel_ml_processor.config_file import load_config
 from otel_ml_processor.emit.readings import readings_json
 from otel_ml_processor.errors import ProfileError
 from otel_ml_processor.profile import Profile, Source, write_profile

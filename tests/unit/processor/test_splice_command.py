@@ -441,6 +441,12 @@ service:
             "service::pipelines: expected a mapping, found a list",
         ),
         ("service: ${file:service.yaml}", (), "which comes from elsewhere and is not read"),
+        (EXISTING.replace("exporters:", "exporter:", 1), (), "found 'exporter'; write `exporters`"),
+        (
+            "mode: deployment\nimage: {tag: latest}\nservice: {enabled: true}",
+            (),
+            "gateway.yaml:1: expected receivers, processors, exporters, connectors, extensions or service, found 'mode'; of Helm values",
+        ),
         (
             EXISTING.replace("receivers: [otlp]", "receivers: otlp", 1),
             (),

@@ -116,7 +116,7 @@ def test_what_an_anchor_brings_may_be_overridden(write: Write) -> None:
     [
         ("a: 1\nb: [", ":2: expected YAML: "),
         ("a: 1\n\tb: 2", ":2: expected YAML: "),
-        ("a: 1\na: 2", ":2: expected each key once, found 'a' again"),
+        ("a: 1\na: 2", ":2: expected each key once, found 'a' again; it stands in line 1, too"),
         ("a: {b: 1,\n b: 2}", ":2: expected each key once, found 'b' again"),
         ("- a\n- b", ":1: the file: expected a mapping, found a list"),
         ("words", ":1: the file: expected a mapping, found 'words'"),
@@ -142,6 +142,31 @@ def test_what_is_no_configuration_is_named_in_one_line(
     message = str(caught.value)
     assert message.startswith(f"{path}{told}")
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "written"),
+    [
+        ("a:\n\tb: 1", 2, "indent with spaces"),
+        ("a:\n  b: 1\n    c: 2", 3, "start in the same column"),
+        ("a:\n  b: 1\n c: 2", 3, "start in the same column"),
+        ("a: b: c", 1, "stands in quotes"),
+        ("a: [x, y\nb: 1\nc: 2", 1, "close the bracket that is opened in this line"),
+        ("a: 1\nb: {c: ${env:HOST}}", 2, "${env:NAME} within brackets stands in quotes"),
+        ("a: 1\nb: *a", 2, "with `&` for the `*`"),
+        ("a: 1\nb\nc: 2", 3, "a key is followed by `: `"),
+    ],
+)
+def test_a_common_mistake_is_answered_with_the_way_to_write_it(
+    write: Write, text: str, line: int, written: str
+) -> None:
+    """In the line where it is to be mended: of a bracket that is never closed the one that opens it."""
+    (path,) = write(text)
+    with pytest.raises(ConfigError) as caught:
+        read_layers([path], appends=False)
+    message = str(caught.value)
+    assert message.startswith(f"{path}:{line}: expected YAML: ")
+    assert written in message
 
 
 def test_aliases_of_aliases_do_not_fill_the_memory(write: Write) -> None:

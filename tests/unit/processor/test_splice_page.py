@@ -13,7 +13,7 @@ from tests.data.collector_configs.cases import FOLDER
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "how-to" / "plug-into-a-collector.md").read_text()
 GATEWAY, COPY, IN_LINE = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-(REFUSAL,) = re.findall(r"```\n(otel-ml splice: .*?)```", PAGE, re.DOTALL)
+REFUSAL, MISTAKES = re.findall(r"```\n(otel-ml splice: .*?)```", PAGE, re.DOTALL)
 
 
 @pytest.mark.parametrize(("mode", "shown"), [("tee", COPY), ("inline", IN_LINE)])
@@ -34,6 +34,21 @@ def test_the_refusal_on_the_page_is_what_is_said(
     monkeypatch.chdir(FOLDER)
     assert main(["joined.yaml", "--pipeline", "traces/public"]) == 1
     assert capsys.readouterr().err == REFUSAL
+
+
+def test_the_mistakes_on_the_page_are_answered_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Made in the gateway of the page."""
+    monkeypatch.chdir(tmp_path)
+    for right, wrong in (
+        ("0.0.0.0:4317", "${env:LISTEN}"),
+        ("exporters:\n  otlp", "exporter:\n  otlp"),
+    ):
+        assert GATEWAY.count(right) == 1
+        Path("gateway.yaml").write_text(GATEWAY.replace(right, wrong))
+        assert main(["gateway.yaml"]) == 2
+    assert capsys.readouterr().err == MISTAKES
 
 
 def test_every_option_is_on_the_page(capsys: pytest.CaptureFixture[str]) -> None:

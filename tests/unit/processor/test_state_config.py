@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from otel_ml_processor.config import load_config
+from otel_ml_processor.config_file import load_config
 from otel_ml_processor.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from otel_ml_processor.assess.confidence import assess_by_class, confidence_budg
 from otel_ml_processor.columns import TextColumn
 from otel_ml_processor.commands.profile import build_profile_from_table
 from otel_ml_processor.emit.confidence_samples import ConfidenceSamples
-from otel_ml_processor.emit.metrics import DEFINITIONS, Metric
+from otel_ml_processor.emit.definitions import DEFINITIONS, Metric
 from otel_ml_processor.emit.otlp import Identity, metrics_requests
 from otel_ml_processor.emit.prometheus import exposition
 from otel_ml_processor.sketches.by_value import ByValue

@@ -233,6 +233,36 @@ def _restarted(states: DriftStates) -> DriftStates:
     return twin
 
 
+def test_a_profile_that_knows_its_schemas_tells_another_one_from_the_first_window_on() -> None:
+    """Serving never agreed with what the profile was built from: skew, at once; what it knows is no change, in whatever proportion."""
+    known = replace(REFERENCE, schemas=(A, C))
+    states, window = DriftStates(), _closed(Summary(known))
+    found = states.gather(window, reading({C: 1, A: 399}, known=known))
+    assert (state_of(found), states.observe(found)) == (None, None)
+    fresh = DriftStates()
+    skewed = fresh.gather(window, reading({B: 300, A: 100}, known=known))
+    change = fresh.observe(skewed)
+    assert state_of(skewed) is DRIFTING
+    assert change is not None
+    assert change.kind.value == "skew"
+    assert "75 % of rows with another schema" in describe(change)
+
+
+def test_features_that_went_with_the_schema_are_named() -> None:
+    """One that is not there any more, one whose numbers are texts now; those that are as they were are not named."""
+    known = replace(REFERENCE, schemas=(A,))
+    rows = _rows(B, 400)
+    gone = {"width": [None] * 400, "height": ["tall"] * 400}
+    features = {**rows.features, **inferences(400, features=gone).features}
+    summary = Summary(known)
+    summary.add(place(replace(rows, features=features), known))
+    states = DriftStates()
+    change = states.observe(states.gather(_closed(Summary(known)), _assessed(summary)))
+    assert change is not None
+    words = describe(change)
+    assert f"schemas now: {B}; without: width; of another type: height)" in words
+
+
 def test_inferences_without_a_reference_are_not_told_that_all_is_steady() -> None:
     """Of a stream with nothing to compare with there is no state of drift to be written on spans, schemas or not."""
     states = DriftStates()

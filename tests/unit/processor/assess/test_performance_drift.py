@@ -14,6 +14,7 @@ from otel_ml_processor.assess.performance_drift import performance_drift
 from otel_ml_processor.commands.profile import build_profile_from_table
 from otel_ml_processor.sketches.outcomes import Outcomes
 from otel_ml_processor.windows.reference import Reference
+from otel_ml_processor.windows.summary import Summary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -103,7 +104,8 @@ def test_of_classes_it_is_the_share_that_is_wrong() -> None:
     assert found is not None
     assert found.is_alarm
     assert found.rise == pytest.approx((0.3 - before) / np.sqrt(before * (1 - before)))
-    assert scores_in_need(known) == ("precision", "recall", "f1", "roc_auc")
+    in_need = scores_in_need(Summary(known))
+    assert in_need == ("macro_precision", "macro_recall", "macro_f1", "macro_roc_auc")
 
 
 @pytest.mark.parametrize("realized", [{}, {"ndcg": 0.5}, {"mae": 1.0}])
@@ -112,4 +114,4 @@ def test_what_cannot_be_compared_is_not(reference: Reference, realized: dict[str
     assert performance_drift(realized, 500, reference, alpha=0.01) is None
     assert performance_drift({"mae": 1.0, "rmse": 2.0}, 500, None, alpha=0.01) is None
     assert performance_drift({"mae": 1.0, "rmse": 2.0}, 0, reference, alpha=0.01) is None
-    assert scores_in_need(None) == scores_in_need(reference) == ()
+    assert scores_in_need(Summary()) == scores_in_need(Summary(reference)) == ()

@@ -79,7 +79,7 @@ def test_low_confidence_of_a_segment_is_found() -> None:
 
 def test_a_ratio_near_one_is_no_alarm_however_certain() -> None:
     """Rates of .30 and .33 are within four fifths, so a p-value of nearly 0 is not enough."""
-    near = Gap(POSITIVE, 0.33, 0.30, p_value=1e-30)
+    near = Gap(POSITIVE, 0.33, 0.30, p_value=1e-30, state=MlDriftStateValues.STEADY)
     assert [g.state for g in adjusted_gaps([near, replace(near, rate=0.39)], 0.01)] == [
         MlDriftStateValues.STEADY,
         DRIFTING,
@@ -88,29 +88,33 @@ def test_a_ratio_near_one_is_no_alarm_however_certain() -> None:
 
 def test_many_segments_share_one_promise() -> None:
     """A p-value that would do alone does not do among a hundred (Holm)."""
-    alone = Gap(POSITIVE, 0.6, 0.3, p_value=0.005)
-    others = [Gap(POSITIVE, 0.3, 0.3)] * 99
+    alone = Gap(POSITIVE, 0.6, 0.3, p_value=0.005, state=MlDriftStateValues.STEADY)
+    others = [Gap(POSITIVE, 0.3, 0.3, state=MlDriftStateValues.STEADY)] * 99
+    untested = [Gap(POSITIVE, 0.3, 0.3)] * 99
     assert adjusted_gaps([alone], 0.01)[0].state is DRIFTING
     assert adjusted_gaps([alone, *others], 0.01)[0].state is not DRIFTING
+    assert adjusted_gaps([alone, *untested], 0.01)[0].state is DRIFTING
 
 
 def test_small_segments_are_told_and_not_tested() -> None:
-    """A region with a handful of rows has its rates, and a p-value of 1."""
+    """A region with a handful of rows has its rates; of a change nothing is said, and nothing is called steady."""
     rows = table(300, seed=6)
     few = np.flatnonzero(rows["region"] == "amer")[5:]
     rows["region"][few] = "emea"
     amer = readings(rows)["amer"]
     assert amer.rows == 5
     assert {g.p_value for g in amer.gaps} == {1.0}
+    assert {g.state for g in amer.gaps} == {MlDriftStateValues.INSUFFICIENT}
     assert amer.drift == {}
 
 
 def test_without_a_reference_rates_are_told() -> None:
-    """No profile: low confidence by region, no positive class, no test."""
+    """No profile: low confidence by region, no positive class, no test, and no state but that there is nothing to compare with."""
     read = assess_segments(summary_of(table(500), None), alpha=0.0, min_rows=50)
     assert [r.segment.value for r in read] == ["emea", "apac", "amer"]
     assert {g.measure for r in read for g in r.gaps} == {LOW}
     assert {g.p_value for r in read for g in r.gaps} == {1.0}
+    assert {g.state for r in read for g in r.gaps} == {MlDriftStateValues.NO_REFERENCE}
     assert positive_class(None) is None
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from otel_ml_processor.commands.profile import build_profile_from_table, main
-from otel_ml_processor.config import ConfidenceConfig, Config, SegmentsConfig, load_config
+from otel_ml_processor.config import ConfidenceConfig, Config, SegmentsConfig
+from otel_ml_processor.config_file import load_config
 from otel_ml_processor.errors import ConfigError, ProfileError, TableError
 from otel_ml_processor.profile import read_profile, sealed, write_profile
 from otel_ml_processor.windows.divided import Divisions

@@ -162,6 +162,48 @@ def test_options_for_columns_hold_for_features_of_spans(tmp_path: Path) -> None:
     ]
 
 
+def test_probabilities_of_all_classes_and_the_schema_are_learned_from_spans(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As from a table with a column per class; how the inputs are typed is in the profile and in what is shown of it."""
+    sent, table = spans(), inferences()
+    for number, (span, row) in enumerate(zip(sent, table.itertuples(), strict=True)):
+        other = "fine" if row.said == "fraud" else "fraud"
+        odds = f'{{"{row.said}":{row.sure},"{other}":{round(1 - row.sure, 3)}}}'
+        schema = "00000000000000aa" if number % 3 else "00000000000000bb"
+        span.attributes.append(attribute("ml.prediction.probabilities", odds))
+        span.attributes.append(attribute("ml.input.schema.hash", schema))
+    parts = [request_of(sent), logs(labels())]
+    found = built(tmp_path, [written(tmp_path / "all.jsonl", parts, as_json=True)])
+    assert found.schemas == ["00000000000000aa", "00000000000000bb"]
+    assert {feature.name for feature in found.features} == {"amount", "city", "is_new"}
+    for name in ("fraud", "fine"):
+        table[name] = table["sure"].where(table["said"] == name, (1 - table["sure"]).round(3))
+    expected = build_profile_from_table(
+        table,
+        model="payments",
+        label="said",
+        target="true",
+        features=["amount"],
+        probabilities={"fraud": "fraud", "fine": "fine"},
+    )
+    of_class = {of.positive: of for of in found.class_calibrations}
+    assert of_class == {of.positive: of for of in expected.class_calibrations}
+    assert "schema      00000000000000aa, 00000000000000bb" in capsys.readouterr().out
+
+
+def test_probabilities_without_labels_or_out_of_range_are_no_columns(tmp_path: Path) -> None:
+    """Without a truth they mean nothing; a number that is no probability is as if it were not said. Neither becomes a feature."""
+    sent = spans()
+    for span in sent:
+        odds = '{"fraud":1.5,"fine":0.5}'
+        span.attributes.append(attribute("ml.prediction.probabilities", odds))
+    for parts in ([request_of(sent)], [request_of(sent), logs(labels())]):
+        found = built(tmp_path, [written(tmp_path / "all.jsonl", parts, as_json=True)])
+        assert {feature.name for feature in found.features} == {"amount", "city", "is_new"}
+        assert found.class_calibrations == []
+
+
 def test_predicted_numbers_stay_numbers(tmp_path: Path) -> None:
     """A regression whose answers are few and whole is compared by its numbers, as it will be counted."""
     stars = [

@@ -83,6 +83,8 @@ def test_with_a_confidence_the_truth_is_whether_it_was_right() -> None:
     assert found.performance == pytest.approx(
         {
             "accuracy": metrics.accuracy_score(true, said),
+            "macro_precision": metrics.precision_score(true, said, average="macro"),
+            "macro_recall": metrics.recall_score(true, said, average="macro"),
             "macro_f1": metrics.f1_score(true, said, average="macro"),
         }
     )

@@ -136,6 +136,7 @@ def test_a_feature_alarm_says_everything_the_conventions_ask_for() -> None:
         "ml.drift.method": "psi",
         "ml.drift.score": 0.412,
         "ml.drift.p_value": 3.2e-9,
+        "ml.drift.test": "rank_location",
         "ml.drift.state": "drifting",
         "ml.drift.kind": "drift",
         "ml.drift.features": ["temp", "dewp"],

@@ -25,13 +25,9 @@ from otel_ml_processor.assess.run_length import RunLength
 from otel_ml_processor.assess.segments import Gap, Segment, SegmentReading
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.emit.confidence_samples import ConfidenceSamples
+from otel_ml_processor.emit.definitions import DEFINITIONS
 from otel_ml_processor.emit.feature_bins import FeatureBins
-from otel_ml_processor.emit.metrics import (
-    DEFINITIONS,
-    MAX_POINTS,
-    SERIES_BUDGET,
-    MetricBook,
-)
+from otel_ml_processor.emit.metrics import MAX_POINTS, SERIES_BUDGET, MetricBook
 from otel_ml_processor.emit.points import Point
 from otel_ml_processor.self_metrics import SelfMetrics
 from otel_ml_processor.sketches.label_counts import MAX_LABELS
@@ -222,14 +218,41 @@ def test_several_scores_stand_side_by_side(clock: Clock, self_metrics: SelfMetri
     assert found == {"psi": 0.412, "jensen_shannon": 0.0515}
 
 
+@pytest.mark.parametrize(
+    ("state", "has_p_value"),
+    [
+        (MlDriftStateValues.NO_REFERENCE, False),
+        (MlDriftStateValues.INSUFFICIENT, False),
+        (MlDriftStateValues.STEADY, True),
+        (MlDriftStateValues.DRIFTING, True),
+    ],
+)
+def test_a_segment_that_was_not_compared_is_not_steady(
+    book: MetricBook, state: MlDriftStateValues, has_p_value: bool
+) -> None:
+    """All five states are there and one holds; a p-value is there only of what was compared, the difference in any case."""
+    gap = Gap(MlSegmentMeasureValues.LOW_CONFIDENCE_RATE, 0.2, 0.4, p_value=0.5, state=state)
+    part = SegmentReading(Segment("region", "emea"), 9, None, {}, (gap,))
+    book.update(replace(samples.reading(), segments=(part,)), None)
+
+    found = values(book, "ml.drift.status", "ml.segment.value", "ml.drift.target", "ml.drift.state")
+    told = {key: int(key[2] == state.value) for key in found}
+    assert found == told
+    assert len(found) == 5
+    assert {key[:2] for key in found} == {("emea", "confidence")}
+    assert bool(values(book, "ml.drift.p_value", "ml.segment.value")) is has_p_value
+    assert values(book, "ml.segment.disparity", "ml.segment.value") == {"emea": 0.5}
+
+
 def test_every_state_is_exported_and_one_holds(book: MetricBook) -> None:
-    """An alert can compare with 0 before the first alarm: all four states are there, one of them is 1."""
+    """An alert can compare with 0 before the first alarm: all four states that a feature can have are there, one of them is 1."""
     book.update(samples.reading(samples.TEMP, samples.CARRIER), None)
 
     found = values(book, "ml.drift.status", "ml.feature.name", "ml.drift.state")
 
-    expected = {("temp", state.value): 0 for state in MlDriftStateValues}
-    expected |= {("carrier", state.value): 0 for state in MlDriftStateValues}
+    possible = set(MlDriftStateValues) - {MlDriftStateValues.NO_REFERENCE}
+    expected = {("temp", state.value): 0 for state in possible}
+    expected |= {("carrier", state.value): 0 for state in possible}
     assert found == expected | {("temp", "drifting"): 1, ("carrier", "steady"): 1}
 
 

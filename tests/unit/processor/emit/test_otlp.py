@@ -11,7 +11,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_CUMULATIVE
 
 from otel_ml_conventions.schema import SCHEMA_URL
-from otel_ml_processor.emit.metrics import DEFINITIONS, Metric, MetricBook
+from otel_ml_processor.emit.definitions import DEFINITIONS, Metric
+from otel_ml_processor.emit.metrics import MetricBook
 from otel_ml_processor.emit.otlp import MAX_REQUEST_POINTS, Identity, metrics_requests
 from otel_ml_processor.emit.points import Point
 from otel_ml_processor.self_metrics import SelfMetrics

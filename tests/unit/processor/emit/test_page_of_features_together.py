@@ -8,9 +8,9 @@ from dataclasses import replace
 from otel_ml_conventions.attributes import MlDriftStateValues, MlDriftTargetValues
 from otel_ml_processor.assess.explanations import ExplanationReading
 from otel_ml_processor.assess.reading import PairReading, TargetReading
-from otel_ml_processor.emit.metrics import StreamView
 from otel_ml_processor.emit.page import ProcessorFacts, page_html
 from otel_ml_processor.emit.readings import readings_json
+from otel_ml_processor.emit.stream_pages import StreamView
 from tests.unit.processor.emit import sample_readings as samples
 
 FACTS = ProcessorFacts("tee", "127.0.0.1:14317", "1")

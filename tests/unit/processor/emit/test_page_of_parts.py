@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from otel_ml_conventions.attributes import (
     MlDriftMethodValues,
+    MlDriftStateValues,
     MlDriftTargetValues,
     MlSegmentMeasureValues,
 )
@@ -14,13 +15,14 @@ from otel_ml_processor.assess.confidence_fall import ConfidenceFall
 from otel_ml_processor.assess.label_alarms import LabelAlarm
 from otel_ml_processor.assess.reading import Reading
 from otel_ml_processor.assess.segments import Gap, Segment, SegmentReading
-from otel_ml_processor.emit.metrics import StreamView
 from otel_ml_processor.emit.page import ProcessorFacts, page_html
+from otel_ml_processor.emit.stream_pages import StreamView
 from tests.unit.processor.emit import sample_readings as samples
 from tests.unit.processor.emit.sample_feedback import PERFORMANCE
 
 FACTS = ProcessorFacts("tee", "127.0.0.1:14317", "1")
-GAP = Gap(MlSegmentMeasureValues.POSITIVE_RATE, 0.2, 0.4)
+ALONE = Gap(MlSegmentMeasureValues.POSITIVE_RATE, 0.2, 0.4)
+GAP = replace(ALONE, state=MlDriftStateValues.STEADY)
 
 
 def page(reading: Reading, *labels: LabelAlarm) -> str:
@@ -46,12 +48,15 @@ def test_a_window_against_a_provisional_reference_is_not_called_too_small() -> N
 
 
 def test_a_segment_that_is_compared_with_nothing_is_not_called_steady() -> None:
-    """Without a reference there is a difference, and no verdict on it."""
-    compared, alone = page(with_segment(GAP)), page(with_segment(GAP, reference_id=""))
+    """Without a reference of its own there is a difference, and no verdict on it, nor a p-value."""
+    compared, alone = page(with_segment(GAP)), page(with_segment(ALONE))
     row = re.compile(r"region=emea.*?</tr>")
     assert "steady" in row.findall(compared)[0]
     assert "steady" not in row.findall(alone)[0]
-    assert "no reference" in row.findall(alone)[0]
+    assert '<span class="badge no-reference">no reference</span>' in row.findall(alone)[0]
+    assert '<td class="n">\N{EN DASH}</td>' in row.findall(alone)[0]
+    few = page(with_segment(replace(ALONE, state=MlDriftStateValues.INSUFFICIENT)))
+    assert "insufficient" in row.findall(few)[0]
 
 
 def test_segments_without_a_rate_make_no_table() -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from otel_ml_conventions.attributes import MlDriftStateValues
 from otel_ml_processor.assess.reading import Evidence
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.emit.metrics import MetricBook
@@ -298,7 +299,8 @@ def test_an_insufficient_window_says_so(book: MetricBook) -> None:
 
 def test_a_model_without_a_profile_is_not_called_steady(book: MetricBook) -> None:
     """Nothing was compared, so nothing is claimed; the page says how to get a reference."""
-    book.update(replace(samples.reading(), reference_id=""), None)
+    nothing = MlDriftStateValues.NO_REFERENCE
+    book.update(replace(samples.reading(), reference_id="", state=nothing), None)
 
     text = page(book).text
 

@@ -10,7 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from otel_ml_conventions.metrics import DEFINITIONS, MetricDefinition
-from otel_ml_processor.emit.metrics import Metric
+from otel_ml_processor.emit.definitions import Metric
 from otel_ml_processor.emit.points import Point
 from otel_ml_processor.emit.prometheus import exposition, prometheus_name
 from tests.unit.processor.emit import sample_readings as samples

@@ -13,7 +13,7 @@ import pytest
 from otel_ml_conventions.attributes import MlDriftStateValues
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.commands.profile import main
-from otel_ml_processor.config import load_config
+from otel_ml_processor.config_file import load_config
 from otel_ml_processor.emit.page import ProcessorFacts, page_html
 from otel_ml_processor.emit.readings import readings_json
 from otel_ml_processor.learn import learner
@@ -323,14 +323,34 @@ def test_the_range_is_that_of_all_rows_that_were_learned(tmp_path: Path) -> None
     assert column.min == 14  # of the 101st row, the first that told its features
 
 
-def test_only_so_many_streams_are_learned(tmp_path: Path) -> None:
-    """As many as may be kept: who names a new model with every request fills nothing."""
+def test_only_so_many_streams_are_learned(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As many as may be kept: who names a new model with every request fills nothing; of a further one that is not promised."""
+    caplog.set_level(logging.INFO, logger="otel_ml_processor")
     house = House(tmp_path, "streams={max: 2}", "bootstrap={rows: 1000, min_duration: 1h}")
     for model in ("a", "b", "c", "d"):
         house.send(600, model=model)
 
     assert house.service._references.n_learned == 2
     assert len(list((tmp_path / "state/learned").glob("*.json"))) == 2
+    told = [r.getMessage() for r in caplog.records if "no profile" in r.getMessage()]
+    assert ["yet" in line for line in told] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ((), "no profile yet, its first 4000 rows are learned, so no drift; predictions"),
+        (("bootstrap=null",), "no profile, so no drift; predictions"),
+    ],
+)
+def test_a_new_model_is_told_in_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, settings: tuple[str, ...], told: str
+) -> None:
+    """What will be done about its profile, and nothing that says otherwise."""
+    caplog.set_level(logging.INFO, logger="otel_ml_processor")
+    House(tmp_path, *settings).send(200)
+    lines = [r.getMessage() for r in caplog.records if str(STREAM) in r.getMessage()]
+    assert lines == [f"new stream {STREAM}: {told} and confidence are counted"]
 
 
 def test_what_cannot_be_learned_stops_nothing(

@@ -98,6 +98,30 @@ def test_many_rows_are_counted_without_anybody_looking(monkeypatch: pytest.Monke
     assert copy.labels.by_class() == {"class 0": 10, "class 1": 10, "class 2": 10}
 
 
+def test_rows_of_many_streams_wait_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes as long to count a few rows of a stream as many: a request of two streams waits until there are twice as many rows."""
+    monkeypatch.setattr(ledger_module, "_ROWS_AT_ONCE", 10)
+    house = House(None)
+    house.take(request(range(8), model="a") + request(range(8, 16), model="b"))
+    assert house.ledger._streams.copies() == []
+    house.take(request(range(16, 18), model="a") + request(range(18, 20), model="b"))
+    assert [sum(each.labels.counts().values()) for each in house.ledger._streams.copies()] == [
+        10,
+        10,
+    ]
+
+
+def test_rows_wait_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many rows may wait, their columns and the requests whose bytes are looked at again take no more than so many bytes."""
+    monkeypatch.setattr(ledger_module, "_BYTES_AT_ONCE", 20 * 100)
+    house = House(None)
+    house.take(request(range(5)))
+    assert house.ledger._streams.copies() == []
+    house.take(request(range(5, 25)))
+    (copy,) = house.ledger._streams.copies()
+    assert sum(copy.labels.counts().values()) == 25
+
+
 def test_rows_that_cannot_be_counted_stop_nobody() -> None:
     """Whoever looks at the windows gets them; the failure is counted, and the next rows are counted as ever."""
     house = House(None)
