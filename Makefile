@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo stack test test-faults test-promises test-oldest test-versions test-frameworks test-all check format fuzz generate pictures tools bench clean
+.PHONY: help install demo stack test test-faults test-promises test-oldest test-versions test-frameworks test-all check format fuzz generate images pictures tools bench clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -18,7 +18,8 @@ demo: $(INSTALLED) tools-if-go  ## Run the main job on a year of real flights (D
 stack: $(INSTALLED) tools-if-go  ## Start the whole stack on this machine, without Docker, until Ctrl-C.
 	$(BIN)/python examples/flights/whole_stack.py
 
-pictures: $(INSTALLED)  ## Make the pictures of the documentation (Chromium).
+pictures: $(INSTALLED) tools-if-go  ## Make the pictures of the documentation (Chromium, Go, npm).
+	tools/prometheus_ui.sh
 	$(BIN)/python examples/flights/pictures.py
 
 test: $(INSTALLED) tools-if-go  ## Run all tests; those that need the real servers are skipped without Go.
@@ -29,6 +30,9 @@ test-faults: $(INSTALLED) tools-if-go  ## Run the whole fault suite and all clie
 
 test-promises: $(INSTALLED)  ## Run what takes long of the statistics: promises on many references, and the figures of the walk-through (a few minutes).
 	$(BIN)/pytest -m long tests/oracle tests/integration/test_flights_figures.py
+
+images: $(INSTALLED)  ## Build the images and run docker-compose.yml with Docker (ten minutes).
+	$(BIN)/pytest -m "" tests/images
 
 test-frameworks: $(INSTALLED)  ## Run the tests of the frameworks that are gigabytes (PyTorch, Keras, transformers, MLflow).
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python build/frameworks

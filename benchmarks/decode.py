@@ -16,7 +16,7 @@ import numpy as np
 from hop import Load
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from otel_ml_processor.decode.compiled import IS_COMPILED
+from otel_ml_processor.compiled import IS_COMPILED
 from otel_ml_processor.decode.fast import FastDecoder, warm
 from otel_ml_processor.decode.spans import PlainDecoder
 

@@ -22,7 +22,7 @@ from otel_ml_conventions.metrics import (
 from otel_ml_processor.assess.confidence import confidence_budget
 from otel_ml_processor.assess.error_patterns import warm_patterns
 from otel_ml_processor.assess.promise import Promises, told, told_of_evidence
-from otel_ml_processor.decode.compiled import IS_COMPILED
+from otel_ml_processor.compiled import IS_COMPILED
 from otel_ml_processor.decode.decoder import Cause
 from otel_ml_processor.decode.fast import FastDecoder, warm
 from otel_ml_processor.decode.items import n_log_records, n_metric_points, n_spans

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otel_ml_processor.columns import StreamKey
-from otel_ml_processor.decode.compiled import IS_COMPILED
+from otel_ml_processor.compiled import IS_COMPILED
 from otel_ml_processor.decode.fast import FastDecoder
 from otel_ml_processor.decode.fast_number import read_number, read_plain_number
 from otel_ml_processor.decode.fast_splice import spliced

@@ -8,8 +8,8 @@ from typing import get_args, get_type_hints
 
 import yaml
 
+from otel_ml_processor.compiled import IS_COMPILED
 from otel_ml_processor.config import Config, DriftConfig
-from otel_ml_processor.decode.compiled import IS_COMPILED
 
 __all__ = ["components_text"]
 

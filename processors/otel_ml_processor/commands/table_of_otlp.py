@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from otel_ml_processor.columns import Kind
 from otel_ml_processor.commands.otlp_files import OtlpFileError, read_requests
-from otel_ml_processor.decode.compiled import IS_COMPILED
+from otel_ml_processor.compiled import IS_COMPILED
 from otel_ml_processor.decode.fast import FastDecoder
 from otel_ml_processor.decode.joined import joined
 from otel_ml_processor.decode.spans import PlainDecoder

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from otel_ml_processor.columns import Kind
-from otel_ml_processor.decode.compiled import compiled
+from otel_ml_processor.compiled import compiled
 from otel_ml_processor.decode.fast_number import read_number, read_plain_number
 from otel_ml_processor.decode.fast_text import find_text, same_text
 from otel_ml_processor.decode.fast_words import word_at

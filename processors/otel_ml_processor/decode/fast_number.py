@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from otel_ml_processor.decode.compiled import compiled
+from otel_ml_processor.compiled import compiled
 from otel_ml_processor.decode.fast_words import word_at
 
 if TYPE_CHECKING:

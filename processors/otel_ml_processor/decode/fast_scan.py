@@ -36,7 +36,7 @@ from otel_ml_conventions.attributes import (
     ML_PREDICTION_VALUE,
     ML_PREDICTION_VALUES,
 )
-from otel_ml_processor.decode.compiled import compiled
+from otel_ml_processor.compiled import compiled
 from otel_ml_processor.decode.fast_calls import call_process
 from otel_ml_processor.decode.fast_text import find_text, is_ascii, is_utf8, same_text
 from otel_ml_processor.decode.fast_trace_state import threshold_at

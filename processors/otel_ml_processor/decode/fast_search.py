@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from otel_ml_processor.decode.compiled import IS_COMPILED, compiled
+from otel_ml_processor.compiled import IS_COMPILED, compiled
 from otel_ml_processor.decode.fast_words import BLOCK, differing
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from otel_ml_processor.decode.compiled import compiled
+from otel_ml_processor.compiled import compiled
 
 if TYPE_CHECKING:
     from otel_ml_processor.columns import IntArray

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from otel_ml_processor.decode.compiled import compiled, folded
+from otel_ml_processor.compiled import compiled, folded
 from otel_ml_processor.decode.fast_words import BLOCK, differing, not_ascii, word_at
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otel_ml_processor.decode.compiled import compiled
+from otel_ml_processor.compiled import compiled
 
 if TYPE_CHECKING:
     from otel_ml_processor.columns import ByteArray

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from otel_ml_processor.decode.compiled import compiled
+from otel_ml_processor.compiled import compiled
 
 if TYPE_CHECKING:
     from otel_ml_processor.columns import ByteArray

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from otel_ml_processor.decode.compiled import IS_COMPILED, compiled
+from otel_ml_processor.compiled import IS_COMPILED, compiled
 
 if TYPE_CHECKING:
     from otel_ml_processor.columns import ByteArray

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, overload
 import numpy as np
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from otel_ml_processor.decode.compiled import IS_COMPILED
+from otel_ml_processor.compiled import IS_COMPILED
 from otel_ml_processor.decode.fast_splice import spliced
 from otel_ml_processor.decode.wire import Place, splice
 

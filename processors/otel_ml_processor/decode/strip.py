@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
-from otel_ml_processor.decode.compiled import IS_COMPILED
+from otel_ml_processor.compiled import IS_COMPILED
 from otel_ml_processor.decode.fast_strip import (
     ATTRIBUTE,
     MALFORMED,

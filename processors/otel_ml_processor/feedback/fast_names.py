@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from otel_ml_conventions.attributes import ML_BATCH_SIZE, ML_PREDICTION_ID
-from otel_ml_processor.decode.compiled import compiled, folded
+from otel_ml_processor.compiled import compiled, folded
 from otel_ml_processor.decode.fast_wire import after_field, length_at, varint_at
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otel_ml_conventions.attributes import ML_BATCH_SIZE, ML_PREDICTION_ID
+from otel_ml_processor.compiled import IS_COMPILED
 from otel_ml_processor.decode.attributes import MAX_TEXT, text
-from otel_ml_processor.decode.compiled import IS_COMPILED
 from otel_ml_processor.feedback.fast_names import UNUSUAL, found_names
 
 if TYPE_CHECKING:

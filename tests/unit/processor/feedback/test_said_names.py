@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from otel_ml_processor.decode.compiled import IS_COMPILED
+from otel_ml_processor.compiled import IS_COMPILED
 from otel_ml_processor.decode.inference_spans import NO_SPANS, InferenceSpans
 from otel_ml_processor.feedback import said_names as module
 from otel_ml_processor.feedback.said_names import said_names
