@@ -27,8 +27,9 @@ _TEXT = int(Kind.TEXT)
 _QUOTE, _BACKSLASH, _COLON, _COMMA, _OPEN, _CLOSE = 0x22, 0x5C, 0x3A, 0x2C, 0x7B, 0x7D
 _FIRST_PRINTABLE = 0x20
 _FOUR_BYTES = np.uint64(0xFFFFFFFF)
-_NULL, _TRUE, _FALS, _INFINITY = (
-    np.uint64(int.from_bytes(text, "little")) for text in (b"null", b"true", b"fals", b"Infinity")
+_NULL, _TRUE, _FALSE_BUT_E, _INFINITY = (
+    np.uint64(int.from_bytes(text, "little"))
+    for text in (b"null", b"true", b"false"[:4], b"Infinity")
 )
 _SMALL_E, _MINUS, _ZERO, _NINE = 0x65, 0x2D, 0x30, 0x39
 
@@ -232,7 +233,7 @@ def _read_value(data: ByteArray, at: int, end: int) -> tuple[int, float, int, in
         return _MISSING, nan, 0, at + 4
     if word == _TRUE and at + 4 <= end:
         return _BOOLEAN, 1.0, 0, at + 4
-    if word == _FALS and at + 5 <= end and data[at + 4] == _SMALL_E:
+    if word == _FALSE_BUT_E and at + 5 <= end and data[at + 4] == _SMALL_E:
         return _BOOLEAN, 0.0, 0, at + 5
     number, stop = read_number(data, at, end)
     return (_NUMBER if stop > at else -1), number, 0, stop
