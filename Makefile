@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# Once, before several processors start at the same time and each would compile what all share.
+COMPILE := $(BIN)/python -c 'from otel_ml_processor.service import prepare_decoder; prepare_decoder()'
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo stack test test-faults test-promises test-oldest test-versions test-frameworks test-all check format fuzz generate images pictures tools bench clean
@@ -23,9 +25,11 @@ pictures: $(INSTALLED) tools-if-go  ## Make the pictures of the documentation (C
 	$(BIN)/python examples/flights/pictures.py
 
 test: $(INSTALLED) tools-if-go  ## Run all tests; those that need the real servers are skipped without Go.
+	$(COMPILE)
 	$(BIN)/pytest -n 2 --dist loadfile
 
 test-faults: $(INSTALLED) tools-if-go  ## Run the whole fault suite and all clients (about ten minutes).
+	$(COMPILE)
 	$(BIN)/pytest -m "" tests/faults tests/integration/test_clients.py
 
 test-promises: $(INSTALLED)  ## Run what takes long of the statistics: promises on many references, and the figures of the walk-through (a few minutes).
@@ -42,7 +46,7 @@ test-frameworks: $(INSTALLED)  ## Run the tests of the frameworks that are gigab
 test-oldest: $(INSTALLED)  ## Run the instrumentors' tests with the oldest versions that are promised.
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python build/oldest
 	$(BIN)/uv pip install --quiet --python build/oldest/bin/python -e . --group oldest
-	build/oldest/bin/python -m pytest -p no:cacheprovider -o filterwarnings=default tests/unit/otel_ml/instrumentors \
+	build/oldest/bin/python -m pytest -p no:cacheprovider -o filterwarnings=default tests/unit/otel_ml/instrumentors tests/unit/otel_ml/record \
 		--ignore tests/unit/otel_ml/instrumentors/test_every_estimator.py
 
 test-versions: $(INSTALLED)  ## Run the instrumentors' tests with frameworks of earlier years (an hour).

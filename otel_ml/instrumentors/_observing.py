@@ -66,7 +66,7 @@ class _Method(NamedTuple):
     Attributes:
         channel: What the calls share.
         is_needed: Whether metrics need something of the outputs of every call.
-        can_wait: Whether that, if anything, can be had from copies of the outputs later.
+        can_wait: Whether calls that go onto no span leave copies, to be looked at later.
         reading: How copies of inputs and outputs are read then.
     """
 
@@ -80,9 +80,9 @@ class Subject(Protocol):
     """
     A model as its framework reads it, once, until a model is trained again.
 
-    Where it knows more of its inputs than their names it says so by an attribute `expectation`; where
-    it knows methods that return an array of probabilities and nothing else, by an attribute
-    `distributions`: whether, of each, they are logarithms.
+    Where it knows more of its inputs than their names it says so by an attribute `expectation`. Where
+    most methods return one array it has an attribute `distributions`: of those that return
+    probabilities, whether they are logarithms. Small arrays can then be looked at later.
     Whoever extends it predicts, and reads the samples from the first argument of every method.
     """
 
@@ -346,13 +346,14 @@ class Observer:
     def _of_method(self, known: _Known, method: str) -> _Method:
         subject = known.subject
         model = subject.model
-        distributions: Mapping[str, bool] = getattr(subject, "distributions", {})
+        distributions: Mapping[str, bool] | None = getattr(subject, "distributions", None)
         is_needed = self._captures_outputs and subject.matters_unsampled(method)
-        are_logarithms = distributions.get(method) if is_needed else None
+        are_logarithms = distributions.get(method) if distributions and is_needed else None
+        can_wait = distributions is not None and (not is_needed or are_logarithms is not None)
         return _Method(
             self._recorder.channel(model, subject.operation(method), f"{model.type}.{method}"),
             is_needed,
-            not is_needed or are_logarithms is not None,
+            can_wait and self._looks_later,
             Reading(model, known.expectation, are_logarithms is not None, bool(are_logarithms)),
         )
 
@@ -360,7 +361,7 @@ class Observer:
         table, known = call.table, call.known
         form = known.forms.of(table)
         has_usual_form = form is not None and form.is_expected and table.rows
-        if has_usual_form and not call.is_told and self._looks_later:
+        if has_usual_form and not call.is_told and call.of_method.can_wait:
             call.copied_input = table.copy()
             if call.copied_input is not None:
                 return
@@ -436,8 +437,7 @@ class Observer:
     def _unread(self, call: Call, output: Any) -> Unread:
         """Return what is to be looked at later: the input, and an output that can be copied as well."""
         of_method = call.of_method
-        can_wait = of_method.can_wait and type(output).__name__ in _READ_THE_SAME
-        copied = _small_copy(output) if can_wait else None
+        copied = _small_copy(output) if type(output).__name__ in _READ_THE_SAME else None
         # Confidences are of the samples that were given, and of no more than are asked for.
         if copied is not None and of_method.is_needed:
             copied = copied if call.table.rows == len(copied) <= self._max_rows else None

@@ -199,8 +199,9 @@ class Module:
         task = said.task or _problem(config)
         self._answer, self._convert = _reading(model, task)
         self._has_confidences = self._answer in _DISTRIBUTIONS
+        self.distributions: dict[str, bool] = {}
         if self._has_confidences and self._convert is _same:
-            self.distributions = {"forward": self._answer is Answer.LOGARITHMS}
+            self.distributions["forward"] = self._answer is Answer.LOGARITHMS
         self._answers = Answers(settings, said.class_names or class_names(config))
         self.feature_names = said.feature_names
         self.model = identify(

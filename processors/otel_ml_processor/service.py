@@ -404,6 +404,9 @@ def prepare_decoder() -> None:
     if not IS_COMPILED:
         _LOGGER.info("decoder: plain; the extra `fast` (numba) makes it some ten times as fast")
         return
+    _LOGGER.info(
+        "decoder: where this version has not run before it is compiled now, which takes half a minute"
+    )
     begin = time.monotonic()
     warm()
     warm_strip()
