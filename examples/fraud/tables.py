@@ -2,8 +2,8 @@
 Tables of card payments that nobody made, to try the commands on that read tables: what a model was trained on and what it is asked later.
 
 `python tables.py [FOLDER]` writes `train`, `valid`, `test`, `shap`, `january` and `february`, as Parquet, and always the same numbers: what the
-how-to pages show is what the commands print of these tables. Half of the payments are from eight in the morning to eight in the evening, and
-`february` differs from `january` in three columns.
+how-to pages show is what the commands print of these tables. Three quarters of the payments are from eight in the morning to eight in the evening,
+and `february` differs from `january` in three columns. `pets` is of another model, which tells three kinds of animals apart.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ __all__ = ["main", "payments", "statement", "write_tables"]
 
 CITIES: Final = ("Oslo", "Bergen", "Narvik")
 REGIONS: Final = ("emea", "apac", "amer")
+PETS: Final = ("cat", "dog", "owl")
 N_DAYS: Final = 14
 MONTH_ROWS: Final = {"january": 50_000, "february": 5_000}
 
@@ -47,6 +48,7 @@ def write_tables(folder: Path) -> list[Path]:
         "test": payments(10_000, 3),
         "january": statement(MONTH_ROWS["january"], 4),
         "february": statement(MONTH_ROWS["february"], 5, moved=True),
+        "pets": pets(5_000, 6),
     }
     tables["shap"] = attributions(tables["train"], 500)
     paths = []
@@ -118,6 +120,23 @@ def statement(n_rows: int, seed: int, *, moved: bool = False) -> dict[str, NDArr
         "age": random.normal(45.0, 12.0, n_rows),
         "income": income,
         "predicted": random.choice(("ok", "fraud"), n_rows, p=(0.97, 0.03)),
+    }
+
+
+def pets(n_rows: int, seed: int) -> dict[str, NDArray[Any]]:
+    """Return *n_rows* animals with the probability of each kind, which is what it says it is, and what they were."""
+    random = np.random.default_rng(seed)
+    weight = random.lognormal(1.0, 1.0, n_rows)
+    log_odds = np.stack([np.zeros(n_rows), np.log(weight), -np.abs(np.log(weight))])
+    odds = np.exp(2.0 * log_odds)
+    probabilities = odds / odds.sum(axis=0)
+    drawn = (random.random(n_rows) > np.cumsum(probabilities, axis=0)[:-1]).sum(axis=0)
+    kinds = np.array(PETS)
+    return {
+        "weight": weight,
+        **{f"p_{pet}": of_pet for pet, of_pet in zip(PETS, probabilities, strict=True)},
+        "predicted": kinds[probabilities.argmax(axis=0)],
+        "truth": kinds[drawn],
     }
 
 

@@ -51,9 +51,10 @@ def test_the_reference_knows_no_row_by_heart(winter: pd.DataFrame) -> None:
 
 
 def test_the_reference_table_has_what_a_profile_is_built_from(winter: pd.DataFrame) -> None:
-    """The features as they are, the label that follows from the probability, the time; not the truth, which is no input."""
+    """The features as they are, the label that follows from the probability, what came true, the time."""
     table = train.reference_table(winter)
-    assert list(table.columns) == [*FEATURES, "label", "probability", "departed"]
+    assert list(table.columns) == [*FEATURES, "label", "probability", "outcome", "departed"]
+    assert (table["outcome"] == winter["outcome"]).all()
     pd.testing.assert_frame_equal(table[list(FEATURES)], winter[list(FEATURES)])
     assert ((table["probability"] >= 0.5) == (table["label"] == "late")).all()
     assert set(table["label"]) == {"late", "on_time"}
