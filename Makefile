@@ -8,6 +8,9 @@ INSTALLED := $(VENV)/.installed
 # Once, before several processors start at the same time and each would compile what all share.
 COMPILE := $(BIN)/python -c 'from otel_ml_processor.service import prepare_decoder; prepare_decoder()'
 
+# Hundreds of processes are started by the tests; none of them is to compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo stack test test-faults test-promises test-oldest test-versions test-frameworks test-all check format fuzz generate images pictures tools bench clean
 
