@@ -122,7 +122,6 @@ def test_in_the_same_mode_half_a_standard_deviation_is_found(
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     ("references", "windows"), [(8, 150), pytest.param(50, 60, marks=pytest.mark.long)]
 )
