@@ -226,8 +226,8 @@ def assess_drift(
         else:
             state = _state(finding, alphas[column.family], effect_floor)
             reading = _assessed(column, finding, effect_floor, state)
-            found = replace(reading, scores=_scores(column, scores))
-            readings.append(replace(found, inflation=calibrated.inflation(column.key)))
+            inflation = calibrated.inflation(column.key)
+            readings.append(replace(reading, scores=_scores(column, scores), inflation=inflation))
     return tuple(readings)
 
 
