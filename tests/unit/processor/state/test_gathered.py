@@ -112,14 +112,15 @@ def test_rows_of_many_streams_wait_for_more(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_rows_wait_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many rows may wait, their columns and the requests whose bytes are looked at again take no more than so many bytes."""
-    monkeypatch.setattr(ledger_module, "_BYTES_AT_ONCE", 20 * 100)
+    """However few the rows of each of many models, what holds them, and the requests whose bytes are looked at again, take no more than so many bytes."""
+    monkeypatch.setattr(ledger_module, "_BYTES_AT_ONCE", 64 << 10)
     house = House(None)
     house.take(request(range(5)))
     assert house.ledger._streams.copies() == []
-    house.take(request(range(5, 25)))
-    (copy,) = house.ledger._streams.copies()
-    assert sum(copy.labels.counts().values()) == 25
+    house.take(b"".join(request([number], model=f"model {number}") for number in range(5, 25)))
+    copies = house.ledger._streams.copies()
+    assert len(copies) == 21
+    assert sum(sum(copy.labels.counts().values()) for copy in copies) == 25
 
 
 def test_rows_that_cannot_be_counted_stop_nobody() -> None:
