@@ -101,9 +101,12 @@ def _parts(data: bytes) -> list[bytes]:
     if xxhash.xxh3_128_digest(body) != data[-_CHECKSUM_BYTES:]:
         raise UnusableFileError("its checksum is wrong: cut off or changed")
     at = _HEADER.size + n_parts * _LENGTH.size
+    table = body[_HEADER.size : at]
+    # Whoever can make a checksum can also promise more parts than there are.
+    if len(body) < at or at + sum(length for (length,) in _LENGTH.iter_unpack(table)) != len(body):
+        raise UnusableFileError(f"it does not have the {n_parts} parts that it promises")
     parts = []
-    for index in range(n_parts):
-        (length,) = _LENGTH.unpack_from(body, _HEADER.size + index * _LENGTH.size)
+    for (length,) in _LENGTH.iter_unpack(table):
         parts.append(bytes(body[at : at + length]))
         at += length
     return parts

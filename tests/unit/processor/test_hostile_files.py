@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import msgspec
 import pytest
+import xxhash
 
 from otel_ml_processor.config_file import load_config
 from otel_ml_processor.errors import ConfigError, ProfileError
 from otel_ml_processor.profile import read_profile, write_profile
 from otel_ml_processor.state.journal import _START, _framed, read_journal
+from otel_ml_processor.state.sealed_file import SCHEMA, UnusableFileError, read_sealed
 from tests.data.state_house import House, profile, request
 
 
@@ -42,6 +45,19 @@ def test_a_configuration_that_cannot_be_read_is_refused(
     with pytest.raises(ConfigError, match=expected) as refused:
         load_config(path)
     assert str(path) in str(refused.value)
+
+
+@pytest.mark.parametrize("lengths", [(), (8,), (4, 3), (4, 5), (4, 1 << 63)])
+def test_a_sealed_file_that_promises_other_parts_than_it_has_is_refused(
+    tmp_path: Path, lengths: tuple[int, ...]
+) -> None:
+    """Its checksum is right: who wrote it knew how, and did not mean well. Two parts, of which eight bytes are there."""
+    table = struct.pack(f"<{len(lengths)}Q", *lengths)
+    body = struct.pack("<8sII", b"otel-ml\n", SCHEMA, 2) + table + b"\0" * 8
+    path = tmp_path / "snapshot"
+    path.write_bytes(body + xxhash.xxh3_128_digest(body))
+    with pytest.raises(UnusableFileError, match="2 parts that it promises"):
+        read_sealed(path)
 
 
 def test_a_journal_ends_where_a_text_is_broken(tmp_path: Path) -> None:
