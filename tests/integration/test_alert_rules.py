@@ -82,6 +82,24 @@ def test_a_changed_limit_is_noticed(tmp_path: Path) -> None:
     assert promtool("test", "rules", case).returncode == 1
 
 
+@pytest.mark.real_servers
+def test_an_alert_without_patience_says_since_when_as_well(tmp_path: Path) -> None:
+    """In its first evaluation Prometheus has not written yet when it began: it began now."""
+    (tmp_path / "rules.yaml").write_text((FOLDER / "rules.yaml").read_text())
+    alerts = (FOLDER / "alerts.yaml").read_text()
+    (tmp_path / "alerts.yaml").write_text(re.sub(r"for: \d+[mh]\b", "for: 0s", alerts))
+    case = yaml.safe_load((FOLDER / "tests" / "drift.yaml").read_text())
+    (fires,) = [one for one in case["tests"][0]["alert_rule_test"] if one["exp_alerts"]]
+    (said,) = fires["exp_alerts"]
+    assert said["exp_annotations"]["since"].startswith("1970-01-01 00:02:00")
+    case["tests"] = [case["tests"][0] | {"alert_rule_test": [fires | {"eval_time": "2m"}]}]
+    (tmp_path / "tests").mkdir()
+    path = tmp_path / "tests" / "drift.yaml"
+    path.write_text(yaml.safe_dump(case, sort_keys=False))
+    done = promtool("test", "rules", path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("is_firing", [True, False], ids=["fires", "stays silent"])
 def test_every_alert_has_a_case_in_which_it(is_firing: bool) -> None:
     """An alert that never fires is peace that nobody checked; one that always does is muted by Friday."""
