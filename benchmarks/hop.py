@@ -36,7 +36,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationSc
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
-from otel_ml_processor.profile import Source, write_profile
+from otel_ml_processor.profile import Source
+from otel_ml_processor.profile_file import write_profile
 from otel_ml_processor.windows.reference import build_profile
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from otel_ml.settings import Settings, options
 from otel_ml_processor import config, profile
+from otel_ml_processor.profile_file import MAX_PROFILE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -193,7 +194,7 @@ def profile_page() -> str:
     for part in list(parts):
         _add_parts(part, parts)
     tables = [_part_section(part) for part in parts]
-    limit = profile.MAX_PROFILE_BYTES >> 20
+    limit = MAX_PROFILE_BYTES >> 20
     return "\n".join([PROFILE_INTRODUCTION.format(limit=limit), *tables])
 
 

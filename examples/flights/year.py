@@ -33,7 +33,7 @@ from otel_ml_processor.commands.profile import build_profile_from_table
 from otel_ml_processor.commands.replay import Replayed
 from otel_ml_processor.config_file import load_config
 from otel_ml_processor.feedback.joining import Joining
-from otel_ml_processor.profile import read_profile, write_profile
+from otel_ml_processor.profile_file import read_profile, write_profile
 from otel_ml_processor.service import make_pipeline, new_self_metrics
 from otel_ml_processor.signals import Signal
 from otel_ml_processor.windows.references import References

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import os
-import re
-from itertools import pairwise
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 
-from otel_ml_processor.errors import ProfileError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
 __all__ = [
     "FORMAT",
-    "MAX_PROFILE_BYTES",
     "Calibration",
     "CellReference",
     "ColumnCalibration",
@@ -37,20 +26,14 @@ __all__ = [
     "SegmentsReference",
     "SelfTest",
     "Source",
+    "canonical",
     "cells_id",
-    "read_profile",
+    "columns_of",
     "reference_id",
     "sealed",
-    "write_profile",
 ]
 
 FORMAT: Final = "otel-ml-profile/1"
-_SCHEMA: Final = re.compile(r"[0-9a-f]{16}")
-_MAX_LEAVES: Final = 32
-_N_SLOTS: Final = 6
-"""Of every counted column, behind its cells: see `sketches.slots`, which is on the same floor."""
-MAX_PROFILE_BYTES = 64 << 20
-"""A larger file is refused unread: a profile has a few kilobytes per feature."""
 
 
 class Part(
@@ -360,7 +343,8 @@ class Profile(Part, frozen=True, kw_only=True):
     """By name of the score, how good the predictions of the reference were; empty where its truth is not known."""
 
 
-def _canonical(profile: Profile) -> bytes:
+def canonical(profile: Profile) -> bytes:
+    """Return *profile* as canonical JSON."""
     # Which format it is stands in every file, defaults or not.
     said = {"format": profile.format, **msgspec.to_builtins(profile)}
     return msgspec.json.encode(said, order="sorted")
@@ -387,7 +371,7 @@ def cells_id(profile: Profile) -> str:
             column.other_known,
         )
         # Components and expected errors are those of all rows together, and are not added up.
-        for place, column in _columns(msgspec.structs.replace(profile, pca=None, expected=None))
+        for place, column in columns_of(msgspec.structs.replace(profile, pca=None, expected=None))
     ]
     scores = profile.calibration and (profile.calibration.positive, profile.calibration.edges)
     of_classes = [(of.positive, of.edges) for of in profile.class_calibrations]
@@ -400,76 +384,13 @@ def cells_id(profile: Profile) -> str:
 def sealed(profile: Profile) -> Profile:
     """Return *profile* with its `id`: the SHA-256 of its canonical JSON without the id."""
     # As it will be read: an integer where a float belongs is written as one and read as the other.
-    bare = msgspec.json.decode(_canonical(msgspec.structs.replace(profile, id="")), type=Profile)
-    digest = hashlib.sha256(_canonical(bare)).hexdigest()
+    bare = msgspec.json.decode(canonical(msgspec.structs.replace(profile, id="")), type=Profile)
+    digest = hashlib.sha256(canonical(bare)).hexdigest()
     return msgspec.structs.replace(bare, id=f"sha256:{digest}")
 
 
-def write_profile(profile: Profile, path: Path) -> None:
-    """Write *profile*, sealed, as canonical JSON, gzipped where the name ends in `.gz`; whoever reads meanwhile sees old or new."""
-    data = _canonical(sealed(profile))
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data + b"\n")
-    aside.replace(path)
-
-
-def read_profile(path: Path) -> Profile:
-    """
-    Return the profile in *path*, its structure, consistency and id checked.
-
-    Raises:
-        ProfileError: If the file is missing, larger than `MAX_PROFILE_BYTES`, not JSON, not of this format, inconsistent, or
-            changed since it was sealed. The message names file, path within it, expectation and finding.
-    """
-    profile = _parsed(_content(path), path)
-    for place, column in _columns(profile):
-        _check_column(column, f"{path}: {place}")
-    _check_schemas(profile.schemas, f"{path}: $.schemas")
-    for i, rung in enumerate(profile.own_windows):
-        n_columns = len(_columns(profile)) + (profile.correlation is not None)
-        _check_rung(rung, n_columns, f"{path}: $.own_windows[{i}]")
-    if profile.slots is not None:
-        _check_hours(profile.slots, _columns(profile), f"{path}: $.slots")
-    if profile.pca is not None:
-        _check_components(profile.pca, len(profile.features), f"{path}: $.pca")
-    for i, attribution in enumerate(profile.explanations):
-        _check_column(attribution, f"{path}: $.explanations[{i}]")
-    if profile.correlation is not None:
-        _check_pairs(profile.correlation, profile.features, f"{path}: $.correlation")
-    for i, segments in enumerate(profile.segments):
-        _check_segments(segments, profile, f"{path}: $.segments[{i}]")
-    _check_truth(profile, path)
-    if profile.id != sealed(profile).id:
-        message = f"{path}: $.id: the content does not match the id; build the profile again instead of editing it"
-        raise ProfileError(message)
-    return profile
-
-
-def _content(path: Path) -> bytes:
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            data = file.read(MAX_PROFILE_BYTES + 1)
-    except (OSError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        message = (
-            f"{path}: cannot read the profile: {reason}; build one with `otel-ml profile build`"
-        )
-        raise ProfileError(message) from None
-    if len(data) > MAX_PROFILE_BYTES:
-        raise ProfileError(
-            f"{path}: expected a profile of at most {MAX_PROFILE_BYTES} bytes, got more"
-        )
-    return data
-
-
-def _parsed(data: bytes, path: Path) -> Profile:
-    try:
-        return msgspec.json.decode(data, type=Profile)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ProfileError(f"{path}: not a profile of format {FORMAT}: {error}") from None
-
-
-def _columns(profile: Profile) -> list[tuple[str, CellReference]]:
+def columns_of(profile: Profile) -> list[tuple[str, CellReference]]:
+    """Return the columns that *profile* counts, each with its path in the file: features, then what follows from them."""
     named = [(f"$.features[{i}]", feature) for i, feature in enumerate(profile.features)]
     outputs = [("$.prediction", profile.prediction), ("$.confidence", profile.confidence)]
     if profile.expected is not None:
@@ -477,198 +398,3 @@ def _columns(profile: Profile) -> list[tuple[str, CellReference]]:
     if profile.pca is not None:
         outputs.append(("$.pca.errors", profile.pca.errors))
     return named + [(place, column) for place, column in outputs if column is not None]
-
-
-def _check_schemas(schemas: Sequence[str], place: str) -> None:
-    for i, schema in enumerate(schemas):
-        if not _SCHEMA.fullmatch(schema):
-            raise ProfileError(f"{place}[{i}]: expected 16 hexadecimal digits, got {schema!r}")
-
-
-def _check_rung(rung: RungReference, n_columns: int, place: str) -> None:
-    if len(rung.columns) != n_columns:
-        raise ProfileError(
-            f"{place}.columns: expected {n_columns}, one per column, got {len(rung.columns)}"
-        )
-    for what in (rung.extremes, rung.alarms):
-        lengths = {len(values) for values in what.values()}
-        if len(lengths) != 1 or lengths == {0} or what.keys() != rung.extremes.keys():
-            raise ProfileError(
-                f"{place}: expected 'extremes' and 'alarms' of the same families, a number per window, got {sorted(lengths)}"
-            )
-    if any(values != sorted(values) for values in rung.extremes.values()):
-        raise ProfileError(f"{place}.extremes: expected ascending numbers")
-    inflations = [i for column in rung.columns for i in column.inflation.values()]
-    sizes = [i.factor for i in inflations] + [i.shape for i in inflations]
-    sizes += [column.scale for column in rung.columns]
-    if min(sizes, default=1.0) <= 0:
-        raise ProfileError(f"{place}.columns: expected numbers > 0, got {min(sizes)}")
-
-
-def _check_column(column: CellReference, place: str) -> None:
-    bounds = column.edges if column.type == "numeric" else column.categories
-    if len(column.counts) != len(bounds) + 1:
-        what = "edges" if column.type == "numeric" else "categories"
-        message = f"{place}.counts: expected {len(bounds) + 1} counts for {len(bounds)} {what}, got {len(column.counts)}"
-        raise ProfileError(message)
-    if column.bin_means and len(column.bin_means) != len(column.counts):
-        message = f"{place}.bin_means: expected {len(column.counts)} means, one per bin, got {len(column.bin_means)}"
-        raise ProfileError(message)
-    slots = {s: getattr(column, s) for s in ("missing", "non_finite", "unseen", "type_error")}
-    for name, least in {"counts": min(column.counts, default=0), **slots}.items():
-        if least < 0:
-            raise ProfileError(f"{place}.{name}: expected counts >= 0, got {least}")
-    if any(left >= right for left, right in zip(column.edges, column.edges[1:], strict=False)):
-        raise ProfileError(f"{place}.edges: expected strictly ascending edges")
-
-
-def _check_hours(
-    hours: HourlyCounts, columns: Sequence[tuple[str, CellReference]], place: str
-) -> None:
-    n_hours = {"hour_of_day": 24, "hour_of_week": 168}[hours.season]
-    expected = [(n_hours, len(column.counts) + 4) for _, column in columns]
-    found = [
-        (len(of_column), *sorted({len(counts) for counts in of_column}))
-        for of_column in hours.counts
-    ]
-    if found != expected:
-        raise ProfileError(
-            f"{place}.counts: expected per column {n_hours} hours with its cells and four more, {expected}, got {found}"
-        )
-    smallest = min((min(c) for of_column in hours.counts for c in of_column), default=0)
-    if smallest < 0:
-        raise ProfileError(f"{place}.counts: expected counts >= 0, got {smallest}")
-
-
-def _check_components(pca: PrincipalComponents, n_features: int, place: str) -> None:
-    lengths = {len(pca.mean), len(pca.std), *map(len, pca.components)}
-    if lengths != {n_features}:
-        raise ProfileError(
-            f"{place}: expected {n_features} numbers per row, one per feature, got {sorted(lengths)}"
-        )
-    if min(pca.std) < 0:
-        raise ProfileError(f"{place}.std: expected numbers >= 0, got {min(pca.std)}")
-    if pca.errors.type != "numeric" or not pca.errors.edges:
-        raise ProfileError(f"{place}.errors: expected a numeric column with an edge at least")
-
-
-def _check_pairs(
-    correlation: CorrelationReference, features: Sequence[CellReference], place: str
-) -> None:
-    used = correlation.features
-    if used != sorted(set(used)) or not all(0 <= i < len(features) for i in used):
-        raise ProfileError(
-            f"{place}.features: expected ascending positions of {len(features)} features"
-        )
-    if any(features[i].type != "numeric" for i in used):
-        raise ProfileError(f"{place}.features: expected positions of numeric features")
-    if not all(0 <= a < b < len(used) for a, b in correlation.pairs) or not correlation.pairs:
-        raise ProfileError(
-            f"{place}.pairs: expected pairs of ascending positions below {len(used)}, one at least"
-        )
-    expected = (1 + 2 * len(used) + len(correlation.pairs), len(correlation.pairs))
-    found = len(correlation.sums), len(correlation.spreads)
-    if found != expected:
-        raise ProfileError(f"{place}: expected {expected} sums and spreads, got {found}")
-    if min(correlation.sums) < 0 or min(correlation.spreads) <= 0:
-        raise ProfileError(f"{place}: expected sums >= 0 and spreads > 0")
-
-
-def _check_segments(segments: SegmentsReference, profile: Profile, place: str) -> None:
-    columns = [column for column in (profile.prediction, profile.confidence) if column]
-    n_outputs = sum(len(column.counts) + _N_SLOTS for column in columns)
-    for i, part in enumerate(segments.values):
-        where = f"{place}.values[{i}]"
-        if len(part.outputs) != n_outputs:
-            raise ProfileError(
-                f"{where}.outputs: expected {n_outputs} counts, those of the outputs, got {len(part.outputs)}"
-            )
-        pairs = [(part.low, part.confident), (part.wrong, part.labelled)]
-        within = all(0 <= some <= of <= part.rows for some, of in pairs)
-        if not within or min(part.outputs, default=0) < 0:
-            raise ProfileError(f"{where}: expected counts >= 0, parts not above their whole")
-    if len({part.value for part in segments.values}) < len(segments.values):
-        raise ProfileError(f"{place}.values: expected values that differ")
-
-
-def _check_truth(profile: Profile, path: Path) -> None:
-    if profile.calibration is not None:
-        _check_calibration(profile.calibration, f"{path}: $.calibration")
-    _check_class_calibrations(profile.class_calibrations, f"{path}: $.class_calibrations")
-    if profile.expected is not None:
-        _check_expected(profile.expected, profile, f"{path}: $.expected")
-
-
-def _check_expected(expected: ExpectedErrors, profile: Profile, place: str) -> None:
-    if expected.errors.type != "numeric" or not expected.errors.edges:
-        raise ProfileError(f"{place}.errors: expected a numeric column with an edge at least")
-    if not expected.errors.bin_means:
-        raise ProfileError(f"{place}.errors.bin_means: expected the mean of each bin")
-    if not expected.splits:
-        if profile.calibration is None:
-            raise ProfileError(f"{place}.splits: expected a tree, or a $.calibration of classes")
-        return
-    if profile.prediction is None:
-        raise ProfileError(f"{place}.splits: expected a $.prediction, which they may ask for")
-    _check_splits(expected, [*profile.features, profile.prediction], f"{place}.splits")
-    n_bins, n_leaves = len(expected.errors.counts), len(expected.splits) + 1
-    found = len(expected.absolute), len(expected.squared)
-    if found != (n_leaves, n_bins):
-        raise ProfileError(
-            f"{place}: expected {n_leaves} numbers 'absolute' and {n_bins} 'squared', got {found[0]} and {found[1]}"
-        )
-    if min(*expected.absolute, *expected.squared) < 0:
-        raise ProfileError(f"{place}: expected errors >= 0")
-
-
-def _check_splits(expected: ExpectedErrors, columns: Sequence[CellReference], place: str) -> None:
-    """Check that every split but the first follows one before it, every leaf one split, and that the columns have the cells."""
-    n_splits = len(expected.splits)
-    if n_splits >= _MAX_LEAVES:
-        raise ProfileError(f"{place}: expected fewer than {_MAX_LEAVES}, got {n_splits}")
-    children = [child for split in expected.splits for child in split.children]
-    if sorted(children) != [*range(-n_splits - 1, 0), *range(1, n_splits)]:
-        raise ProfileError(
-            f"{place}: expected every split and leaf to follow one other, got {children}"
-        )
-    for i, split in enumerate(expected.splits):
-        if not 0 <= split.column < len(columns):
-            raise ProfileError(
-                f"{place}[{i}].column: expected one of {len(columns)} columns, got {split.column}"
-            )
-        width = len(columns[split.column].counts) + _N_SLOTS
-        if any(not 0 <= cell < width for cell in split.inside):
-            raise ProfileError(
-                f"{place}[{i}].inside: expected cells below {width}, got {split.inside}"
-            )
-        if any(0 <= child <= i for child in split.children):
-            raise ProfileError(
-                f"{place}[{i}].children: expected later splits, got {split.children}"
-            )
-
-
-def _check_class_calibrations(calibrations: Sequence[Calibration], place: str) -> None:
-    names = [calibration.positive for calibration in calibrations]
-    if None in names or len(set(names)) < len(names):
-        raise ProfileError(f"{place}: expected one per class, each named, got {names}")
-    if len({sum(calibration.rows) for calibration in calibrations}) > 1:
-        raise ProfileError(f"{place}: expected the same rows of every class")
-    for i, calibration in enumerate(calibrations):
-        _check_calibration(calibration, f"{place}[{i}]")
-
-
-def _check_calibration(calibration: Calibration, place: str) -> None:
-    edges, probabilities = calibration.edges, calibration.probabilities
-    for name in ("rows", "positives", "probabilities"):
-        found = len(getattr(calibration, name))
-        if found != len(edges) + 1:
-            raise ProfileError(
-                f"{place}.{name}: expected {len(edges) + 1} numbers for {len(edges)} edges, got {found}"
-            )
-    if any(left >= right for left, right in pairwise(edges)):
-        raise ProfileError(f"{place}.edges: expected strictly ascending edges")
-    pairs = zip(calibration.positives, calibration.rows, strict=True)
-    if not all(0 <= positives <= rows for positives, rows in pairs):
-        raise ProfileError(f"{place}.positives: expected counts from 0 to those of 'rows'")
-    if not all(0.0 <= probability <= 1.0 for probability in probabilities):
-        raise ProfileError(f"{place}.probabilities: expected numbers in [0, 1]")

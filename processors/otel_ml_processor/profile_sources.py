@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_ml_processor.errors import ProfileError
-from otel_ml_processor.profile import Profile, read_profile, write_profile
+from otel_ml_processor.profile import Profile
+from otel_ml_processor.profile_file import read_profile, write_profile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

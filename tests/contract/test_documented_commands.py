@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
 from otel_ml_processor.config import Config
-from otel_ml_processor.profile import write_profile
+from otel_ml_processor.profile_file import write_profile
 from tests.data.state_house import House, profile, request
 from tests.unit.processor.otlp_requests import attribute, inference, request_of
 

@@ -10,7 +10,8 @@ import pytest
 from otel_ml_processor.commands.profile import main
 from otel_ml_processor.config_file import load_config
 from otel_ml_processor.errors import ProfileError
-from otel_ml_processor.profile import Profile, Source, write_profile
+from otel_ml_processor.profile import Profile, Source
+from otel_ml_processor.profile_file import write_profile
 from otel_ml_processor.profile_sources import log_profile, profile_of_mlflow
 from otel_ml_processor.service import load_references
 from otel_ml_processor.windows.reference import build_profile

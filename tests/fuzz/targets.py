@@ -31,7 +31,7 @@ from otel_ml_processor.decode.wire import MalformedRequest, splice
 from otel_ml_processor.errors import ConfigError, ProfileError
 from otel_ml_processor.feedback.explanations import explanations_in
 from otel_ml_processor.feedback.reading import feedback_in_logs, feedback_in_traces
-from otel_ml_processor.profile import read_profile, write_profile
+from otel_ml_processor.profile_file import read_profile, write_profile
 from otel_ml_processor.receive.otlp_json import protobuf_of
 from otel_ml_processor.refusal import Refusal
 from otel_ml_processor.signals import Signal

@@ -17,7 +17,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from conventions.scenarios.receiver import Receiver
 from otel_ml_processor.commands.profile import build_profile_from_table
-from otel_ml_processor.profile import write_profile
+from otel_ml_processor.profile_file import write_profile
 from tests.integration.feedback_traffic import (
     DAY_NS,
     SECOND_NS,

@@ -12,7 +12,7 @@ from otel_ml_processor.assess.promise import Promises, told
 from otel_ml_processor.assess.window import assess_window
 from otel_ml_processor.config import DriftConfig, StreamsConfig, WindowConfig
 from otel_ml_processor.decode.spans import PlainDecoder
-from otel_ml_processor.profile import read_profile
+from otel_ml_processor.profile_file import read_profile
 from otel_ml_processor.windows.placed import place
 from otel_ml_processor.windows.references import References
 from otel_ml_processor.windows.streams import Streams

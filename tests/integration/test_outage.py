@@ -9,7 +9,7 @@ import grpc
 import httpx
 import pytest
 
-from otel_ml_processor.profile import write_profile
+from otel_ml_processor.profile_file import write_profile
 from tests.integration.flights import requests_with
 from tests.integration.real_servers import eventually, find_tool
 from tests.unit.processor.otlp_requests import inference

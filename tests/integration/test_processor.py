@@ -21,7 +21,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 
-from otel_ml_processor.profile import Source, write_profile
+from otel_ml_processor.profile import Source
+from otel_ml_processor.profile_file import write_profile
 from otel_ml_processor.windows.reference import build_profile
 from tests.integration.real_servers import answers, free_port, running
 from tests.unit.processor.otlp_requests import inference, request_of

@@ -19,7 +19,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from otel_ml_processor.commands.splice.collector import Collector, type_of
 from otel_ml_processor.commands.splice.command import main
 from otel_ml_processor.commands.splice.layers import read_layers, resolved
-from otel_ml_processor.profile import write_profile
+from otel_ml_processor.profile_file import write_profile
 from tests.data.collector_configs.cases import APPEND, CASES, Case
 from tests.integration.flights import requests_with
 from tests.integration.real_servers import answers, eventually, find_tool, free_port, running

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from otel_ml_processor.config import Duration, WindowConfig
-from otel_ml_processor.profile import write_profile
+from otel_ml_processor.profile_file import write_profile
 from otel_ml_processor.state.snapshot import read_snapshot
 from tests.data.state_house import House, profile, request, singly
 from tests.integration.real_servers import answers, eventually, free_port, running

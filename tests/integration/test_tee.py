@@ -11,7 +11,7 @@ import grpc
 import httpx
 import pytest
 
-from otel_ml_processor.profile import write_profile
+from otel_ml_processor.profile_file import write_profile
 from tests.integration.flights import ROOT, requests_with
 from tests.integration.real_servers import eventually, find_tool, free_port
 from tests.integration.test_outage import in_jaeger

@@ -15,7 +15,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs, ScopeLogs
 from conventions.scenarios.receiver import Receiver
 from otel_ml_processor.config_file import load_config
 from otel_ml_processor.errors import ConfigError
-from otel_ml_processor.profile import write_profile
+from otel_ml_processor.profile_file import write_profile
 from otel_ml_processor.service import Service
 from tests.data.state_house import profile
 from tests.integration.feedback_traffic import label_of

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from otel_ml_processor.profile import write_profile
+from otel_ml_processor.profile_file import write_profile
 from tests.data.state_house import profile
 from tests.faults.hop import OTEL_ML, SAMPLES, Hop, addresses
 from tests.faults.peers import Peer

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from otel_ml_processor.commands.profile import build_profile_from_table
-from otel_ml_processor.profile import write_profile
+from otel_ml_processor.profile_file import write_profile
 from tests.integration.feedback_traffic import (
     SECOND_NS,
     START_NS,

@@ -17,7 +17,8 @@ from otel_ml_processor.assess.performance import estimated_scores, scores_in_nee
 from otel_ml_processor.columns import FloatArray, InferenceColumns, StreamKey, TextColumn
 from otel_ml_processor.commands.profile import build_profile_from_table, main
 from otel_ml_processor.errors import ProfileError, TableError
-from otel_ml_processor.profile import read_profile, sealed, write_profile
+from otel_ml_processor.profile import sealed
+from otel_ml_processor.profile_file import read_profile, write_profile
 from otel_ml_processor.statistics.classification import macro_scores
 from otel_ml_processor.statistics.estimated_performance import expected_of_classes
 from otel_ml_processor.windows.placed import place

@@ -13,7 +13,7 @@ from otel_ml_processor.assess.drift import assess_drift
 from otel_ml_processor.assess.performance import estimated_scores
 from otel_ml_processor.columns import InferenceColumns, Kind, StreamKey, TextColumn, ValueColumn
 from otel_ml_processor.commands.profile import build_profile_from_table
-from otel_ml_processor.profile import read_profile, write_profile
+from otel_ml_processor.profile_file import read_profile, write_profile
 from otel_ml_processor.windows.placed import place
 from otel_ml_processor.windows.reference import Reference
 from otel_ml_processor.windows.summary import Summary

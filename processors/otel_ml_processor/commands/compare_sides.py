@@ -20,7 +20,8 @@ from otel_ml_processor.assess.drift import assess_drift
 from otel_ml_processor.commands.table_columns import FeatureColumns
 from otel_ml_processor.commands.tables import read_tables
 from otel_ml_processor.errors import TableError
-from otel_ml_processor.profile import Profile, Source, read_profile
+from otel_ml_processor.profile import Profile, Source
+from otel_ml_processor.profile_file import read_profile
 from otel_ml_processor.sketches.bins import Bins
 from otel_ml_processor.sketches.slots import N_SLOTS, Slot
 from otel_ml_processor.windows.reference import (

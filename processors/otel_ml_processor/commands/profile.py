@@ -50,7 +50,8 @@ from otel_ml_processor.commands.tables import (
 )
 from otel_ml_processor.config import DriftConfig
 from otel_ml_processor.errors import ConfigError, OtelMlError, ProfileError, TableError
-from otel_ml_processor.profile import Profile, Source, sealed, write_profile
+from otel_ml_processor.profile import Profile, Source, sealed
+from otel_ml_processor.profile_file import write_profile
 from otel_ml_processor.windows.reference import (
     Reference,
     build_profile,

@@ -12,7 +12,8 @@ from otel_ml_processor.commands.profile_merge import merged
 from otel_ml_processor.commands.profile_text import column_picture, profile_text
 from otel_ml_processor.config import DriftConfig
 from otel_ml_processor.errors import ProfileError
-from otel_ml_processor.profile import Profile, read_profile, sealed, write_profile
+from otel_ml_processor.profile import Profile, sealed
+from otel_ml_processor.profile_file import read_profile, write_profile
 from otel_ml_processor.profile_sources import ARTIFACT, is_of_mlflow, log_profile, profile_of_mlflow
 
 if TYPE_CHECKING:

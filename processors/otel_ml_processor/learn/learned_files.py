@@ -10,7 +10,7 @@ import msgspec
 
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.errors import ProfileError
-from otel_ml_processor.profile import read_profile, write_profile
+from otel_ml_processor.profile_file import read_profile, write_profile
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import xxhash
 
 from otel_ml_processor.config_file import load_config
 from otel_ml_processor.errors import ConfigError, ProfileError
-from otel_ml_processor.profile import read_profile, write_profile
+from otel_ml_processor.profile_file import read_profile, write_profile
 from otel_ml_processor.state.journal import _START, _framed, read_journal
 from otel_ml_processor.state.sealed_file import SCHEMA, UnusableFileError, read_sealed
 from tests.data.state_house import House, profile, request

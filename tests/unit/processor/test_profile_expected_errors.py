@@ -11,7 +11,8 @@ import pytest
 
 from otel_ml_processor.commands.profile import build_profile_from_table
 from otel_ml_processor.errors import ProfileError
-from otel_ml_processor.profile import read_profile, sealed, write_profile
+from otel_ml_processor.profile import sealed
+from otel_ml_processor.profile_file import read_profile, write_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from otel_ml_processor import profile as profile_module
+from otel_ml_processor import profile_file
 from otel_ml_processor.errors import ProfileError
 from otel_ml_processor.profile import (
     CellReference,
@@ -20,10 +20,9 @@ from otel_ml_processor.profile import (
     RungReference,
     SelfTest,
     Source,
-    read_profile,
     sealed,
-    write_profile,
 )
+from otel_ml_processor.profile_file import read_profile, write_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -225,7 +224,7 @@ def test_a_file_beyond_the_limit_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also one that is small on disk and large when unpacked: at most the limit is read."""
-    monkeypatch.setattr(profile_module, "MAX_PROFILE_BYTES", 1000)
+    monkeypatch.setattr(profile_file, "MAX_PROFILE_BYTES", 1000)
     plain, packed = tmp_path / "p.json", tmp_path / "p.json.gz"
     plain.write_bytes(b" " * 1001)
     packed.write_bytes(gzip.compress(b" " * 1_000_000))

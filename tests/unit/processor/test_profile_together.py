@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from otel_ml_processor.errors import ProfileError
-from otel_ml_processor.profile import read_profile, write_profile
+from otel_ml_processor.profile_file import read_profile, write_profile
 from tests.data.together import equally_correlated, normal_rows, profile_of
 
 if TYPE_CHECKING:

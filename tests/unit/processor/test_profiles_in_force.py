@@ -14,7 +14,8 @@ from otel_ml_conventions.attributes import MlDriftStateValues
 from otel_ml_processor.config_file import load_config
 from otel_ml_processor.emit.readings import readings_json
 from otel_ml_processor.errors import ProfileError
-from otel_ml_processor.profile import Profile, Source, write_profile
+from otel_ml_processor.profile import Profile, Source
+from otel_ml_processor.profile_file import write_profile
 from otel_ml_processor.profile_sources import ProfileSources
 from otel_ml_processor.service import Service
 from otel_ml_processor.sketches.bins import Bins

@@ -12,7 +12,7 @@ import pytest
 from otel_ml.describe import reference
 from otel_ml.describe.reference import ProfileError, ReferenceFeature, read_reference
 from otel_ml_processor.commands.profile import build_profile_from_table
-from otel_ml_processor.profile import write_profile
+from otel_ml_processor.profile_file import write_profile
 
 FEATURE = {"name": "age", "type": "numeric", "counts": [3], "edges": [], "min": 18, "max": 90.5}
 PROFILE: dict[str, Any] = {

@@ -10,7 +10,7 @@ import pytest
 
 from otel_ml_processor.commands.merge import main
 from otel_ml_processor.config import Duration, WindowConfig
-from otel_ml_processor.profile import write_profile
+from otel_ml_processor.profile_file import write_profile
 from tests.data.state_house import House, profile, request, singly
 
 if TYPE_CHECKING:

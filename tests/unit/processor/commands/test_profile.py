@@ -15,7 +15,8 @@ import pytest
 from otel_ml_processor.commands.profile import build_profile_from_table, main
 from otel_ml_processor.commands.profile_text import promise_text
 from otel_ml_processor.errors import TableError
-from otel_ml_processor.profile import SelfTest, read_profile
+from otel_ml_processor.profile import SelfTest
+from otel_ml_processor.profile_file import read_profile
 
 if TYPE_CHECKING:
     from pathlib import Path

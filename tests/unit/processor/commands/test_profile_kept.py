@@ -12,7 +12,8 @@ import pytest
 from otel_ml_processor.commands.profile import build_profile_from_table, main
 from otel_ml_processor.commands.profile_merge import merged
 from otel_ml_processor.errors import ProfileError
-from otel_ml_processor.profile import Profile, read_profile, sealed, write_profile
+from otel_ml_processor.profile import Profile, sealed
+from otel_ml_processor.profile_file import read_profile, write_profile
 from otel_ml_processor.windows.reference import Reference
 
 if TYPE_CHECKING:

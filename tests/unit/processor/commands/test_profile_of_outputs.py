@@ -12,7 +12,7 @@ import pytest
 from otel_ml_processor.commands.profile import build_profile_from_table, main
 from otel_ml_processor.commands.table_truth import training_warning
 from otel_ml_processor.errors import TableError
-from otel_ml_processor.profile import read_profile
+from otel_ml_processor.profile_file import read_profile
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,8 @@ from otel_ml_processor.commands.profile import build_profile_from_table, main
 from otel_ml_processor.config import ConfidenceConfig, Config, SegmentsConfig
 from otel_ml_processor.config_file import load_config
 from otel_ml_processor.errors import ConfigError, ProfileError, TableError
-from otel_ml_processor.profile import read_profile, sealed, write_profile
+from otel_ml_processor.profile import sealed
+from otel_ml_processor.profile_file import read_profile, write_profile
 from otel_ml_processor.windows.divided import Divisions
 from tests.data.segmented import REGIONS, reference_profile, table
 

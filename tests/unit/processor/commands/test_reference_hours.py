@@ -12,7 +12,7 @@ from otel_ml_processor.commands.profile import build_profile_from_table
 from otel_ml_processor.commands.profile import main as profile_main
 from otel_ml_processor.commands.reference_hours import TableHours
 from otel_ml_processor.errors import ProfileError, TableError
-from otel_ml_processor.profile import read_profile, write_profile
+from otel_ml_processor.profile_file import read_profile, write_profile
 from otel_ml_processor.sketches.slots import N_SLOTS
 from otel_ml_processor.windows.seasons import SeasonalReference
 

@@ -13,7 +13,8 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeL
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from otel_ml_processor.commands.profile import build_profile_from_table, main
-from otel_ml_processor.profile import Profile, read_profile
+from otel_ml_processor.profile import Profile
+from otel_ml_processor.profile_file import read_profile
 from tests.unit.processor.otlp_requests import attribute, inference, request_of
 
 if TYPE_CHECKING:

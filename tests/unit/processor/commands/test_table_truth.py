@@ -13,7 +13,8 @@ from sklearn.isotonic import IsotonicRegression
 
 from otel_ml_processor.commands.profile import build_profile_from_table, main
 from otel_ml_processor.errors import ProfileError, TableError
-from otel_ml_processor.profile import Calibration, read_profile, sealed, write_profile
+from otel_ml_processor.profile import Calibration, sealed
+from otel_ml_processor.profile_file import read_profile, write_profile
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,8 @@ from otel_ml_processor.emit.page import ProcessorFacts, page_html
 from otel_ml_processor.emit.readings import readings_json
 from otel_ml_processor.learn import learner
 from otel_ml_processor.learn.rows import BuiltProfile, profile_of_rows
-from otel_ml_processor.profile import Source, read_profile, write_profile
+from otel_ml_processor.profile import Source
+from otel_ml_processor.profile_file import read_profile, write_profile
 from otel_ml_processor.service import Service
 from otel_ml_processor.windows.reference import build_profile
 from tests.unit.processor.otlp_requests import inference, request_of

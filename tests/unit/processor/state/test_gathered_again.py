@@ -17,7 +17,7 @@ from otel_ml_processor.commands.state import main as state
 from otel_ml_processor.config_file import load_config
 from otel_ml_processor.feedback.explaining import FIRST
 from otel_ml_processor.feedback.keys import context_key
-from otel_ml_processor.profile import write_profile
+from otel_ml_processor.profile_file import write_profile
 from otel_ml_processor.service import Service
 from otel_ml_processor.signals import Signal
 from otel_ml_processor.state.merging import merged

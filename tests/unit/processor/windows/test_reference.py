@@ -12,7 +12,8 @@ import pytest
 from otel_ml_conventions.attributes import MlDriftTargetValues
 from otel_ml_processor.columns import FloatArray, ValueColumn
 from otel_ml_processor.errors import TableError
-from otel_ml_processor.profile import CellReference, Profile, Source, read_profile, write_profile
+from otel_ml_processor.profile import CellReference, Profile, Source
+from otel_ml_processor.profile_file import read_profile, write_profile
 from otel_ml_processor.sketches.bins import Bins
 from otel_ml_processor.sketches.slots import N_SLOTS, Slot
 from otel_ml_processor.windows.reference import ColumnType, Reference, build_profile

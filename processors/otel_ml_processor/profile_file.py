@@ -1,0 +1,69 @@
+"""Profiles on disk: written at once or not at all, read only where they are what they say."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from otel_ml_processor.errors import ProfileError
+from otel_ml_processor.profile import FORMAT, Profile, canonical, sealed
+from otel_ml_processor.profile_rules import validate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["MAX_PROFILE_BYTES", "read_profile", "write_profile"]
+
+MAX_PROFILE_BYTES: Final = 64 << 20
+"""A larger file is refused unread: a profile has a few kilobytes per feature."""
+
+
+def write_profile(profile: Profile, path: Path) -> None:
+    """Write *profile*, sealed, as canonical JSON, gzipped where the name ends in `.gz`; whoever reads meanwhile sees old or new."""
+    data = canonical(sealed(profile))
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data + b"\n")
+    aside.replace(path)
+
+
+def read_profile(path: Path) -> Profile:
+    """
+    Return the profile in *path*, its structure, consistency and id checked.
+
+    Raises:
+        ProfileError: If the file is missing, larger than `MAX_PROFILE_BYTES`, not JSON, not of this format, inconsistent, or
+            changed since it was sealed. The message names file, path within it, expectation and finding.
+    """
+    profile = _parsed(_content(path), path)
+    validate(profile, str(path))
+    if profile.id != sealed(profile).id:
+        message = f"{path}: $.id: the content does not match the id; build the profile again instead of editing it"
+        raise ProfileError(message)
+    return profile
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            data = file.read(MAX_PROFILE_BYTES + 1)
+    except (OSError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        message = (
+            f"{path}: cannot read the profile: {reason}; build one with `otel-ml profile build`"
+        )
+        raise ProfileError(message) from None
+    if len(data) > MAX_PROFILE_BYTES:
+        raise ProfileError(
+            f"{path}: expected a profile of at most {MAX_PROFILE_BYTES} bytes, got more"
+        )
+    return data
+
+
+def _parsed(data: bytes, path: Path) -> Profile:
+    try:
+        return msgspec.json.decode(data, type=Profile)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ProfileError(f"{path}: not a profile of format {FORMAT}: {error}") from None
