@@ -9,19 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from otel_ml_processor.assess.promise import Promises
-from otel_ml_processor.commands.replay import Replayed
 from otel_ml_processor.config import Config, Duration, FeedbackConfig, TenantsConfig, WindowConfig
-from otel_ml_processor.feedback.joining import FeedbackTotals, Joining
+from otel_ml_processor.feedback.joining import FeedbackTotals
 from otel_ml_processor.feedback.memory import JoiningMemory
-from otel_ml_processor.service import make_pipeline, new_self_metrics
 from otel_ml_processor.signals import Signal
-from otel_ml_processor.windows.references import References
-from tests.data.export_requests import TRACE_ID, attributes, export_request, inference_span
+from tests.data.export_requests import export_request, inference_span
+from tests.data.labels import label_record, label_request, rooms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -176,18 +170,7 @@ class Ours:
         self._begin()
 
     def _begin(self) -> None:
-        references = References.of([])
-        self.joining = Joining(CONFIG, references.reference, self.told, lambda _: None)
-        self.pipeline = make_pipeline(
-            CONFIG,
-            references,
-            Promises.of_config(CONFIG, []),
-            forward=None,
-            emit=Replayed(),
-            self_metrics=new_self_metrics(),
-            clock_ns=lambda: START_NS,
-            joining=self.joining,
-        )
+        self.joining, self.pipeline = rooms(CONFIG, self.told, START_NS)
 
     def predict(self, request: Predict, first_span: int, now_ns: int) -> None:
         """Send spans."""
@@ -210,18 +193,8 @@ class Ours:
             values["ml.prediction.index"] = label.position
         if label.span is None:
             values["ml.prediction.id"] = "{}-{}".format(*label.name)
-        record = LogRecord(
-            event_name="ml.feedback",
-            time_unix_nano=time_ns,
-            trace_id=TRACE_ID if label.span else b"",
-            span_id=label.span.to_bytes(8, "big") if label.span else b"",
-            attributes=attributes(values),
-        )
-        logs = ResourceLogs(
-            resource=Resource(attributes=attributes(resource(label.tenant))),
-            scope_logs=[ScopeLogs(log_records=[record])],
-        )
-        request = ExportLogsServiceRequest(resource_logs=[logs]).SerializeToString()
+        record = label_record(values, label.span, time_ns)
+        request = label_request([record], resource(label.tenant))
         self.joining.inbox.hear(Signal.LOGS, request)
 
     def restart(self, now_ns: int) -> None:

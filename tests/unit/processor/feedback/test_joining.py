@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from otel_ml_processor.assess.performance import PerformanceReading
-from otel_ml_processor.assess.promise import Promises
-from otel_ml_processor.commands.replay import Replayed
 from otel_ml_processor.config import (
     Config,
     PerformanceConfig,
@@ -18,17 +13,10 @@ from otel_ml_processor.config import (
     StreamsConfig,
     WindowConfig,
 )
-from otel_ml_processor.feedback.joining import FeedbackTotals, Joining
-from otel_ml_processor.service import make_pipeline, new_self_metrics
+from otel_ml_processor.feedback.joining import FeedbackTotals
 from otel_ml_processor.signals import Signal
-from otel_ml_processor.windows.references import References
-from tests.data.export_requests import (
-    RESOURCE,
-    TRACE_ID,
-    attributes,
-    export_request,
-    inference_span,
-)
+from tests.data.export_requests import RESOURCE, export_request, inference_span
+from tests.data.labels import label_record, label_request, rooms
 
 NOW_NS = 1_750_000_000_000_000_000
 ROWS = 60
@@ -59,37 +47,15 @@ class Rooms:
 
     def __init__(self) -> None:
         self.told = Told()
-        references = References.of([])
-        self.joining = Joining(CONFIG, references.reference, self.told, lambda _: None)
-        self.pipeline = make_pipeline(
-            CONFIG,
-            references,
-            Promises.of_config(CONFIG, []),
-            forward=None,
-            emit=Replayed(),
-            self_metrics=new_self_metrics(),
-            clock_ns=lambda: NOW_NS,
-            joining=self.joining,
-        )
+        self.joining, self.pipeline = rooms(CONFIG, self.told, NOW_NS)
 
     def label(self, spans: list[int], said: list[str]) -> None:
         """Say what was true of *spans*."""
         records = [
-            LogRecord(
-                event_name="ml.feedback",
-                time_unix_nano=NOW_NS,
-                trace_id=TRACE_ID,
-                span_id=span.to_bytes(8, "big"),
-                attributes=attributes({"ml.feedback.label": label}),
-            )
+            label_record({"ml.feedback.label": label}, span, NOW_NS)
             for span, label in zip(spans, said, strict=True)
         ]
-        logs = ResourceLogs(
-            resource=Resource(attributes=attributes(RESOURCE)),
-            scope_logs=[ScopeLogs(log_records=records)],
-        )
-        request = ExportLogsServiceRequest(resource_logs=[logs]).SerializeToString()
-        self.joining.inbox.hear(Signal.LOGS, request)
+        self.joining.inbox.hear(Signal.LOGS, label_request(records, RESOURCE))
 
 
 @pytest.mark.parametrize("n_models", [1, 7])
