@@ -59,7 +59,7 @@ def rung_of(
         effect_floor: Smallest debiased PSI that can alarm.
     """
     windows = [_left_out(columns, totals, k) for k in range(len(columns[0].counts))]
-    tests = [[statistics_of(window[i]) for window in windows] for i in range(len(columns))]
+    tests = [*zip(*map(statistics_of, windows), strict=True)]
     calibrations = [_column(of_windows) for of_windows in tests]
     families = [family_of(column.target) for column in columns]
     extremes = {

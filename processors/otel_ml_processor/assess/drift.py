@@ -9,15 +9,13 @@ calibrated on the windows of the reference (modes `scaled` and `empirical`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
-from scipy import special
 
 from otel_ml_conventions.attributes import (
     MlDriftCalibrationModeValues,
-    MlDriftMethodValues,
     MlDriftStateValues,
     MlDriftTargetValues,
     MlDriftTestValues,
@@ -25,29 +23,20 @@ from otel_ml_conventions.attributes import (
 from otel_ml_processor.assess.calibration import IID, Statistic
 from otel_ml_processor.assess.multivariate import most_changed_pair
 from otel_ml_processor.assess.reading import TargetReading
+from otel_ml_processor.assess.side_by_side import blocks, side_by_side
+from otel_ml_processor.assess.value_statistics import pair_statistics, value_statistics
 from otel_ml_processor.sketches.slots import N_EXCLUSIVE, N_SLOTS, Slot
-from otel_ml_processor.statistics.chi_squared import chi_squared_test
 from otel_ml_processor.statistics.families import shared_alpha
-from otel_ml_processor.statistics.hellinger import hellinger_distance
 from otel_ml_processor.statistics.holm import holm_adjusted
 from otel_ml_processor.statistics.hypergeometric import larger_share_p_value
-from otel_ml_processor.statistics.jensen_shannon import jensen_shannon_distance
-from otel_ml_processor.statistics.kolmogorov_smirnov import kolmogorov_smirnov_distance
-from otel_ml_processor.statistics.kullback_leibler import kullback_leibler_divergence
-from otel_ml_processor.statistics.l_infinity import l_infinity_distance
-from otel_ml_processor.statistics.pooling import pooled
-from otel_ml_processor.statistics.psi import debiased_psi, population_stability_index
-from otel_ml_processor.statistics.rank_tests import rank_location_test, rank_scale_test
-from otel_ml_processor.statistics.total_variation import total_variation_distance
-from otel_ml_processor.statistics.wasserstein import interquartile_range, wasserstein_distance
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from otel_ml_processor.assess.calibration import Calibrated
     from otel_ml_processor.assess.reading import PairReading
-    from otel_ml_processor.columns import FloatArray, IntArray
-    from otel_ml_processor.windows.pairs import PairReference
+    from otel_ml_processor.assess.value_statistics import ValueStatistics
+    from otel_ml_processor.columns import FloatArray
     from otel_ml_processor.windows.summary import Comparison
 
 __all__ = [
@@ -96,38 +85,18 @@ _SLOT_TESTS: Final = {
     TYPE_ERROR: (Slot.TYPE_ERROR, Slot.MISSING),
 }
 """The slot whose share is tested, and the slots whose rows are not counted in that share."""
-
-_CHI_SQUARED: Final = MlDriftMethodValues.CHI_SQUARED.value
-_KOLMOGOROV_SMIRNOV: Final = MlDriftMethodValues.KOLMOGOROV_SMIRNOV.value
-_WASSERSTEIN: Final = MlDriftMethodValues.WASSERSTEIN.value
-_WASSERSTEIN_IQR: Final = MlDriftMethodValues.WASSERSTEIN_IQR.value
-_RANK_LOCATION: Final = MlDriftTestValues.RANK_LOCATION.value
-_RANK_SCALE: Final = MlDriftTestValues.RANK_SCALE.value
-_RANK_CORRELATION: Final = MlDriftMethodValues.RANK_CORRELATION.value
-_PCA_RECONSTRUCTION: Final = MlDriftMethodValues.PCA_RECONSTRUCTION.value
+_EXCLUSIVE: Final = tuple(Slot)[:N_EXCLUSIVE]
 
 _WARNING_ALPHA: Final = 10
 _WARNING_FLOOR: Final = 0.5
 """A warning needs a tenth of the evidence and half of the effect of an alarm."""
 
-_DISTANCES: Final = {
-    MlDriftMethodValues.PSI.value: population_stability_index,
-    MlDriftMethodValues.JENSEN_SHANNON.value: jensen_shannon_distance,
-    MlDriftMethodValues.HELLINGER.value: hellinger_distance,
-    MlDriftMethodValues.KULLBACK_LEIBLER.value: kullback_leibler_divergence,
-    MlDriftMethodValues.TOTAL_VARIATION.value: total_variation_distance,
-    MlDriftMethodValues.L_INFINITY.value: l_infinity_distance,
-}
-"""Scores of any column's value cells; the others need an order, positions, or pooled cells."""
 
+class _Side(NamedTuple):
+    """One side of a column: all its rows, and those in each slot."""
 
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """The counts of one side: the value cells that either side has rows in, the slots, and all rows."""
-
-    values: IntArray
-    slots: list[int]
     rows: int
+    slots: list[int]
 
     def outside(self, *slots: Slot) -> int:
         """Rows that are in none of *slots*."""
@@ -136,29 +105,18 @@ class _Side:
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A comparison taken apart."""
+    """What the counts of one comparison say."""
 
     target: MlDriftTargetValues
     name: str
-    ordered: bool
+    family: str
     reference: _Side
     current: _Side
-    has_values: bool
-    """Whether both sides have a value that can be compared."""
-    positions: FloatArray | None
-    """Where the rows of each value cell lie."""
-    beyond: tuple[int, int] | None = None
+    values: ValueStatistics
+    beyond: tuple[int, int] | None
     """Rows of reference and window that are out of distribution; of the target `multivariate`."""
-    pair: PairReading | None = None
+    pair: PairReading | None
     """What changed most; of the target `correlation`."""
-
-    @property
-    def family(self) -> str:
-        return family_of(self.target)
-
-    @property
-    def values(self) -> tuple[IntArray, IntArray]:
-        return self.reference.values, self.current.values
 
     @property
     def key(self) -> tuple[MlDriftTargetValues, str]:
@@ -189,6 +147,15 @@ class _Finding:
         return self.p_value if self.evidence.effect >= floor else self.slot_p_value
 
 
+class _Judgement(NamedTuple):
+    """What is said of a column; of one that is not tested what the defaults are."""
+
+    state: MlDriftStateValues = MlDriftStateValues.INSUFFICIENT
+    p_value: float = 1.0
+    effect: float = 0.0
+    driver: str = ""
+
+
 def assess_drift(
     comparisons: Sequence[Comparison],
     *,
@@ -214,7 +181,7 @@ def assess_drift(
         min_rows: Fewest rows of a column that are tested.
         calibrated: How p-values are made to keep the promise.
     """
-    columns = [_column(comparison) for comparison in comparisons]
+    columns = _columns(comparisons, scores)
     tested = [c for c in columns if c.current.rows >= max(min_rows, 1) and c.reference.rows > 0]
     findings = dict(zip(map(id, tested), _findings(tested, calibrated), strict=True))
     alphas = family_alphas({column.family for column in tested}, alpha)
@@ -222,12 +189,11 @@ def assess_drift(
     for column in columns:
         finding = findings.get(id(column))
         if finding is None:
-            readings.append(_shares_only(column))
+            readings.append(_reading(column, _Judgement(), {}, inflation=1.0))
         else:
-            state = _state(finding, alphas[column.family], effect_floor)
-            reading = _assessed(column, finding, effect_floor, state)
+            judged = _judged(finding, alphas[column.family], effect_floor)
             inflation = calibrated.inflation(column.key)
-            readings.append(replace(reading, scores=_scores(column, scores), inflation=inflation))
+            readings.append(_reading(column, judged, column.values.scores, inflation))
     return tuple(readings)
 
 
@@ -240,7 +206,7 @@ def family_p_values(
     1.0 where none does; missing and unseen shares count whatever the effect. A family alarms where its value is at most its part of
     alpha, exactly where `assess_drift` says that one of its columns drifts.
     """
-    columns = [_column(comparison) for comparison in comparisons]
+    columns = _columns(comparisons)
     smallest: dict[str, float] = {}
     for column, finding in zip(columns, _findings(columns, calibrated), strict=True):
         p_value = finding.significance(effect_floor)
@@ -248,10 +214,10 @@ def family_p_values(
     return smallest
 
 
-def statistics_of(comparison: Comparison) -> dict[str, Statistic]:
-    """Return the tests of *comparison* that can be run, by driver: empty where there is none."""
-    column = _column(comparison)
-    return _value_tests(column) | _slot_tests(column)
+def statistics_of(comparisons: Sequence[Comparison]) -> list[dict[str, Statistic]]:
+    """Return for each of the *comparisons* the tests that can be run, by driver: empty where there is none."""
+    columns = _columns(comparisons)
+    return [c.values.tests | tests for c, tests in zip(columns, _slot_tests(columns), strict=True)]
 
 
 def family_of(target: MlDriftTargetValues) -> str:
@@ -274,55 +240,37 @@ def family_alphas(families: Iterable[str], alpha: float) -> dict[str, float]:
     return shared_alpha(alpha, {name: _WEIGHTS[name] for name in _WEIGHTS if name in present})
 
 
-def _column(comparison: Comparison) -> _Column:
-    """
-    Take *comparison* apart, and leave out the value cells that are empty on both sides.
-
-    Such a cell (the other known categories, where there are none) would cost the PSI half a count on both sides: in a window of
-    200 rows more than the effect floor.
-    """
-    if comparison.pairs is not None:
-        return _correlated(comparison, comparison.pairs)
-    sides = comparison.reference, comparison.current
-    used = (sides[0][:-N_SLOTS] + sides[1][:-N_SLOTS]) > 0
-    reference, current = (
-        _Side(
-            counts[:-N_SLOTS][used],
-            counts[-N_SLOTS:].tolist(),
-            int(counts[: N_EXCLUSIVE - N_SLOTS].sum()),
-        )
-        for counts in sides
-    )
-    has_values = bool(reference.values.any() and current.values.any())
-    facts = comparison.target, comparison.name, comparison.ordered
-    positions = None if comparison.positions is None else comparison.positions[used]
-    beyond = None
-    if comparison.target is MlDriftTargetValues.MULTIVARIATE:
-        beyond = (int(sides[0][-N_SLOTS - 1]), int(sides[1][-N_SLOTS - 1]))
-    return _Column(*facts, reference, current, has_values, positions, beyond)
+def _columns(comparisons: Sequence[Comparison], scores: Collection[str] = ()) -> list[_Column]:
+    """Return what the counts of every column say, with the *scores* that are wanted."""
+    return [
+        column for block in blocks(comparisons) for column in _of_block(comparisons[block], scores)
+    ]
 
 
-def _correlated(comparison: Comparison, pairs: PairReference) -> _Column:
-    """Return the pairs as a column without cells, whose rows are those that have all of the features."""
-    reference, current = (
-        _Side(np.zeros(0, dtype=np.int64), [0] * N_SLOTS, int(block[0]))
-        for block in (comparison.reference, comparison.current)
-    )
-    return _Column(
-        target=comparison.target,
-        name=comparison.name,
-        ordered=False,
-        reference=reference,
-        current=current,
-        has_values=False,
-        positions=None,
-        pair=most_changed_pair(comparison, pairs),
-    )
+def _of_block(comparisons: Sequence[Comparison], scores: Collection[str]) -> list[_Column]:
+    counts = side_by_side(comparisons)
+    cells, slots = counts[..., :-N_SLOTS], counts[..., -N_SLOTS:].tolist()
+    rows = counts[..., : N_EXCLUSIVE - N_SLOTS].sum(axis=-1).tolist()
+    last_cells = cells[..., -1].tolist()
+    values = value_statistics(comparisons, cells, scores)
+    columns = []
+    for i, comparison in enumerate(comparisons):
+        reference, current = (_Side(rows[side][i], slots[side][i]) for side in range(2))
+        is_together = comparison.target is MlDriftTargetValues.MULTIVARIATE
+        beyond = (last_cells[0][i], last_cells[1][i]) if is_together else None
+        pair = None if comparison.pairs is None else most_changed_pair(comparison, comparison.pairs)
+        of_values = values[i] if pair is None else pair_statistics(pair)
+        facts = comparison.target, comparison.name, family_of(comparison.target)
+        columns.append(_Column(*facts, reference, current, of_values, beyond, pair))
+    return columns
 
 
 def _findings(columns: Sequence[_Column], calibrated: Calibrated) -> list[_Finding]:
     """Evidence of every column, adjusted for the other columns of its family."""
-    evidence = [_evidence(column, calibrated) for column in columns]
+    evidence = [
+        _evidence(column, tests, calibrated)
+        for column, tests in zip(columns, _slot_tests(columns), strict=True)
+    ]
     found: dict[int, _Finding] = {}
     for family in _WEIGHTS:
         members = [i for i, column in enumerate(columns) if column.family == family]
@@ -347,22 +295,18 @@ def _adjusted(
     return holm_adjusted(p_values)
 
 
-def _evidence(column: _Column, calibrated: Calibrated) -> _Evidence:
-    slot_tests = calibrated.p_values(column.key, _slot_tests(column))
-    tests = calibrated.p_values(column.key, _value_tests(column)) | slot_tests
+def _evidence(
+    column: _Column, slot_tests: Mapping[str, Statistic], calibrated: Calibrated
+) -> _Evidence:
+    slots = calibrated.p_values(column.key, slot_tests)
+    tests = calibrated.p_values(column.key, column.values.tests) | slots
     return _Evidence(
         p_value=smallest_of(tests.values(), n_tests=len(tests)),
-        slot_p_value=smallest_of(slot_tests.values(), n_tests=len(tests)),
+        slot_p_value=smallest_of(slots.values(), n_tests=len(tests)),
         driver=min(tests, key=tests.__getitem__, default=""),
-        slot_driver=min(slot_tests, key=slot_tests.__getitem__, default=""),
-        effect=_effect(column),
+        slot_driver=min(slots, key=slots.__getitem__, default=""),
+        effect=column.values.effect,
     )
-
-
-def _effect(column: _Column) -> float:
-    if column.pair is not None:
-        return column.pair.effect
-    return debiased_psi(*column.values) if column.has_values else 0.0
 
 
 def test_of(driver: str) -> MlDriftTestValues | None:
@@ -378,104 +322,48 @@ def smallest_of(p_values: Collection[float], n_tests: int) -> float:
     return min(1.0, n_tests * min(p_values)) if p_values else 1.0
 
 
-def _value_tests(column: _Column) -> dict[str, Statistic]:
-    """
-    Tests over value cells that can be run.
-
-    Which ones can be run follows from both sides together, so leaving the others out of the count keeps the promise. Of two cells
-    the chi-squared test already is the test of location, and one cell cannot change.
-    """
-    if column.pair is not None:
-        return {_RANK_CORRELATION: Statistic.two_sided(column.pair.p_value)}
-    if not column.has_values:
-        return {}
-    cells = pooled(*column.values, ordered=column.ordered)
-    if column.target is MlDriftTargetValues.PERFORMANCE:
-        return _rise_test(*cells)
-    spread = chi_squared_test(*cells)
-    if spread.degrees_of_freedom == 0:
-        return {}
-    degrees = spread.degrees_of_freedom
-    tests = {_CHI_SQUARED: Statistic(spread.p_value, spread.statistic / degrees, degrees)}
-    if column.ordered and degrees > 1:
-        for name, test in (
-            (_RANK_LOCATION, rank_location_test(*cells)),
-            (_RANK_SCALE, rank_scale_test(*cells)),
-        ):
-            tests[name] = Statistic(test.p_value, test.z**2)
+def _slot_tests(columns: Sequence[_Column]) -> list[dict[str, Statistic]]:
+    """Exact tests of those slots that any row of either side is in, and of what is out of distribution, of each column."""
+    tests: list[dict[str, Statistic]] = [{} for _ in columns]
+    asked = [
+        (of_column, driver, shares)
+        for of_column, column in zip(tests, columns, strict=True)
+        for driver, shares in _shares(column)
+    ]
+    if asked:
+        p_values = larger_share_p_value(*np.transpose([shares for *_, shares in asked]))
+        for (of_column, driver, _), p_value in zip(asked, p_values.tolist(), strict=True):
+            of_column[driver] = Statistic.one_sided(p_value)
     return tests
 
 
-def _rise_test(reference: IntArray, current: IntArray) -> dict[str, Statistic]:
-    """Test that expected errors lie higher: a model that is expected to be better than it was is no alarm."""
-    z = rank_location_test(reference, current).z
-    return {_RANK_LOCATION: Statistic.one_sided(float(special.ndtr(-z)))}
-
-
-def _slot_tests(column: _Column) -> dict[str, Statistic]:
-    """Exact tests of those slots that any row of either side is in, and of what is out of distribution."""
-    reference, current = column.reference.slots, column.current.slots
-    return _beyond_test(column) | {
-        driver: Statistic.one_sided(_slot_p_value(column, slot, *excluded))
-        for driver, (slot, *excluded) in _SLOT_TESTS.items()
-        if reference[slot] + current[slot]
-    }
-
-
-def _beyond_test(column: _Column) -> dict[str, Statistic]:
+def _shares(column: _Column) -> Iterator[tuple[str, tuple[int, int, int, int]]]:
     """
-    Exact test of a larger share out of distribution, as the slots' need no effect.
+    Yield the shares that may be larger than in the reference, by driver: hits and rows of the reference, then of the window.
 
-    The threshold is an error of the reference, so of k rows beyond it among n, x or more of m beyond it are as likely as that x of the
-    k + x largest errors of all are of the window: hypergeometric, whatever the distribution.
+    The threshold of what is out of distribution is an error of the reference, so of k rows beyond it among n, x or more of m beyond it are
+    as likely as that x of the k + x largest errors of all are of the window: hypergeometric, whatever the distribution. As the slots', it
+    needs no effect.
     """
-    if column.beyond is None or not any(column.beyond):
-        return {}
-    before, now = column.beyond
-    rows = [int(side.values.sum()) for side in (column.reference, column.current)]
-    p_value = larger_share_p_value(before, rows[0], now, rows[1])
-    return {OUT_OF_DISTRIBUTION: Statistic.one_sided(p_value)}
-
-
-def _slot_p_value(column: _Column, slot: Slot, *excluded: Slot) -> float:
-    """P-value of a larger share in *slot* than in the reference, of the rows in none of *excluded*."""
     reference, current = column.reference, column.current
-    return larger_share_p_value(
-        reference.slots[slot],
-        reference.outside(*excluded),
-        current.slots[slot],
-        current.outside(*excluded),
-    )
+    if column.beyond is not None and any(column.beyond):
+        before, now = column.beyond
+        yield (
+            OUT_OF_DISTRIBUTION,
+            (before, reference.outside(*_EXCLUSIVE), now, current.outside(*_EXCLUSIVE)),
+        )
+    for driver, (slot, *excluded) in _SLOT_TESTS.items():
+        before, now = reference.slots[slot], current.slots[slot]
+        if before or now:
+            yield driver, (before, reference.outside(*excluded), now, current.outside(*excluded))
 
 
-def _scores(column: _Column, wanted: Collection[str]) -> dict[str, float]:
-    if column.pair is not None:
-        return {_RANK_CORRELATION: abs(column.pair.after - column.pair.before)}
-    if not column.has_values:
-        return {}
-    scores = {
-        name: measure(*column.values) for name, measure in _DISTANCES.items() if name in wanted
-    }
-    if column.ordered and _KOLMOGOROV_SMIRNOV in wanted:
-        scores[_KOLMOGOROV_SMIRNOV] = kolmogorov_smirnov_distance(*column.values)
-    if _CHI_SQUARED in wanted:
-        cells = pooled(*column.values, ordered=column.ordered)
-        scores[_CHI_SQUARED] = chi_squared_test(*cells).statistic
-    if column.beyond is not None and column.positions is not None:
-        rows = column.current.values
-        scores[_PCA_RECONSTRUCTION] = float(rows @ column.positions / rows.sum())
-    return scores | _carried(column, wanted)
-
-
-def _carried(column: _Column, wanted: Collection[str]) -> dict[str, float]:
-    """How far rows would have to be carried, in the feature's unit and in interquartile ranges of the reference."""
-    if column.positions is None or not {_WASSERSTEIN, _WASSERSTEIN_IQR} & set(wanted):
-        return {}
-    scores = {_WASSERSTEIN: wasserstein_distance(*column.values, column.positions)}
-    width = interquartile_range(column.reference.values, column.positions)
-    if width > 0:
-        scores[_WASSERSTEIN_IQR] = scores[_WASSERSTEIN] / width
-    return {name: score for name, score in scores.items() if name in wanted}
+def _judged(finding: _Finding, alpha: float, effect_floor: float) -> _Judgement:
+    """An alarm names the test that raised it, which need not be the one with the smallest p-value if that one's effect is too small."""
+    evidence, state = finding.evidence, _state(finding, alpha, effect_floor)
+    if state is MlDriftStateValues.DRIFTING and evidence.effect < effect_floor:
+        return _Judgement(state, finding.slot_p_value, evidence.effect, evidence.slot_driver)
+    return _Judgement(state, finding.p_value, evidence.effect, evidence.driver)
 
 
 def _state(finding: _Finding, alpha: float, effect_floor: float) -> MlDriftStateValues:
@@ -488,22 +376,9 @@ def _state(finding: _Finding, alpha: float, effect_floor: float) -> MlDriftState
     return MlDriftStateValues.STEADY
 
 
-def _assessed(
-    column: _Column, finding: _Finding, effect_floor: float, state: MlDriftStateValues
+def _reading(
+    column: _Column, judged: _Judgement, scores: Mapping[str, float], inflation: float
 ) -> TargetReading:
-    evidence = finding.evidence
-    # An alarm names the test that raised it, which need not be the one with the smallest p-value if that one's effect is too small.
-    by_slots = state is MlDriftStateValues.DRIFTING and evidence.effect < effect_floor
-    return replace(
-        _shares_only(column),
-        p_value=finding.slot_p_value if by_slots else finding.p_value,
-        effect=evidence.effect,
-        state=state,
-        driver=evidence.slot_driver if by_slots else evidence.driver,
-    )
-
-
-def _shares_only(column: _Column) -> TargetReading:
     current = column.current
     present = current.outside(Slot.MISSING)
     finite = current.outside(Slot.MISSING, Slot.NON_FINITE, Slot.TYPE_ERROR)
@@ -512,16 +387,18 @@ def _shares_only(column: _Column) -> TargetReading:
         target=column.target,
         name=column.name,
         rows=current.rows,
-        scores={},
-        p_value=1.0,
-        effect=0.0,
-        state=MlDriftStateValues.INSUFFICIENT,
+        scores=scores,
+        p_value=judged.p_value,
+        effect=judged.effect,
+        state=judged.state,
         missing=_share(slots[Slot.MISSING], current.rows),
         unseen=_share(slots[Slot.UNSEEN], present),
         non_finite=_share(slots[Slot.NON_FINITE], present),
         type_error=_share(slots[Slot.TYPE_ERROR], present),
         out_of_range=_share(slots[Slot.BELOW_RANGE] + slots[Slot.ABOVE_RANGE], finite),
         ood=_share(column.beyond[1], current.rows) if column.beyond else 0.0,
+        driver=judged.driver,
+        inflation=inflation,
         pair=column.pair,
     )
 

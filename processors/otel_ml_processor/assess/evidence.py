@@ -9,6 +9,7 @@ import numpy as np
 
 from otel_ml_conventions.attributes import MlDriftTargetValues
 from otel_ml_processor.assess.reading import Evidence
+from otel_ml_processor.assess.side_by_side import blocks, side_by_side
 from otel_ml_processor.sketches.slots import N_SLOTS
 from otel_ml_processor.statistics.evidence import (
     SlowDrift,
@@ -68,8 +69,7 @@ class GatheredEvidence:
         keys = [(column.comparison.target, column.comparison.name) for column in ordered]
         drift = SlowDrift(len(ordered), self._level)
         drift.state = np.array([self._logs.get(key, np.zeros(_SHAPE)) for key in keys])
-        found = [_score(column) for column in ordered]
-        drift.add(np.array([score for score, _ in found]), np.array([b for _, b in found]))
+        drift.add(*_scores(ordered))
         self._logs = dict(zip(keys, drift.state, strict=True))
         return _by_column(keys, drift)
 
@@ -110,15 +110,22 @@ def _takes_part(comparison: Comparison) -> bool:
     return comparison.ordered and comparison.target is not MlDriftTargetValues.PERFORMANCE
 
 
-def _score(column: Observed) -> tuple[float, float]:
-    """Return the location score and what of it is no evidence; NaN of a column that says nothing."""
-    reference, current = (
-        counts[:-N_SLOTS] for counts in (column.comparison.reference, column.comparison.current)
-    )
-    n, m = int(reference.sum()), int(current.sum())
-    if not (column.is_sufficient and n and m):
-        return math.nan, 0.0
-    return location_score(reference, current) / math.sqrt(column.inflation), tolerance(n, m)
+def _scores(columns: Sequence[Observed]) -> tuple[FloatArray, FloatArray]:
+    """Return the location scores and what of them is no evidence, shape (n_columns,); NaN of a column that says nothing."""
+    scored = [_of_block(columns[block]) for block in blocks([each.comparison for each in columns])]
+    scores, tolerances = np.concatenate(scored, axis=1)
+    return scores, tolerances
+
+
+def _of_block(columns: Sequence[Observed]) -> tuple[FloatArray, FloatArray]:
+    cells = side_by_side([column.comparison for column in columns])[..., :-N_SLOTS]
+    rows = cells.sum(axis=-1)
+    tells = (rows > 0).all(axis=0) & [column.is_sufficient for column in columns]
+    scores, tolerances = np.full(len(columns), np.nan), np.zeros(len(columns))
+    inflations = np.array([column.inflation for column in columns])
+    scores[tells] = location_score(*cells[:, tells]) / np.sqrt(inflations[tells])
+    tolerances[tells] = [tolerance(n, m) for n, m in rows[:, tells].T.tolist()]
+    return scores, tolerances
 
 
 def _logs(column: ColumnEvidence) -> FloatArray:

@@ -287,10 +287,9 @@ def _drift(
     for (target, now), (_, then) in zip(
         _targets(reference, counts.outputs), _targets(reference, before), strict=True
     ):
-        used = (now[:-N_SLOTS] + then[:-N_SLOTS]) > 0
-        cells = then[:-N_SLOTS][used], now[:-N_SLOTS][used]
-        if all(side.sum() for side in cells):
-            drift[target.target] = population_stability_index(*cells)
+        cells = then[:-N_SLOTS], now[:-N_SLOTS]
+        if all(side.any() for side in cells):
+            drift[target.target] = float(population_stability_index(*cells))
     return drift
 
 

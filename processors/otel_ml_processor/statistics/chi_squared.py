@@ -7,17 +7,17 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-from otel_ml_processor.statistics.counts import IntArray, sample_sizes
+from otel_ml_processor.statistics.counts import FloatArray, IntArray, sample_sizes
 
 __all__ = ["ChiSquared", "chi_squared_test"]
 
 
 class ChiSquared(NamedTuple):
-    """Outcome of the test; `p_value` is the upper tail of `statistic`."""
+    """Outcome of the test, each of shape (...); `p_value` is the upper tail of `statistic`."""
 
-    statistic: float
-    degrees_of_freedom: int
-    p_value: float
+    statistic: FloatArray
+    degrees_of_freedom: IntArray
+    p_value: FloatArray
 
 
 def chi_squared_test(reference: IntArray, current: IntArray) -> ChiSquared:
@@ -29,8 +29,8 @@ def chi_squared_test(reference: IntArray, current: IntArray) -> ChiSquared:
     samples on both sides, so pool first.
 
     Args:
-        reference: Counts per cell, shape (n_cells,), >= 0.
-        current: Counts per cell on the same cells, shape (n_cells,).
+        reference: Counts per cell, shape (..., n_cells), >= 0.
+        current: Counts per cell on the same cells, shape (..., n_cells).
 
     Raises:
         ValueError: If the shapes differ, a count is negative or either side has no samples.
@@ -40,11 +40,11 @@ def chi_squared_test(reference: IntArray, current: IntArray) -> ChiSquared:
         population. Biometrika 8.
     """
     n, m = sample_sizes(reference, current)
-    both = (reference + current).astype(np.float64)
-    occupied = both > 0
+    both = reference + current
     # Sum of (observed - expected)**2 / expected over both rows of the table, with the expectations multiplied out.
-    squares = (reference * float(m) - current * float(n))[occupied] ** 2
-    statistic = float((squares / both[occupied]).sum()) / (float(n) * m)
-    degrees = int(occupied.sum()) - 1
-    p_value = float(special.chdtrc(degrees, statistic)) if degrees else 1.0
+    squares = (reference * m - current * n) ** 2 / np.maximum(both, 1)
+    statistic = squares.sum(axis=-1) / (n * m)[..., 0]
+    degrees = np.count_nonzero(both, axis=-1) - 1
+    # Of a single cell the statistic is 0, so that any number of degrees has a tail of 1.
+    p_value = special.chdtrc(np.maximum(degrees, 1), statistic)
     return ChiSquared(statistic, degrees, p_value)

@@ -19,26 +19,27 @@ _FINITE_REFERENCE: Final = 2.0
 _CEILING: Final = 5.0
 
 
-def location_score(reference: IntArray, current: IntArray) -> float:
+def location_score(reference: IntArray, current: IntArray) -> FloatArray:
     """
-    Return how far the ranks of *current* lie to one side, standard normal over independent rows without drift.
+    Return how far the ranks of *current* lie to one side, standard normal over independent rows without drift, shape (...).
 
     z = sqrt(m) * (mean rank score), the scores being the mid-ranks of the reference, standardised on the reference to mean 0 and
     variance 1. 0 where the reference has one occupied cell.
 
     Args:
-        reference: Counts per cell in ascending order of the values, shape (n_cells,), >= 0.
-        current: Counts per cell on the same cells, shape (n_cells,).
+        reference: Counts per cell in ascending order of the values, shape (..., n_cells), >= 0.
+        current: Counts per cell on the same cells, shape (..., n_cells).
 
     Raises:
         ValueError: If the shapes differ, a count is negative or either side has no samples.
     """
     n, m = sample_sizes(reference, current)
-    ranks = (np.cumsum(reference) - reference / 2) / n - 0.5
-    variance = float((reference * ranks**2).sum()) / n
-    if variance <= 0:
-        return 0.0
-    return float((current * ranks).sum()) / math.sqrt(m * variance)
+    ranks = (np.cumsum(reference, axis=-1) - reference / 2) / n - 0.5
+    variance = (reference * ranks**2).sum(axis=-1) / n[..., 0]
+    varies = variance > 0
+    deviation = np.sqrt(m[..., 0] * np.where(varies, variance, 1.0))
+    score: FloatArray = (current * ranks).sum(axis=-1) / deviation * varies
+    return score
 
 
 def tolerance(reference_rows: int, window_rows: int, tolerated_shift: float = 0.0) -> float:

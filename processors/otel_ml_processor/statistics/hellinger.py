@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from otel_ml_processor.statistics.counts import IntArray, sample_sizes
+from otel_ml_processor.statistics.counts import FloatArray, IntArray, sample_sizes
 
 __all__ = ["hellinger_distance"]
 
 
-def hellinger_distance(reference: IntArray, current: IntArray) -> float:
+def hellinger_distance(reference: IntArray, current: IntArray) -> FloatArray:
     """
-    Return the Hellinger distance, in [0, 1].
+    Return the Hellinger distance, in [0, 1], shape (...).
 
     H = sqrt(sum((sqrt(p) - sqrt(q))**2) / 2) = sqrt(1 - sum(sqrt(p * q))), of the proportions p and q. 0 for equal proportions, 1
     where no bin holds samples of both sides.
 
     Args:
-        reference: Counts per bin, shape (n_bins,), >= 0.
-        current: Counts per bin on the same edges, shape (n_bins,).
+        reference: Counts per bin, shape (..., n_bins), >= 0.
+        current: Counts per bin on the same edges, shape (..., n_bins).
 
     Raises:
         ValueError: If the shapes differ, a count is negative or either side has no samples.
@@ -30,4 +28,5 @@ def hellinger_distance(reference: IntArray, current: IntArray) -> float:
     """
     n, m = sample_sizes(reference, current)
     apart = np.sqrt(reference / n) - np.sqrt(current / m)
-    return math.sqrt(min(float((apart**2).sum()) / 2, 1.0))
+    distance: FloatArray = np.sqrt(np.minimum((apart**2).sum(axis=-1) / 2, 1.0))
+    return distance

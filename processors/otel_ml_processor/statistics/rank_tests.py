@@ -12,7 +12,6 @@ References:
 
 from __future__ import annotations
 
-import math
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -26,10 +25,10 @@ _FEWEST_CELLS_WITH_A_SCALE: Final = 3
 
 
 class RankTest(NamedTuple):
-    """Outcome of a test: `z` is standard normal without drift, `p_value` its two-sided tail."""
+    """Outcome of a test, each of shape (...): `z` is standard normal without drift, `p_value` its two-sided tail."""
 
-    z: float
-    p_value: float
+    z: FloatArray
+    p_value: FloatArray
 
 
 def rank_location_test(reference: IntArray, current: IntArray) -> RankTest:
@@ -40,15 +39,15 @@ def rank_location_test(reference: IntArray, current: IntArray) -> RankTest:
     there is nothing to test: z is 0 and the p-value 1.
 
     Args:
-        reference: Counts per cell in ascending order of the values, shape (n_cells,), >= 0.
-        current: Counts per cell on the same cells, shape (n_cells,).
+        reference: Counts per cell in ascending order of the values, shape (..., n_cells), >= 0.
+        current: Counts per cell on the same cells, shape (..., n_cells).
 
     Raises:
         ValueError: If the shapes differ, a count is negative or either side has no samples.
     """
     n, m = sample_sizes(reference, current)
     both = reference + current
-    return _permutation_test(_centred_ranks(both), both, current, n, m)
+    return _permutation_test(_centred_ranks(both, n + m), both, current, n, m)
 
 
 def rank_scale_test(reference: IntArray, current: IntArray) -> RankTest:
@@ -60,34 +59,39 @@ def rank_scale_test(reference: IntArray, current: IntArray) -> RankTest:
     there is nothing to test: z is 0 and the p-value 1.
 
     Args:
-        reference: Counts per cell in ascending order of the values, shape (n_cells,), >= 0.
-        current: Counts per cell on the same cells, shape (n_cells,).
+        reference: Counts per cell in ascending order of the values, shape (..., n_cells), >= 0.
+        current: Counts per cell on the same cells, shape (..., n_cells).
 
     Raises:
         ValueError: If the shapes differ, a count is negative or either side has no samples.
     """
     n, m = sample_sizes(reference, current)
     both = reference + current
-    if np.count_nonzero(both) < _FEWEST_CELLS_WITH_A_SCALE:
-        return RankTest(0.0, 1.0)
-    ranks = _centred_ranks(both)
+    has_scale = np.count_nonzero(both, axis=-1, keepdims=True) >= _FEWEST_CELLS_WITH_A_SCALE
+    ranks = _centred_ranks(both, n + m)
     squares = ranks**2
-    leaning = float((both * squares * ranks).sum() / (both * squares).sum())
+    leaning = _total(both * squares * ranks) / np.where(has_scale, _total(both * squares), 1.0)
     scores = squares - leaning * ranks
-    return _permutation_test(scores - (both * scores).sum() / (n + m), both, current, n, m)
+    centred = np.where(has_scale, scores - _total(both * scores) / (n + m), 0.0)
+    return _permutation_test(centred, both, current, n, m)
 
 
-def _centred_ranks(both: IntArray) -> FloatArray:
+def _centred_ranks(both: IntArray, rows: FloatArray) -> FloatArray:
     """Mid-ranks of the pooled sample as shares of its size, less their mean; in (-0.5, 0.5)."""
-    return (np.cumsum(both) - both / 2) / float(both.sum()) - 0.5
+    return (np.cumsum(both, axis=-1) - both / 2) / rows - 0.5
 
 
 def _permutation_test(
-    scores: FloatArray, both: IntArray, current: IntArray, n: int, m: int
+    scores: FloatArray, both: IntArray, current: IntArray, n: FloatArray, m: FloatArray
 ) -> RankTest:
     """Sum of the centred *scores* of *current* against its variance over all divisions of the pooled sample."""
-    variance = float((both * scores**2).sum()) * n * m / ((n + m) * (n + m - 1.0))
-    if variance <= 0:
-        return RankTest(0.0, 1.0)
-    z = float((current * scores).sum()) / math.sqrt(variance)
-    return RankTest(z, float(2 * special.ndtr(-abs(z))))
+    variance = _total(both * scores**2) * n * m / ((n + m) * (n + m - 1.0))
+    # Where nothing varies the sum is 0 as well.
+    z = (_total(current * scores) / np.sqrt(np.where(variance > 0, variance, 1.0)))[..., 0]
+    return RankTest(z, 2 * special.ndtr(-np.abs(z)))
+
+
+def _total(values: FloatArray) -> FloatArray:
+    """Return the sums over the cells, shape (..., 1)."""
+    total: FloatArray = np.add.reduce(values, axis=-1, keepdims=True)
+    return total

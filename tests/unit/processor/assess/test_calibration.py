@@ -174,10 +174,12 @@ def test_the_inflation_is_the_mean_of_the_tests_over_the_windows() -> None:
     found = told(windows)
 
     total = windows.counts.sum(axis=0)
-    tests = [
-        statistics_of(replace(compared([1], [1]), reference=total - counts, current=counts))
-        for counts in windows.counts
-    ]
+    tests = statistics_of(
+        [
+            replace(compared([1], [1]), reference=total - counts, current=counts)
+            for counts in windows.counts
+        ]
+    )
     (calibration,) = found.columns
     mean = np.mean([test["rank_location"].size for test in tests])
     assert calibration.inflation["rank_location"].factor == pytest.approx(mean, rel=1e-3)

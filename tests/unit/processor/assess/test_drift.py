@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import astuple
+from dataclasses import astuple, replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from otel_ml_processor.assess.drift import (
     assess_drift,
     family_alphas,
     family_p_values,
+    statistics_of,
 )
 from otel_ml_processor.assess.reading import TargetReading
+from otel_ml_processor.config import DriftScore
 from otel_ml_processor.sketches.slots import Slot
 from otel_ml_processor.statistics.psi import debiased_psi
 from otel_ml_processor.windows.summary import Comparison
@@ -415,6 +418,57 @@ def test_only_the_wanted_scores_are_computed() -> None:
     assert scored(ordered, "psi") == {"psi"}
     assert scored(ordered, *ALL_SCORES) == set(ALL_SCORES)
     assert scored(unordered, *ALL_SCORES) == set(ALL_SCORES) - {"kolmogorov_smirnov"}
+
+
+def many_columns(rng: np.random.Generator) -> list[Comparison]:
+    """Return columns of all kinds and of one to twenty cells, with and without rows in cells and slots."""
+    columns = []
+    for i in range(60):
+        n_cells = int(rng.integers(1, 21))
+        shares = rng.dirichlet(np.full(n_cells, rng.choice([0.1, 10.0])), size=2)
+        n, m = rng.choice([0, 40, 9000]), rng.choice([0, 300, 2000])
+        slots = [{Slot.MISSING: int(k), Slot.TYPE_ERROR: int(k) // 9} for k in (n // 50, m // 40)]
+        ordered = bool(i % 3)
+        column = compared(
+            rng.multinomial(n, shares[0]),
+            rng.multinomial(m, shares[i % 2]),
+            name=str(i),
+            target=TARGETS[i % 4] if ordered else MlDriftTargetValues.FEATURE,
+            ordered=ordered,
+            reference_slots=slots[0] if i % 5 else None,
+            current_slots=slots[1] if i % 5 else None,
+        )
+        positions = np.cumsum(rng.exponential(size=n_cells)) if ordered and i % 4 else None
+        columns.append(replace(column, positions=positions))
+    return columns
+
+
+TARGETS = (
+    MlDriftTargetValues.FEATURE,
+    MlDriftTargetValues.PERFORMANCE,
+    MlDriftTargetValues.MULTIVARIATE,
+    CONFIDENCE,
+)
+
+
+def test_a_column_says_the_same_whatever_stands_beside_it() -> None:
+    """Sixty columns are looked at together; tests, effects, scores and shares are those of each by itself, to eleven digits."""
+    columns = many_columns(np.random.default_rng(9))
+    scores = get_args(DriftScore)
+
+    def read(*compared: Comparison) -> tuple[TargetReading, ...]:
+        return assess_drift(compared, alpha=0.01, effect_floor=0.0, scores=scores, min_rows=100)
+
+    for column, reading, tests in zip(columns, read(*columns), statistics_of(columns), strict=True):
+        (alone,) = read(column)
+        (tests_alone,) = statistics_of([column])
+        assert tests.keys() == tests_alone.keys()
+        for driver, test in tests.items():
+            assert test == pytest.approx(tests_alone[driver], rel=1e-11, abs=1e-11)
+        assert reading.scores == pytest.approx(alone.scores, rel=1e-11, abs=1e-11)
+        assert reading.effect == pytest.approx(alone.effect, rel=1e-11, abs=1e-11)
+        adjusted = dict.fromkeys(("p_value", "state", "effect", "scores", "driver"))
+        assert replace(reading, **adjusted) == replace(alone, **adjusted)
 
 
 def test_no_columns_give_no_readings() -> None:

@@ -186,6 +186,25 @@ def test_columns_share_the_promise() -> None:
     assert among.log == pytest.approx(alone.log - math.log(10))
 
 
+def test_columns_of_other_cells_beside_it_change_nothing_else() -> None:
+    """Two, five and ten cells, a variance of its own each: the evidence is that of each alone, but for its third."""
+    cells = ([900, 1100], [100, 150, 200, 250, 300], RISING)
+    columns = [
+        Observed(
+            compared([20_000] * len(counts), counts, name=str(i)),
+            is_sufficient=True,
+            inflation=1.0 + i,
+        )
+        for i, counts in enumerate(cells)
+    ]
+
+    found = GatheredEvidence(1000.0).add(columns)
+
+    for i, column in enumerate(columns):
+        (alone,) = GatheredEvidence(1000.0).add([column]).values()
+        assert found[FEATURE, str(i)].log == pytest.approx(alone.log - math.log(3))
+
+
 def test_categories_have_no_evidence_and_do_not_share() -> None:
     """Their cells have no order, so there is no side to which they could shift."""
     moved = Observed(compared(EVEN, RISING), is_sufficient=True)

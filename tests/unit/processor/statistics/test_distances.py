@@ -47,6 +47,14 @@ def test_sides_that_cannot_be_compared_are_refused(distance: Distance) -> None:
         distance(np.array([0, 0]), np.array([1, 1]))
 
 
+@pytest.mark.parametrize("distance", [*BOUNDED, kullback_leibler_divergence])
+def test_a_bin_that_both_sides_leave_empty_says_nothing(distance: Distance) -> None:
+    """A category that nobody has used is as if it were not there."""
+    with_empty = distance(np.array([12_000, 0, 8000]), np.array([110, 0, 90]))
+
+    assert with_empty == distance(np.array([12_000, 8000]), np.array([110, 90]))
+
+
 def test_worked_examples() -> None:
     """(1/2, 1/2) against (1/4, 3/4), by hand."""
     reference, current = np.array([2, 2]), np.array([1, 3])

@@ -58,6 +58,14 @@ def test_a_bin_that_both_sides_leave_empty_is_free_without_pseudo_counts() -> No
     assert with_empty == pytest.approx(math.log(3))
 
 
+@pytest.mark.parametrize("statistic", [population_stability_index, debiased_psi])
+def test_a_bin_that_both_sides_leave_empty_says_nothing(statistic: Callable[..., float]) -> None:
+    """A category that nobody has used is as if it were not there: half a count in it would be a difference of 200 rows and 20 000."""
+    with_empty = statistic(np.array([12_000, 0, 8000]), np.array([110, 0, 90]))
+
+    assert with_empty == statistic(np.array([12_000, 8000]), np.array([110, 90]))
+
+
 def test_debiased_psi_is_zero_on_average_without_drift() -> None:
     """PSI without drift is on average (B - 1)(1/n + 1/m): taken off, half of the windows are left with nothing."""
     rng = np.random.default_rng(5)
