@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from json import loads
 from os import getpid, urandom
@@ -16,6 +17,7 @@ from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from otel_ml.describe.models import Model
 from otel_ml.describe.validation import Failure, ValidationError
 from otel_ml.record.channel import Channel, Numbers
+from otel_ml.record.deferred import defer
 from otel_ml.record.events import Events
 from otel_ml.record.failures import Failures, qualified
 from otel_ml.record.in_memory import ModelsInMemory
@@ -102,7 +104,8 @@ class InferenceRecorder:
         self.settings = settings or Settings()
         scope = (_SCOPE, _version())
         meter = metrics.get_meter(*scope, meter_provider, SCHEMA_URL)
-        self._tracer = Tracing(tracer_provider, scope).tracer
+        self._tracing = Tracing(tracer_provider, scope)
+        self._tracer = self._tracing.tracer
         self._events = Events(logger_provider, scope, are_mirrored=self.settings.events_on_spans)
         self._content_on_spans = self.settings.capture_content != "event_only"
         self._content_on_events = self.settings.capture_content in {"event_only", "span_and_event"}
@@ -111,9 +114,7 @@ class InferenceRecorder:
         self._broken_rules = BrokenRules(meter, tells_features=self.validator.uses_profile)
         self._failures = Failures(meter)
         self._calls = CallsUnderWay(meter)
-        self._measurements = Measurements(
-            meter, self.validator, self._broken_rules, self._failures, self._restart
-        )
+        self._measurements = Measurements(meter, self._failures, self._restart)
         self._ring = self._measurements.ring
         self._put = self._ring.put
         self._feedback = create_ml_feedback_events(meter)
@@ -173,27 +174,39 @@ class InferenceRecorder:
         try:
             tracer = self._tracer()
             if tracer is not None:
-                facts = {
-                    **channel.attributes,
-                    ML_CALL_SEQUENCE: number,
-                    ML_CALL_STREAM: self._stream,
-                }
-                if batch_size is not None:
-                    facts[ML_BATCH_SIZE] = batch_size
-                span = tracer.start_span(channel.span_name, attributes=facts, links=links)
-                recording.span = span
-                recording.is_recording = span.is_recording()
+                facts = partial(_facts_at_start, channel, number, self._stream, batch_size)
+                recording.span = self._start(tracer, recording, facts, links)
                 if is_current:
-                    recording.token = context_api.attach(trace.set_span_in_context(span))
+                    recording.token = context_api.attach(trace.set_span_in_context(recording.span))
         except Exception as error:  # noqa: BLE001 - a sampler or processor of the user's may raise anything
             self.failed("start_span", error)
         return recording
 
-    def end(self, recording: Recording, inference: Inference, unread: Unread | None = None) -> None:
+    def _start(
+        self,
+        tracer: trace.Tracer,
+        recording: Recording,
+        tell: Callable[[], dict[str, Any]],
+        links: Sequence[trace.Link] | None,
+    ) -> trace.Span:
+        """Start the span of *recording*, with what *tell* returns, or will when somebody looks."""
+        name, is_watched = recording.channel.span_name, self._tracing.is_watched()
+        if is_watched:
+            span = tracer.start_span(name, attributes=tell(), links=links)
+        else:
+            span = tracer.start_span(name, links=links)
+        if span.is_recording():
+            recording.is_recording = True
+            recording.can_wait = self._tracing.is_known and not self._content_on_events
+            if not is_watched:
+                defer(span, tell)
+        return span
+
+    def end(self, recording: Recording, inference: Inference, *, is_settled: bool = False) -> None:
         """
         Complete the span of *recording*, and hand what the metrics need to their thread.
 
-        *unread* is what that thread is to look at, in place of the caller's.
+        *is_settled* says that nobody can change any more what *inference* tells.
         """
         recording.has_ended = True
         self._calls.discard(recording)
@@ -201,7 +214,7 @@ class InferenceRecorder:
         inputs, outputs, span = inference.inputs, inference.outputs, recording.span
         if span is not None or inference.error is not None:
             try:
-                self._end_span(recording, inference, error_type)
+                self._end_span(recording, inference, error_type, is_settled=is_settled)
             except Exception as error:  # noqa: BLE001 - a span processor of the user's may raise anything
                 self.failed("end_span", error)
         try:
@@ -210,38 +223,76 @@ class InferenceRecorder:
                 inference.duration,
                 inference.batch_size,
                 recording.fallback_reason,
-                unread,
+                None,
                 confidences_of(outputs),
                 inference.missing_count,
                 error_type,
                 span.get_span_context() if span is not None and recording.is_recording else None,
                 ML_CONTENT_TRUNCATED in inputs or ML_CONTENT_TRUNCATED in outputs,
             )
-            self._hand_over(measurement)
+            if not self._put(measurement):
+                self._measurements.keep_the_count(measurement)
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach the caller
             self.failed("measure", error)
 
     def leave(
-        self, recording: Recording, duration: float, batch_size: int | None, unread: Unread
+        self,
+        recording: Recording,
+        duration: float,
+        end_time_ns: int,
+        batch_size: int | None,
+        unread: Unread | None,
     ) -> None:
-        """End a call that went well and goes onto no span, with all there is to say of it left *unread*."""
+        """
+        End a call that went well, with all there is to say of it left *unread*; None where that is nothing.
+
+        That its span waits for it has to be possible (`Recording.can_wait`), where it records.
+        """
         recording.has_ended = True
         self._calls.discard(recording)
+        span, span_context, content = recording.span, None, None
         try:
             if recording.token is not None:
                 context_api.detach(recording.token)
-            if recording.span is not None:
-                recording.span.end()
-            reason = recording.fallback_reason
-            self._hand_over(Measurement(recording.channel, duration, batch_size, reason, unread))
+            try:
+                if span is not None and recording.is_recording and unread is not None:
+                    span_context = span.get_span_context()
+                    # Who asks for the last call of this context needs no more than where it was.
+                    recording.span = trace.NonRecordingSpan(span_context)
+                    attributes = defer(span, unread.facts)
+                    content = None if unread.samples is None else attributes
+            finally:
+                if span is not None:
+                    span.end(end_time_ns)
+        except Exception as error:  # noqa: BLE001 - a span processor of the user's may raise anything
+            self.failed("end_span", error)
+        try:
+            measurement = Measurement(
+                recording.channel,
+                duration,
+                batch_size,
+                recording.fallback_reason,
+                unread,
+                (),
+                None,
+                None,
+                span_context,
+                False,  # noqa: FBT003 - by position, for it is the caller's time
+                content,
+            )
+            if not self._put(measurement):
+                self._measurements.keep_the_count(measurement)
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach the caller
             self.failed("measure", error)
 
-    def _hand_over(self, measurement: Measurement) -> None:
-        if not self._put(measurement):
-            self._measurements.keep_the_count(measurement)
-
-    def _end_span(self, recording: Recording, inference: Inference, error_type: str | None) -> None:
+    def _end_span(
+        self,
+        recording: Recording,
+        inference: Inference,
+        error_type: str | None,
+        *,
+        is_settled: bool,
+    ) -> None:
         span = recording.span
         if recording.token is not None:
             context_api.detach(recording.token)
@@ -254,7 +305,10 @@ class InferenceRecorder:
                     attributes[ML_BATCH_SIZE] = inference.batch_size
                 if error_type is not None:
                     attributes[keys.ERROR_TYPE] = error_type
-                span.set_attributes(attributes)
+                if is_settled and recording.can_wait:
+                    defer(span, partial(dict, attributes))
+                else:
+                    span.set_attributes(attributes)
             if inference.error is not None:
                 self._tell_of_exception(recording, inference.error)
             elif self._content_on_events and recording.is_recording:
@@ -397,6 +451,16 @@ class InferenceRecorder:
             tell(amount, dict(attributes))
         except Exception as error:  # noqa: BLE001 - a metrics SDK may raise anything
             self.failed("record_metrics", error)
+
+
+def _facts_at_start(
+    channel: Channel, number: int, stream: str, batch_size: int | None
+) -> dict[str, Any]:
+    """Return what a span says of a call before its model has answered."""
+    facts = {**channel.attributes, ML_CALL_SEQUENCE: number, ML_CALL_STREAM: stream}
+    if batch_size is not None:
+        facts[ML_BATCH_SIZE] = batch_size
+    return facts
 
 
 def _error_type(error: BaseException) -> str:

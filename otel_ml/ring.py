@@ -17,7 +17,7 @@ _Item = TypeVar("_Item")
 _LINGER_SECONDS: Final = 0.1
 # Items consumed in one go. Between two goes the thread rests, so that a caller who comes back for
 # the interpreter's lock waits for a millisecond where calls have one row, and a fork no longer for a drain.
-_CHUNK: Final = 64
+_CHUNK: Final = 256
 _REST_SECONDS: Final = 0.001
 # A fork waits this long for a drain to pause; a child forked in the middle starts clean anyway.
 _FORK_PATIENCE_SECONDS: Final = 1.0
@@ -54,6 +54,7 @@ class Ring(Generic[_Item]):
         self._draining = threading.RLock()
         self._starting = threading.Lock()
         self._ready = threading.Event()
+        self._is_idle = True  # what `_ready` is not, at no cost to those who ask
         self._urgent = threading.Event()
         self._thread: threading.Thread | None = None
         self._is_closed = False
@@ -64,10 +65,11 @@ class Ring(Generic[_Item]):
         if waiting >= self._capacity:
             return False
         self._items.append(item)
-        if not self._ready.is_set():
+        if self._is_idle:
+            self._is_idle = False
             self._ready.set()
             self._ensure_thread()
-        if waiting * 2 >= self._capacity:
+        if waiting * 2 >= self._capacity and not self._urgent.is_set():
             self._urgent.set()
         return True
 
@@ -120,8 +122,11 @@ class Ring(Generic[_Item]):
             ready.wait()
             ready.clear()
             urgent.wait(_LINGER_SECONDS)
-            while self._drain_chunk():
-                urgent.wait(_REST_SECONDS)
+            while self._items or not self._is_idle:
+                # Said first and looked at after: what is put from now on wakes us again.
+                self._is_idle = True
+                while self._drain_chunk():
+                    urgent.wait(_REST_SECONDS)
             urgent.clear()
 
 

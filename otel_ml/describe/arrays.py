@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from otel_ml.describe.values import is_infinite, is_missing
 
-__all__ = ["Table", "read_table", "schema_hash"]
+__all__ = ["FEW_BYTES", "Table", "read_table", "schema_hash", "sound_copy"]
 
 # Counting missing values takes one pass over the input, in the caller's time.
 _MAX_COUNTED_CELLS: Final = 1_000_000
@@ -24,8 +24,10 @@ _MAX_COUNTED_OBJECTS: Final = 10_000  # the same where each value is a Python ob
 _FEW_CELLS: Final = 64  # up to here Python's own sum is faster than a reduction of the array
 _NEVER_MISSING: Final = "biuSU"  # kinds of numpy types without a missing value
 _NUMBERS: Final = "biuf"
+_NEVER_ODD: Final = "biufSU"  # kinds whose values are no objects
 _PLAIN_NUMBERS: Final = frozenset({bool, float, int})
-_FEW_BYTES: Final = 512  # up to here copying takes less time than looking
+FEW_BYTES: Final = 2048
+"""Up to here a copy of an input or an output is kept, of at most 4096 calls at once."""
 _FEW_OBJECTS: Final = 1000  # up to here Python's objects are looked at sooner than columns
 _DOUBLE_BYTES: Final = 8
 _TABLE_AXES: Final = 2
@@ -77,12 +79,11 @@ class Table:
         """Return whether each cell has a value and each number is finite; None as for `missing`."""
         return None
 
-    def copy(self) -> Any:
+    def copy(self, rows: Sequence[int] | None = None, max_bytes: int = FEW_BYTES) -> Any:  # noqa: ARG002 - kinds that have values use them
         """
-        Return a numpy array of its own with all values, to be looked at later.
+        Return a numpy array of its own with all values, or those of *rows* alone, to be looked at later.
 
-        None where that is not worth it: where it is no array of floating numbers with two axes, or one of
-        more than 512 bytes.
+        None where it is no array of numbers or texts with one or two axes, or takes more than *max_bytes*.
         """
         return None
 
@@ -104,6 +105,19 @@ def read_table(data: Any) -> Table:
     """Return *data* as a table."""
     reader = _READERS.get(type(data)) or _reader_of(type(data))
     return reader(data)
+
+
+def sound_copy(array: Any) -> Any:
+    """
+    Return a copy of a numpy *array* of one or two axes, with numbers or texts, to be looked at later.
+
+    None where it is another one, is empty, takes more than 2 KiB, or holds a NaN or an infinity.
+    """
+    kind = array.dtype.kind
+    if array.nbytes > FEW_BYTES or not array.size or not 0 < array.ndim <= _TABLE_AXES:
+        return None
+    is_sound = _is_finite(array) if kind == "f" else kind in _NEVER_ODD
+    return array.copy() if is_sound else None
 
 
 def schema_hash(table: Table, names: tuple[str, ...] | None) -> str | None:
@@ -204,17 +218,24 @@ class _Array(Table):
     def is_sound(self) -> bool | None:
         if self._is_finite is not None:
             return self._is_finite
+        array = self._array
+        kind, cells = array.dtype.kind, array.size
+        if kind == "f" and cells <= _FEW_CELLS and math.isfinite(sum(array.ravel().tolist())):
+            self._is_finite = True  # most calls, in the caller's time
+            return True
         missing = self.missing()
         if missing is None or self._is_finite is not None:
             return self._is_finite
-        return missing == 0 and (
-            self._array.dtype.kind != "O" or _are_sound(self._array.ravel().tolist())
-        )
+        return missing == 0 and (kind != "O" or _are_sound(array.ravel().tolist()))
 
-    def copy(self) -> Any:
+    def copy(self, rows: Sequence[int] | None = None, max_bytes: int = FEW_BYTES) -> Any:
         array = self._array
-        is_small = array.nbytes <= _FEW_BYTES and array.ndim == _TABLE_AXES
-        return array.copy() if is_small and array.dtype.kind == "f" else None
+        if not 0 < array.ndim <= _TABLE_AXES or array.dtype.kind not in _NEVER_ODD:
+            return None
+        if rows is None or len(rows) == len(array):
+            return array.copy() if array.nbytes <= max_bytes else None
+        is_small = len(rows) * array.nbytes <= max_bytes * len(array)
+        return array[list(rows)] if is_small else None
 
     def cells(self) -> Any:
         array = self._array

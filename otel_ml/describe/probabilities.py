@@ -22,7 +22,9 @@ __all__ = [
     "describe_shape",
     "distributions",
     "entropy",
+    "exponentials",
     "margin",
+    "one_array",
     "probabilities_text",
     "two_classes",
 ]
@@ -109,8 +111,8 @@ def distributions(output: Any) -> Any:
     """
     if not _is_matrix(output) or output.shape[1] == 1 or _are_distributions(output):
         return output
-    exponentials = _exponentials(output - output.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
+    raised = sys.modules["numpy"].exp(output - output.max(axis=1, keepdims=True))
+    return raised / raised.sum(axis=1, keepdims=True)
 
 
 def _are_distributions(matrix: Any) -> bool:
@@ -138,7 +140,7 @@ def describe_probabilities(
     if len(output) == 1:
         sample = output.tolist()[0]
         return _one_distribution(list(map(math.exp, sample)) if are_logarithms else sample, known)
-    return _several_distributions(_exponentials(output) if are_logarithms else output, rows, known)
+    return _several_distributions(exponentials(output) if are_logarithms else output, rows, known)
 
 
 def describe_confidences(
@@ -159,7 +161,7 @@ def describe_confidences(
         if not (min(sample) >= 0.0 and abs(sum(sample) - 1.0) <= _TOLERANCE):
             return None
         return {keys.ML_PREDICTION_CONFIDENCE: largest if largest < 1.0 else 1.0}  # noqa: FURB136 - as below
-    matrix = _exponentials(output) if are_logarithms else output
+    matrix = exponentials(output) if are_logarithms else output
     if not _are_distributions(matrix):
         return None
     return {keys.ML_PREDICTION_CONFIDENCES: _confidences(_chosen(matrix, rows)).tolist()}
@@ -172,8 +174,14 @@ def _is_matrix(output: Any) -> bool:
     return is_table
 
 
-def _exponentials(logarithms: Any) -> Any:
-    return sys.modules["numpy"].exp(logarithms)
+def one_array(output: Any) -> Any:
+    """Return *output* if it is one numpy array, else None."""
+    return output if type(output).__name__ == "ndarray" else None
+
+
+def exponentials(logarithms: Any) -> Any:
+    """Return the numbers that *logarithms*, one numpy array, are of; None of anything else."""
+    return None if one_array(logarithms) is None else sys.modules["numpy"].exp(logarithms)
 
 
 def _one_distribution(sample: list[float], labels: Sequence[str] | None) -> Facts | None:
@@ -230,7 +238,7 @@ def probabilities_text(
     At most the 32 most probable classes of each sample, fewer where *max_bytes* would not hold them.
     *output* is what `describe_probabilities` found to be distributions.
     """
-    samples = _chosen(_exponentials(output) if are_logarithms else output, rows).tolist()
+    samples = _chosen(exponentials(output) if are_logarithms else output, rows).tolist()
     keys = [dumps(label) for label in labels]
     bytes_per_class = max(map(len, keys)) + _BYTES_PER_PROBABILITY
     at_most = max(1, min(_MAX_CLASSES, max_bytes // (bytes_per_class * len(samples))))

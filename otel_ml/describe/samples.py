@@ -7,16 +7,17 @@ from fnmatch import fnmatchcase
 from json import dumps
 from typing import Any, Final, NamedTuple
 
-from otel_ml.describe.arrays import Table
+from otel_ml.describe.arrays import Table, read_table
 from otel_ml.describe.values import Facts, is_missing, row_texts
 from otel_ml_conventions import attributes as keys
 
-__all__ = ["Content", "ContentPolicy", "draw_rows", "names_in_force"]
+__all__ = ["Content", "ContentPolicy", "Drawn", "draw_rows", "names_in_force"]
 
 _BYTES_PER_VALUE: Final = 9  # a double in a packed array of attribute values, at the least
 _MAX_VALUES: Final = 1000
 _MAX_LAYOUTS: Final = 64
 _BRACKETS: Final = 2
+_THE_ONLY_ONE: Final = range(1)
 _TRIED: Final = 2  # samples that are written to see how long they are
 _DOUBLES: Final = frozenset({float})
 
@@ -37,6 +38,13 @@ class Content(NamedTuple):
 
     rows: Sequence[int]
     facts: Facts
+
+
+class Drawn(NamedTuple):
+    """Copies of samples, as a table of their own, and the positions that they had."""
+
+    table: Table
+    rows: Sequence[int]
 
 
 def draw_rows(count: int, at_most: int) -> Sequence[int]:
@@ -73,6 +81,7 @@ class _Layout(NamedTuple):
         heads: The key of each with its colon.
         template: Gives the whole object for as many texts.
         is_cut: Whether features were left out.
+        least_bytes: What a sample takes if each value is a single digit.
     """
 
     width: int
@@ -80,6 +89,7 @@ class _Layout(NamedTuple):
     heads: tuple[str, ...]
     template: str
     is_cut: bool
+    least_bytes: int
 
 
 class ContentPolicy:
@@ -134,6 +144,37 @@ class ContentPolicy:
             return self._unnamed(rows, values, table.columns)
         text, is_cut = self._object(samples[0], table.types(), layout, self._max_bytes)
         return _content(rows, keys.ML_INPUT_FEATURES, text, is_cut or layout.is_cut)
+
+    def draw(self, table: Table, known: tuple[str, ...] | None) -> "Drawn | None":
+        """
+        Return copies of as many samples of *table* as may be captured, or a few more.
+
+        `capture` makes of them what it would make of the table itself. None where it would make nothing,
+        or where they cannot be copied, or not in as many bytes as may leave.
+        """
+        if not table.rows or table.columns is None:
+            return None
+        if table.rows == 1:  # most calls, in the caller's time
+            copied = table.copy()
+            return None if copied is None else Drawn(read_table(copied), _THE_ONLY_ONE)
+        layout = self._layout(names_in_force(table, known), table.columns)
+        if layout is None:
+            return None
+        at_most = max(_TRIED, self._max_bytes // layout.least_bytes)
+        rows = draw_rows(table.rows, min(self._max_rows, at_most))
+        copied = table.copy(rows, self._max_bytes)
+        if (
+            copied is None or len(rows) == 1 < table.rows
+        ):  # one sample is told in another way than several
+            return None
+        return Drawn(read_table(copied), rows)
+
+    def capture_drawn(self, drawn: Drawn, known: tuple[str, ...] | None) -> Content | None:
+        """Return what `capture` makes of what was *drawn*, with the positions that the samples had before."""
+        content = self.capture(drawn.table, known)
+        if content is None:
+            return None
+        return content._replace(rows=[drawn.rows[row] for row in content.rows])
 
     def _unnamed(self, rows: Sequence[int], values: list[float], columns: int) -> Content:
         kept = values[: min(_MAX_VALUES, self._max_bytes // _BYTES_PER_VALUE)]
@@ -214,6 +255,7 @@ class ContentPolicy:
             heads=heads,
             template="{" + ",".join(head.replace("%", "%%") + "%s" for head in heads) + "}",
             is_cut=len(picked) < columns,
+            least_bytes=sum(map(len, heads)) + 2 * len(heads) + 1,
         )
 
     def permits(self, name: str) -> bool:

@@ -5,16 +5,16 @@ A device is never asked for a value: that would wait for everything it has yet t
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final
 
-from otel_ml.describe.arrays import Table, read_table
+from otel_ml.describe.arrays import FEW_BYTES, Table, read_table
 
 __all__ = ["KINDS", "plain_array", "type_name"]
 
 _PLAIN: Final = frozenset({"Tensor", "Parameter"})  # others may do anything when they are asked
 _PREFIX: Final = "torch."
+_TABLE_AXES: Final = 2
 _INTEGERS: Final = frozenset({int})
 _ONNX_NUMBERS: Final = {"float": "float32", "double": "float64"}
 
@@ -39,10 +39,11 @@ def plain_array(tensor: Any) -> Any:
         return None
     if not tensor.is_cpu:
         return None
-    with suppress(Exception):  # layouts and types without a counterpart
+    try:
         # Detaching takes longer than all the rest, and only what wants a gradient needs it.
         return (tensor.detach() if tensor.requires_grad else tensor).numpy()
-    return None
+    except Exception:  # noqa: BLE001 - layouts and types without a counterpart
+        return None
 
 
 class _Tensor(Table):
@@ -52,8 +53,12 @@ class _Tensor(Table):
 
     def __init__(self, tensor: Any) -> None:
         shape = tuple(tensor.shape)
-        # While a graph is built, a length may be a symbol.
-        super().__init__(shape if set(map(type, shape)) <= _INTEGERS else None)
+        if len(shape) == _TABLE_AXES and type(shape[0]) is int is type(shape[1]):
+            self.rows, self.columns = shape  # most calls, in the caller's time
+            self.tensor_shape = None
+        else:
+            # While a graph is built, a length may be a symbol.
+            super().__init__(shape if set(map(type, shape)) <= _INTEGERS else None)
         self._tensor = tensor
         self._values: Table | None = None
 
@@ -75,8 +80,8 @@ class _Tensor(Table):
     def is_sound(self) -> bool | None:
         return self._plain().is_sound()
 
-    def copy(self) -> Any:
-        return self._plain().copy()
+    def copy(self, rows: Sequence[int] | None = None, max_bytes: int = FEW_BYTES) -> Any:
+        return self._plain().copy(rows, max_bytes)
 
     def cells(self) -> Any:
         return self._plain().cells()

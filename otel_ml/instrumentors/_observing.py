@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from time import perf_counter, time_ns
 from types import CodeType
 from typing import Any, Final, NamedTuple, Protocol
 
-from otel_ml.describe.arrays import Table, read_table
+from otel_ml.describe.arrays import FEW_BYTES, Table, read_table, sound_copy
 from otel_ml.describe.inputs import Forms, describe_form
 from otel_ml.describe.models import ByIdentity, Model, registrations
-from otel_ml.describe.samples import ContentPolicy, draw_rows
+from otel_ml.describe.samples import Content, ContentPolicy, Drawn, draw_rows
+from otel_ml.describe.tensors import plain_array
 from otel_ml.describe.validation import Expectation, Failure, ValidationError, validation_facts
 from otel_ml.describe.values import Facts
 from otel_ml.hooks import CallHooks, ContentHook, without_content
@@ -21,6 +22,7 @@ from otel_ml.recorder import Channel, InferenceRecorder, Recording
 from otel_ml.running import NO_INFERENCE, NOTHING, running
 from otel_ml.settings import Settings
 from otel_ml_conventions.attributes import (
+    ML_CONTENT_TRUNCATED,
     ML_INPUT_HASH,
     ML_INPUT_MISSING_COUNT,
     ML_PREDICTION_CONFIDENCE,
@@ -43,11 +45,12 @@ __all__ = [
 _Args = tuple[Any, ...]
 _Kwargs = dict[str, Any]
 _Function = Callable[..., Any]
+_Pick = Callable[[Any], Any]
 
 _UNKNOWN: Final[Facts] = {}
+_NOTHING_WRONG: Final = validation_facts((), is_rejected=False)
 _THE_ONLY_ONE: Final = range(1)
-# Outputs whose copies, plain arrays, say what they themselves do; a subclass may say something else.
-_READ_THE_SAME: Final = frozenset({"ndarray", "Tensor"})
+_MAX_PARTS: Final = 4
 
 
 class _Known(NamedTuple):
@@ -64,16 +67,18 @@ class _Method(NamedTuple):
     What is kept of one of its methods.
 
     Attributes:
+        known: The model.
         channel: What the calls share.
         is_needed: Whether metrics need something of the outputs of every call.
-        can_wait: Whether calls that go onto no span leave copies, to be looked at later.
-        reading: How copies of inputs and outputs are read then.
+        reading: How what calls leave is looked at later; None where all is looked at in the call.
+        asks_for: An argument without which the outputs of calls that give it cannot be read.
     """
 
+    known: _Known
     channel: Channel
     is_needed: bool
-    can_wait: bool
-    reading: Reading
+    reading: Reading | None
+    asks_for: str | None
 
 
 class Subject(Protocol):
@@ -81,8 +86,10 @@ class Subject(Protocol):
     A model as its framework reads it, once, until a model is trained again.
 
     Where it knows more of its inputs than their names it says so by an attribute `expectation`. Where
-    most methods return one array it has an attribute `distributions`: of those that return
-    probabilities, whether they are logarithms. Small arrays can then be looked at later.
+    copies of the arrays in an output, alone or in a list, say all that it does, it has an attribute
+    `distributions`: of the methods whose outputs hold probabilities of classes, what returns these, one
+    row per sample. Small outputs are then looked at later, but not of calls that give one argument
+    without which they cannot be read, whose name is its attribute `asks_for`.
     Whoever extends it predicts, and reads the samples from the first argument of every method.
     """
 
@@ -101,7 +108,7 @@ class Subject(Protocol):
         """Whether the outputs of *method* hold something that metrics need of every call."""
 
     def outputs(self, method: str, output: Any, captured: "Captured") -> Facts:
-        """Return what is to be told of *output*, of the samples that *captured* gives."""
+        """Return what is to be told of *output*, of the samples that *captured* gives; nobody changes it later."""
 
 
 class Captured(Protocol):
@@ -127,14 +134,17 @@ class Call:
     # What most calls leave as it is, so that only the others set it.
     content_rows: Sequence[int] | None = None
     failures: tuple[Failure, ...] = ()
+    form: Facts | None = None  # of the input, where it is one that was seen before
     missing_count: int | None = None
     permits_content = True
-    copied_input: Any = None  # of a call that goes onto no span, where it is to be looked at later
+    samples: Drawn | None = None  # copies of those whose values may be told later
+    waits = (
+        False  # whether nothing of the input has to be looked at any more before the call is over
+    )
     started = 0.0
 
     def __init__(
         self,
-        known: _Known,
         method: str,
         of_method: _Method,
         asked: tuple[_Function | None, _Args, _Kwargs],
@@ -142,7 +152,6 @@ class Call:
         recording: Recording,
         max_rows: int,
     ) -> None:
-        self.known = known
         self.method = method
         self.of_method = of_method
         self._asked = asked
@@ -207,6 +216,9 @@ class Observer:
         self._captures_content = self._policy is not None or self._input_hash is not None
         self._content_hook = ContentHook.chosen(settings, recorder.failed)
         self._call_hooks = CallHooks.chosen(settings, recorder.failed)
+        # What users look at, or a hash of all samples, is worked out in the call.
+        hooks = (self._content_hook, self._call_hooks, self._input_hash)
+        self._tells_later = all(hook is None for hook in hooks)
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -302,11 +314,11 @@ class Observer:
         is_current: bool = True,
     ) -> Call | None:
         try:
-            known, of_method = self._identify(args[0], method, is_part)
+            of_method = self._identify(args[0], method, is_part)
         except Exception as error:  # noqa: BLE001 - a model of the user's may raise anything
             self._recorder.failed("describe_model", error)
             return None
-        subject = known.subject
+        subject = of_method.known.subject
         try:
             table = subject.table(method, args[1:], kwargs)
         except Exception as error:  # noqa: BLE001 - an input of the user's may raise anything
@@ -314,7 +326,7 @@ class Observer:
             table = Table(None)
         recording = self._recorder.begin(of_method.channel, table.rows, is_current=is_current)
         asked = (original, args, kwargs)
-        call = Call(known, method, of_method, asked, table, recording, self._max_rows)
+        call = Call(method, of_method, asked, table, recording, self._max_rows)
         if self._call_hooks is not None and recording.is_recording:
             call.permits_content = self._call_hooks.permits(
                 recording.span, args[0], args[1:], kwargs
@@ -329,7 +341,7 @@ class Observer:
             raise rejection
         return call
 
-    def _identify(self, model: Any, method: str, is_part: bool) -> tuple[_Known, _Method]:
+    def _identify(self, model: Any, method: str, is_part: bool) -> _Method:
         if self._seen != trainings.number + registrations.changes:
             self._begin_anew()
         known = self._parts if is_part else self._models
@@ -341,48 +353,74 @@ class Observer:
         of_method = entry.methods.get(method)
         if of_method is None:
             of_method = entry.methods[method] = self._of_method(entry, method)
-        return entry, of_method
+        return of_method
 
     def _of_method(self, known: _Known, method: str) -> _Method:
         subject = known.subject
         model = subject.model
-        distributions: Mapping[str, bool] | None = getattr(subject, "distributions", None)
+        distributions: Mapping[str, _Pick] | None = getattr(subject, "distributions", None)
         is_needed = self._captures_outputs and subject.matters_unsampled(method)
-        are_logarithms = distributions.get(method) if distributions and is_needed else None
-        can_wait = distributions is not None and (not is_needed or are_logarithms is not None)
+        reading = None
+        if distributions is not None and self._looks_later:
+            probabilities = distributions.get(method) if is_needed else None
+            if probabilities is not None or not is_needed:
+                reading = Reading(partial(self._describe, known, method), probabilities)
         return _Method(
+            known,
             self._recorder.channel(model, subject.operation(method), f"{model.type}.{method}"),
             is_needed,
-            can_wait and self._looks_later,
-            Reading(model, known.expectation, are_logarithms is not None, bool(are_logarithms)),
+            reading,
+            getattr(subject, "asks_for", None),
         )
 
     def _describe_input(self, call: Call) -> None:
-        table, known = call.table, call.known
+        table, known = call.table, call.of_method.known
         form = known.forms.of(table)
-        has_usual_form = form is not None and form.is_expected and table.rows
-        if has_usual_form and not call.is_told and call.of_method.can_wait:
-            call.copied_input = table.copy()
-            if call.copied_input is not None:
-                return
-        call.missing_count = table.missing()
-        is_usual = has_usual_form and table.is_sound()
+        is_sound = table.is_sound()
+        call.missing_count = 0 if is_sound else table.missing()
+        is_usual = False
+        if form is not None:
+            call.form = form.facts
+            is_usual = bool(is_sound and form.is_expected and table.rows)
         if not is_usual or self._validator.uses_profile:
             model = known.subject.model
             call.failures = self._validator.check_input(table, model, known.expectation)
-        if not call.is_told:
+        elif call.of_method.reading is not None and self._can_wait(call):
+            call.waits = True
             return
-        names = known.subject.feature_names
-        call.inputs = dict(describe_form(table, names, None) if form is None else form.facts)
-        if call.missing_count is not None:
-            call.inputs[ML_INPUT_MISSING_COUNT] = call.missing_count
-        if self._captures_content and call.permits_content:
-            call.inputs.update(self._content(call, table, names))
+        if call.is_told:
+            call.inputs = self._inputs(call)
 
-    def _content(self, call: Call, table: Table, names: tuple[str, ...] | None) -> Facts:
-        """Return what is told of the values; before the call, for a model may work on them in place."""
+    def _can_wait(self, call: Call) -> bool:
+        """Whether nothing of the input has to be told now; a copy of what may be told later is taken."""
+        if not call.is_told:
+            return True
+        if not (self._tells_later and call.recording.can_wait):
+            return False
+        if self._policy is None:
+            return True
+        call.samples = self._policy.draw(call.table, call.of_method.known.subject.feature_names)
+        return call.samples is not None
+
+    def _inputs(self, call: Call) -> dict[str, Any]:
+        """Return what is told of the input, of which only `samples` are looked at once the call is over."""
+        table, names = call.table, call.of_method.known.subject.feature_names
+        inputs = dict(describe_form(table, names, None) if call.form is None else call.form)
+        if call.missing_count is not None:
+            inputs[ML_INPUT_MISSING_COUNT] = call.missing_count
+        if self._captures_content and call.permits_content:
+            inputs.update(self._content(call, names))
+        return inputs
+
+    def _content(self, call: Call, names: tuple[str, ...] | None) -> Facts:
+        """Return what is told of the values; of a copy, or before the call, for a model may work in place."""
+        table = call.table
         facts: dict[str, Any] = {}
-        content = None if self._policy is None else self._policy.capture(table, names)
+        content = None
+        if call.samples is not None:
+            content = self._captured(call.samples, names)
+        elif self._policy is not None:
+            content = self._policy.capture(table, names)
         if content is not None:
             facts.update(content.facts)
             call.content_rows = content.rows
@@ -400,24 +438,15 @@ class Observer:
     ) -> None:
         if call is None:
             return
-        unread = None if call.copied_input is None else self._unread(call, output)
-        if unread is not None and unread.output is not None and error is None:
-            self._recorder.leave(call.recording, duration, call.table.rows, unread)
-            return
         end_time_ns = time_ns()
+        if call.waits:
+            if error is None and self._leave(call, duration, end_time_ns, output):
+                return
+            if call.is_told:
+                call.inputs = self._inputs(call)
         outputs = _UNKNOWN if error is not None else self._outputs(call, output)
         if self._validator.is_on:
-            # One array whose rows were found to be distributions needs no second look.
-            is_sound = type(output).__name__ == "ndarray" and (
-                ML_PREDICTION_CONFIDENCE in outputs or ML_PREDICTION_CONFIDENCES in outputs
-            )
-            if error is None and not is_sound:
-                self._validate_output(call, output)
-            if call.failures:
-                self._recorder.broken(call.recording, call.failures)
-            if call.is_told:
-                is_rejected = isinstance(error, ValidationError)
-                call.inputs.update(validation_facts(call.failures, is_rejected=is_rejected))
+            self._judge(call, output, outputs, error)
         inputs: Facts = call.inputs
         if call.is_told and (self._content_hook or self._call_hooks):
             inputs, outputs = _UNKNOWN, self._permitted(call, {**inputs, **outputs})
@@ -432,16 +461,51 @@ class Observer:
             outputs,
             error,
         )
-        self._recorder.end(call.recording, inference, unread)
+        self._recorder.end(call.recording, inference, is_settled=self._tells_later)
 
-    def _unread(self, call: Call, output: Any) -> Unread:
-        """Return what is to be looked at later: the input, and an output that can be copied as well."""
-        of_method = call.of_method
-        copied = _small_copy(output) if type(output).__name__ in _READ_THE_SAME else None
-        # Confidences are of the samples that were given, and of no more than are asked for.
-        if copied is not None and of_method.is_needed:
-            copied = copied if call.table.rows == len(copied) <= self._max_rows else None
-        return Unread(of_method.reading, call.copied_input, copied)
+    def _leave(self, call: Call, duration: float, end_time_ns: int, output: Any) -> bool:
+        """End a call in which nothing is wrong, with a copy of its output; False where there can be none."""
+        of_method, rows, unread = call.of_method, call.table.rows, None
+        reading, form = of_method.reading, call.form
+        if of_method.asks_for is not None and call.argument(of_method.asks_for) is not None:
+            return False
+        try:
+            copied = _sound_copy(output)
+        except Exception:  # noqa: BLE001 - of a kind that cannot be read
+            copied = None
+        if copied is None or reading is None or form is None or rows is None:
+            return False
+        if call.is_told or of_method.is_needed:
+            unread = Unread(reading, form, call.samples, copied, rows, self._max_rows)
+        self._recorder.leave(call.recording, duration, end_time_ns, rows, unread)
+        return True
+
+    def _describe(self, known: _Known, method: str, call: Unread) -> Facts:
+        """Return what the span says of *call*, in which nothing was wrong."""
+        facts: dict[str, Any] = {**call.form, ML_INPUT_MISSING_COUNT: 0}
+        content = None
+        if call.samples is not None:
+            content = self._captured(call.samples, known.subject.feature_names)
+        if content is not None:
+            facts.update(content.facts)
+            call.chosen = content.rows
+        if self._validator.is_on:
+            facts.update(_NOTHING_WRONG)
+        try:
+            if self._captures_outputs:
+                facts.update(known.subject.outputs(method, call.output, call))
+        except Exception as error:  # noqa: BLE001 - nothing of ours may reach who looks at a span
+            self._recorder.failed("describe_output", error)
+        call.is_cut = ML_CONTENT_TRUNCATED in facts
+        return facts
+
+    def _captured(self, drawn: Drawn, names: tuple[str, ...] | None) -> Content | None:
+        """Return what of the samples that were copied may leave."""
+        try:
+            return None if self._policy is None else self._policy.capture_drawn(drawn, names)
+        except Exception as error:  # noqa: BLE001 - nothing of ours may reach who looks at a span
+            self._recorder.failed("describe_input", error)
+            return None
 
     def _permitted(self, call: Call, facts: Facts) -> Facts:
         """Return what the user's functions let pass of *facts*."""
@@ -451,6 +515,20 @@ class Observer:
             return facts
         return self._content_hook.filtered(facts, call.recording.span)
 
+    def _judge(self, call: Call, output: Any, outputs: Facts, error: BaseException | None) -> None:
+        """Tell of the rules that the call breaks."""
+        # One array whose rows were found to be distributions needs no second look.
+        is_sound = type(output).__name__ == "ndarray" and (
+            ML_PREDICTION_CONFIDENCE in outputs or ML_PREDICTION_CONFIDENCES in outputs
+        )
+        if error is None and not is_sound:
+            self._validate_output(call, output)
+        if call.failures:
+            self._recorder.broken(call.recording, call.failures)
+        if call.is_told:
+            is_rejected = isinstance(error, ValidationError)
+            call.inputs.update(validation_facts(call.failures, is_rejected=is_rejected))
+
     def _validate_output(self, call: Call, output: Any) -> None:
         """Look at what the model answered, and add what is wrong with that."""
         try:
@@ -459,20 +537,34 @@ class Observer:
             self._recorder.failed("validate_output", failure)
 
     def _outputs(self, call: Call, output: Any) -> Facts:
-        subject, method = call.known.subject, call.method
+        """Return what is told of *output*: on a span all that may be, else what metrics need."""
         if not (self._captures_outputs if call.is_told else call.of_method.is_needed):
             return _UNKNOWN
         try:
-            return subject.outputs(method, output, call)
+            return call.of_method.known.subject.outputs(call.method, output, call)
         except Exception as error:  # noqa: BLE001 - an output of the user's may raise anything
             self._recorder.failed("describe_output", error)
             return _UNKNOWN
 
 
-def _small_copy(output: Any) -> Any:
-    with suppress(Exception):  # of a kind that cannot be read; it is looked at by itself
-        return read_table(output).copy()
-    return None
+def _sound_copy(output: Any) -> Any:
+    """
+    Return a copy of *output*, an array or a list of some.
+
+    None unless it says what the output itself does, is small, and nothing is wrong in it.
+    """
+    if type(output) is list:
+        if not 0 < len(output) <= _MAX_PARTS or any(map(_is_no_array, output)):
+            return None
+        is_small = sum(part.nbytes for part in output) <= FEW_BYTES
+        copies = [sound_copy(part) for part in output] if is_small else [None]
+        return None if any(part is None for part in copies) else copies
+    array = output if type(output).__name__ == "ndarray" else plain_array(output)
+    return None if array is None else sound_copy(array)
+
+
+def _is_no_array(part: Any) -> bool:
+    return type(part).__name__ != "ndarray"
 
 
 def given_first(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -487,7 +579,7 @@ def _known(subject: Subject) -> _Known:
 
 def first_argument(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:
     """Return the first argument after the model as a table, by position or else by name."""
-    return read_table(given_first(args, kwargs))
+    return read_table(args[0] if args else given_first(args, kwargs))
 
 
 def argument(function: _Function | None, args: _Args, kwargs: _Kwargs, name: str) -> Any:

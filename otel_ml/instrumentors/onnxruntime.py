@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from otel_ml.describe.arrays import Table, read_table
 from otel_ml.describe.models import Registration, framework_of, registrations
-from otel_ml.describe.probabilities import class_label, describe_shape
+from otel_ml.describe.probabilities import class_label, describe_shape, one_array
 from otel_ml.describe.several import several
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
@@ -158,6 +158,8 @@ class OnnxSession:
     first of them tells how many samples there are, and only missing values are told of all.
     """
 
+    asks_for = "output_names"
+
     def __init__(self, settings: Settings, session: Any, is_part: bool) -> None:
         said = registrations.get(session) or Registration()
         outputs = session.get_outputs()
@@ -175,6 +177,9 @@ class OnnxSession:
             self._number = self._number or self._outputs[0]
         elif self._label is not None or self._probability is not None:
             self._number = None
+        self.distributions = (
+            {} if self._probability is None else dict.fromkeys(_ANSWERS, self._given)
+        )
         self._answers_per_sample = _share_first_axis(session.get_inputs(), outputs)
         self.feature_names = said.feature_names
         framework = framework_of(type(session), MlFrameworkNameValues.ONNXRUNTIME.value)
@@ -218,6 +223,10 @@ class OnnxSession:
         asked = captured.argument("output_names") or self._outputs
         answers = dict(zip(asked, output, strict=False))  # names may have been used up by the call
         return self._told(answers, captured) or describe_shape(output[0])
+
+    def _given(self, outputs: Any) -> Any:
+        """Return the probabilities in all *outputs*; None where they are maps."""
+        return one_array(outputs[self._outputs.index(self._probability or "")])
 
     def _bound(self, bound: Sequence[Any], captured: Captured) -> Facts:
         facts = _shape_of(bound[0])

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from otel_ml.describe.models import Registration, framework_of, registrations
-from otel_ml.describe.probabilities import class_label
+from otel_ml.describe.probabilities import class_label, exponentials, one_array
 from otel_ml.describe.validation import Expectation
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
@@ -47,7 +47,7 @@ _INSIDE: Final = {**_AROUND, "transform": MlOperationNameValues.TRANSFORM.value}
 # Where pipelines, unions and transformers of columns keep their parts, as (name, part, ...).
 _PARTS: Final = ("steps", "transformer_list", "transformers_")
 _OF_TARGETS: Final = "transformer"  # what a `TransformedTargetRegressor` calls its own
-_DISTRIBUTIONS: Final = {"predict_proba": False, "predict_log_proba": True}
+_DISTRIBUTIONS: Final = {"predict_proba": one_array, "predict_log_proba": exponentials}
 _ANSWER_OF_METHOD: Final = {
     "predict_proba": Answer.PROBABILITIES,
     "predict_log_proba": Answer.LOGARITHMS,
@@ -216,7 +216,7 @@ class Estimator(Subject):
         framework = framework_of(cls, MlFrameworkNameValues.SKLEARN.value)
         self._is_booster = framework.name != MlFrameworkNameValues.SKLEARN.value
         # A booster can be asked for margins in their place.
-        self.distributions = {} if self._is_booster else _DISTRIBUTIONS
+        self.distributions = None if self._is_booster else _DISTRIBUTIONS
         metadata = _metadata(estimator)
         self.model = identify(estimator, settings, framework, task, metadata, is_part=is_part)
 

@@ -7,7 +7,12 @@ from typing import Any, Final
 
 from otel_ml.describe.arrays import Table, read_table
 from otel_ml.describe.models import Framework, Registration, registrations, sources
-from otel_ml.describe.probabilities import describe_shape, distributions, two_classes
+from otel_ml.describe.probabilities import (
+    describe_shape,
+    distributions,
+    exponentials,
+    two_classes,
+)
 from otel_ml.describe.tensors import plain_array, type_name
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
@@ -199,9 +204,10 @@ class Module:
         task = said.task or _problem(config)
         self._answer, self._convert = _reading(model, task)
         self._has_confidences = self._answer in _DISTRIBUTIONS
-        self.distributions: dict[str, bool] = {}
-        if self._has_confidences and self._convert is _same:
-            self.distributions["forward"] = self._answer is Answer.LOGARITHMS
+        self.distributions: dict[str, _Convert] = {}
+        if self._has_confidences:
+            is_logarithm = self._answer is Answer.LOGARITHMS
+            self.distributions["forward"] = exponentials if is_logarithm else self._convert
         self._answers = Answers(settings, said.class_names or class_names(config))
         self.feature_names = said.feature_names
         self.model = identify(
@@ -223,7 +229,7 @@ class Module:
         tensor = _first_tensor((*args, *kwargs.values()))
         if tensor is None:
             return Table(None)
-        table, axes = read_table(tensor), len(tensor.shape)
+        table, axes = read_table(tensor), tensor.dim()
         if axes != _TABLE_AXES or not tensor.dtype.is_floating_point:
             table.columns, table.tensor_shape = None, tuple(tensor.shape)
         if axes < _TABLE_AXES:  # it may be one sample, or one value of each
@@ -236,10 +242,13 @@ class Module:
 
     def outputs(self, _method: str, output: Any, captured: Captured) -> Facts:
         """Return class and confidence, or numbers, where they are known to be that; else the shape."""
-        tensor = _first_tensor((output,))
+        is_copied = type(output).__name__ == "ndarray"
+        tensor = output if is_copied else _first_tensor((output,))
         if tensor is None:
             return _NOT_TOLD
-        array = None if self._answer is Answer.UNKNOWN else plain_array(tensor)
+        array = None
+        if self._answer is not Answer.UNKNOWN:
+            array = output if is_copied else plain_array(tensor)
         if array is None:
             return describe_shape(tensor)
         return self._answers.describe(self._answer, self._convert(array), captured)

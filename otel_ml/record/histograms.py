@@ -1,20 +1,21 @@
 """Histograms that find what the SDK keeps for some attributes once, not anew for every number."""
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from importlib.metadata import version
 from time import time_ns
 from typing import Any, Final, NamedTuple
 
 from opentelemetry.context import Context
 from opentelemetry.metrics import Histogram
 
-__all__ = ["DirectHistogram", "is_sdk_known"]
+from otel_ml.record.known_sdk import is_sdk_known
 
-_SDK: Final = "opentelemetry-sdk"
+__all__ = ["DirectHistogram"]
+
 _SDK_MODULE: Final = "opentelemetry.sdk.metrics."
-# The SDKs, from the first to the last of them, that add a number as is written here.
-_KNOWN: Final = ((1, 30), (1, 45))
+# The SDK's exemplar filters that look at nothing but the context, which many numbers share.
+_BY_CONTEXT: Final = frozenset(
+    {"AlwaysOffExemplarFilter", "AlwaysOnExemplarFilter", "TraceBasedExemplarFilter"}
+)
 _MAX_KNOWN: Final = 1024
 _ENDLESS: Final = float("inf")
 
@@ -42,6 +43,7 @@ class _Way(NamedTuple):
         consumer: What the SDK's instruments hand their numbers to.
         readers: What that keeps of each reader; another mapping when one comes or goes.
         is_exemplar: Decides whether a number may become an exemplar.
+        decides_by_context: Whether it looks at nothing but the context.
         aggregate: What adds a number, of each reader and view.
     """
 
@@ -50,33 +52,28 @@ class _Way(NamedTuple):
     consumer: Any
     readers: Any
     is_exemplar: Callable[..., bool]
+    decides_by_context: bool
     aggregate: tuple[Callable[[Any, bool], None], ...]
 
     def add(self, numbers: Iterable[tuple[float, Context]]) -> None:
         """Add *numbers*, each with its context."""
         # One for all of them: what is kept of it, be it in an exemplar, are its parts.
         measurement = _Measurement(self.instrument, self.attributes)
-        now = measurement.time_unix_nano
+        now, decided, is_exemplar = measurement.time_unix_nano, None, False
         for number, context in numbers:
             if not 0 <= number < _ENDLESS:
                 self.instrument.record(number, self.attributes, context)
                 continue
             measurement.value, measurement.context = number, context
-            is_exemplar = self.is_exemplar(number, now, self.attributes, context)
+            if context is not decided:
+                is_exemplar = self.is_exemplar(number, now, self.attributes, context)
+                decided = context if self.decides_by_context else None
             for aggregate in self.aggregate:
                 aggregate(measurement, is_exemplar)
 
     def is_open(self) -> bool:
         """Whether numbers still go this way."""
         return self.consumer._reader_storages is self.readers and _is_enabled(self.instrument)  # noqa: SLF001 - of an SDK that is known
-
-
-def is_sdk_known() -> bool:
-    """Whether the installed SDK is one whose way of adding numbers is known."""
-    with suppress(Exception):  # it is not installed, or its version is none
-        major, minor, *_ = version(_SDK).split(".")
-        return _KNOWN[0] <= (int(major), int(minor)) <= _KNOWN[1]
-    return False
 
 
 class DirectHistogram:
@@ -150,6 +147,7 @@ def _way(instrument: Any, attributes: Mapping[str, Any]) -> _Way:
     """
     consumer = instrument._measurement_consumer  # noqa: SLF001 - there is no public place, here and below
     readers = consumer._reader_storages  # noqa: SLF001
+    chosen = consumer._sdk_config.exemplar_filter  # noqa: SLF001
     matches = [
         match
         for storage in readers.values()
@@ -160,7 +158,8 @@ def _way(instrument: Any, attributes: Mapping[str, Any]) -> _Way:
         instrument,
         consumer,
         readers,
-        consumer._sdk_config.exemplar_filter.should_sample,  # noqa: SLF001
+        chosen.should_sample,
+        type(chosen).__module__.startswith(_SDK_MODULE) and type(chosen).__name__ in _BY_CONTEXT,
         tuple(_aggregation(match, attributes).aggregate for match in matches),
     )
 

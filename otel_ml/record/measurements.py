@@ -3,7 +3,7 @@
 import threading
 import weakref
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence, Sized
 from itertools import repeat
 from typing import Final, NamedTuple
 
@@ -13,10 +13,8 @@ from opentelemetry import metrics, trace
 from otel_ml.record.channel import Channel
 from otel_ml.record.failures import Failures
 from otel_ml.record.histograms import DirectHistogram
-from otel_ml.record.unread import Findings, Unread, findings
-from otel_ml.record.validation import BrokenRules
+from otel_ml.record.unread import Unread, confidences_together
 from otel_ml.ring import Ring
-from otel_ml.validation import Validator
 from otel_ml_conventions.attributes import ERROR_TYPE, ML_FALLBACK_REASON
 from otel_ml_conventions.metrics import (
     DEFINITIONS,
@@ -31,7 +29,8 @@ from otel_ml_conventions.metrics import (
 
 __all__ = ["Measurement", "Measurements"]
 
-# A measurement is at most 2 KB (32 confidences by default), so what waits is at most 8 MB.
+# A measurement is at most 2 KB (an output, or 32 confidences), so what waits is at most 8 MB; where
+# values are captured, it holds copies of as many bytes as may be told of them, 8 KB by default.
 _CAPACITY: Final = 4096
 _MAX_KINDS: Final = 1024
 
@@ -41,7 +40,8 @@ class Measurement(NamedTuple):
     What the metrics need of one call, small enough to wait in a queue.
 
     `error_type` and `fallback_reason` are None where the model answered as it should; `is_cut` says
-    that what was told of its content is not all of it; what `unread` holds is yet to be looked at.
+    that what was told of its content is not all of it; what `unread` holds is yet to be looked at, and
+    `content` are attributes of a span that hold samples of it, and may have to be worked out yet.
     """
 
     channel: Channel
@@ -54,6 +54,7 @@ class Measurement(NamedTuple):
     error_type: str | None = None
     span_context: trace.SpanContext | None = None
     is_cut: bool = False
+    content: Sized | None = None
 
     @property
     def kind(self) -> "_Kind":
@@ -97,11 +98,15 @@ class _Lot:
             self.batch_sizes[channel].append((measurement.batch_size, context))
             self.predictions[kind] += measurement.batch_size
         if measurement.confidences:
-            numbers = self.confidences[channel]
-            numbers += [(confidence, context) for confidence in measurement.confidences]
+            self.add_confidences(measurement, measurement.confidences)
         if measurement.missing_count:
             self.missing[channel] += measurement.missing_count
-        self.cut += measurement.is_cut
+        self.cut += measurement.is_cut or _is_cut(measurement)
+
+    def add_confidences(self, measurement: Measurement, confidences: Sequence[float]) -> None:
+        """Add *confidences* that were found in the call of *measurement*."""
+        context = _context(measurement.span_context)
+        self.confidences[measurement.channel] += [(number, context) for number in confidences]
 
 
 class Measurements:
@@ -110,8 +115,6 @@ class Measurements:
 
     Args:
         meter: Makes the instruments.
-        validator: Looks for broken rules in what callers left unread.
-        broken_rules: Counts those.
         failures: Is told of what the metrics SDK raises; what it counted is recorded here too.
         forget: Called in a forked child before anything is measured there.
     """
@@ -119,13 +122,9 @@ class Measurements:
     def __init__(
         self,
         meter: metrics.Meter,
-        validator: Validator,
-        broken_rules: BrokenRules,
         failures: Failures,
         forget: Callable[[], None],
     ) -> None:
-        self._validator = validator
-        self._broken_rules = broken_rules
         self._failures = failures
         self._forget = forget
         self._durations = DirectHistogram(create_ml_inference_duration(meter))
@@ -181,11 +180,8 @@ class Measurements:
         lot = _Lot()
         for measurement in measurements:
             lot.add(measurement)
-        for channel, found in self._findings(measurements):
-            lot.confidences[channel] += [(number, _NO_SPAN) for number in found.confidences]
-            lot.missing[channel] += found.missing_count or 0
-            if found.failures:
-                self._broken_rules.count(channel, found.failures)
+        for measurement, confidences in self._look_at(measurements):
+            lot.add_confidences(measurement, confidences)
         self._record_lot(lot)
         if lot.cut:
             self._truncated.add(lot.cut)
@@ -203,19 +199,17 @@ class Measurements:
             if missing:
                 self._missing_values.add(missing, channel.metric_attributes)
 
-    def _findings(self, measurements: Sequence[Measurement]) -> Iterator[tuple[Channel, Findings]]:
-        """Yield what is found in what callers left to be looked at, and in whose call."""
-        alike: defaultdict[Hashable, list[tuple[Channel, Unread]]] = defaultdict(list)
-        for measurement in measurements:
-            if measurement.unread is not None:
-                alike[measurement.unread.layout].append((measurement.channel, measurement.unread))
-        for calls in alike.values():
-            try:
-                found = list(findings([unread for _, unread in calls], self._validator))
-            except Exception as error:  # noqa: BLE001 - numpy may run out of memory
-                self._failures.failed("describe_input", error)
-                continue
-            yield from zip((channel for channel, _ in calls), found, strict=True)
+    def _look_at(
+        self, measurements: Sequence[Measurement]
+    ) -> Iterable[tuple[Measurement, Sequence[float]]]:
+        """Return the confidences in what callers left to be looked at, and in whose call."""
+        left = [(each, each.unread) for each in measurements if each.unread is not None]
+        try:
+            found = confidences_together([unread for _, unread in left])
+        except Exception as error:  # noqa: BLE001 - numpy may run out of memory
+            self._failures.failed("describe_output", error)
+            return ()
+        return zip((measurement for measurement, _ in left), found, strict=True)
 
     def _record_leftovers(self) -> None:
         self._failures.record()
@@ -268,6 +262,14 @@ def _flush_and_count(_options: metrics.CallbackOptions) -> Iterable[metrics.Obse
     for measurements in list(_live):
         measurements.flush()
     return [metrics.Observation(_drops.total)]
+
+
+def _is_cut(measurement: Measurement) -> bool:
+    """Whether samples of a call are told in part only; that is known when they are written."""
+    if measurement.content is None or measurement.unread is None:
+        return False
+    len(measurement.content)  # whatever is asked of them, they are worked out
+    return measurement.unread.is_cut
 
 
 def _context(span_context: trace.SpanContext | None) -> context_api.Context:

@@ -2,10 +2,11 @@
 
 import re
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from opentelemetry import trace
 
+from otel_ml.record.known_sdk import is_sdk_known
 from otel_ml_conventions.schema import SCHEMA_URL
 
 __all__ = ["Tracing"]
@@ -17,6 +18,15 @@ _FOLLOWS_UNSAMPLED_PARENT: Final = re.compile(
     r"localParentSampled:[^{},]*,localParentNotSampled:AlwaysOffSampler\}"
 )
 
+# The samplers of the SDK that look at no attributes, and the processors that do nothing at the start.
+_SAMPLING: Final = "opentelemetry.sdk.trace.sampling"
+_BLIND: Final = frozenset({"StaticSampler", "TraceIdRatioBased", "_AlwaysOff", "_AlwaysOn"})
+_AS_PARENT: Final = "ParentBased"
+_IDLE_AT_START: Final = frozenset(
+    {"SpanProcessor.on_start", "SimpleSpanProcessor.on_start", "BatchSpanProcessor.on_start"}
+)
+_PROCESSING: Final = ("opentelemetry.sdk.trace", "opentelemetry.sdk.trace.export")
+
 
 class Tracing:
     """
@@ -26,6 +36,9 @@ class Tracing:
         provider: Makes the tracer; the global one, also one set later, by default.
         scope: Name and version of the instrumentation.
         schema_url: By which conventions its spans are named; ours by default.
+
+    Attributes:
+        is_known: Whether spans are of an SDK whose private parts are known.
     """
 
     def __init__(
@@ -39,6 +52,9 @@ class Tracing:
         self._schema_url = schema_url
         self._tracer: trace.Tracer | None = None
         self._follows_unsampled_parent = False
+        self.is_known = False
+        self._watching: tuple[Any, Any] = (None, None)
+        self._is_watched = True
 
     def tracer(self) -> trace.Tracer | None:
         """Return what starts spans; None where nothing could come of one that is started now."""
@@ -47,12 +63,24 @@ class Tracing:
             return None
         return tracer
 
+    def is_watched(self) -> bool:
+        """Whether somebody may look at the attributes of a span as it starts: a sampler, a processor."""
+        if not self.is_known:
+            return True
+        tracer: Any = self._tracer
+        sampler, processors = tracer.sampler, tracer.span_processor._span_processors  # noqa: SLF001 - of an SDK that is known
+        if sampler is not self._watching[0] or processors is not self._watching[1]:
+            self._is_watched = not (_is_blind(sampler) and all(map(_is_idle_at_start, processors)))
+            self._watching = sampler, processors
+        return self._is_watched
+
     def _resolve(self) -> trace.Tracer | None:
         provider = self._provider or trace.get_tracer_provider()
         if isinstance(provider, trace.ProxyTracerProvider):
             return None  # no SDK yet: a span would go nowhere
         self._tracer = provider.get_tracer(*self._scope, self._schema_url)
         self._follows_unsampled_parent = _follows_unsampled_parent(self._tracer)
+        self.is_known = is_sdk_known() and _has_known_parts(self._tracer)
         return self._tracer
 
 
@@ -62,6 +90,32 @@ def _follows_unsampled_parent(tracer: trace.Tracer) -> bool:
         description = tracer.sampler.get_description()  # type: ignore[attr-defined]  # of the SDK's
         return _FOLLOWS_UNSAMPLED_PARENT.fullmatch(description) is not None
     return False
+
+
+def _has_known_parts(tracer: Any) -> bool:
+    processors = getattr(getattr(tracer, "span_processor", None), "_span_processors", None)
+    is_of_sdk = type(tracer).__module__ == _PROCESSING[0]
+    return is_of_sdk and isinstance(processors, tuple) and hasattr(tracer, "sampler")
+
+
+def _is_blind(sampler: Any) -> bool:
+    """Whether *sampler* is one of the SDK's own that decides without attributes."""
+    kind = type(sampler)
+    if kind.__module__ != _SAMPLING:
+        return False
+    is_as_parent = any(ancestor.__name__ == _AS_PARENT for ancestor in kind.__mro__)
+    if is_as_parent:  # then it holds others, and nothing else
+        return all(map(_is_blind, vars(sampler).values()))
+    return kind.__name__ in _BLIND
+
+
+def _is_idle_at_start(processor: Any) -> bool:
+    on_start = getattr(type(processor), "on_start", None)
+    return (
+        getattr(on_start, "__module__", None) in _PROCESSING
+        and getattr(on_start, "__qualname__", None) in _IDLE_AT_START
+        and "on_start" not in getattr(processor, "__dict__", ())
+    )
 
 
 def _is_parent_unsampled() -> bool:

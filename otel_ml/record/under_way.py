@@ -30,6 +30,7 @@ class Recording:
         knows_size: Whether its number of samples was known when it began.
         span: Its span, None where none was started.
         is_recording: Whether that span takes attributes.
+        can_wait: Whether what it says at its end can be worked out after it; without a span it always can.
         token: What puts back the context of before, None where the span is not the current one.
         started: When it began, in seconds of `time.perf_counter`.
         has_ended: Whether it is over.
@@ -39,6 +40,7 @@ class Recording:
     """
 
     __slots__ = (
+        "can_wait",
         "channel",
         "fallback_reason",
         "has_ended",
@@ -58,6 +60,7 @@ class Recording:
         self.span: trace.Span | None = None
         self.token: Token[Any] | None = None
         self.is_recording = False
+        self.can_wait = True
         self.has_ended = False
         self.outer: Recording | None = None
         self.fallback_reason: str | None = None

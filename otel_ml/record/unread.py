@@ -1,68 +1,87 @@
-"""What a call was given and answered, kept in copies to be looked at when its caller has gone on."""
+"""What a model answered, kept in a copy to be looked at when its caller has gone on."""
 
 import sys
-from collections.abc import Hashable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Final, NamedTuple
 
-from otel_ml.describe.arrays import read_table
-from otel_ml.describe.models import Model
 from otel_ml.describe.probabilities import describe_confidences
-from otel_ml.describe.validation import Expectation, Failure
+from otel_ml.describe.samples import Drawn, draw_rows
 from otel_ml.describe.values import Facts
-from otel_ml.validation import Validator
 from otel_ml_conventions.attributes import ML_PREDICTION_CONFIDENCE, ML_PREDICTION_CONFIDENCES
 
-__all__ = ["Findings", "Reading", "Unread", "confidences_of", "findings"]
+__all__ = ["Reading", "Unread", "confidences_of", "confidences_together"]
 
 _NOTHING_TOLD: Final[Facts] = {}
+_THE_ONLY_ONE: Final = range(1)
 
 
 class Reading(NamedTuple):
     """
-    How the arrays of all calls of one method of a model are read.
+    How what is kept of the calls of one method of a model is read.
 
     Attributes:
-        model: Who is asked.
-        expectation: What it says of its inputs.
-        are_probabilities: Whether metrics need the confidences that its outputs hold.
-        are_logarithms: Whether these hold their logarithms.
+        describe: Returns what a span says of such a call, beside what it says at its start.
+        probabilities: Returns the probabilities of classes in an output, an array of one row per sample;
+            None where metrics need none.
     """
 
-    model: Model
-    expectation: Expectation
-    are_probabilities: bool
-    are_logarithms: bool
+    describe: Callable[["Unread"], Facts]
+    probabilities: Callable[[Any], Any] | None
 
 
-class Unread(NamedTuple):
+class Unread:
     """
-    The small arrays of floating numbers that one call is about, copied while the caller had them.
+    What is kept of a call in which nothing was wrong: small, and the caller has no part in it any more.
 
-    Attributes:
-        reading: How they are read.
-        input: One row per sample, of the form that is expected.
-        output: One row per sample; None where nothing of it is left to be looked at.
+    Args:
+        reading: How it is read.
+        form: What is told of the form of the input, whatever its values.
+        samples: Samples of the input whose values may be told, None where none may.
+        output: What the model answered.
+        rows: The number of samples.
+        at_most: Of how many of them something is told, at most.
     """
 
-    reading: Reading
-    input: Any
-    output: Any
+    is_told = True  # as who describes outputs asks: all that may be is told of them
+    is_cut = False  # whether samples are told only in part; known when they are
+    chosen: Sequence[int] | None = None  # the samples that are told of, when they are known
 
-    @property
-    def layout(self) -> Hashable:
-        """What calls have in common whose arrays can be laid under one another and read as one."""
-        given, answered, reading = self.input, self.output, self.reading
-        of_output = None if answered is None else (answered.shape, answered.dtype)
-        kinds = reading.are_probabilities, reading.are_logarithms
-        return (given.shape, given.dtype, of_output, kinds)
+    def __init__(
+        self,
+        reading: Reading,
+        form: Facts,
+        samples: Drawn | None,
+        output: Any,
+        rows: int,
+        at_most: int,
+    ) -> None:
+        self.reading = reading
+        self.form = form
+        self.samples = samples
+        self.output = output
+        self.rows = rows
+        self._at_most = at_most
 
+    def facts(self) -> Facts:
+        """Return what a span says of the call, beside what it says at its start."""
+        return self.reading.describe(self)
 
-class Findings(NamedTuple):
-    """What is found in the arrays of one call: missing cells, confidences, and rules that it breaks."""
+    def positions(self, length: int) -> Sequence[int] | None:
+        """Return the samples that are told of, the same every time; None if *length* is not their number."""
+        if length == 1 == self.rows:  # most calls
+            return _THE_ONLY_ONE
+        if length != self.rows:
+            return None
+        if self.chosen is None:
+            # Whichever thread comes first: both tell of the same.
+            return vars(self).setdefault("chosen", draw_rows(length, self._at_most))  # type: ignore[no-any-return]  # as drawn
+        return self.chosen
 
-    missing_count: int | None
-    confidences: Sequence[float]
-    failures: tuple[Failure, ...]
+    @staticmethod
+    def argument(_name: str) -> None:
+        """Return None: nothing is kept of a call that gives what its outputs cannot be read without."""
+        return
 
 
 def confidences_of(outputs: Facts) -> Any:
@@ -73,55 +92,47 @@ def confidences_of(outputs: Facts) -> Any:
     return outputs.get(ML_PREDICTION_CONFIDENCES, ())
 
 
-def findings(calls: Sequence[Unread], validator: Validator) -> Iterator[Findings]:
+def confidences_together(calls: Sequence[Unread]) -> list[Sequence[float]]:
     """
-    Yield what is found in each of *calls*, all of one layout.
+    Return the confidences of each of *calls*, none of a call that has none.
 
-    They are looked at together, as one array of all their samples, for numpy takes as long for one
-    row as for a hundred. Only where something is wrong in one of them each is looked at by itself.
+    Calls whose outputs are alike are looked at together, as one array of all their samples, for numpy
+    takes as long for one row as for a hundred. Only where one of them holds something else is each
+    looked at by itself.
     """
-    together = _if_all_is_well(calls) if len(calls) > 1 else None
-    if together is None:
-        return (_of_one(call, validator) for call in calls)
-    return together
+    outputs = [_probabilities(call) for call in calls]
+    alike: defaultdict[Hashable, list[int]] = defaultdict(list)
+    for place, output in enumerate(outputs):
+        if output is not None:
+            alike[output.shape, output.dtype].append(place)
+    found: list[Sequence[float]] = [()] * len(calls)
+    for places in alike.values():
+        together = _together([outputs[place] for place in places])
+        for number, place in enumerate(places):
+            output, rows = outputs[place], calls[place].positions(len(outputs[place])) or ()
+            if together is None:
+                found[place] = _confidences(output, rows)
+            else:
+                of_call = together[number * len(output) : (number + 1) * len(output)]
+                found[place] = [of_call[row] for row in rows]
+    return found
 
 
-def _if_all_is_well(calls: Sequence[Unread]) -> Iterator[Findings] | None:
-    join = sys.modules["numpy"].concatenate
-    if not read_table(join([call.input for call in calls])).is_sound():
+def _probabilities(call: Unread) -> Any:
+    output = None
+    if call.reading.probabilities is not None:
+        output = call.reading.probabilities(call.output)
+    return output if output is not None and len(output) == call.rows else None
+
+
+def _together(outputs: Sequence[Any]) -> Sequence[float] | None:
+    """Return the confidences of all samples of several arrays, one after the other; None unless all have one."""
+    if len(outputs) == 1:
         return None
-    first = calls[0]
-    if first.output is None:
-        return (Findings(0, (), ()) for _ in calls)
-    outputs = join([call.output for call in calls])
-    if not first.reading.are_probabilities:
-        return (Findings(0, (), ()) for _ in calls) if read_table(outputs).is_sound() else None
-    confidences, rows = _confidences(first.reading, outputs), len(first.output)
-    if not confidences:
-        return None
-    starts = range(0, len(outputs), rows)
-    return (Findings(0, confidences[start : start + rows], ()) for start in starts)
+    joined = sys.modules["numpy"].concatenate(outputs)
+    return _confidences(joined, range(len(joined))) or None
 
 
-def _of_one(call: Unread, validator: Validator) -> Findings:
-    table = read_table(call.input)
-    failures: tuple[Failure, ...] = ()
-    missing = table.missing()
-    if not table.is_sound():
-        failures = validator.check_input(table, call.reading.model, call.reading.expectation)
-    confidences: Sequence[float] = ()
-    if call.output is not None:
-        confidences = _confidences(call.reading, call.output)
-        if not confidences:
-            failures += validator.check_output(call.output, table.rows)
-    return Findings(missing, confidences, failures)
-
-
-def _confidences(reading: Reading, output: Any) -> Sequence[float]:
-    """Return the confidence of each sample; none where they are not asked for, or not all can be told."""
-    if not reading.are_probabilities:
-        return ()
-    rows = range(len(output))
-    facts = describe_confidences(output, rows, are_logarithms=reading.are_logarithms)
-    found: Sequence[float] = confidences_of(facts or _NOTHING_TOLD)
+def _confidences(output: Any, rows: Sequence[int]) -> Sequence[float]:
+    found: Sequence[float] = confidences_of(describe_confidences(output, rows) or _NOTHING_TOLD)
     return found

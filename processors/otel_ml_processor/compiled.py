@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["IS_COMPILED", "compiled", "folded", "plain"]
+__all__ = ["IS_COMPILED", "compiled", "folded", "lean", "plain"]
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 _Scalar = TypeVar("_Scalar", bound=np.generic)
@@ -27,14 +27,32 @@ def compiled(function: _Function) -> _Function:
 
     Without numba *function* itself. Compiled or not it does the same; `NUMBA_BOUNDSCHECK=1` makes every access checked.
     """
+    return _kept(function, {})
+
+
+def lean(function: _Function) -> _Function:
+    """
+    Return *function*, which makes no array, compiled as `compiled` does: nothing in it counts the references to those that it is given.
+
+    Counting takes longer than reading a few words. What it calls is to be lean too.
+    """
+    if not IS_COMPILED:
+        return function
+    from numba.core.cpu import CPUTargetOptions
+
+    # No part of numba's promises, therefore looked for; without it only the time is another one.
+    return _kept(function, {"_nrt": False} if hasattr(CPUTargetOptions, "_nrt") else {})
+
+
+def _kept(function: _Function, options: dict[str, Any]) -> _Function:
     if not IS_COMPILED:
         return function
     import numba
 
     try:
-        dispatcher: Any = numba.njit(cache=True, nogil=True)(function)
+        dispatcher: Any = numba.njit(cache=True, nogil=True, **options)(function)
     except RuntimeError:  # neither beside the code nor at home may anything be written
-        dispatcher = numba.njit(nogil=True)(function)
+        dispatcher = numba.njit(nogil=True, **options)(function)
     return cast("_Function", dispatcher)
 
 

@@ -35,8 +35,8 @@ from otel_ml_processor.assess.verdict import Verdicts
 from otel_ml_processor.assess.window import assess_window
 from otel_ml_processor.decode.decoder import Decoded
 from otel_ml_processor.decode.inference_spans import NO_SPANS
+from otel_ml_processor.decode.said import OF_ROWS
 from otel_ml_processor.decode.wire import is_whole
-from otel_ml_processor.feedback.inbox import say_more
 from otel_ml_processor.pass_through import deliver
 from otel_ml_processor.receive.convoys import Convoys, Request
 from otel_ml_processor.receive.repeats import Answer
@@ -194,7 +194,7 @@ class Pipeline:
         if decoded.undecoded and len(requests) > 1:
             raise _APART
         placed = self._placed(decoded)
-        verdicts = self._verdicts(placed)
+        verdicts = self._verdicts(decoded, placed)
         if self._forward is None:
             answers = self._apply(decoded, placed, requests, b"")
             with self._contained["annotate"]:
@@ -290,22 +290,24 @@ class Pipeline:
             placed += [place(rows, self._reference_of(rows.stream)) for rows in decoded.columns]
         return placed
 
-    def _verdicts(self, placed: Sequence[PlacedRows]) -> Verdicts:
-        verdicts: list[Verdicts] = []
+    def _verdicts(self, decoded: Decoded, placed: Sequence[PlacedRows]) -> Verdicts:
         with self._contained["judge"]:
-            verdicts += [self._judged(rows) for rows in placed]
-        return verdicts[0] if len(verdicts) == 1 else Verdicts.joined(verdicts)
+            verdicts = Verdicts(len(decoded.spans))
+            for rows in placed:
+                self._judge(rows, verdicts)
+            return verdicts
+        return Verdicts(len(decoded.spans))
 
-    def _judged(self, placed: PlacedRows) -> Verdicts:
-        drift = self.states.last(placed.rows.stream, self._shortest)
-        config = self._config_of(placed.rows.stream)
-        bands = ConfidenceBands.of(placed.reference, config.verdicts.low_confidence)
-        return judge(placed, drift, bands)
+    def _judge(self, placed: PlacedRows, verdicts: Verdicts) -> None:
+        stream = placed.rows.stream
+        low = self._config_of(stream).verdicts.low_confidence
+        bands = ConfidenceBands.of(placed.reference, low)
+        judge(placed, self.states.last(stream, self._shortest), bands, verdicts)
 
     def _annotated(self, request: bytes, decoded: Decoded, verdicts: Verdicts) -> bytes:
         annotated = [request]
         with self._contained["annotate"]:
-            if len(verdicts):
+            if verdicts.said:
                 annotated.append(self._emit.annotated(decoded, verdicts))
         return annotated[-1]
 
@@ -319,9 +321,9 @@ class Pipeline:
         """Count what has been delivered; it has been acknowledged, so a mistake of ours must not make its sender repeat it."""
         answers, tenant = _answers(decoded, requests, response), requests[0].tenant
         if self._joining is not None:
-            self._joining.inbox.hear(Signal.TRACES, decoded.spans.request, tenant)
+            self._joining.inbox.hear_spans(decoded.spans, tenant)
         if self._explaining is not None:
-            self._explaining.hear(Signal.TRACES, decoded.spans.request, tenant)
+            self._explaining.hear_spans(decoded.spans, tenant)
         self._self_metrics.add(ACCEPTED_SPANS, decoded.n_spans)
         for cause, n_spans in decoded.undecoded.items():
             self._self_metrics.add(METRIC_ML_PROCESSOR_UNDECODED, n_spans, cause)
@@ -331,7 +333,8 @@ class Pipeline:
             again = self.ledger.commit(
                 Delivered(list(zip(keys, answers, strict=True)), spans, placed, tenant)
             )
-            self._self_metrics.add(METRIC_ML_PROCESSOR_DUPLICATES, again)
+            if again:
+                self._self_metrics.add(METRIC_ML_PROCESSOR_DUPLICATES, again)
         return answers
 
     def _is_read_again(self, decoded: Decoded, placed: Sequence[PlacedRows]) -> bool:
@@ -340,7 +343,7 @@ class Pipeline:
         is_asked = learner is not None and any(
             each.reference is None and learner.asks(each.rows.stream) for each in placed
         )
-        return is_asked or say_more(decoded.spans, placed)
+        return is_asked or bool(decoded.spans.said & OF_ROWS)
 
     def _tell(self, counted: Counted, increments: Sequence[Increment]) -> None:
         spans, placed = counted
@@ -465,9 +468,10 @@ def _shortest(requests: Sequence[Request]) -> float | None:
 
 def _answers(decoded: Decoded, requests: Sequence[Request], response: bytes) -> list[Answer]:
     """Return the answer to each of *requests*; what the next hop rejected of all of them is said to the first."""
-    counts = [len(decoded.spans)]
-    if len(requests) > 1:
-        ends = np.cumsum([len(request.content) for request in requests])
-        counts = np.diff(np.searchsorted(decoded.spans.places[:, 1], ends), prepend=0).tolist()
-    said = [with_warning(response, decoded.undecoded), *[b""] * (len(requests) - 1)]
+    first = with_warning(response, decoded.undecoded)
+    if len(requests) == 1:
+        return [Answer(first, len(decoded.spans))]
+    ends = np.cumsum([len(request.content) for request in requests])
+    counts = np.diff(np.searchsorted(decoded.spans.places[:, 1], ends), prepend=0).tolist()
+    said = [first, *[b""] * (len(requests) - 1)]
     return [Answer(*answer) for answer in zip(said, counts, strict=True)]

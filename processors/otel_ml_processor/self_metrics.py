@@ -143,7 +143,7 @@ class SelfMetrics:
         Raises:
             KeyError: If no counter has that name.
         """
-        key = (name, str.__str__(cause))
+        key = (name, cause if cause.__class__ is str else str.__str__(cause))
         if key not in self._counts:
             key = (name, OTHER_CAUSE) if (name, OTHER_CAUSE) in self._counts else (name, "")
         with self._lock:

@@ -22,6 +22,7 @@ from otel_ml_conventions.metrics import (
 from otel_ml_processor.assess.confidence import confidence_budget
 from otel_ml_processor.assess.error_patterns import warm_patterns
 from otel_ml_processor.assess.promise import Promises, told, told_of_evidence
+from otel_ml_processor.assess.rows import warm_judging
 from otel_ml_processor.compiled import IS_COMPILED
 from otel_ml_processor.decode.decoder import Cause
 from otel_ml_processor.decode.fast import FastDecoder, warm
@@ -29,7 +30,7 @@ from otel_ml_processor.decode.items import n_log_records, n_metric_points, n_spa
 from otel_ml_processor.decode.spans import PlainDecoder
 from otel_ml_processor.decode.strip import stripped, warm_strip
 from otel_ml_processor.emit.annotations import UnannotatedCause
-from otel_ml_processor.emit.confidence_samples import ConfidenceSamples
+from otel_ml_processor.emit.confidence_samples import ConfidenceSamples, warm_confidences
 from otel_ml_processor.emit.feature_bins import FeatureBins
 from otel_ml_processor.emit.metrics import SERIES_BUDGET, MetricBook
 from otel_ml_processor.emit.otlp import Identity, metrics_requests
@@ -42,6 +43,7 @@ from otel_ml_processor.emit.webhook import Webhook
 from otel_ml_processor.errors import ConfigError, ProfileError
 from otel_ml_processor.feedback.explaining import Explaining
 from otel_ml_processor.feedback.joining import DROPPED_FEEDBACK, Joining
+from otel_ml_processor.feedback.keys import warm_keys
 from otel_ml_processor.feedback.said_names import warm_said_names
 from otel_ml_processor.forward.forwarding import Forwarding, grpc_client
 from otel_ml_processor.learn.learned_files import LearnedFiles
@@ -412,8 +414,11 @@ def prepare_decoder() -> None:
     warm_strip()
     warm_seen_spans()
     warm_counting()
+    warm_judging()
     warm_patterns()
+    warm_confidences()
     warm_said_names()
+    warm_keys()
     _LOGGER.info("decoder: compiled; ready after %.1f s", time.monotonic() - begin)
 
 

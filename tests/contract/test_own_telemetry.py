@@ -77,12 +77,9 @@ def annotated_request() -> bytes:
     """Return the span of an inference with a verdict on it."""
     request = traces().SerializeToString()
     spans = PlainDecoder(lambda _: None).decode(request).spans
-    return annotate(
-        spans,
-        Verdicts(np.zeros(1, int), np.zeros(1, int), (VERDICT,)),
-        1 << 20,
-        SelfMetrics({}),
-    )
+    verdicts = Verdicts(len(spans))
+    verdicts.codes[:] = verdicts.number((VERDICT,))
+    return annotate(spans, verdicts, 1 << 20, SelfMetrics({}))
 
 
 def event_request() -> bytes:

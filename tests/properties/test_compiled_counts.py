@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from otel_ml_processor.assess import error_patterns
 from otel_ml_processor.columns import TextColumn
+from otel_ml_processor.emit import confidence_samples
 from otel_ml_processor.profile import Source
 from otel_ml_processor.sketches import by_value, score_histogram
 from otel_ml_processor.state.stored_streams import StoredSummary
@@ -192,3 +193,23 @@ def test_failures_are_counted_alike(n_features: int, n_rows: int, seed: int) -> 
     assert compiled.rows.tolist() == plain.rows.tolist()
     assert compiled.hits.tolist() == plain.hits.tolist()
     assert compiled.rows.sum() == np.count_nonzero(places < 10)
+
+
+@given(st.lists(doubtful, max_size=60))
+def test_confidences_are_counted_alike(confidences: Sequence[float]) -> None:
+    """By bucket how many there are, and which is the last: of what is a probability, up to rounding, and of nothing else; and their sum."""
+    numbers, boundaries = np.array(confidences, dtype=float), confidence_samples._BOUNDARIES
+    n_buckets = len(boundaries) + 1
+    counted = []
+    for in_buckets in (confidence_samples._in_buckets, confidence_samples._in_buckets_plain):
+        buckets, newest = np.zeros(n_buckets, dtype=np.int64), np.full(n_buckets, -1)
+        near = confidence_samples._BUCKET_NEAR
+        n_said, total = in_buckets(numbers, boundaries, near, buckets, newest)
+        counted.append((total, n_said, buckets.tolist(), newest.tolist()))
+    (total, *compiled), (plain_total, *plain) = counted
+    assert compiled == plain
+    assert total == pytest.approx(plain_total)
+    said = [(row, c) for row, c in enumerate(confidences) if -1e-6 <= c <= 1 + 1e-6]
+    assert compiled[0] == sum(compiled[1]) == len(said)
+    of_bucket = {sum(end < min(max(c, 0), 1) for end in boundaries): row for row, c in said}
+    assert {b: row for b, row in enumerate(compiled[2]) if row >= 0} == of_bucket

@@ -9,37 +9,34 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from otel_ml_conventions.attributes import MlDriftTargetValues, MlVerdictConfidenceValues
-from otel_ml_processor.assess.verdict import OOD, Verdict, Verdicts
+from otel_ml_processor.assess.fast_rows import tell_bands
+from otel_ml_processor.assess.verdict import OOD, Verdict
+from otel_ml_processor.compiled import IS_COMPILED, plain
 from otel_ml_processor.sketches.moments import in_unit
 from otel_ml_processor.sketches.slots import Slot
 from otel_ml_processor.windows.summary import DEFAULT_LOW_CONFIDENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import TypeAlias
-
     from otel_ml_conventions.attributes import MlDriftStateValues
-    from otel_ml_processor.columns import FloatArray, IntArray
+    from otel_ml_processor.assess.verdict import Verdicts
+    from otel_ml_processor.columns import FloatArray, InferenceColumns, IntArray
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.reference import Reference, TargetReference
 
-    _Told: TypeAlias = tuple[str | None, tuple[str, ...]]
-    """Confidence and flags."""
-
-__all__ = ["MAX_FLAGS", "ConfidenceBands", "judge"]
+__all__ = ["MAX_FLAGS", "ConfidenceBands", "judge", "warm_judging"]
 
 MAX_FLAGS: Final = 16
 """Flags per inference; a row in which everything is odd says so with the first of them, in the profile's order."""
 
-_NO_ROWS: Final[IntArray] = np.zeros(0, dtype=np.int64)
 _INVALID: Final = 1  # the first flag of every reference; 0 is none
-_LOW: Final = 1  # the band
 _BANDS: Final = (
     None,
     MlVerdictConfidenceValues.LOW.value,
     MlVerdictConfidenceValues.MEDIUM.value,
     MlVerdictConfidenceValues.HIGH.value,
 )
+_LOW_FLAG: Final = ((), ("low_confidence",), (), ())
+"""By band; it is the first of all flags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,66 +53,71 @@ class ConfidenceBands:
             low = reference.low_confidence
         low = DEFAULT_LOW_CONFIDENCE if low is None else low
         median = reference.median_confidence if reference is not None else None
-        return cls(low, low if median is None else max(low, median))
+        return cls(float(low), float(low if median is None else max(low, median)))
 
 
-def judge(placed: PlacedRows, drift: MlDriftStateValues | None, bands: ConfidenceBands) -> Verdicts:
+def warm_judging() -> None:
+    """Have it compiled, or read from where it was kept."""
+    none = np.zeros(0)
+    tell_bands(np.zeros(0, np.int64), none, none, 0.0, 0.0, 0, np.zeros(0, np.int64))
+
+
+def judge(
+    placed: PlacedRows,
+    drift: MlDriftStateValues | None,
+    bands: ConfidenceBands,
+    verdicts: Verdicts,
+) -> None:
     """
-    Return what the spans of *placed* are told.
+    Have *verdicts* hold what the spans of *placed* are told.
 
     Of a batch, the lowest confidence and the flags of all rows. Flags are `low_confidence`, `invalid_output` (a confidence or value
     that no model should give), `ood` (the features together lie off the reference), and per feature `missing:` and `unseen:` (only where the reference had none) and
     `out_of_range:`; at most 16. While the reference is provisional nothing is told of features, and it is named only where something else is told. *drift* is the stream's last reading, None before the first.
     """
-    confidences = in_unit(placed.rows.confidences)
-    spans, lowest = _lowest_by_span(placed.rows.spans, confidences)
-    codes = _bands(lowest, bands)
     said = drift.value if drift is not None else None
-    told = dict(_UNFLAGGED)
-    flags_of = _flags_by_span(placed, confidences)
-    if not flags_of:
-        return Verdicts(spans, codes, _unflagged(said, placed.reference))
-    for at, span in zip(np.searchsorted(spans, list(flags_of)).tolist(), flags_of, strict=True):
-        codes[at] = told.setdefault(_said(int(codes[at]), flags_of[span]), len(told))
-    return Verdicts(spans, codes, _verdicts(told, said, placed.reference))
-
-
-def _verdicts(
-    told: Iterable[_Told], drift: str | None, reference: Reference | None
-) -> tuple[Verdict, ...]:
-    """Return what is *told* as verdicts; a reference that is provisional is named only where something else is said."""
-    name = reference.id if reference is not None else ""
-    is_provisional = reference is not None and reference.is_provisional
-    silent = Verdict() if is_provisional else Verdict(reference=name)
-    return tuple(
-        Verdict(confidence, drift, flags, name) if confidence or drift or flags else silent
-        for confidence, flags in told
-    )
+    first = verdicts.number(_unflagged(said, placed.reference))
+    is_invalid = _tell_bands(placed.rows, bands, first, verdicts.codes)
+    if not (is_invalid or placed.unusual or placed.unusual is None or len(placed.outside_rows)):
+        return  # the common case
+    name = placed.reference.id if placed.reference is not None else ""
+    for span, flags in _flags_by_span(placed).items():
+        band = int(verdicts.codes[span]) - first
+        verdict = Verdict(_BANDS[band], said, (*_LOW_FLAG[band], *flags)[:MAX_FLAGS], name)
+        verdicts.codes[span] = verdicts.number((verdict,))
 
 
 @lru_cache(maxsize=1024)
 def _unflagged(drift: str | None, reference: Reference | None) -> tuple[Verdict, ...]:
-    """Return the verdicts of the spans without flags, by their band: the same for most requests."""
-    return _verdicts(_UNFLAGGED, drift, reference)
+    """Return the verdicts of the spans without flags but low confidence, by their band: the same for most requests."""
+    name = reference.id if reference is not None else ""
+    # One that is provisional is named only where something else is said.
+    silent = "" if reference is not None and reference.is_provisional else name
+    return tuple(
+        Verdict(band, drift, flags, name if band or drift else silent)
+        for band, flags in zip(_BANDS, _LOW_FLAG, strict=True)
+    )
+
+
+def _tell_bands(
+    rows: InferenceColumns, bands: ConfidenceBands, first: int, codes: IntArray
+) -> bool:
+    """Write the band of each span, behind *first*, into *codes*; return whether an output may be invalid."""
+    if IS_COMPILED:
+        columns = plain(rows.spans), plain(rows.confidences), plain(rows.values)
+        n_invalid = tell_bands(*columns, bands.low, bands.medium, first, codes)
+        return n_invalid > 0 or rows.flaws is not None
+    spans, lowest = _lowest_by_span(rows.spans, in_unit(rows.confidences))
+    codes[spans] = _bands(lowest, bands) + first
+    return True
 
 
 def _lowest_by_span(spans: IntArray, confidences: FloatArray) -> tuple[IntArray, FloatArray]:
     """Return each of *spans*, whose rows are neighbours, once, and the lowest confidence of its rows."""
-    begins = np.ones(len(spans), dtype=bool)
-    np.not_equal(spans[1:], spans[:-1], out=begins[1:])
-    if begins.all():
+    if not len(spans):
         return spans, confidences
-    first_rows = np.flatnonzero(begins)
+    first_rows = np.flatnonzero(np.diff(spans, prepend=-1))
     return spans[first_rows], np.fmin.reduceat(confidences, first_rows)
-
-
-def _said(band: int, flags: tuple[str, ...]) -> _Told:
-    """Return the confidence and the flags that a span is told; low confidence is the first of them."""
-    low = ("low_confidence",) if band == _LOW else ()
-    return _BANDS[band], (*low, *flags)[:MAX_FLAGS]
-
-
-_UNFLAGGED: Final = {_said(band, ()): band for band in range(len(_BANDS))}
 
 
 def _bands(lowest: FloatArray, bands: ConfidenceBands) -> IntArray:
@@ -126,10 +128,10 @@ def _bands(lowest: FloatArray, bands: ConfidenceBands) -> IntArray:
     return codes
 
 
-def _flags_by_span(placed: PlacedRows, confidences: FloatArray) -> dict[int, tuple[str, ...]]:
+def _flags_by_span(placed: PlacedRows) -> dict[int, tuple[str, ...]]:
     """Return the flags, but low confidence, of the spans that have any."""
     names, flag_at = _flags_of_reference(placed.reference)
-    rows, flags = _flagged_rows(placed, confidences, flag_at)
+    rows, flags = _flagged_rows(placed, flag_at)
     if not len(rows):
         return {}
     # Sorted by span, then by flag; a flag that several rows of a batch have is said once.
@@ -142,27 +144,24 @@ def _flags_by_span(placed: PlacedRows, confidences: FloatArray) -> dict[int, tup
     return {span: tuple(said) for span, said in by_span.items()}
 
 
-def _flagged_rows(
-    placed: PlacedRows, confidences: FloatArray, flag_at: IntArray
-) -> tuple[IntArray, IntArray]:
+def _flagged_rows(placed: PlacedRows, flag_at: IntArray) -> tuple[IntArray, IntArray]:
     """Return pairs of a row and a flag, but low confidence, that it has; a pair may come twice."""
-    invalid = np.isinf(placed.rows.values)
-    if confidences is not placed.rows.confidences:  # some lie outside of [0, 1]
-        invalid |= np.isnan(confidences) & ~np.isnan(placed.rows.confidences)
-    if placed.rows.flaws is not None:  # it said what the decoder found to be none
-        invalid |= placed.rows.flaws > 0
-    of_places = flag_at[placed.places]
-    outside = flag_at[placed.outside_places]
-    if not (invalid.any() or of_places.any() or len(outside)):
-        return _NO_ROWS, _NO_ROWS  # the common case
+    rows = placed.rows
+    invalid = np.isinf(rows.values) | (
+        np.isnan(in_unit(rows.confidences)) & ~np.isnan(rows.confidences)
+    )
+    if rows.flaws is not None:  # it said what the decoder found to be none
+        invalid |= rows.flaws > 0
     is_invalid = np.flatnonzero(invalid)
-    targets, rows = np.nonzero(of_places)
+    lines = placed.places if placed.unusual is None else placed.places[placed.unusual]
+    of_places, outside = flag_at[lines], flag_at[placed.outside_places]
+    targets, at = np.nonzero(of_places)
     return (
-        np.concatenate([is_invalid, rows, placed.outside_rows[outside > 0]]),
+        np.concatenate([is_invalid, at, placed.outside_rows[outside > 0]]),
         np.concatenate(
             [
                 np.full(len(is_invalid), _INVALID),
-                of_places[targets, rows],
+                of_places[targets, at],
                 outside[outside > 0],
             ]
         ),

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from otel_ml_processor.columns import IntArray
 
 __all__ = ["OOD", "Verdict", "Verdicts"]
@@ -18,8 +15,7 @@ OOD: Final = "ood"
 """Flag of an inference that lies off the reference, all features together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """
     What one inference is told: only what is known is said.
 
@@ -33,34 +29,30 @@ class Verdict:
     reference: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Verdicts:
     """
     What the inference spans of a request are told: most are told the same, so each different verdict is held once.
 
-    Span `spans[k]` (its index among the inference spans of the request, each at most once) is told `said[codes[k]]`.
+    Span i is told `said[codes[i]]`, nothing where the code is -1, which is what all are at first.
     """
 
-    spans: IntArray
-    codes: IntArray
-    said: tuple[Verdict, ...]
+    __slots__ = ("_numbers", "codes", "said")
 
-    @classmethod
-    def joined(cls, parts: Sequence[Verdicts]) -> Verdicts:
-        """Return the verdicts of several streams as one; none of none."""
-        said: list[Verdict] = []
-        codes: list[IntArray] = [np.zeros(0, dtype=np.int64)]
-        for part in parts:
-            codes.append(part.codes + len(said))
-            said += part.said
-        spans = [np.zeros(0, dtype=np.int64), *(part.spans for part in parts)]
-        return cls(np.concatenate(spans), np.concatenate(codes), tuple(said))
+    def __init__(self, n_spans: int) -> None:
+        self.codes: IntArray = np.full(n_spans, -1, dtype=np.int64)
+        self.said: tuple[Verdict, ...] = ()
+        self._numbers: dict[tuple[Verdict, ...], int] = {}
+
+    def number(self, verdicts: tuple[Verdict, ...]) -> int:
+        """Return the code of the first of *verdicts*; those of the others follow."""
+        number = self._numbers.get(verdicts)
+        if number is None:
+            number = self._numbers[verdicts] = len(self.said)
+            self.said += verdicts
+        return number
 
     def flagged(self) -> dict[int, Verdict]:
         """Return the spans that have flags, in order, with what they are told."""
-        has_flags = np.array([bool(verdict.flags) for verdict in self.said], dtype=bool)
-        at = np.flatnonzero(has_flags[self.codes]) if len(self.said) else ()
-        return {int(self.spans[k]): self.said[self.codes[k]] for k in at}
-
-    def __len__(self) -> int:
-        return len(self.spans)
+        has_flags = np.array([*(bool(verdict.flags) for verdict in self.said), False])
+        at = np.flatnonzero(has_flags[self.codes]).tolist()
+        return {span: self.said[self.codes[span]] for span in at}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from otel_ml_processor.commands.otlp_files import read_requests
-from otel_ml_processor.feedback.explanations import MARK
+from otel_ml_processor.decode.said import EXPLANATION_MARK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ class ReplayedLogs:
     def add(self, request: ExportLogsServiceRequest) -> None:
         """Hold *request* where there may be an explanation in it."""
         content = request.SerializeToString()
-        if MARK in content:
+        if EXPLANATION_MARK in content:
             heapq.heappush(self._waiting, (_newest_ns(request), next(self._number), content))
 
     def until(self, time_ns: int | None = None) -> Iterator[bytes]:

@@ -6,9 +6,10 @@ On a machine without numba it would be slower than the plain decoder, which then
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import numpy as np
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -24,7 +25,7 @@ from otel_ml_processor.decode.fast_json import read_objects
 from otel_ml_processor.decode.fast_scan import (
     N_FACTS,
     N_FLAGS,
-    TAIL,
+    N_SCRATCH,
     Fact,
     Flag,
     State,
@@ -33,10 +34,19 @@ from otel_ml_processor.decode.fast_scan import (
 )
 from otel_ml_processor.decode.fast_search import occurs
 from otel_ml_processor.decode.fast_segments import scan_segments
-from otel_ml_processor.decode.fast_streams import number_streams, number_texts
+from otel_ml_processor.decode.fast_streams import (
+    N_LINES,
+    N_SUMS,
+    Line,
+    Sum,
+    number_streams,
+    number_texts,
+    sort_rows,
+)
 from otel_ml_processor.decode.fast_words import padded
 from otel_ml_processor.decode.inference_spans import InferenceSpans
 from otel_ml_processor.decode.joined import joined
+from otel_ml_processor.decode.said import said_in
 from otel_ml_processor.decode.spans import (
     PlainDecoder,
     Reading,
@@ -63,11 +73,30 @@ _TEXTS_OF_SPAN: Final = 3
 """Model, version and label."""
 _USUAL_BYTES: Final = 64
 _LEAST_BYTES: Final = 2
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 _MISSING, _ABSENT = int(Kind.MISSING), int(Kind.ABSENT)
-_ODD = int(State.ODD)
 _NO_BYTES: Final[ByteArray] = np.zeros((0, 0), np.uint8)
 _NO_FLOATS: Final[FloatArray] = np.zeros((0, 0))
 _NO_INTEGERS: Final[IntArray] = np.zeros((0, 0), np.int64)
+# Plain numbers: a member of an enumeration takes twice as long to look up with.
+_END_TIME, _GROUP, _STREAM, _THRESHOLD = (
+    int(Fact.END_TIME),
+    int(Fact.GROUP),
+    int(Fact.STREAM),
+    int(Fact.THRESHOLD),
+)
+_NUMBERS, _IDS = (
+    slice(int(Fact.CONFIDENCE), Fact.CONFIDENCE + 4),
+    slice(int(Fact.IDS), Fact.IDS + 3),
+)
+_CALLS, _HASHES = slice(int(Fact.CALL), Fact.CALL + 2), slice(int(Fact.HASHES), Fact.HASHES + 2)
+_FEATURES = slice(int(Fact.FEATURES), Fact.FEATURES + 2)
+_PROBABILITIES = slice(int(Fact.PROBABILITIES), Fact.PROBABILITIES + 2)
+_IS_CUT, _IS_FAILED, _HAS_VERDICT = int(Flag.IS_CUT), int(Flag.IS_FAILED), int(Flag.HAS_VERDICT)
+_ROW, _SPAN, _LABEL, _USED = int(Line.ROW), int(Line.SPAN), int(Line.LABEL), int(Line.USED)
+_END, _LABELS_END, _N_FAILED = int(Sum.END), int(Sum.LABELS_END), int(Sum.FAILED)
+_N_CALLS, _N_HASHES, _N_THRESHOLDS = int(Sum.CALLS), int(Sum.HASHES), int(Sum.THRESHOLDS)
+_NO_ROWS: Final[IntArray] = np.zeros(0, np.int64)
 _UNSAID: Final = -2
 """Instead of the number of a text where a span does not have the attribute."""
 
@@ -77,15 +106,30 @@ class _Names(NamedTuple):
 
     data: np.ndarray
     ends: IntArray
+    is_usual: NDArray[np.bool_]
+    """Which are written in JSON as they are: those without a quote, a backslash, or a control character."""
 
     @classmethod
     def of(cls, names: Sequence[str]) -> _Names:
         encoded = [name.encode() for name in names]
         ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
-        return cls(padded(b"".join(encoded)), ends)
+        is_usual = [_UNUSUAL.search(name) is None for name in names]
+        return cls(padded(b"".join(encoded)), ends, np.array(is_usual, dtype=np.bool_))
 
 
+_UNUSUAL: Final = re.compile(r'["\\\x00-\x1f]')
 _names_of: Final = lru_cache(maxsize=1024)(_Names.of)
+
+
+class _Texts(NamedTuple):
+    """Room for texts, as `find_text` has it."""
+
+    table: IntArray
+    ranges: IntArray
+
+    @classmethod
+    def room(cls, n_texts: int) -> _Texts:
+        return cls(np.empty(2 << n_texts.bit_length(), np.int64), np.empty((n_texts, 3), np.int64))
 
 
 class _Scanned(NamedTuple):
@@ -95,27 +139,24 @@ class _Scanned(NamedTuple):
     facts: IntArray
     flags: NDArray[np.bool_]
     texts: IntArray
+    said: int
+
+    @property
+    def ids(self) -> NDArray[np.uint64]:
+        """The ids as `InferenceSpans.ids` has them."""
+        ids: NDArray[np.uint64] = self.facts[_IDS].view(np.uint64).T
+        return ids
 
     @classmethod
     def of(cls, data: ByteArray, spans: IntArray) -> _Scanned:
         """Return what *spans* say."""
         n = len(spans)
-        texts = np.empty((min(_MAX_TEXTS, _TEXTS_OF_SPAN * n), 2), np.int64)
+        table, texts = _Texts.room(min(_MAX_TEXTS, _TEXTS_OF_SPAN * n))
+        scratch = np.empty((N_SCRATCH, 5), np.int64)
         states = np.empty(n, np.uint8)
         facts, flags = np.empty((N_FACTS, n), np.int64), np.empty((N_FLAGS, n), np.bool_)
-        n_texts = scan_spans(data, spans, _table(len(texts)), texts, states, facts, flags)
-        return cls(states, facts, flags, texts[:n_texts])
-
-    @property
-    def ids(self) -> NDArray[np.uint64]:
-        """The ids as `InferenceSpans.ids` has them."""
-        ids: NDArray[np.uint64] = self.facts[Fact.IDS : Fact.IDS + 3].view(np.uint64).T
-        return ids
-
-
-def _table(n_entries: int) -> IntArray:
-    """Return an empty table for so many entries: of a power of two of places, at least half of which stay empty."""
-    return np.full(2 << n_entries.bit_length(), -1, np.int64)
+        n_texts, said = scan_spans(data, spans, table, texts, scratch, states, facts, flags)
+        return cls(states, facts, flags, texts[:n_texts], said)
 
 
 class FastDecoder:
@@ -143,9 +184,7 @@ class FastDecoder:
         Raises:
             MalformedRequest: If the framing around the spans is broken.
         """
-        data = np.empty(len(request) + TAIL, np.uint8)
-        data[: len(request)] = np.frombuffer(request, np.uint8)
-        data[len(request) :] = 0
+        data = padded(request)
         framing = _framing(data, len(request))
         if framing is not None:
             read = _Request.of(request, data, *framing, self._segments)
@@ -201,14 +240,12 @@ class _Request(NamedTuple):
     spans: IntArray
     scanned: _Scanned
     segments: _Segments
-    groups: IntArray
-    """Which messages are a `resource_spans` that has spans."""
-    group_of: IntArray
-    """Shape (n_spans,), positions in `groups`."""
-    stream_of: IntArray
-    """Shape (n_spans,), positions in `keys`; -1 of what is not plain."""
-    keys: IntArray
+    resources: tuple[bytes, ...]
+    """Of each group: each `resource_spans` that has spans."""
+    keys: list[list[int]]
     """Group, model and version of each stream, the latter as numbers of texts."""
+    n_plain: int
+    n_odd: int
 
     @classmethod
     def of(
@@ -221,48 +258,101 @@ class _Request(NamedTuple):
     ) -> _Request:
         """Return *content* with what its spans say, also under *names*."""
         scanned = _Scanned.of(data, spans)
-        segments = _Segments.of(data, spans, scanned.states, names)
-        n = len(spans)
-        groups, group_of, stream_of = np.empty((3, n), np.int64)
-        keys, table = np.empty((n, 3), np.int64), _table(n)
         states, facts = scanned.states, scanned.facts
-        n_groups, n_streams = number_streams(
-            messages, spans, states, facts, groups, group_of, stream_of, keys, table
+        segments = _Segments.of(data, spans, states, names)
+        groups = np.empty(len(messages), np.int64)
+        table = np.empty(2 << len(spans).bit_length(), np.int64)
+        keys = np.empty((len(spans), 4), np.int64)
+        n_groups, n_streams, n_plain, n_odd = number_streams(
+            messages, spans, states, facts, groups, keys, table
         )
-        groups, keys = groups[:n_groups], keys[:n_streams]
-        return cls(
-            content, data, messages, spans, scanned, segments, groups, group_of, stream_of, keys
-        )
+        places = messages[groups[:n_groups], 4:6].tolist()
+        resources = tuple([content[start:end] for start, end in places])
+        streams = keys[:n_streams, :3].tolist()
+        counts = n_plain, n_odd
+        return cls(content, data, messages, spans, scanned, segments, resources, streams, *counts)
 
-    def resources(self) -> tuple[bytes, ...]:
-        """Return the resource of each group."""
-        return tuple(self.content[a:b] for a, b in self.messages[self.groups, 4:6].tolist())
+    @property
+    def stream_of(self) -> IntArray:
+        """Which stream each span is of; -1 of all but inferences."""
+        stream_of: IntArray = self.scanned.facts[_STREAM]
+        return stream_of
 
     def text(self, number: int) -> str:
         """Return the text of that number."""
-        start, end = self.scanned.texts[number].tolist() if number >= 0 else (0, 0)
+        start, end, _ = self.scanned.texts[number].tolist() if number >= 0 else (0, 0, 0)
         return self.content[start:end].decode()
 
-    def streams(self, origins: Sequence[tuple[str, str, str]]) -> tuple[list[StreamKey], IntArray]:
-        """Return the streams of the plain spans, and the number of each span's, -1 for all others; *origins* are those of the groups."""
+    def streams(self, origins: Sequence[_Origin]) -> list[StreamKey]:
+        """Return the streams of the plain spans, whose numbers become `stream_of`; *origins* are those of the groups."""
         numbers: dict[StreamKey, int] = {}
         number_of = []
-        for group, model, version in self.keys.tolist():
-            service, environment, tenant = origins[group]
-            named = self.text(model), self.text(version)
-            stream = StreamKey(service, environment, *named, tenant=tenant)
+        for group, model, version in self.keys:
+            stream = _stream(origins[group], self.text(model), self.text(version))
             number_of.append(numbers.setdefault(stream, len(numbers)))
-        stream_of = self.stream_of
         if len(numbers) < len(number_of):  # several groups are of one origin
-            stream_of = np.array([*number_of, -1], dtype=np.int64)[stream_of]
-        return list(numbers), stream_of
+            self.stream_of[:] = np.array([*number_of, -1], dtype=np.int64)[self.stream_of]
+        return list(numbers)
+
+
+class _Sorted(NamedTuple):
+    """The plain spans of a request, those of one stream behind one another: of a stream they are a slice of each array."""
+
+    facts: IntArray
+    flags: NDArray[np.bool_]
+    lines: IntArray
+    sums: list[list[int]]
+
+    @classmethod
+    def of(cls, request: _Request, n_streams: int) -> _Sorted:
+        """Return the spans of *request*, of so many streams."""
+        states, facts, flags, texts, _ = request.scanned
+        lines = np.empty((N_LINES, len(states)), np.int64)
+        sums = np.zeros((n_streams, N_SUMS), np.int64)
+        sort_rows(states, facts, flags, np.empty(len(texts), np.int64), lines, sums)
+        counts = sums.tolist()
+        n = counts[-1][_END] if counts else 0
+        if n_streams > 1 or n < len(states):
+            rows = lines[_ROW, :n]
+            facts, flags = np.take(facts, rows, axis=1), np.take(flags, rows, axis=1)
+        return cls(facts, flags, lines, counts)
+
+    def rows(self, stream: int) -> slice:
+        """Return which rows are those of the stream of that number."""
+        return slice(self.sums[stream - 1][_END] if stream else 0, self.sums[stream][_END])
+
+    def labels(self, request: _Request, stream: int) -> TextColumn:
+        """Return the labels of that stream."""
+        first = self.sums[stream - 1][_LABELS_END] if stream else 0
+        used = self.lines[_USED, first : self.sums[stream][_LABELS_END]].tolist()
+        codes = self.lines[_LABEL, self.rows(stream)]
+        return TextColumn(codes, tuple([request.text(number) for number in used]))
+
+
+class _Origin(NamedTuple):
+    """What the spans of one resource have in common: whose they are, and what it says under each name that divides a stream."""
+
+    service: str
+    environment: str
+    tenant: str
+    inherited: tuple[str | None, ...]
 
 
 @lru_cache(maxsize=1024)
-def _origin(resource: bytes, whose: Whose) -> tuple[str, str, str] | None:
-    """Return service, environment and tenant; None where the plain decoder has to say what is wrong with them."""
-    origin = read_origin(resource, set(), whose)
-    return None if origin is None else (origin.service, origin.environment, origin.tenant)
+def _origin(resource: bytes, whose: Whose, names: tuple[str, ...]) -> _Origin | None:
+    """Return what *resource* says; None where the plain decoder has to say what is wrong with it."""
+    causes: set[Cause] = set()
+    origin = read_origin(resource, causes, whose)
+    said = {} if origin is None else read_segments(resource, names, causes)
+    if origin is None or causes:
+        return None
+    inherited = tuple(said[name] for name in names)
+    return _Origin(origin.service, origin.environment, origin.tenant, inherited)
+
+
+@lru_cache(maxsize=1024)
+def _stream(origin: _Origin, model: str, version: str) -> StreamKey:
+    return StreamKey(origin.service, origin.environment, model, version, tenant=origin.tenant)
 
 
 class _Segments(NamedTuple):
@@ -277,20 +367,12 @@ class _Segments(NamedTuple):
         cls, data: ByteArray, spans: IntArray, states: ByteArray, names: tuple[str, ...]
     ) -> _Segments:
         """Return what the plain ones of *spans* say; one that does not say a text becomes an odd one in *states*."""
+        if not names or not len(spans):
+            return cls(names, _NO_INTEGERS, _NO_INTEGERS)
         numbers = np.full((len(names), len(spans)), _UNSAID, dtype=np.int64)
-        ranges = np.empty((min(_MAX_TEXTS, numbers.size), 2), np.int64)
-        if numbers.size:
-            packed, table = _names_of(names), _table(len(ranges))
-            scan_segments(data, spans, states, *packed, table, ranges, numbers)
+        table, ranges = _Texts.room(min(_MAX_TEXTS, numbers.size))
+        scan_segments(data, spans, states, *_names_of(names)[:2], table, ranges, numbers)
         return cls(names, numbers, ranges)
-
-
-@lru_cache(maxsize=1024)
-def _inherited(resource: bytes, names: tuple[str, ...]) -> tuple[str | None, ...] | None:
-    """Return what *resource*, which `_origin` could read, says under each of *names*; None where something is wrong with that."""
-    causes: set[Cause] = set()
-    said = read_segments(resource, names, causes)
-    return None if causes else tuple(said[name] for name in names)
 
 
 def _decoded(
@@ -298,31 +380,28 @@ def _decoded(
 ) -> Decoded | None:
     """Return what *request* says; None where only the plain decoder can tell."""
     names = request.segments.names
-    resources = request.resources()
-    origins = [o for each in resources if (o := _origin(each, whose)) is not None]
-    if len(origins) < len(resources):
+    origins = [o for r in request.resources if (o := _origin(r, whose, names)) is not None]
+    if len(origins) < len(request.resources):
         return None
-    inherited = [said for each in resources if (said := _inherited(each, names)) is not None]
-    if len(inherited) < len(resources):
-        return None
-    streams, stream_of = request.streams(origins)
+    streams = request.streams(origins)
+    rows = _Sorted.of(request, len(streams))
     contents = [
-        _with_probabilities(request, content, tuple(classes_of(stream)), stream_of)
-        for stream, content in zip(
-            streams, _contents(request, streams, stream_of, features_of), strict=True
-        )
+        _content(request, rows, number, features_of(stream), classes_of(stream))
+        for number, stream in enumerate(streams)
     ]
-    odd = _odd(request, resources, features_of, classes_of, whose)
-    n_fast = int(np.count_nonzero(stream_of >= 0))
-    if odd.rows_left < n_fast + MAX_ROWS:
+    if not request.n_odd and all(content.is_whole for content in contents):
+        return _assembled(request, rows, streams, contents, origins)
+    odd = _odd(request, features_of, classes_of, whose)
+    if odd.rows_left < request.n_plain + MAX_ROWS:
         return None  # so many rows that the budget must be spent in their order
-    return _assembled(request, resources, streams, stream_of, contents, inherited, odd)
+    odd_rows = _note(odd, request, streams)
+    rows = _Sorted.of(request, len(streams))
+    return _assembled(request, rows, streams, contents, origins, odd, odd_rows)
 
 
 class _Content(NamedTuple):
-    """The features of the plain spans of one stream: arrays of shape (n_names, n_rows), a row for each of `rows`."""
+    """The features of the plain spans of one stream: arrays of shape (n_names, n_rows)."""
 
-    rows: IntArray | slice
     names: Sequence[str] = ()
     kinds: ByteArray = _NO_BYTES
     numbers: FloatArray = _NO_FLOATS
@@ -332,100 +411,100 @@ class _Content(NamedTuple):
     classes: Sequence[str] = ()
     probabilities: FloatArray = _NO_FLOATS
     """Shape (n_classes, n_rows)."""
+    is_whole: bool = True
+    """Whether all rows that there were could be read; the others are not in here."""
 
-    def without(self, stays: BoolArray, rows: IntArray) -> _Content:
-        """Return the rows for which *stays* holds, whose positions are *rows*."""
-        if not self.names:
-            return _Content(rows)
-        kinds, numbers, texts = self.kinds[:, stays], self.numbers[:, stays], self.texts[:, stays]
-        return self._replace(rows=rows, kinds=kinds, numbers=numbers, texts=texts)
+    def without_odd(self, is_read: BoolArray) -> _Content:
+        """Return the rows for which *is_read* holds."""
+        return self._replace(
+            kinds=_compressed(self.kinds, is_read),
+            numbers=_compressed(self.numbers, is_read),
+            texts=_compressed(self.texts, is_read),
+            probabilities=_compressed(self.probabilities, is_read),
+            is_whole=False,
+        )
 
 
-def _contents(
-    request: _Request, streams: Sequence[StreamKey], stream_of: IntArray, features_of: FeaturesOf
-) -> list[_Content]:
-    """Return the features of each stream; a span whose content is not plain becomes an odd one, and of no stream."""
-    contents = []
-    for number, stream in enumerate(streams):
-        is_own = stream_of == number
-        # All of them: then columns are cut out of what was read, and not copied.
-        rows = slice(0, len(is_own)) if is_own.all() else np.flatnonzero(is_own)
-        names = tuple(features_of(stream) or ())
-        content = _content(request, rows, names, stream_of) if names else _Content(rows)
-        contents.append(content)
-    return contents
+def _compressed(columns: NDArray[_Scalar], is_read: BoolArray) -> NDArray[_Scalar]:
+    return np.compress(is_read, columns, axis=1) if len(columns) else columns
+
+
+_NO_CONTENT: Final = _Content()
+
+
+class _Objects(NamedTuple):
+    """What `read_objects` has read."""
+
+    kinds: ByteArray
+    numbers: FloatArray
+    texts: IntArray
+    ranges: IntArray
+    is_read: BoolArray
+
+    @classmethod
+    def of(
+        cls,
+        data: ByteArray,
+        places: IntArray,
+        names: Sequence[str],
+        kinds: ByteArray,
+        most_texts: int,
+    ) -> _Objects:
+        """Return what the objects at *places*, shape (2, n), say under *names*; of what they do not say the kind is that in *kinds*, shape (n,)."""
+        shape = (len(names), len(kinds))
+        said = np.empty(shape, np.uint8)
+        said[:] = kinds
+        numbers, texts = np.full(shape, np.nan), np.full(shape, -1, dtype=np.int64)
+        table, ranges = _Texts.room(min(most_texts, texts.size))
+        is_read = np.ones(len(kinds), np.bool_)
+        places, packed = np.ascontiguousarray(places.T), _names_of(tuple(names))
+        n_texts = read_objects(data, places, *packed, said, numbers, texts, table, ranges, is_read)
+        return cls(said, numbers, texts, ranges[:n_texts], is_read)
 
 
 def _content(
-    request: _Request, rows: IntArray | slice, names: tuple[str, ...], stream_of: IntArray
+    request: _Request,
+    rows: _Sorted,
+    stream: int,
+    names: Sequence[str] | None,
+    classes: Sequence[str],
 ) -> _Content:
-    """Return the features of *rows*; of those that could not be read, *stream_of* becomes -1."""
-    scanned = request.scanned
-    ranges = np.ascontiguousarray(scanned.facts[Fact.FEATURES : Fact.FEATURES + 2, rows].T)
-    is_complete = (ranges[:, 0] >= 0) & ~scanned.flags[Flag.IS_CUT, rows]
-    shape = (len(names), len(ranges))
-    kinds = np.empty(shape, np.uint8)
-    kinds[:] = np.where(is_complete, _MISSING, _ABSENT)
-    numbers = np.full(shape, np.nan)
-    texts = np.full(shape, -1, dtype=np.int64)
-    seen = np.empty((min(_MAX_TEXTS, texts.size), 2), np.int64)
-    is_read = np.ones(len(ranges), np.bool_)
-    packed, table = _names_of(names), _table(len(seen))
-    n_texts = read_objects(
-        request.data, ranges, *packed, kinds, numbers, texts, table, seen, is_read
-    )
+    """Return the features and the probabilities of the rows of a stream; a span that has some that could not be read becomes an odd one, and of no stream."""
+    if not names and not classes:
+        return _NO_CONTENT
+    of = rows.rows(stream)
+    content, is_read = _NO_CONTENT, np.ones(of.stop - of.start, np.bool_)
+    if names:
+        places = rows.facts[_FEATURES, of]
+        is_complete = (places[0] >= 0) & ~rows.flags[_IS_CUT, of]
+        unsaid = np.where(is_complete, _MISSING, _ABSENT)
+        read = _Objects.of(request.data, places, names, unsaid, _MAX_TEXTS)
+        content = _Content(names, *read[:4])
+        is_read &= read.is_read
+    if classes:
+        places = rows.facts[_PROBABILITIES, of]
+        unsaid = np.full(len(is_read), _MISSING)
+        read = _Objects.of(request.data, places, classes, unsaid, _MAX_TEXTS_FOR_NUMBERS)
+        probabilities = said_numbers(read.kinds, read.numbers)
+        content = content._replace(classes=classes, probabilities=probabilities)
+        is_read &= read.is_read
     if is_read.all():
-        return _Content(rows, names, kinds, numbers, texts, seen[:n_texts])
-    content = _Content(rows, names, kinds, numbers, texts, seen[:n_texts])
-    return _without_odd(request, content, is_read, stream_of)
-
-
-def _with_probabilities(
-    request: _Request, content: _Content, classes: tuple[str, ...], stream_of: IntArray
-) -> _Content:
-    """Return *content* with the probabilities of *classes*; of rows whose ones could not be read, *stream_of* becomes -1."""
-    if not classes:
         return content
-    first = int(Fact.PROBABILITIES)
-    ranges = np.ascontiguousarray(request.scanned.facts[first : first + 2, content.rows].T)
-    shape = (len(classes), len(ranges))
-    kinds = np.full(shape, _MISSING, np.uint8)
-    numbers, texts = np.full(shape, np.nan), np.full(shape, -1, dtype=np.int64)
-    seen = np.empty((_MAX_TEXTS_FOR_NUMBERS, 2), np.int64)
-    is_read = np.ones(len(ranges), np.bool_)
-    packed, table = _names_of(classes), _table(len(seen))
-    read_objects(request.data, ranges, *packed, kinds, numbers, texts, table, seen, is_read)
-    probabilities = said_numbers(kinds, numbers)
-    if not is_read.all():
-        content = _without_odd(request, content, is_read, stream_of)
-        probabilities = probabilities[:, is_read]
-    return content._replace(classes=classes, probabilities=probabilities)
-
-
-def _without_odd(
-    request: _Request, content: _Content, is_read: BoolArray, stream_of: IntArray
-) -> _Content:
-    """Return *content* without the rows that could not be read, which become odd, and of no stream."""
-    at = np.arange(len(stream_of))[content.rows]
-    request.scanned.states[at[~is_read]] = State.ODD
-    stream_of[at[~is_read]] = -1
-    return content.without(is_read, at[is_read])
+    odd = rows.lines[_ROW, of][~is_read]
+    request.scanned.states[odd] = State.ODD
+    request.stream_of[odd] = -1
+    return content.without_odd(is_read)
 
 
 def _odd(
-    request: _Request,
-    resources: Sequence[bytes],
-    features_of: FeaturesOf,
-    classes_of: ClassesOf,
-    whose: Whose,
+    request: _Request, features_of: FeaturesOf, classes_of: ClassesOf, whose: Whose
 ) -> Reading:
     """Return what the plain decoder reads of the odd spans."""
     reading = Reading(request.content, features_of, request.segments.names, whose, classes_of)
-    odd = np.flatnonzero(request.scanned.states == _ODD)
-    if not len(odd):
-        return reading
-    for group, resource in enumerate(resources):
-        rows = odd[request.group_of[odd] == group]
+    odd = np.flatnonzero(request.scanned.states == State.ODD)
+    group_of = request.scanned.facts[_GROUP, odd]
+    for group, resource in enumerate(request.resources):
+        rows = odd[group_of == group]
         places = [
             Place(at, start, end, None) for at, start, end in request.spans[rows, :3].tolist()
         ]
@@ -433,51 +512,63 @@ def _odd(
     return reading
 
 
-def _assembled(
-    request: _Request,
-    resources: tuple[bytes, ...],
-    streams: list[StreamKey],
-    stream_of: IntArray,
-    contents: Sequence[_Content],
-    inherited: Sequence[tuple[str | None, ...]],
-    odd: Reading,
-) -> Decoded:
-    """Return the plain and the odd spans as one request."""
-    has_verdict, ids = request.scanned.flags[Flag.HAS_VERDICT], request.scanned.ids
+def _note(odd: Reading, request: _Request, streams: list[StreamKey]) -> IntArray:
+    """Add to *streams*, and to what is said of the spans of *request*, what the plain decoder has read; return which spans these are."""
     starts = np.array([span.place.start for span in odd.found], dtype=np.int64)
-    odd_rows = np.searchsorted(request.spans[:, 1], starts) if len(starts) else starts
-    for row, span in zip(odd_rows.tolist(), odd.found, strict=True):
+    rows: IntArray = np.searchsorted(request.spans[:, 1], starts)
+    has_verdict, ids = request.scanned.flags[_HAS_VERDICT], request.scanned.ids
+    for row, span in zip(rows.tolist(), odd.found, strict=True):
         has_verdict[row] = span.has_verdict
         ids[row] = span.ids
         if span.stream not in streams:
             streams.append(span.stream)
-        stream_of[row] = streams.index(span.stream)
-    is_found = stream_of >= 0
-    rows = slice(None) if is_found.all() else np.flatnonzero(is_found)
-    ordinals = np.cumsum(is_found) - 1
+        request.stream_of[row] = streams.index(span.stream)
+    return rows
+
+
+def _assembled(
+    request: _Request,
+    rows: _Sorted,
+    streams: list[StreamKey],
+    contents: Sequence[_Content],
+    origins: Sequence[_Origin],
+    odd: Reading | None = None,
+    odd_rows: IntArray = _NO_ROWS,
+) -> Decoded:
+    """Return the plain and the odd spans, which are at *odd_rows*, as one request."""
+    _, facts, flags, _, said = request.scanned
     columns = [
-        _columns(request, stream, content, inherited, ordinals)
-        for stream, content in zip(streams, contents, strict=False)
+        _columns(request, rows, number, streams[number], content, origins)
+        for number, content in enumerate(contents)
     ]
-    for stream_rows in odd.streams.values():
-        if stream_rows.samples:
-            read = stream_rows.columns()
-            columns.append(replace(read, spans=ordinals[odd_rows[read.spans]]))
+    stream_of = request.stream_of
+    found: IntArray | slice = slice(None)
+    if request.n_plain < len(stream_of) or odd is not None:
+        found = np.flatnonzero(stream_of >= 0)
+    if odd is not None:
+        spans = np.searchsorted(np.flatnonzero(stream_of >= 0), odd_rows)
+        for of_stream in odd.streams.values():
+            if of_stream.samples:
+                read = of_stream.columns()
+                columns.append(replace(read, spans=spans[read.spans]))
+    if said < 0:
+        said = said_in(request.content)
     return Decoded(
         spans=InferenceSpans(
             request=request.content,
-            places=request.spans[rows],
+            places=request.spans[found],
             messages=request.messages[:, :4],
-            resources=resources,
-            resource_of=request.group_of[rows],
+            resources=request.resources,
+            resource_of=facts[_GROUP, found],
             streams=streams,
-            stream_of=stream_of[rows],
-            has_verdict=has_verdict[rows],
-            ids=ids[rows],
+            stream_of=stream_of[found],
+            has_verdict=flags[_HAS_VERDICT, found],
+            ids=request.scanned.ids[found],
+            said=said if odd is None else said | odd.said,
         ),
         columns=_by_stream(columns),
         n_spans=len(request.spans),
-        undecoded=dict(odd.undecoded),
+        undecoded={} if odd is None else dict(odd.undecoded),
     )
 
 
@@ -495,21 +586,20 @@ def _by_stream(columns: Sequence[InferenceColumns]) -> tuple[InferenceColumns, .
 
 def _columns(
     request: _Request,
+    rows: _Sorted,
+    number: int,
     stream: StreamKey,
     content: _Content,
-    inherited: Sequence[tuple[str | None, ...]],
-    ordinals: IntArray,
+    origins: Sequence[_Origin],
 ) -> InferenceColumns:
-    (facts, flags), rows = request.scanned[1:3], content.rows
-    is_failed, calls = flags[Flag.IS_FAILED, rows], facts[Fact.CALL : Fact.CALL + 2, rows].T
-    hashes, thresholds = facts[Fact.HASHES : Fact.HASHES + 2, rows].T, facts[Fact.THRESHOLD, rows]
-    numbers = facts[Fact.CONFIDENCE : Fact.CONFIDENCE + 4, rows]
-    confidences, entropies, margins, values = numbers.view(np.float64)
+    """Return the rows of the stream of that *number*."""
+    facts, of, sums = rows.facts, rows.rows(number), rows.sums[number]
+    confidences, entropies, margins, values = facts[_NUMBERS, of].view(np.float64)
     return InferenceColumns(
         stream=stream,
-        spans=ordinals[rows],
-        end_times_ns=facts[Fact.END_TIME, rows],
-        labels=_text_column(request.content, facts[Fact.LABEL, rows], request.scanned.texts),
+        spans=rows.lines[_SPAN, of],
+        end_times_ns=facts[_END_TIME, of],
+        labels=rows.labels(request, number),
         confidences=confidences,
         entropies=entropies,
         margins=margins,
@@ -519,31 +609,28 @@ def _columns(
             for feature, name in enumerate(content.names)
         },
         segments={
-            name: _segment_column(request, inherited, index, rows)
+            name: _segment_column(request, rows, of, origins, index)
             for index, name in enumerate(request.segments.names)
         },
-        is_failed=is_failed if is_failed.any() else None,
-        calls=calls if (calls[:, 1] >= 0).any() else None,
-        hashes=hashes if hashes.any() else None,
-        thresholds=thresholds if (thresholds >= 0).any() else None,
+        is_failed=rows.flags[_IS_FAILED, of] if sums[_N_FAILED] else None,
+        calls=facts[_CALLS, of].T if sums[_N_CALLS] else None,
+        hashes=facts[_HASHES, of].T if sums[_N_HASHES] else None,
+        thresholds=facts[_THRESHOLD, of] if sums[_N_THRESHOLDS] else None,
         probabilities=dict(zip(content.classes, content.probabilities, strict=True)),
     )
 
 
 def _segment_column(
-    request: _Request,
-    inherited: Sequence[tuple[str | None, ...]],
-    index: int,
-    rows: IntArray | slice,
+    request: _Request, rows: _Sorted, of: slice, origins: Sequence[_Origin], index: int
 ) -> TextColumn:
-    """Return what *rows* say under a name, or their resources where they say nothing there."""
-    numbers = request.segments.numbers[index, rows]
+    """Return what rows say under a name, or their resources where they say nothing there."""
+    numbers = request.segments.numbers[index, rows.lines[_ROW, of]]
     said = _text_column(request.content, numbers, request.segments.ranges)
     texts = {text: code for code, text in enumerate(said.dictionary)}
-    for group, of_group in enumerate(inherited):
-        text = of_group[index]
+    for group, origin in enumerate(origins):
+        text = origin.inherited[index]
         if text is not None:
-            is_unsaid = (numbers == _UNSAID) & (request.group_of[rows] == group)
+            is_unsaid = (numbers == _UNSAID) & (rows.facts[_GROUP, of] == group)
             said.codes[is_unsaid] = texts.setdefault(text, len(texts)) if is_unsaid.any() else -1
     return TextColumn(said.codes, tuple(texts))
 
@@ -559,6 +646,6 @@ def _value_column(request: bytes, content: _Content, feature: int) -> ValueColum
 def _text_column(request: bytes, numbers: IntArray, ranges: IntArray) -> TextColumn:
     """Return the texts of those *numbers* with a dictionary of their own; what is negative becomes -1."""
     codes, used = np.empty((2, len(numbers)), np.int64)
-    n_used = number_texts(numbers, len(ranges), codes, used)
-    said = ranges[used[:n_used]].tolist()
-    return TextColumn(codes, tuple(request[start:end].decode() for start, end in said))
+    n_used = number_texts(numbers, np.empty(len(ranges), np.int64), codes, used)
+    said = ranges[used[:n_used], :2].tolist()
+    return TextColumn(codes, tuple([request[start:end].decode() for start, end in said]))

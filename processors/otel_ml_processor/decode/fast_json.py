@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from otel_ml_processor.columns import Kind
-from otel_ml_processor.compiled import compiled
+from otel_ml_processor.compiled import lean
 from otel_ml_processor.decode.fast_number import read_number, read_plain_number
 from otel_ml_processor.decode.fast_text import find_text, same_text
 from otel_ml_processor.decode.fast_words import word_at
@@ -34,7 +34,7 @@ _NULL, _TRUE, _FALSE_BUT_E, _INFINITY = (
 _SMALL_E, _MINUS, _ZERO, _NINE = 0x65, 0x2D, 0x30, 0x39
 
 
-@compiled
+@lean
 def _skip_blanks(data: ByteArray, at: int, end: int) -> int:
     while at < end and (
         data[at] == 0x20 or data[at] == 0x0A or data[at] == 0x0D or data[at] == 0x09
@@ -43,7 +43,7 @@ def _skip_blanks(data: ByteArray, at: int, end: int) -> int:
     return at
 
 
-@compiled
+@lean
 def _end_of_string(data: ByteArray, at: int, end: int) -> int:
     """Return where the quote is that ends the string whose first byte is at *at*; -1 if there is none, or an escape before it."""
     while at < end:
@@ -56,7 +56,7 @@ def _end_of_string(data: ByteArray, at: int, end: int) -> int:
     return -1
 
 
-@compiled
+@lean
 def _find_name(
     data: ByteArray, start: int, end: int, names: ByteArray, name_ends: IntArray, expected: int
 ) -> int:
@@ -71,12 +71,13 @@ def _find_name(
     return -1
 
 
-@compiled
+@lean
 def read_objects(
     data: ByteArray,
     ranges: IntArray,
     names: ByteArray,
     name_ends: IntArray,
+    is_usual: NDArray[np.bool_],
     kinds: ByteArray,
     numbers: FloatArray,
     texts: IntArray,
@@ -89,12 +90,11 @@ def read_objects(
 
     Returned is the number of different texts.
 
-    The names are the bytes in `[name_ends[k], name_ends[k + 1])` of *names*. A name that an object does not have keeps what its column
+    The names are the bytes in `[name_ends[k], name_ends[k + 1])` of *names*; *is_usual* says which are written in JSON as they are. A name that an object does not have keeps what its column
     held before. `is_read[i]` says whether the object was flat and plain; what the columns hold of another is undefined. A range that begins at -1 is
     left alone.
     """
     n_texts = 0
-    is_usual = _usual_names(names, name_ends)
     for row in range(len(ranges)):
         if ranges[row, 0] < 0:
             continue
@@ -116,19 +116,7 @@ def read_objects(
     return n_texts
 
 
-@compiled
-def _usual_names(names: ByteArray, name_ends: IntArray) -> NDArray[np.bool_]:
-    """Return which names are written in JSON as they are: those without a quote, a backslash, or a control character."""
-    is_usual = np.ones(len(name_ends) - 1, np.bool_)
-    for name in range(len(is_usual)):
-        for at in range(name_ends[name], name_ends[name + 1]):
-            byte = names[at]
-            if byte < _FIRST_PRINTABLE or byte in (_QUOTE, _BACKSLASH):
-                is_usual[name] = False
-    return is_usual
-
-
-@compiled
+@lean
 def _read_object(
     data: ByteArray,
     at: int,
@@ -212,7 +200,7 @@ def _read_object(
     return False, n_texts
 
 
-@compiled
+@lean
 def _read_value(data: ByteArray, at: int, end: int) -> tuple[int, float, int, int]:
     """Return kind (-1 for what is not read here), number, where a text begins, and the offset behind the value."""
     nan = float("nan")

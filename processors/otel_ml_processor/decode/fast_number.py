@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from otel_ml_processor.compiled import compiled
+from otel_ml_processor.compiled import lean
 from otel_ml_processor.decode.fast_words import word_at
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _PAIRS, _QUADRUPLES = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFF
 _MINUS, _POINT, _ZERO, _SMALL_E, _LARGE_E = 0x2D, 0x2E, 0x30, 0x65, 0x45
 
 
-@compiled
+@lean
 def _leading_digits(word: int) -> tuple[int, int]:
     """
     Return the number that the digits at the beginning of eight bytes say, and how many there are; *word* is those bytes as `word_at` reads them.
@@ -72,7 +72,7 @@ def _leading_digits(word: int) -> tuple[int, int]:
     return values, count
 
 
-@compiled
+@lean
 def read_plain_number(data: ByteArray, at: int, end: int) -> tuple[float, int]:
     """
     Return what `read_number` does of a number without an exponent, of at most `MAX_DIGITS` digits, in a fraction of the time.
@@ -119,7 +119,7 @@ def read_plain_number(data: ByteArray, at: int, end: int) -> tuple[float, int]:
     return (-value if is_negative else value), at
 
 
-@compiled
+@lean
 def read_number(data: ByteArray, at: int, end: int) -> tuple[float, int]:
     """Return the number that begins at *at*, and the offset behind it; that offset is *at* for what is no JSON number or is not read here."""
     nan = float("nan")
@@ -157,7 +157,7 @@ def read_number(data: ByteArray, at: int, end: int) -> tuple[float, int]:
     return (-value if is_negative else value), at
 
 
-@compiled
+@lean
 def _digits(data: ByteArray, at: int, end: int, value: int, n_digits: int) -> tuple[int, int, int]:
     """Return *value* continued by the digits from *at* on, how many of all are significant, and the offset behind them."""
     value = np.uint64(value)
@@ -170,7 +170,7 @@ def _digits(data: ByteArray, at: int, end: int, value: int, n_digits: int) -> tu
     return value, n_digits, at
 
 
-@compiled
+@lean
 def _exponent(data: ByteArray, at: int, end: int) -> tuple[int, int]:
     """Return the exponent written at *at*, and the offset behind it; -1 for the offset where there is none, or one beyond all bounds."""
     sign = 1
@@ -187,7 +187,7 @@ def _exponent(data: ByteArray, at: int, end: int) -> tuple[int, int]:
     return sign * value, (at if at > start else -1)
 
 
-@compiled
+@lean
 def _scaled(digits: int, exponent: int) -> tuple[float, bool]:
     """Return *digits* times ten to the *exponent*, and whether that is certainly the nearest float."""
     rest_of_digits = np.uint64(0x7FF) if digits >= np.uint64(1 << 53) else np.uint64(0)
@@ -204,7 +204,7 @@ def _scaled(digits: int, exponent: int) -> tuple[float, bool]:
     return value, is_certain
 
 
-@compiled
+@lean
 def _product(left: float, right: float) -> tuple[float, float]:
     """Return the product of two floats and what rounding it has cut off, exactly (Dekker; Veltkamp's splitting)."""
     product = left * right

@@ -29,19 +29,22 @@ from otel_ml_conventions.attributes import (
     ML_PREDICTION_CONFIDENCE,
     ML_PREDICTION_CONFIDENCES,
     ML_PREDICTION_ENTROPY,
+    ML_PREDICTION_ID,
     ML_PREDICTION_LABEL,
     ML_PREDICTION_LABELS,
     ML_PREDICTION_MARGIN,
     ML_PREDICTION_PROBABILITIES,
     ML_PREDICTION_VALUE,
     ML_PREDICTION_VALUES,
+    ML_TASK_TYPE,
 )
-from otel_ml_processor.compiled import compiled
-from otel_ml_processor.decode.fast_calls import call_process
+from otel_ml_processor.compiled import folded, lean
+from otel_ml_processor.decode.fast_calls import hexadecimal_in
 from otel_ml_processor.decode.fast_text import find_text, is_ascii, is_utf8, same_text
 from otel_ml_processor.decode.fast_trace_state import threshold_at
 from otel_ml_processor.decode.fast_wire import after_field, length_at, varint_at
 from otel_ml_processor.decode.fast_words import BLOCK, padded, word_at
+from otel_ml_processor.decode.said import FEEDBACK_MARK, LIST_MARKS, Said
 from otel_ml_processor.decode.spans import INFERENCES, VERDICT_PREFIX
 
 if TYPE_CHECKING:
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
 __all__ = [
     "N_FACTS",
     "N_FLAGS",
+    "N_SCRATCH",
     "TAIL",
     "Fact",
     "Flag",
@@ -97,9 +101,12 @@ class Fact(IntEnum):
     """Where the JSON text of those of all classes begins, and in the next line where it ends; -1 without."""
     THRESHOLD = 19
     """As `InferenceColumns.thresholds` has it."""
+    GROUP = 20
+    """Which `resource_spans` it is of, and in the next line which stream, -1 of all but plain ones: what `number_streams` writes."""
+    STREAM = 21
 
 
-N_FACTS: Final = 20
+N_FACTS: Final = 22
 
 
 class Flag(IntEnum):
@@ -113,6 +120,11 @@ class Flag(IntEnum):
 N_FLAGS: Final = 3
 
 _OTHER, _PLAIN, _ODD = int(State.OTHER), int(State.PLAIN), int(State.ODD)
+_SAYS_FEEDBACK, _SAYS_IDS, _SAYS_LISTS = (
+    int(Said.FEEDBACK),
+    int(Said.PREDICTION_IDS),
+    int(Said.LISTS),
+)
 _END_TIME, _TEXT, _NUMBER, _JSON = (
     int(Fact.END_TIME),
     int(Fact.MODEL),
@@ -140,6 +152,8 @@ _READ = (
     ML_INPUT_HASH,
     ML_INPUT_SCHEMA_HASH,
     ML_PREDICTION_PROBABILITIES,
+    ML_PREDICTION_ID,
+    ML_TASK_TYPE,
     ML_INPUT_ROWS,
     ML_PREDICTION_LABELS,
     ML_PREDICTION_CONFIDENCES,
@@ -148,15 +162,24 @@ _READ = (
 """The attributes that are read; those of a batch are the last."""
 _OPERATION, _MODEL, _VERSION, _LABEL = 0, 1, 2, 3
 _CONFIDENCE, _FEATURES, _VALUES, _TRUNCATED = 4, 8, 9, 10
-_CALL_STREAM, _CALL_SEQUENCE, _INPUT, _SCHEMA, _CLASSES, _FIRST_OF_BATCH = 11, 12, 13, 14, 15, 16
+_CALL_STREAM, _CALL_SEQUENCE, _INPUT, _SCHEMA, _CLASSES, _NAME, _TASK = 11, 12, 13, 14, 15, 16, 17
+_FIRST_OF_BATCH, _TRACE_STATE = 18, len(_READ)
+_TRACE_ID, _SPAN_ID, _END, _STATUS, _VERDICTS, _FEEDBACKS, _OTHERS = range(
+    _TRACE_STATE + 1, _TRACE_STATE + 8
+)
+"""No attributes, but found beside them: fields, what begins as `_PREFIXES` do, and what nobody asks for."""
+_N_FOUND = _OTHERS + 1
+_PLACE, _VALUE, _SIZE, _KIND, _KEY = range(5)
+"""Of an attribute: where it lies, where in it its value begins, how long it is, and what it is."""
+_MAX_SHAPES, _NO_SHAPE = 128, 1 << 40
+_N_LATEST = 4
+N_SCRATCH: Final = _N_FOUND + _MAX_SHAPES + _N_LATEST
 _DIGITS, _COLON = 16, 58
-_N_KEYS = len(_READ)
-_TRACE_STATE = _N_KEYS
-"""No attribute, but found beside them."""
+_ATTRIBUTE = 0x4A
 _ERROR = 2
 _N_NUMBERS, _N_PROPORTIONS = 4, 3
 
-_EMPTY, _STRING, _BOOL, _INT, _DOUBLE, _ARRAY, _MAP, _BYTES, _IRREGULAR = 0, 1, 2, 3, 4, 5, 6, 7, -1
+_EMPTY, _STRING, _BOOL, _INT, _DOUBLE, _ARRAY, _BYTES, _IRREGULAR, _MISSING = *range(7), -1, -2
 _NAN, _INFINITY = 0x7FF8000000000000, 0x7FF0000000000000
 _MAGNITUDE, _LATEST = 0x7FFFFFFFFFFFFFFF, np.uint64(0x7FFFFFFFFFFFFFFF)
 # Floats of one sign are ordered as their bits are.
@@ -169,10 +192,9 @@ _MAX_ATTRIBUTES = 1024
 _MAX_JSON = 1 << 20
 
 
-def _bytes_of(texts: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+def _bytes_of(texts: tuple[bytes, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Return the texts one after the other, and where each begins and the last ends."""
-    encoded = [text.encode() for text in texts]
-    return padded(b"".join(encoded)), np.cumsum([0, *map(len, encoded)])
+    return padded(b"".join(texts)), np.cumsum([0, *map(len, texts)])
 
 
 def _by_length(ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -185,15 +207,16 @@ def _by_length(ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return first, following
 
 
-# Constants of this module are part of the machine code; as arguments they would be counted at every call, which takes longer than the call.
-_KEYS, _KEY_ENDS = _bytes_of(_READ)
+# Constants of this module are part of the machine code: no function has to hand them on.
+_KEYS, _KEY_ENDS = _bytes_of(tuple(key.encode() for key in _READ))
 _FIRST_KEY, _NEXT_KEY = _by_length(_KEY_ENDS)
 _LONGEST_KEY = len(_FIRST_KEY) - 2
-_OPERATIONS, _OPERATION_ENDS = _bytes_of(tuple(sorted(INFERENCES)))
-_VERDICT, _VERDICT_SIZE = padded(VERDICT_PREFIX.encode()), len(VERDICT_PREFIX)
+_OPERATIONS, _OPERATION_ENDS = _bytes_of(tuple(name.encode() for name in sorted(INFERENCES)))
+_PREFIXES, _PREFIX_ENDS = _bytes_of((VERDICT_PREFIX.encode(), FEEDBACK_MARK))
+_LISTS, _LIST_ENDS = _bytes_of(LIST_MARKS)
 
 
-@compiled
+@lean
 def scan_framing(
     data: ByteArray, end: int, messages: IntArray, spans: IntArray, max_fields: int
 ) -> tuple[int, int]:
@@ -229,7 +252,7 @@ def scan_framing(
     return n_messages, n_spans
 
 
-@compiled
+@lean
 def _add_message(
     messages: IntArray, n_messages: int, length_at: int, start: int, stop: int, parent: int
 ) -> int:
@@ -242,7 +265,7 @@ def _add_message(
     return n_messages + 1
 
 
-@compiled
+@lean
 def _after_unknown(data: ByteArray, tag: int, at: int, end: int) -> int:
     number = tag >> np.uint64(3)
     if number == 0 or number > np.uint64(0x1FFFFFFF):
@@ -250,7 +273,7 @@ def _after_unknown(data: ByteArray, tag: int, at: int, end: int) -> int:
     return after_field(data, at, end, np.int64(tag & np.uint64(7)))
 
 
-@compiled
+@lean
 def _scan_resource(
     data: ByteArray,
     place: int,
@@ -291,7 +314,7 @@ def _scan_resource(
     return n_messages, n_spans, fields_left
 
 
-@compiled
+@lean
 def _scan_scope(
     data: ByteArray, scope: int, messages: IntArray, spans: IntArray, n_spans: int, fields_left: int
 ) -> tuple[int, int]:
@@ -316,207 +339,225 @@ def _scan_scope(
     return n_spans, fields_left
 
 
-@compiled
+@lean
 def scan_spans(
     data: ByteArray,
     spans: IntArray,
     table: IntArray,
     texts: IntArray,
+    scratch: IntArray,
     states: ByteArray,
     facts: IntArray,
     flags: NDArray[np.bool_],
-) -> int:
+) -> tuple[int, int]:
     """
-    Read each of *spans* into *states*, *facts* and *flags*; return how many different texts there were.
+    Read each of *spans* into *states*, *facts* and *flags*; return how many different texts there were, and what they say beyond these.
 
-    Text k lies in `texts[k]`; *table* is that of `find_text`. What is not said of a span is undefined, but of every one the flags and the ids are said.
+    That is `InferenceSpans.said`, or -1 where a span could not be read. Text k lies in `texts[k]`; *table* is that of `find_text`, *scratch* has shape (N_SCRATCH, 5). What is not said of a span is undefined, and so is all of
+    one that is not plain.
     """
-    n_texts = 0
-    found = np.empty((_N_KEYS + 1, 3), np.int64)
+    n_texts = said = 0
+    found, shapes = scratch[:_N_FOUND], scratch[_N_FOUND : _N_FOUND + _MAX_SHAPES]
+    latest = scratch[_N_FOUND + _MAX_SHAPES :]
+    shapes[:, _SIZE] = _NO_SHAPE
+    latest[:, 0], latest[:, 1] = 0, -1  # the same as no text, not even as the empty one
     for row in range(len(spans)):
-        found[:, 0] = _EMPTY - 2  # not there
-        facts[_END_TIME, row] = 0
-        facts[_IDS : _IDS + 3, row] = 0
-        flags[:, row] = False
+        start, end = spans[row, 1], spans[row, 2]
         states[row] = _ODD
-        is_plain = False
-        if spans[row, 2] - spans[row, 1] <= _MAX_SPAN_BYTES:
-            is_plain, has_verdict, is_failed, end_time, trace_at, span_at = _read_span(
-                data, spans[row, 1], spans[row, 2], found
-            )
-        if is_plain:
-            flags[_HAS_VERDICT, row], flags[_IS_FAILED, row] = has_verdict, is_failed
-            facts[_END_TIME, row] = np.int64(min(end_time, _LATEST))
-            if trace_at >= 0:
-                facts[_IDS, row] = np.int64(word_at(data, trace_at))
-                facts[_IDS + 1, row] = np.int64(word_at(data, trace_at + 8))
-            if span_at >= 0:
-                facts[_IDS + 2, row] = np.int64(word_at(data, span_at))
-            states[row], n_texts = _read_inference(
-                data, row, found, table, texts, n_texts, facts, flags
-            )
-    return n_texts
-
-
-@compiled
-def _read_span(
-    data: ByteArray, at: int, end: int, found: IntArray
-) -> tuple[bool, bool, bool, int, int, int]:
-    """
-    Return whether the span is plain, whether it carries a verdict, whether it failed, its end time, and where its trace id and its span id lie.
-
-    An id that is not there, or not as long as OTLP has it, lies at -1. The attributes are written to *found*.
-
-    One long function, because a call that is not folded into its caller counts the references to every array it is given, which takes
-    longer than reading an attribute.
-    """
-    end_time = np.uint64(0)
-    n_attributes = 0
-    has_verdict = is_failed = False
-    trace_at, span_at = -1, -1
-    while at < end:
-        tag, after = varint_at(data, at, end)
-        if after < 0:
-            return False, False, False, end_time, -1, -1
-        if tag != 0x4A:  # no attribute
-            if tag == 0x41 and after + 8 <= end:
-                end_time = word_at(data, after)
-                at = after + 8
-                continue
-            if tag == 0x0A or tag == 0x12:  # trace_id, span_id
-                start, stop = length_at(data, after, end)
-                if tag == 0x0A:
-                    trace_at = start if stop - start == 16 else -1
-                else:
-                    span_at = start if stop - start == 8 else -1
-                at = stop if start >= 0 else -1
-            elif (
-                tag == 0x7A
-            ):  # status; of several, against the rules, each field's last value holds
-                start, at = length_at(data, after, end)
-                is_plain, is_failed = _read_status(data, start, at, is_failed)
-                at = at if is_plain else -1
-            else:
-                at = _after_other(data, tag, after, end)
-                if tag == 0x1A:
-                    found[_TRACE_STATE, 0], found[_TRACE_STATE, 1] = _STRING, after
-                    found[_TRACE_STATE, 2] = at
-            if at < 0:
-                return False, False, False, end_time, -1, -1
+        if end - start > _MAX_SPAN_BYTES or not _read_span(data, start, end, found, shapes):
+            said = -1  # and stays that, whatever others say
             continue
-        start, stop = length_at(data, after, end)
-        n_attributes += 1
-        if start < 0 or n_attributes > _MAX_ATTRIBUTES or start >= stop or data[start] != 0x0A:
-            return False, False, False, end_time, -1, -1
-        key_start, key_end = length_at(data, start + 1, stop)
-        if key_start < 0 or not (
-            is_ascii(data, key_start, key_end) or is_utf8(data, key_start, key_end)
-        ):
-            return False, False, False, end_time, -1, -1
-        kind, first, second = _EMPTY, key_end, key_end
-        if key_end < stop:
-            first, second = length_at(data, key_end + 1, stop)
-            if data[key_end] != 0x12 or first < 0 or second != stop:
-                return False, False, False, end_time, -1, -1
-            if first < stop and data[first] == 0x0A:  # most values are texts
-                kind = _STRING
-                first, second = length_at(data, first + 1, stop)
-                if (
-                    first < 0
-                    or second != stop
-                    or not (is_ascii(data, first, second) or is_utf8(data, first, second))
-                ):
-                    return False, False, False, end_time, -1, -1
-            elif first + 9 == stop and data[first] == 0x21:
-                kind, first, second = _DOUBLE, np.int64(word_at(data, first + 1)), stop
-            elif first + 2 == stop and data[first] == 0x18 and data[first + 1] < 0x80:
-                kind, first, second = _INT, np.int64(data[first + 1]), stop
-            else:
-                kind, first, second = _read_value(data, first, stop)
-                if kind == _IRREGULAR:
-                    return False, False, False, end_time, -1, -1
-        key = _FIRST_KEY[min(key_end - key_start, _LONGEST_KEY + 1)]
-        while key >= 0 and not same_text(
-            data, key_start, key_end, _KEYS, _KEY_ENDS[key], _KEY_ENDS[key + 1]
-        ):
-            key = _NEXT_KEY[key]
-        if key >= 0:
-            found[key, 0], found[key, 1], found[key, 2] = kind, first, second
-        elif key_end - key_start >= _VERDICT_SIZE and same_text(
-            data, key_start, key_start + _VERDICT_SIZE, _VERDICT, 0, _VERDICT_SIZE
-        ):
-            has_verdict = True
-        at = stop
-    return True, has_verdict, is_failed, end_time, trace_at, span_at
+        said |= _said(data, found)
+        _read_ids(data, row, found, facts)
+        flags[_HAS_VERDICT, row] = found[_VERDICTS, 0] != _MISSING
+        flags[_IS_FAILED, row] = found[_STATUS, 0] == _ERROR
+        states[row], n_texts = _read_inference(
+            data, row, found, table, texts, n_texts, latest, facts, flags
+        )
+    return n_texts, said
 
 
-@compiled
-def _read_value(data: ByteArray, at: int, end: int) -> tuple[int, int, int]:
-    """Return the kind of the value in `[at, end)`, which is no text, and its range or its bits."""
+@lean
+def _read_span(data: ByteArray, at: int, end: int, found: IntArray, shapes: IntArray) -> bool:
+    """
+    Write what the span has to *found*; return whether it is plain.
+
+    An attribute is read as the one in its place in the last span was, where it begins with the same bytes; see `_read_alike`.
+    """
+    found[:, 0] = _MISSING
+    n_attributes = 0
+    while at < end:
+        if data[at] != _ATTRIBUTE:
+            at = _read_field(data, at, end, found)
+        else:
+            place = min(n_attributes, _MAX_SHAPES - 1)
+            n_attributes += 1
+            after = _read_alike(data, at, end, found, shapes[place])
+            if after < 0 and n_attributes <= _MAX_ATTRIBUTES:
+                after = _read_attribute(data, at, end, found, shapes[place])
+            at = after
+        if at < 0:
+            return False
+    return True
+
+
+@folded
+def _read_alike(data: ByteArray, at: int, end: int, found: IntArray, shape: IntArray) -> int:
+    """
+    Return the offset behind the attribute at *at* where it is of that *shape*, which is written to *found*; -1 where it is not.
+
+    It is where it has the same bytes up to its value as the one that the shape was taken from: then key, type and all lengths are the
+    same, and nothing but the value has to be read.
+    """
+    first: int = at + shape[_VALUE]
+    second: int = at + shape[_SIZE]
+    if second > end or not same_text(
+        data, at, first, data, shape[_PLACE], shape[_PLACE] + shape[_VALUE]
+    ):
+        return -1
+    kind, value = shape[_KIND], first
+    if kind == _DOUBLE:
+        value = np.int64(word_at(data, first))
+    elif kind == _INT:
+        number, stop = varint_at(data, first, second)
+        if stop != second:
+            return -1
+        value = np.int64(number)
+    elif not is_ascii(data, first, second):
+        return -1
+    key = shape[_KEY]
+    found[key, 0], found[key, 1], found[key, 2] = kind, value, second
+    return second
+
+
+@lean
+def _read_attribute(data: ByteArray, at: int, end: int, found: IntArray, shape: IntArray) -> int:
+    """Return the offset behind the attribute at *at*, which is written to *found*, as is what it is like to *shape*; -1 where it is not plain."""
+    start, stop = length_at(data, at + 1, end)
+    if start < 0 or start >= stop or data[start] != 0x0A:
+        return -1
+    key_start, key_end = length_at(data, start + 1, stop)
+    if key_start < 0 or not _is_text(data, key_start, key_end):
+        return -1
+    kind, value, first, second = _EMPTY, key_end, key_end, key_end
+    if key_end < stop:
+        start, second = length_at(data, key_end + 1, stop)
+        if data[key_end] != 0x12 or start < 0 or second != stop:
+            return -1
+        kind, value, first, second = _read_value(data, start, stop)
+        if kind == _IRREGULAR:
+            return -1
+    key = _key(data, key_start, key_end)
+    found[key, 0], found[key, 1], found[key, 2] = kind, first, second
+    shape[_PLACE], shape[_VALUE], shape[_SIZE] = at, value - at, stop - at
+    shape[_KIND], shape[_KEY] = kind, key
+    if kind != _STRING and kind != _DOUBLE and kind != _INT:
+        shape[_SIZE] = _NO_SHAPE
+    return stop
+
+
+@lean
+def _key(data: ByteArray, start: int, end: int) -> int:
+    """Return the row of the attribute whose key lies in `[start, end)`."""
+    key: int = _FIRST_KEY[min(end - start, _LONGEST_KEY + 1)]
+    while key >= 0:
+        if same_text(data, start, end, _KEYS, _KEY_ENDS[key], _KEY_ENDS[key + 1]):
+            return key
+        key = _NEXT_KEY[key]
+    for prefix in range(len(_PREFIX_ENDS) - 1):
+        first, last = _PREFIX_ENDS[prefix], _PREFIX_ENDS[prefix + 1]
+        stop = start + last - first
+        if stop <= end and same_text(data, start, stop, _PREFIXES, first, last):
+            return _VERDICTS + prefix
+    return _OTHERS
+
+
+@lean
+def _read_value(data: ByteArray, at: int, end: int) -> tuple[int, int, int, int]:
+    """Return the kind of the value in `[at, end)`, where what it says begins, and its range or its bits."""
     if at == end:
-        return _EMPTY, at, end
+        return _EMPTY, at, at, end
     tag = data[at]
-    if tag == 0x21 and at + 9 == end:
-        return _DOUBLE, np.int64(word_at(data, at + 1)), end
-    if tag == 0x10 or tag == 0x18:
+    if tag == 0x0A:
+        start, stop = length_at(data, at + 1, end)
+        if start >= 0 and stop == end and _is_text(data, start, stop):
+            return _STRING, start, start, stop
+    elif tag == 0x21:
+        if at + 9 == end:
+            return _DOUBLE, at + 1, np.int64(word_at(data, at + 1)), end
+    elif tag == 0x10 or tag == 0x18:
         value, stop = varint_at(data, at + 1, end)
         if stop == end:
-            return (_BOOL if tag == 0x10 else _INT), np.int64(value), end
+            return (_BOOL if tag == 0x10 else _INT), at + 1, np.int64(value), end
     elif tag == 0x2A or tag == 0x3A:
         start, stop = length_at(data, at + 1, end)
         if start >= 0 and stop == end and (tag == 0x3A or _is_flat_array(data, start, stop)):
-            return (_ARRAY if tag == 0x2A else _BYTES), start, stop
-    return _IRREGULAR, at, end
+            return (_ARRAY if tag == 0x2A else _BYTES), start, start, stop
+    return _IRREGULAR, at, at, end
 
 
-@compiled
-def _after_other(data: ByteArray, tag: int, at: int, end: int) -> int:
-    """Return the offset behind a field of a span that says nothing here; -1 where the plain decoder must look at it."""
-    if tag == 0x1A or tag == 0x2A:  # trace_state, name
-        start, stop = length_at(data, at, end)
-        return (
-            stop
-            if start >= 0 and (is_ascii(data, start, stop) or is_utf8(data, start, stop))
-            else -1
-        )
-    if tag == 0x22:  # parent_span_id
-        return length_at(data, at, end)[1]
-    if tag == 0x39:  # start_time_unix_nano
-        return at + 8 if at + 8 <= end else -1
-    if (
-        tag == 0x30 or tag == 0x50 or tag == 0x60 or tag == 0x70
-    ):  # kind and the counts of what was dropped
-        return varint_at(data, at, end)[1]
+@lean
+def _read_field(data: ByteArray, at: int, end: int, found: IntArray) -> int:
+    """Return the offset behind a field of a span that is no attribute, and write it to *found* where it says something; -1 where it is not plain."""
+    tag, after = varint_at(data, at, end)
+    if after < 0:
+        return -1
+    if tag == 0x41 or tag == 0x39:  # end_time_unix_nano, start_time_unix_nano
+        if after + 8 > end:
+            return -1
+        if tag == 0x41:
+            found[_END, 0], found[_END, 1] = _INT, np.int64(min(word_at(data, after), _LATEST))
+        return after + 8
+    if tag == 0x30 or tag == 0x50 or tag == 0x60 or tag == 0x70:  # kind, and what was dropped
+        return varint_at(data, after, end)[1]
     if tag == 0x85:  # flags, field 16
-        return at + 4 if at + 4 <= end else -1
-    return -1
+        return after + 4 if after + 4 <= end else -1
+    start, stop = length_at(data, after, end)
+    if start < 0:
+        return -1
+    if tag == 0x0A or tag == 0x12:  # trace_id, span_id
+        key, size = (_TRACE_ID, 16) if tag == 0x0A else (_SPAN_ID, 8)
+        found[key, 0], found[key, 1] = (_BYTES if stop - start == size else _MISSING), start
+        return stop
+    if tag == 0x22:  # parent_span_id
+        return stop
+    if tag == 0x7A:
+        return stop if _read_status(data, start, stop, found) else -1
+    if (tag != 0x1A and tag != 0x2A) or not _is_text(data, start, stop):
+        return -1
+    if tag == 0x1A:
+        found[_TRACE_STATE, 0], found[_TRACE_STATE, 1] = _STRING, start
+        found[_TRACE_STATE, 2] = stop
+    return stop
 
 
-@compiled
-def _read_status(data: ByteArray, at: int, end: int, is_failed: bool) -> tuple[bool, bool]:
-    """Return whether the status in `[at, end)` is plain, -1 for *at* where it is not, and whether it is an error; *is_failed* where it does not say."""
-    if at < 0:
-        return False, is_failed
+@lean
+def _read_status(data: ByteArray, at: int, end: int, found: IntArray) -> bool:
+    """Write its code to *found*; return whether the status in `[at, end)` is plain. Of several, against the rules, each field's last value holds."""
     while at < end:
         tag, after = varint_at(data, at, end)
         if after < 0:
-            return False, is_failed
+            return False
         if tag == 0x12:
-            start, stop = length_at(data, after, end)
-            if start < 0 or not (is_ascii(data, start, stop) or is_utf8(data, start, stop)):
-                return False, is_failed
-            at = stop
+            start, at = length_at(data, after, end)
+            if start < 0 or not _is_text(data, start, at):
+                return False
         elif tag == 0x18:
             code, at = varint_at(data, after, end)
             if at < 0:
-                return False, is_failed
-            is_failed = code == _ERROR
+                return False
+            found[_STATUS, 0] = _ERROR if code == _ERROR else _MISSING
         else:
-            return False, is_failed
-    return True, is_failed
+            return False
+    return True
 
 
-@compiled
+@lean
+def _is_text(data: ByteArray, start: int, end: int) -> bool:
+    return is_ascii(data, start, end) or is_utf8(data, start, end)
+
+
+@lean
 def _is_flat_array(data: ByteArray, at: int, end: int) -> bool:
     while at < end:
         if data[at] != 0x0A:
@@ -528,7 +569,7 @@ def _is_flat_array(data: ByteArray, at: int, end: int) -> bool:
     return True
 
 
-@compiled
+@lean
 def _is_scalar(data: ByteArray, at: int, end: int) -> bool:
     if at == end:
         return True
@@ -536,17 +577,41 @@ def _is_scalar(data: ByteArray, at: int, end: int) -> bool:
     at += 1
     if tag == 0x0A or tag == 0x3A:
         start, stop = length_at(data, at, end)
-        return (
-            start >= 0
-            and stop == end
-            and (tag == 0x3A or (is_ascii(data, start, stop) or is_utf8(data, start, stop)))
-        )
+        return start >= 0 and stop == end and (tag == 0x3A or _is_text(data, start, stop))
     if tag == 0x10 or tag == 0x18:
         return varint_at(data, at, end)[1] == end
     return tag == 0x21 and at + 8 == end
 
 
-@compiled
+@lean
+def _said(data: ByteArray, found: IntArray) -> int:
+    """Return what the span with that in *found* says beyond its columns."""
+    said = 0
+    if found[_FEEDBACKS, 0] != _MISSING:
+        said |= _SAYS_FEEDBACK
+    if found[_NAME, 0] != _MISSING:
+        said |= _SAYS_IDS
+    if found[_TASK, 0] == _STRING:
+        for task in range(len(_LIST_ENDS) - 1):
+            first, last = _LIST_ENDS[task], _LIST_ENDS[task + 1]
+            if same_text(data, found[_TASK, 1], found[_TASK, 2], _LISTS, first, last):
+                said |= _SAYS_LISTS
+    return said
+
+
+@lean
+def _read_ids(data: ByteArray, row: int, found: IntArray, facts: IntArray) -> None:
+    """Write ids and end time; 0 where they are not said."""
+    facts[_END_TIME, row] = found[_END, 1] if found[_END, 0] == _INT else 0
+    facts[_IDS, row], facts[_IDS + 1, row], facts[_IDS + 2, row] = 0, 0, 0
+    if found[_TRACE_ID, 0] == _BYTES:
+        facts[_IDS, row] = np.int64(word_at(data, found[_TRACE_ID, 1]))
+        facts[_IDS + 1, row] = np.int64(word_at(data, found[_TRACE_ID, 1] + 8))
+    if found[_SPAN_ID, 0] == _BYTES:
+        facts[_IDS + 2, row] = np.int64(word_at(data, found[_SPAN_ID, 1]))
+
+
+@lean
 def _read_inference(
     data: ByteArray,
     row: int,
@@ -554,32 +619,41 @@ def _read_inference(
     table: IntArray,
     texts: IntArray,
     n_texts: int,
+    latest: IntArray,
     facts: IntArray,
     flags: NDArray[np.bool_],
 ) -> tuple[int, int]:
-    """Return the state of the span with the attributes in *found*, and how many texts have been seen."""
-    if found[_OPERATION, 0] == _EMPTY - 2 or found[_OPERATION, 0] == _EMPTY:
+    """
+    Return the state of the span with that in *found*, and how many texts have been seen.
+
+    *latest* is where operation, model and version of the one before lie, and which texts these are: most often they are the same.
+    """
+    if found[_OPERATION, 0] == _MISSING or found[_OPERATION, 0] == _EMPTY:
         return _OTHER, n_texts
     if found[_OPERATION, 0] != _STRING:
         return _ODD, n_texts
-    if not _is_inference(data, found[_OPERATION, 1], found[_OPERATION, 2]):
+    if not _is_inference(data, found[_OPERATION, 1], found[_OPERATION, 2], latest[_OPERATION]):
         return (
             _OTHER if found[_OPERATION, 2] - found[_OPERATION, 1] <= _MAX_NAME else _ODD
         ), n_texts
     if found[_MODEL, 0] != _STRING or found[_MODEL, 1] == found[_MODEL, 2]:
         return _ODD, n_texts
-    for key in range(_FIRST_OF_BATCH, _N_KEYS):
-        if found[key, 0] != _EMPTY - 2:
+    for key in range(_FIRST_OF_BATCH, _TRACE_STATE):
+        if found[key, 0] != _MISSING:
             return _ODD, n_texts
-    for key in (_MODEL, _VERSION, _LABEL):
-        is_there = found[key, 0] != _EMPTY - 2 and found[key, 0] != _EMPTY
-        if is_there and (found[key, 0] != _STRING or found[key, 2] - found[key, 1] > _MAX_NAME):
+    for key in range(_MODEL, _LABEL + 1):
+        start, end, number = found[key, 1], found[key, 2], -1
+        is_there = found[key, 0] != _MISSING and found[key, 0] != _EMPTY
+        if is_there and (found[key, 0] != _STRING or end - start > _MAX_NAME):
             return _ODD, n_texts
-        number = -1
-        if is_there and (key == _LABEL or found[key, 1] < found[key, 2]):
-            number, n_texts = find_text(data, found[key, 1], found[key, 2], table, texts, n_texts)
-            if number < 0:
-                return _ODD, n_texts
+        if is_there and (key == _LABEL or start < end):
+            if same_text(data, start, end, data, latest[key, 0], latest[key, 1]):
+                number = latest[key, 2]
+            else:
+                number, n_texts = find_text(data, start, end, table, texts, n_texts)
+                if number < 0:
+                    return _ODD, n_texts
+                latest[key, 0], latest[key, 1], latest[key, 2] = start, end, number
         facts[_TEXT + key - _MODEL, row] = number
     if not _read_numbers(row, found, facts):
         return _ODD, n_texts
@@ -587,48 +661,48 @@ def _read_inference(
     _read_hashes(data, row, found, facts)
     facts[_THRESHOLD, row] = -1
     if found[_TRACE_STATE, 0] == _STRING:
-        start, end = length_at(data, found[_TRACE_STATE, 1], found[_TRACE_STATE, 2])
-        facts[_THRESHOLD, row] = threshold_at(data, start, end)
+        facts[_THRESHOLD, row] = threshold_at(data, found[_TRACE_STATE, 1], found[_TRACE_STATE, 2])
     if not _read_probabilities(row, found, facts):
         return _ODD, n_texts
     return _read_content(row, found, facts, flags), n_texts
 
 
-@compiled
+@lean
+def _is_inference(data: ByteArray, start: int, end: int, latest: IntArray) -> bool:
+    if same_text(data, start, end, data, latest[0], latest[1]):
+        return True
+    for known in range(len(_OPERATION_ENDS) - 1):
+        first, last = _OPERATION_ENDS[known], _OPERATION_ENDS[known + 1]
+        if same_text(data, start, end, _OPERATIONS, first, last):
+            latest[0], latest[1] = start, end
+            return True
+    return False
+
+
+@lean
 def _read_call(data: ByteArray, row: int, found: IntArray, facts: IntArray) -> None:
     facts[_CALL, row], facts[_CALL + 1, row] = 0, -1
     if found[_CALL_STREAM, 0] == _STRING and found[_CALL_SEQUENCE, 0] == _INT:
         number = found[_CALL_SEQUENCE, 1]
-        is_process, process = call_process(data, found[_CALL_STREAM, 1], found[_CALL_STREAM, 2])
-        if is_process and number >= 0:
-            facts[_CALL, row], facts[_CALL + 1, row] = np.int64(process), number
+        is_read, process = hexadecimal_in(data, found[_CALL_STREAM, 1], found[_CALL_STREAM, 2])
+        if is_read and number >= 0:
+            facts[_CALL, row], facts[_CALL + 1, row] = process, number
 
 
-@compiled
+@lean
 def _read_hashes(data: ByteArray, row: int, found: IntArray, facts: IntArray) -> None:
     facts[_HASHES, row], facts[_HASHES + 1, row] = 0, 0
     start, end = found[_INPUT, 1], found[_INPUT, 2]
     digits = end - _DIGITS
     if found[_INPUT, 0] == _STRING and digits > start + 1 and data[digits - 1] == _COLON:
-        is_hash, bits = call_process(data, digits, end)
-        if is_hash:
-            facts[_HASHES, row] = np.int64(bits)
+        is_read, bits = hexadecimal_in(data, digits, end)
+        facts[_HASHES, row] = bits if is_read else 0
     if found[_SCHEMA, 0] == _STRING:
-        is_hash, bits = call_process(data, found[_SCHEMA, 1], found[_SCHEMA, 2])
-        if is_hash:
-            facts[_HASHES + 1, row] = np.int64(bits)
+        is_read, bits = hexadecimal_in(data, found[_SCHEMA, 1], found[_SCHEMA, 2])
+        facts[_HASHES + 1, row] = bits if is_read else 0
 
 
-@compiled
-def _is_inference(data: ByteArray, start: int, end: int) -> bool:
-    for known in range(len(_OPERATION_ENDS) - 1):
-        first, last = _OPERATION_ENDS[known], _OPERATION_ENDS[known + 1]
-        if same_text(data, start, end, _OPERATIONS, first, last):
-            return True
-    return False
-
-
-@compiled
+@lean
 def _read_numbers(row: int, found: IntArray, facts: IntArray) -> bool:
     """Write the bits of the four numbers; return whether each is a float in its range, or not there."""
     for index in range(_N_NUMBERS):
@@ -646,17 +720,17 @@ def _read_numbers(row: int, found: IntArray, facts: IntArray) -> bool:
                     bits = np.int64(0)
                 elif size > _ONE:
                     bits = np.int64(_ONE)
-        elif kind != _EMPTY - 2 and kind != _EMPTY:
+        elif kind != _MISSING and kind != _EMPTY:
             return False
         facts[_NUMBER + index, row] = bits
     return True
 
 
-@compiled
+@lean
 def _read_probabilities(row: int, found: IntArray, facts: IntArray) -> bool:
     """Write where the probabilities of all classes lie; return whether they are a text of a size that is read, or not there."""
     facts[_PROBABILITIES, row], facts[_PROBABILITIES + 1, row] = -1, -1
-    if found[_CLASSES, 0] == _EMPTY - 2:
+    if found[_CLASSES, 0] == _MISSING:
         return True
     if found[_CLASSES, 0] != _STRING or found[_CLASSES, 2] - found[_CLASSES, 1] > _MAX_JSON:
         return False
@@ -665,10 +739,12 @@ def _read_probabilities(row: int, found: IntArray, facts: IntArray) -> bool:
     return True
 
 
-@compiled
+@lean
 def _read_content(row: int, found: IntArray, facts: IntArray, flags: NDArray[np.bool_]) -> int:
+    """Write where the features lie, and whether they were cut; return the state of the span."""
+    flags[_IS_CUT, row] = False
     facts[_JSON, row], facts[_JSON + 1, row] = -1, -1
-    if found[_TRUNCATED, 0] != _EMPTY - 2:
+    if found[_TRUNCATED, 0] != _MISSING:
         if found[_TRUNCATED, 0] != _BOOL:
             return _ODD
         flags[_IS_CUT, row] = found[_TRUNCATED, 1] != 0
@@ -676,6 +752,6 @@ def _read_content(row: int, found: IntArray, facts: IntArray, flags: NDArray[np.
         if found[_FEATURES, 2] - found[_FEATURES, 1] > _MAX_JSON:
             return _ODD
         facts[_JSON, row], facts[_JSON + 1, row] = found[_FEATURES, 1], found[_FEATURES, 2]
-    elif found[_FEATURES, 0] != _EMPTY - 2 or found[_VALUES, 0] != _EMPTY - 2:
+    elif found[_FEATURES, 0] != _MISSING or found[_VALUES, 0] != _MISSING:
         return _ODD
     return _PLAIN

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from otel_ml_processor.compiled import IS_COMPILED, compiled
+from otel_ml_processor.compiled import IS_COMPILED, lean
 from otel_ml_processor.decode.fast_words import BLOCK, differing
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def occurs(text: bytes, request: bytes) -> bool:
     return bool(_occurs(np.frombuffer(request, np.uint8), *_sought(text)))
 
 
-@compiled
+@lean
 def _occurs(
     data: ByteArray, text: ByteArray, rare: int, rares: ByteArray, lasts: ByteArray
 ) -> bool:
@@ -70,7 +70,7 @@ def _occurs(
     return False
 
 
-@compiled
+@lean
 def _is_at(data: ByteArray, at: int, text: ByteArray) -> bool:
     for offset in range(len(text)):
         if data[at + offset] != text[offset]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from otel_ml_processor.compiled import compiled
+from otel_ml_processor.compiled import lean
 from otel_ml_processor.decode.fast_scan import State
 from otel_ml_processor.decode.fast_text import find_text, same_text
 from otel_ml_processor.decode.fast_wire import after_field, length_at, varint_at
@@ -24,7 +24,7 @@ _PLAIN, _ODD = int(State.PLAIN), int(State.ODD)
 _MAX_NAME = 256
 
 
-@compiled
+@lean
 def scan_segments(
     data: ByteArray,
     spans: IntArray,
@@ -61,7 +61,7 @@ def scan_segments(
                     found[name, row] = number
 
 
-@compiled
+@lean
 def _value(
     data: ByteArray, at: int, end: int, table: IntArray, texts: IntArray, n_texts: int
 ) -> tuple[int, int]:

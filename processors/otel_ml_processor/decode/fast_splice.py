@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import ctypes
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from otel_ml_processor.compiled import compiled
+from otel_ml_processor.compiled import compiled, plain
 from otel_ml_processor.decode.fast_words import copied
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from otel_ml_processor.columns import ByteArray, IntArray
 
 __all__ = ["spliced"]
 
-_MAX_LENGTH_BYTES = 10
+# Bytes that are written once they are made, before anybody has them, as C does it: written elsewhere first they would be copied as a whole.
+_new_bytes: Final = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_char_p, ctypes.c_ssize_t)(
+    ("PyBytes_FromStringAndSize", ctypes.pythonapi)
+)
+_memory: Final = ctypes.PYFUNCTYPE(
+    ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int
+)(("PyMemoryView_FromMemory", ctypes.pythonapi))
+_WRITE: Final = 0x200
+_HEADER: Final = bytes.__basicsize__ - 1
+"""Where in the object of bytes these begin."""
 
 
 def spliced(
@@ -33,15 +42,22 @@ def spliced(
 
     The lengths of the span and of the *messages* around it are written anew; every other byte stays.
     """
-    if not (codes >= 0).any():
+    data, (added, ends) = np.frombuffer(request, np.uint8), _one_by_one(tuple(additions))
+    places, messages, codes = plain(places), plain(messages), plain(codes)
+    growth = np.zeros((2, len(messages)), np.int64)
+    size = _grow(len(data), places, messages, codes, ends, growth)
+    if not size:
         return request
-    added = np.frombuffer(b"".join(additions), np.uint8)
-    ends = np.cumsum([0, *map(len, additions)])
-    growth = int(np.diff(ends)[codes[codes >= 0]].sum())
-    largest = len(request) + growth + _MAX_LENGTH_BYTES * (len(places) + len(messages))
-    target = np.empty(largest, np.uint8)
-    size = _splice(np.frombuffer(request, np.uint8), places, messages, codes, added, ends, target)
-    return target[:size].tobytes()
+    whole: bytes = _new_bytes(None, size)
+    target = np.frombuffer(_memory(id(whole) + _HEADER, size, _WRITE), np.uint8)
+    _splice(data, places, messages, codes, added, ends, growth, target)
+    return whole
+
+
+@lru_cache(maxsize=16)
+def _one_by_one(texts: tuple[bytes, ...]) -> tuple[ByteArray, IntArray]:
+    """Return *texts* behind one another, and where each begins and ends; read-only."""
+    return np.frombuffer(b"".join(texts), np.uint8), np.cumsum([0, *map(len, texts)])
 
 
 @compiled
@@ -52,49 +68,54 @@ def _splice(
     codes: IntArray,
     added: ByteArray,
     ends: IntArray,
+    growth: IntArray,
     target: ByteArray,
-) -> int:
-    growth = np.zeros(len(messages), np.int64)
-    is_touched = np.zeros(len(messages), np.bool_)
-    _grow(places, messages, codes, ends, growth, is_touched)
+) -> None:
     at = size = message = 0
     for row in range(len(places)):
         if codes[row] < 0:
             continue
         while message < len(messages) and messages[message, 0] < places[row, 0]:
-            if is_touched[message]:
-                at, size = _new_length(data, messages[message], growth[message], target, at, size)
+            if growth[1, message] > 0:
+                grown = growth[0, message]
+                at, size = _new_length(data, messages[message], grown, target, at, size)
             message += 1
         first, last = ends[codes[row]], ends[codes[row] + 1]
         at, size = _new_length(data, places[row], last - first, target, at, size)
         size = copied(data, at, places[row, 2], target, size)
         size = copied(added, first, last, target, size)
         at = places[row, 2]
-    end: int = copied(data, at, len(data), target, size)
-    return end
+    copied(data, at, len(data), target, size)
 
 
 @compiled
 def _grow(
+    size: int,
     places: IntArray,
     messages: IntArray,
     codes: IntArray,
     ends: IntArray,
     growth: IntArray,
-    is_touched: NDArray[np.bool_],
-) -> None:
+) -> int:
+    """Write into *growth* by how many bytes each of *messages* grows, and how many in it do; return how long the request becomes that is *size* long, 0 where nothing is added."""
+    n_touched = 0
     for row in range(len(places)):
         if codes[row] >= 0:
-            added = ends[codes[row] + 1] - ends[codes[row]]
-            parent = places[row, 3]
-            growth[parent] += added + _length_growth(places[row], added)
-            is_touched[parent] = True
+            added, parent = ends[codes[row] + 1] - ends[codes[row]], places[row, 3]
+            growth[0, parent] += added + _length_growth(places[row], added)
+            growth[1, parent] += 1
+            n_touched += 1
     for inverse in range(len(messages)):
         message = len(messages) - 1 - inverse  # children stand behind their parents
-        parent = messages[message, 3]
-        if is_touched[message] and parent >= 0:
-            growth[parent] += growth[message] + _length_growth(messages[message], growth[message])
-            is_touched[parent] = True
+        if growth[1, message] > 0:
+            grown = growth[0, message] + _length_growth(messages[message], growth[0, message])
+            parent = messages[message, 3]
+            if parent >= 0:
+                growth[0, parent] += grown
+                growth[1, parent] += 1
+            else:
+                size += grown
+    return size if n_touched else 0
 
 
 @compiled

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from otel_ml_processor.compiled import compiled, folded
+from otel_ml_processor.compiled import folded, lean
 from otel_ml_processor.decode.fast_words import BLOCK, differing, not_ascii, word_at
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ _FOLD = np.uint64(32)
 @folded
 def is_ascii(data: ByteArray, start: int, end: int) -> bool:
     """Return whether the bytes in `[start, end)` are ASCII. Whoever asks whether they are text asks this first: most are."""
-    # Not a part of `is_utf8`: a function that is folded and itself calls another counts references as if it were called.
     at = start
     while at + BLOCK < end:
         if not_ascii(data, at) != 0:
@@ -37,7 +36,7 @@ def is_ascii(data: ByteArray, start: int, end: int) -> bool:
     return bool(not_ascii(data, at) & ((_ONE << np.uint64(end - at)) - _ONE) == 0)
 
 
-@compiled
+@lean
 def is_utf8(data: ByteArray, start: int, end: int) -> bool:
     """Return whether the bytes in `[start, end)` are UTF-8, as strictly as Python and protobuf take it (RFC 3629)."""
     at = start
@@ -83,15 +82,16 @@ def same_text(
     return bool(differing(data, start, other, other_start) & rest == 0)
 
 
-@compiled
+@lean
 def find_text(
     data: ByteArray, start: int, end: int, table: IntArray, texts: IntArray, n_texts: int
 ) -> tuple[int, int]:
     """
     Return the number of the text in `[start, end)` among those seen, and how many have been seen now.
 
-    *texts*, shape (capacity, 2), holds the range of each text seen; *table*, of a power of two of entries that are -1 at first, says
-    where to look. The number is -1 where there is no room for another.
+    *texts*, shape (capacity, 3), holds the range of each text seen, and its place in *table*, which says where to look. That has a power of two of
+    entries, more than there are texts, and need not be cleared: an entry counts where the text that it names says its place. The number
+    is -1 where there is no room for another.
     """
     hashed = np.uint64(end - start)
     at = start
@@ -105,13 +105,14 @@ def find_text(
         hashed ^= hashed >> _FOLD
     last = len(table) - 1
     place = np.int64(hashed & np.uint64(last))
-    while table[place] >= 0:
-        known = table[place]
+    known = table[place]
+    while 0 <= known < n_texts and texts[known, 2] == place:
         if same_text(data, start, end, data, texts[known, 0], texts[known, 1]):
             return known, n_texts
         place = (place + 1) & last
+        known = table[place]
     if n_texts >= len(texts):
         return -1, n_texts
-    texts[n_texts, 0], texts[n_texts, 1] = start, end
+    texts[n_texts, 0], texts[n_texts, 1], texts[n_texts, 2] = start, end, place
     table[place] = n_texts
     return n_texts, n_texts + 1

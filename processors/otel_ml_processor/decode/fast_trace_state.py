@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otel_ml_processor.compiled import compiled
+from otel_ml_processor.compiled import lean
 
 if TYPE_CHECKING:
     from otel_ml_processor.columns import ByteArray
@@ -16,7 +16,7 @@ _DIGITS = 14
 _COMMA, _SEMICOLON, _SPACE, _TAB = 44, 59, 32, 9
 
 
-@compiled
+@lean
 def threshold_at(data: ByteArray, at: int, end: int) -> int:
     """Return the rejection threshold in the trace state in `[at, end)`, -1 where it says none."""
     while at < end:
@@ -32,7 +32,7 @@ def threshold_at(data: ByteArray, at: int, end: int) -> int:
     return _NO_THRESHOLD
 
 
-@compiled
+@lean
 def _threshold_in(data: ByteArray, at: int, end: int) -> int:
     """Return the first threshold among the fields in `[at, end)`."""
     while at < end:
@@ -43,7 +43,7 @@ def _threshold_in(data: ByteArray, at: int, end: int) -> int:
     return _NO_THRESHOLD
 
 
-@compiled
+@lean
 def _digits(data: ByteArray, at: int, end: int) -> int:
     if at >= end or end - at > _DIGITS:
         return _NO_THRESHOLD
@@ -60,13 +60,13 @@ def _digits(data: ByteArray, at: int, end: int) -> int:
     return threshold << 4 * (_DIGITS - (end - at))
 
 
-@compiled
+@lean
 def _until(data: ByteArray, at: int, end: int, separator: int) -> int:
     while at < end and data[at] != separator:
         at += 1
     return at
 
 
-@compiled
+@lean
 def _begins(data: ByteArray, at: int, end: int, first: int, second: int, third: int) -> bool:
     return at + 3 <= end and data[at] == first and data[at + 1] == second and data[at + 2] == third

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from otel_ml_processor.compiled import compiled
+from otel_ml_processor.compiled import lean
 
 if TYPE_CHECKING:
     from otel_ml_processor.columns import ByteArray
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["after_field", "length_at", "varint_at"]
 
 
-@compiled
+@lean
 def varint_at(data: ByteArray, at: int, end: int) -> tuple[int, int]:
     """Return the number at *at* and the offset behind it; -1 for the offset where it does not end before *end*, or is no number of 64 bits."""
     if (
@@ -24,7 +24,7 @@ def varint_at(data: ByteArray, at: int, end: int) -> tuple[int, int]:
     return _long_varint(data, at, end)
 
 
-@compiled
+@lean
 def _long_varint(data: ByteArray, at: int, end: int) -> tuple[int, int]:
     value = np.uint64(0)
     shift = np.uint64(0)
@@ -38,7 +38,7 @@ def _long_varint(data: ByteArray, at: int, end: int) -> tuple[int, int]:
     return value, -1
 
 
-@compiled
+@lean
 def length_at(data: ByteArray, at: int, end: int) -> tuple[int, int]:
     """Return where the message with its length at *at* begins and ends; -1 for both where that goes beyond *end*."""
     size, start = varint_at(data, at, end)
@@ -47,7 +47,7 @@ def length_at(data: ByteArray, at: int, end: int) -> tuple[int, int]:
     return start, start + np.int64(size)
 
 
-@compiled
+@lean
 def after_field(data: ByteArray, at: int, end: int, wire_type: int) -> int:
     """Return the offset behind the value at *at*, of a field that is skipped; -1 for one that goes too far or is a group."""
     if wire_type == 0:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache, reduce
 from itertools import accumulate
+from operator import or_
 from typing import TYPE_CHECKING, Final, overload
 
 import numpy as np
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.compiled import IS_COMPILED
 from otel_ml_processor.decode.fast_splice import spliced
+from otel_ml_processor.decode.said import ANYTHING, NOTHING
 from otel_ml_processor.decode.wire import Place, splice
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from otel_ml_processor.columns import IntArray, StreamKey
+    from otel_ml_processor.columns import IntArray
 
 __all__ = ["NO_SPANS", "InferenceSpan", "InferenceSpans"]
 
@@ -48,6 +52,7 @@ class InferenceSpans(Sequence[InferenceSpan]):
     `places` (n, 4) says where each lies: length_at, start, end, and which of the `messages` is around it. `messages` (k, 4), the `resource_spans`
     and `scope_spans` in their order, says the same of them, -1 where around it is the request. `resources[resource_of[i]]` and `streams[stream_of[i]]` are those
     of span i. `ids` (n, 3) are its trace id, as two numbers, and its span id, read as little-endian; an id that has not the length that OTLP gives it is 0.
+    `said` is what their bytes may say beyond the columns, the sum of some `Said`.
     """
 
     request: bytes
@@ -59,12 +64,15 @@ class InferenceSpans(Sequence[InferenceSpan]):
     stream_of: IntArray
     has_verdict: NDArray[np.bool_]
     ids: NDArray[np.uint64]
+    said: int = ANYTHING
 
     @classmethod
     def joined(cls, parts: Sequence[InferenceSpans]) -> InferenceSpans:
         """Return the spans of several requests as those of one: the bytes of all behind one another, which are a request too."""
         if len(parts) == 1:
             return parts[0]
+        if not any(part.request for part in parts):
+            return _bare(np.concatenate([part.ids for part in parts]))
         begins = _begins([len(part.request) for part in parts])
         first_messages = _begins([len(part.messages) for part in parts])
         first_resources = _begins([len(part.resources) for part in parts])
@@ -87,11 +95,12 @@ class InferenceSpans(Sequence[InferenceSpan]):
             stream_of=np.concatenate(stream_of),
             has_verdict=np.concatenate([part.has_verdict for part in parts]),
             ids=np.concatenate([part.ids for part in parts]),
+            said=reduce(or_, [part.said for part in parts]),
         )
 
     def bare(self) -> InferenceSpans:
-        """Return the same without the bytes of the request, which nobody reads again: each span is empty."""
-        return replace(self, request=b"", places=np.zeros_like(self.places))
+        """Return what is left of the same where nobody reads their bytes again: the ids; each span is empty, and of no stream."""
+        return _bare(self.ids)
 
     def __len__(self) -> int:
         return len(self.places)
@@ -139,6 +148,30 @@ class InferenceSpans(Sequence[InferenceSpan]):
         )
 
 
+def _bare(ids: NDArray[np.uint64]) -> InferenceSpans:
+    places, nothing, has_verdict = _nowhere(len(ids))
+    return InferenceSpans(
+        request=b"",
+        places=places,
+        messages=_NOTHING.reshape(0, 4),
+        resources=(b"",),
+        resource_of=nothing,
+        streams=(_NOBODY,),
+        stream_of=nothing,
+        has_verdict=has_verdict,
+        ids=ids,
+        said=NOTHING,
+    )
+
+
+@lru_cache(maxsize=4)  # most requests have as many spans as the one before
+def _nowhere(n: int) -> tuple[IntArray, IntArray, NDArray[np.bool_]]:
+    """Return where *n* spans without bytes lie, zeros, and that none of them has a verdict; not to be changed."""
+    places = np.zeros((n, 4), dtype=np.int64)
+    places[:, 3] = -1
+    return places, np.zeros(n, dtype=np.int64), np.zeros(n, dtype=bool)
+
+
 def _begins(lengths: Sequence[int]) -> list[int]:
     """Return where each of so many begins that lie behind one another."""
     return [0, *accumulate(lengths[:-1])]
@@ -155,6 +188,7 @@ def _shifted(
     return whole
 
 
+_NOBODY: Final = StreamKey(service="", environment="", model="", version="")
 _NOTHING: Final = np.zeros(0, dtype=np.int64)
 NO_SPANS: Final = InferenceSpans(
     request=b"",
@@ -166,5 +200,6 @@ NO_SPANS: Final = InferenceSpans(
     stream_of=_NOTHING,
     has_verdict=np.zeros(0, dtype=bool),
     ids=np.zeros((0, 3), dtype=np.uint64),
+    said=NOTHING,
 )
 """Of a request without inferences."""

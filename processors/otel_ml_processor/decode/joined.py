@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
@@ -14,9 +14,16 @@ from otel_ml_processor.decode.trace_state import NO_THRESHOLD
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from otel_ml_processor.columns import BoolArray, ByteArray, IntArray
+    from numpy.typing import NDArray
 
 __all__ = ["concatenated", "joined"]
+
+_Scalar = TypeVar("_Scalar", bound=np.generic)
+_NOT_FAILED: Final = np.zeros(1, dtype=bool)
+_NO_CALL: Final = np.array([NO_CALL], dtype=np.int64)
+_NO_HASHES: Final = np.zeros((1, 2), dtype=np.int64)
+_NO_FLAW: Final = np.zeros(1, dtype=np.uint8)
+_NO_THRESHOLD: Final = np.array([NO_THRESHOLD], dtype=np.int64)
 
 
 def joined(parts: Sequence[InferenceColumns]) -> InferenceColumns:
@@ -29,30 +36,30 @@ def joined(parts: Sequence[InferenceColumns]) -> InferenceColumns:
 
 def concatenated(parts: Sequence[InferenceColumns], first_spans: Sequence[int]) -> InferenceColumns:
     """Return the rows of *parts*, as `joined` does, one part behind the other; the number of each part's first span is added to those of its rows."""
+    spans = [part.spans for part in parts]
+    lengths = list(map(len, spans))
     return InferenceColumns(
         stream=parts[0].stream,
-        spans=np.concatenate(
-            [part.spans + first for part, first in zip(parts, first_spans, strict=True)]
-        ),
+        spans=np.concatenate(spans) + np.repeat(first_spans, lengths),
         end_times_ns=np.concatenate([part.end_times_ns for part in parts]),
         labels=_texts([part.labels for part in parts]),
         confidences=np.concatenate([part.confidences for part in parts]),
         entropies=np.concatenate([part.entropies for part in parts]),
         margins=np.concatenate([part.margins for part in parts]),
         values=np.concatenate([part.values for part in parts]),
-        features=_Features([part.features for part in parts]),
+        features=_Features([part.features for part in parts]) if parts[0].features else {},
         segments={
             name: _texts([part.segments[name] for part in parts]) for name in parts[0].segments
         },
-        is_failed=_flags(parts),
-        calls=_calls(parts),
-        hashes=_hashes(parts),
-        flaws=_flaws(parts),
+        is_failed=_optional([part.is_failed for part in parts], lengths, _NOT_FAILED),
+        calls=_optional([part.calls for part in parts], lengths, _NO_CALL),
+        hashes=_optional([part.hashes for part in parts], lengths, _NO_HASHES),
+        flaws=_optional([part.flaws for part in parts], lengths, _NO_FLAW),
         probabilities={
             name: np.concatenate([part.probabilities[name] for part in parts])
             for name in parts[0].probabilities
         },
-        thresholds=_thresholds(parts),
+        thresholds=_optional([part.thresholds for part in parts], lengths, _NO_THRESHOLD),
     )
 
 
@@ -78,49 +85,35 @@ class _Features(Mapping[str, ValueColumn]):
 
 
 def _texts(columns: Sequence[TextColumn]) -> TextColumn:
-    dictionary = columns[0].dictionary
-    if all(column.dictionary == dictionary for column in columns):  # most often that of no text
-        return TextColumn(np.concatenate([column.codes for column in columns]), dictionary)
+    codes = np.concatenate([column.codes for column in columns])
+    dictionaries = [column.dictionary for column in columns]
+    if dictionaries.count(dictionaries[0]) == len(dictionaries):  # most often that of no text
+        return TextColumn(codes, dictionaries[0])
     numbers: dict[str, int] = {}
-    codes = []
-    for column in columns:
-        renumbered = [numbers.setdefault(text, len(numbers)) for text in column.dictionary]
-        codes.append(np.array([*renumbered, -1], dtype=np.int64)[column.codes])
-    return TextColumn(np.concatenate(codes), tuple(numbers))
+    renumbered: list[int] = []
+    first_of: dict[tuple[str, ...], int] = {}
+    for dictionary in dictionaries:
+        if dictionary not in first_of:
+            renumbered.append(-1)  # where the code of no text leads, one before the first
+            first_of[dictionary] = len(renumbered)
+            renumbered += [numbers.setdefault(text, len(numbers)) for text in dictionary]
+    firsts = [first_of[dictionary] for dictionary in dictionaries]
+    of_rows = codes + np.repeat(firsts, [len(column.codes) for column in columns])
+    return TextColumn(np.array(renumbered, dtype=np.int64)[of_rows], tuple(numbers))
 
 
-def _flags(parts: Sequence[InferenceColumns]) -> BoolArray | None:
-    if all(part.is_failed is None for part in parts):
+def _optional(
+    columns: Sequence[NDArray[_Scalar] | None], lengths: Sequence[int], unsaid: NDArray[_Scalar]
+) -> NDArray[_Scalar] | None:
+    """Return *columns* as one, each of so many rows, that are all *unsaid* where there is no column; None where there is none at all."""
+    said = [column for column in columns if column is not None]
+    if not said:
         return None
-    said = [np.zeros(len(p), bool) if p.is_failed is None else p.is_failed for p in parts]
-    return np.concatenate(said)
-
-
-def _calls(parts: Sequence[InferenceColumns]) -> IntArray | None:
-    if all(part.calls is None for part in parts):
-        return None
-    said = [np.tile(NO_CALL, (len(p), 1)) if p.calls is None else p.calls for p in parts]
-    return np.concatenate(said)
-
-
-def _hashes(parts: Sequence[InferenceColumns]) -> IntArray | None:
-    if all(part.hashes is None for part in parts):
-        return None
-    said = [np.zeros((len(p), 2), np.int64) if p.hashes is None else p.hashes for p in parts]
-    return np.concatenate(said)
-
-
-def _thresholds(parts: Sequence[InferenceColumns]) -> IntArray | None:
-    if all(part.thresholds is None for part in parts):
-        return None
-    said = [np.full(len(p), NO_THRESHOLD) if p.thresholds is None else p.thresholds for p in parts]
-    return np.concatenate(said)
-
-
-def _flaws(parts: Sequence[InferenceColumns]) -> ByteArray | None:
-    if all(part.flaws is None for part in parts):
-        return None
-    said = [np.zeros(len(p), np.uint8) if p.flaws is None else p.flaws for p in parts]
+    if len(said) < len(columns):
+        said = [
+            np.repeat(unsaid, n, axis=0) if column is None else column
+            for column, n in zip(columns, lengths, strict=True)
+        ]
     return np.concatenate(said)
 
 

@@ -34,6 +34,7 @@ from otel_ml_processor.decode.class_probabilities import (
 from otel_ml_processor.decode.decoder import Cause, Decoded, no_classes
 from otel_ml_processor.decode.hashes import HASH_KEYS, NO_HASHES, hashes_of
 from otel_ml_processor.decode.inference_spans import InferenceSpans
+from otel_ml_processor.decode.said import Said, said_in
 from otel_ml_processor.decode.samples import SAMPLE_KEYS, Sample, read_samples
 from otel_ml_processor.decode.trace_state import NO_THRESHOLD, threshold_of
 from otel_ml_processor.decode.value_column import text_column, value_column
@@ -122,7 +123,7 @@ class PlainDecoder:
         for group in groups:
             reading.read_group(group.resource, group.spans)
         return Decoded(
-            spans=_inference_spans(request, reading.found),
+            spans=_inference_spans(request, reading.found, said_in(request) | reading.said),
             columns=tuple(rows.columns() for rows in reading.streams.values() if rows.samples),
             n_spans=sum(len(group.spans) for group in groups),
             undecoded=dict(reading.undecoded),
@@ -249,6 +250,7 @@ class Reading:
         "_whose",
         "found",
         "rows_left",
+        "said",
         "streams",
         "undecoded",
     )
@@ -268,6 +270,7 @@ class Reading:
         self._segments = segments
         self._read = _READ | set(segments)
         self.rows_left = MAX_REQUEST_ROWS
+        self.said = 0
         self.found: list[FoundSpan] = []
         self.streams: dict[StreamKey, StreamRows] = {}
         self.undecoded: Counter[str] = Counter()
@@ -311,6 +314,8 @@ class Reading:
             causes.add(Cause.OVERSIZED)
             samples = []
         self.rows_left -= len(samples)
+        if len(samples) > 1:
+            self.said = int(Said.BATCHES)
         wants = bool(rows.classes and samples)
         probabilities = probabilities_of(attributes, len(samples), causes) if wants else ()
         segments = {
@@ -343,7 +348,7 @@ class Reading:
         return rows
 
 
-def _inference_spans(request: bytes, found: Sequence[FoundSpan]) -> InferenceSpans:
+def _inference_spans(request: bytes, found: Sequence[FoundSpan], said: int) -> InferenceSpans:
     messages: dict[Place, int] = {}
     for span in found:
         _add_around(span.place, messages)
@@ -359,6 +364,7 @@ def _inference_spans(request: bytes, found: Sequence[FoundSpan]) -> InferenceSpa
         stream_of=_positions([span.stream for span in found], tuple(streams)),
         has_verdict=np.array([span.has_verdict for span in found], dtype=bool),
         ids=np.array([span.ids for span in found], dtype=np.uint64).reshape(-1, 3),
+        said=said,
     )
 
 

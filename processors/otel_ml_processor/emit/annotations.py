@@ -69,15 +69,15 @@ def annotate(
     A span that carries a verdict already is left alone, and if the result would be larger than *max_bytes*, the request itself is returned; both
     are counted.
     """
-    codes = np.full(len(spans), -1, dtype=np.int64)
-    codes[verdicts.spans] = verdicts.codes
-    loops = int(np.count_nonzero(spans.has_verdict & (codes >= 0)))
-    codes[spans.has_verdict] = -1
-    self_metrics.add(METRIC_ML_PROCESSOR_UNANNOTATED, loops, UnannotatedCause.POSSIBLE_LOOP)
-    annotated = spans.with_additions(codes, [_encoded(verdict) for verdict in verdicts.said])
+    codes, has_verdict = verdicts.codes, spans.has_verdict
+    if np.count_nonzero(has_verdict):
+        loops = int(np.count_nonzero(has_verdict & (codes >= 0)))
+        self_metrics.add(METRIC_ML_PROCESSOR_UNANNOTATED, loops, UnannotatedCause.POSSIBLE_LOOP)
+        codes = np.where(has_verdict, -1, codes)
+    annotated = spans.with_additions(codes, _additions(verdicts.said))
     if len(annotated) <= max_bytes:
         return annotated
-    left_out = len(verdicts) - loops
+    left_out = int(np.count_nonzero(codes >= 0))
     self_metrics.add(METRIC_ML_PROCESSOR_UNANNOTATED, left_out, UnannotatedCause.OVERSIZED)
     return spans.request
 
@@ -122,6 +122,12 @@ def _child(span: InferenceSpan, verdict: Verdict) -> bytes:
     return child.SerializeToString() + encode_attributes(said) + _encoded(verdict)
 
 
+@lru_cache(maxsize=16)
+def _additions(verdicts: tuple[Verdict, ...]) -> tuple[bytes, ...]:
+    """Return what each of *verdicts* is on a span; the same for most requests."""
+    return tuple(map(_encoded, verdicts))
+
+
 @lru_cache(maxsize=4096)
 def _encoded(verdict: Verdict) -> bytes:
     """Return what *verdict* says as attributes of a span; only what is set is written."""
@@ -163,7 +169,9 @@ class RateLimit:
             for index, verdict in flagged.items()
             if self._allows((spans[index].stream.tenant, spans[index].stream.model), now_ns)
         }
-        self._self_metrics.add(METRIC_ML_PROCESSOR_VERDICTS_DROPPED, len(flagged) - len(chosen))
+        if len(chosen) < len(flagged):
+            left_out = len(flagged) - len(chosen)
+            self._self_metrics.add(METRIC_ML_PROCESSOR_VERDICTS_DROPPED, left_out)
         return chosen
 
     def _allows(self, model: tuple[str, str], now_ns: int) -> bool:

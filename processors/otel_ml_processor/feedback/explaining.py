@@ -16,13 +16,15 @@ import numpy as np
 
 from otel_ml_processor.assess.explanations import FEWEST, Explained, ExplanationReference
 from otel_ml_processor.decode.fast_search import occurs
+from otel_ml_processor.decode.said import EXPLANATION_MARK, Said
 from otel_ml_processor.decode.whose import Whose
 from otel_ml_processor.feedback.explained_memory import ExplainingMemory
-from otel_ml_processor.feedback.explanations import MARK, explanations_in
+from otel_ml_processor.feedback.explanations import explanations_in
 from otel_ml_processor.feedback.inbox import MAX_HEARD_BYTES, CountedRows, Heard, counted_rows
 from otel_ml_processor.feedback.keys import NO_KEY, sample_key
 from otel_ml_processor.feedback.predictions import names_of
 from otel_ml_processor.refusal import Refusal
+from otel_ml_processor.signals import Signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from otel_ml_processor.columns import IntArray, StreamKey
     from otel_ml_processor.decode.inference_spans import InferenceSpans
     from otel_ml_processor.feedback.explanations import Explanation
-    from otel_ml_processor.signals import Signal
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.reference import Reference
 
@@ -106,8 +107,15 @@ class Explaining:
 
     def hear(self, signal: Signal, request: bytes, caller: str = "") -> None:
         """Hold *request* where there may be an explanation in it; where there is no room, it is passed over."""
-        if not occurs(MARK, request):
-            return
+        if occurs(EXPLANATION_MARK, request):
+            self._hear(signal, request, caller)
+
+    def hear_spans(self, spans: InferenceSpans, caller: str = "") -> None:
+        """Do the same with the request that *spans* are of."""
+        if spans.said & Said.EXPLANATIONS:
+            self._hear(Signal.TRACES, spans.request, caller)
+
+    def _hear(self, signal: Signal, request: bytes, caller: str) -> None:
         with self._lock:
             if self._bytes + len(request) <= MAX_HEARD_BYTES:
                 self._heard.append(Heard(signal, request, caller))
@@ -120,9 +128,7 @@ class Explaining:
             if stream is None or not stream.near_by or placed.reference is None or not len(placed):
                 continue
             # Rows wait for at most one tick; those beyond are not compared with others.
-            inputs = _Inputs(
-                counted_rows(spans.ids, placed, {}, spans), placed.places[list(stream.near_by)]
-            )
+            inputs = _Inputs(counted_rows(spans, placed, {}), placed.places[list(stream.near_by)])
             with self._lock:
                 if self._rows_held < _MAX_INPUTS:
                     self._inputs.append(inputs)

@@ -11,6 +11,7 @@ from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.events import EVENT_ML_EXPLANATION
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.decode.attributes import number, text
+from otel_ml_processor.decode.said import EXPLANATION_MARK
 from otel_ml_processor.decode.whose import ONE_TENANT
 from otel_ml_processor.feedback.events import by_key, events_in_logs, events_of_span, spans_with
 from otel_ml_processor.feedback.keys import NO_KEY, id_key
@@ -26,10 +27,8 @@ if TYPE_CHECKING:
     from otel_ml_processor.decode.whose import Whose
     from otel_ml_processor.feedback.events import Event
 
-__all__ = ["MARK", "Explanation", "explanations_in"]
+__all__ = ["Explanation", "explanations_in"]
 
-MARK: Final = keys.ML_EXPLANATION_ATTRIBUTIONS.encode()
-"""Bytes that a request without explanations does not have."""
 _MAX_FEATURES: Final = 1000
 """An explanation of more is not read."""
 
@@ -55,7 +54,7 @@ def explanations_in(signal: Signal, request: bytes, whose: Whose = ONE_TENANT) -
         return [found for event in events for found in _read(event, {})]
     return [
         found
-        for span in spans_with(request, MARK, whose)
+        for span in spans_with(request, EXPLANATION_MARK, whose)
         for event in events_of_span(span, EVENT_ML_EXPLANATION)
         for found in _read(event, by_key(span.span.attributes))
     ]

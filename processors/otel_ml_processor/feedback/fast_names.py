@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from otel_ml_conventions.attributes import ML_BATCH_SIZE, ML_PREDICTION_ID
-from otel_ml_processor.compiled import compiled, folded
+from otel_ml_processor.compiled import lean
 from otel_ml_processor.decode.fast_wire import after_field, length_at, varint_at
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def found_names(request: bytes, places: IntArray) -> IntArray:
     return found
 
 
-@compiled
+@lean
 def _find(
     data: ByteArray, places: IntArray, name: ByteArray, size: ByteArray, found: IntArray
 ) -> None:
@@ -60,7 +60,7 @@ def _find(
                 break
 
 
-@folded
+@lean
 def _read(
     data: ByteArray,
     start: int,
@@ -90,7 +90,7 @@ def _read(
     return True
 
 
-@folded
+@lean
 def _is_same(data: ByteArray, start: int, end: int, text: ByteArray) -> bool:
     if end - start != len(text):
         return False

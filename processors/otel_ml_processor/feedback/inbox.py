@@ -6,22 +6,19 @@ import threading
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import numpy as np
-
 from otel_ml_processor.decode.fast_search import occurs
-from otel_ml_processor.feedback.lists import LIST_MARKS
-from otel_ml_processor.feedback.reading import MARK
-from otel_ml_processor.feedback.said_names import NAMED
+from otel_ml_processor.decode.said import FEEDBACK_MARK, OF_ROWS, Said
+from otel_ml_processor.signals import Signal
 from otel_ml_processor.windows.divided import segment_column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from otel_ml_processor.columns import FloatArray, IntArray, StreamKey, TextColumn
     from otel_ml_processor.decode.inference_spans import InferenceSpans
-    from otel_ml_processor.signals import Signal
     from otel_ml_processor.windows.disjoint import Step
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.streams import Increment
@@ -34,10 +31,8 @@ __all__ = [
     "Taken",
     "counted_rows",
     "places_of_features",
-    "say_more",
 ]
 
-_NO_ROWS: Final = np.zeros(0, dtype=np.int64)
 MAX_HEARD_BYTES: Final = 64 << 20
 """Bytes of requests with feedback that wait for the next tick; further ones are dropped and counted."""
 
@@ -112,8 +107,15 @@ class Inbox:
 
     def hear(self, signal: Signal, request: bytes, caller: str = "") -> None:
         """Hold *request* where there may be feedback in it."""
-        if not occurs(MARK, request):
-            return
+        if occurs(FEEDBACK_MARK, request):
+            self._hear(signal, request, caller)
+
+    def hear_spans(self, spans: InferenceSpans, caller: str = "") -> None:
+        """Do the same with the request that *spans* are of."""
+        if spans.said & Said.FEEDBACK:
+            self._hear(Signal.TRACES, spans.request, caller)
+
+    def _hear(self, signal: Signal, request: bytes, caller: str) -> None:
         with self._lock:
             if self._bytes + len(request) > MAX_HEARD_BYTES:
                 self._dropped += 1
@@ -129,13 +131,12 @@ class Inbox:
     ) -> None:
         """Hold the rows of a request that were counted, and what that changed."""
         steps = {increment.stream: increment.steps for increment in increments}
-        more = spans if say_more(spans, counted) else None
         for placed in counted:
             rows = placed.rows
             taken = steps.get(rows.stream)
             if taken is None or not len(rows):
                 continue
-            held = counted_rows(spans.ids, placed, taken, more)
+            held = counted_rows(spans, placed, taken)
             if self._segments:
                 segments = {name: segment_column(rows, name) for name in self._segments}
                 held = held._replace(segments=segments)
@@ -159,33 +160,22 @@ class Inbox:
 
 
 def counted_rows(
-    ids: NDArray[np.uint64],
-    placed: PlacedRows,
-    steps: Mapping[str, Sequence[Step]],
-    more: InferenceSpans | None,
+    spans: InferenceSpans, placed: PlacedRows, steps: Mapping[str, Sequence[Step]]
 ) -> CountedRows:
-    """Return the rows of one stream in a request, one at least, which took *steps*, and whose spans may say *more*; their segments are not looked up."""
+    """Return the rows of one stream in a request, one at least, which took *steps* and are of *spans*; their segments are not looked up."""
     rows = placed.rows
     return CountedRows(
         stream=rows.stream,
-        ids=ids,
+        ids=spans.ids,
         spans=rows.spans,
         end_times_ns=rows.end_times_ns,
         labels=rows.labels,
         confidences=rows.confidences,
         values=rows.values,
         steps=steps,
-        content=more if more is not None and say_more(more, [placed]) else None,
+        content=spans if spans.said & OF_ROWS else None,
         places=places_of_features(placed),
     )
-
-
-def say_more(spans: InferenceSpans, placed: Sequence[PlacedRows]) -> bool:
-    """Return whether the bytes of *spans* say more of the rows that were *placed* than these do: prediction ids, how large a batch was, or its order."""
-    of_rows = np.concatenate([each.rows.spans for each in placed] or [_NO_ROWS])
-    if (of_rows[1:] == of_rows[:-1]).any():  # rows of a span are neighbours, and of one stream
-        return True
-    return any(occurs(mark, spans.request) for mark in (NAMED, *LIST_MARKS))
 
 
 def places_of_features(placed: PlacedRows) -> IntArray | None:

@@ -15,7 +15,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NO_KEY", "Keys", "context_key", "id_key", "sample_key", "sample_keys", "span_keys"]
+from otel_ml_processor.compiled import IS_COMPILED, compiled, folded, plain
+
+__all__ = [
+    "NO_KEY",
+    "Keys",
+    "context_key",
+    "id_key",
+    "sample_key",
+    "sample_keys",
+    "span_keys",
+    "warm_keys",
+]
 
 Keys = NDArray[np.uint64]
 
@@ -24,6 +35,7 @@ NO_KEY: Final = 0
 _FIRST: Final = np.uint64(0xFF51AFD7ED558CCD)
 _SECOND: Final = np.uint64(0xC4CEB9FE1A85EC53)
 _SHIFT: Final = np.uint64(33)
+_ONE: Final = np.uint64(1)
 _CONTEXT_BYTES: Final = (16, 8)
 _TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _TRACEPARENT_LENGTH: Final = 55
@@ -37,8 +49,44 @@ def span_keys(ids: NDArray[np.uint64]) -> Keys:
     References:
         Appleby, A. (2011). MurmurHash3, `fmix64`. Public domain.
     """
-    first, second, span = np.ascontiguousarray(ids.T)
-    keys = np.maximum(_mixed(_mixed(_mixed(span) ^ first) ^ second), np.uint64(1))
+    words = np.ascontiguousarray(ids.T)
+    if not IS_COMPILED:
+        return _span_keys_plain(words)
+    keys = np.empty(words.shape[1], dtype=np.uint64)
+    _span_keys(plain(words), keys)
+    return keys
+
+
+def warm_keys() -> None:
+    """Have keys compiled, or read from where they were kept."""
+    span_keys(np.ones((1, 3), dtype=np.uint64))
+
+
+@compiled
+def _span_keys(words: NDArray[np.uint64], keys: Keys) -> None:
+    for row in range(len(keys)):
+        first, second, span = words[0, row], words[1, row], words[2, row]
+        if span == 0 or (first == 0 and second == 0):
+            keys[row] = NO_KEY
+        else:
+            key = _mixed_word(_mixed_word(_mixed_word(span) ^ first) ^ second)
+            keys[row] = max(key, _ONE)
+
+
+@folded
+def _mixed_word(word: np.uint64) -> np.uint64:
+    word ^= word >> _SHIFT
+    word *= _FIRST
+    word ^= word >> _SHIFT
+    word *= _SECOND
+    word ^= word >> _SHIFT
+    return word
+
+
+def _span_keys_plain(words: NDArray[np.uint64]) -> Keys:
+    """Return the keys as `_span_keys` writes them."""
+    first, second, span = words
+    keys = np.maximum(_mixed(_mixed(_mixed(span) ^ first) ^ second), _ONE)
     keys[(span == 0) | (first | second == 0)] = NO_KEY
     return np.asarray(keys)
 

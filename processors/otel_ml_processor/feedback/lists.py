@@ -17,7 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import MlFeedbackSourceValues, MlTaskTypeValues
 from otel_ml_processor.decode.attributes import MAX_ROWS, elements, number, text
-from otel_ml_processor.decode.fast_search import occurs
+from otel_ml_processor.decode.said import LIST_MARKS, Said
 from otel_ml_processor.feedback.keys import NO_KEY, id_key, span_keys
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from otel_ml_processor.feedback.reading import Feedback
 
 __all__ = [
-    "LIST_MARKS",
     "MAX_LISTS",
     "SeenList",
     "ShownList",
@@ -43,8 +42,6 @@ __all__ = [
 MAX_LISTS: Final = 100_000
 """Lists that feedback may still come for, the latest ones."""
 _TASKS: Final = {MlTaskTypeValues.RANKING.value, MlTaskTypeValues.RECOMMENDATION.value}
-LIST_MARKS: Final = tuple(task.encode() for task in sorted(_TASKS))
-"""Bytes of which a span of a list has one."""
 _FEWEST_ITEMS: Final = 2
 _READ: Final = {
     keys.ML_TASK_TYPE,
@@ -136,7 +133,7 @@ class ShownLists:
 def lists_of(rows: CountedRows) -> Iterator[SeenList]:
     """Yield the lists among the spans of *rows*, of which some samples at least were counted; one whose items cannot be read is none."""
     content = rows.content
-    if content is None or not any(occurs(mark, content.request) for mark in LIST_MARKS):
+    if content is None or not content.said & Said.LISTS:
         return
     indexes, firsts = np.unique(rows.spans, return_index=True)
     own = span_keys(rows.ids)

@@ -13,6 +13,7 @@ from otel_ml_conventions.attributes import MlFeedbackSourceValues
 from otel_ml_conventions.events import EVENT_ML_FEEDBACK
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.decode.attributes import number, proportion, text
+from otel_ml_processor.decode.said import FEEDBACK_MARK
 from otel_ml_processor.decode.whose import ONE_TENANT
 from otel_ml_processor.feedback.events import (
     Event,
@@ -32,10 +33,8 @@ if TYPE_CHECKING:
     from otel_ml_processor.decode.whose import Whose
     from otel_ml_processor.feedback.events import SpanOf
 
-__all__ = ["MARK", "Carried", "Feedback", "feedback_in_logs", "feedback_in_traces"]
+__all__ = ["Carried", "Feedback", "feedback_in_logs", "feedback_in_traces"]
 
-MARK: Final = b"ml.feedback"
-"""Bytes that a request without feedback does not have."""
 _TOLD: Final = (
     keys.ML_FEEDBACK_LABEL,
     keys.ML_FEEDBACK_VALUE,
@@ -99,7 +98,7 @@ def feedback_in_traces(request: bytes, whose: Whose = ONE_TENANT) -> list[Feedba
     """Return the feedback in an `ExportTraceServiceRequest`: spans of it, and events of spans; MalformedRequest if it is none."""
     return [
         feedback
-        for span in spans_with(request, MARK, whose)
+        for span in spans_with(request, FEEDBACK_MARK, whose)
         for event in (_stand_in(span), *events_of_span(span, EVENT_ML_FEEDBACK))
         for feedback in _read(event)
     ]

@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from otel_ml_processor.columns import IntArray
     from otel_ml_processor.decode.inference_spans import InferenceSpans
 
-__all__ = ["NAMED", "SaidNames", "said_names", "warm_said_names"]
+__all__ = ["SaidNames", "said_names", "warm_said_names"]
 
-NAMED: Final = ML_PREDICTION_ID.encode()
-"""Bytes that a span without a prediction id does not have."""
 _READ: Final = (ML_PREDICTION_ID, ML_BATCH_SIZE)
 
 

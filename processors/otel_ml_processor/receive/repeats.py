@@ -134,7 +134,9 @@ class Repeats:
                 self._known.pop(key, None)
             mine.settle(error)
             raise
-        self.remember(key, answer)
+        held = self._known.get(key)
+        if held is None or held.answer is not answer:  # nobody has done so while it was taken
+            self.remember(key, answer)
         mine.settle(answer)
         return answer, False
 

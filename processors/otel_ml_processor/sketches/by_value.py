@@ -26,6 +26,8 @@ _MEANS: Final = 3
 """Confidence, entropy, margin: of each how many rows said it, and their sum in multiples of 2**-32."""
 _ROWS, _LOW, _MOMENTS, _CELLS = 0, 1, 2, 2 + 2 * _MEANS
 _FIXED: Final = _CELLS + N_CELLS
+_FEW: Final = 64
+"""Texts that rows may have without it being found out first which of them they have."""
 
 
 class ValueCounts:
@@ -118,23 +120,16 @@ class ByValue:
             scores: Confidence, entropy and margin of each row, NaN where not said; what lies outside [0, 1] is not counted.
             outputs: Places of each row among the outputs, shape (k, n_rows); a place outside [0, n_outputs) is none.
         """
-        if not len(texts.codes):
+        if not len(texts.codes) or not texts.dictionary:
             return
-        seen = np.bincount(texts.codes + 1, minlength=len(texts.dictionary) + 1)
-        seen[0] = 0  # of rows without a text
-        values = np.flatnonzero(seen) - 1
-        if not len(values):
-            return
-        codes = np.where(seen > 0, np.cumsum(seen > 0) - 1, -1)[texts.codes + 1]
+        codes, values = texts.codes, texts.dictionary
+        if len(values) > _FEW:
+            codes, values = _occurring(texts)
         counted = np.zeros((len(values), self.width), dtype=np.int64)
         count = count_by_value if IS_COMPILED else _count_plain
         count(codes, scores, outputs, self.threshold, _GRID, counted)
-        self._add_blocks(
-            {
-                texts.dictionary[value]: block
-                for value, block in zip(values.tolist(), counted, strict=True)
-            }
-        )
+        of_values = zip(values, counted, counted[:, _ROWS].tolist(), strict=True)
+        self._add_blocks({value: block for value, block, rows in of_values if rows})
 
     def merge(self, other: ByValue) -> None:
         """
@@ -213,6 +208,14 @@ class ByValue:
 
     def _rank(self, value: str) -> tuple[bool, int, str]:
         return (value not in self._known, len(value), value)
+
+
+def _occurring(texts: TextColumn) -> tuple[IntArray, tuple[str, ...]]:
+    """Return the texts of *texts* that any row has, and the code of each row among those."""
+    seen = np.bincount(texts.codes + 1, minlength=len(texts.dictionary) + 1) > 0
+    seen[0] = False  # of rows without a text
+    codes = np.where(seen, np.cumsum(seen) - 1, -1)[texts.codes + 1]
+    return codes, tuple(texts.dictionary[code] for code in (np.flatnonzero(seen) - 1).tolist())
 
 
 def _count_plain(

@@ -12,7 +12,7 @@ from otel_ml_processor.windows.placed import PlacedRows
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-__all__ = ["Counted", "gathered"]
+__all__ = ["Counted", "gathered", "size_of"]
 
 
 class Counted(NamedTuple):
@@ -26,16 +26,25 @@ def gathered(parts: Sequence[Counted]) -> Counted:
     """Return *parts*, at least one, as one: rows of the same stream that were placed alike are one entry, in the order of the parts."""
     if len(parts) == 1:
         return parts[0]
-    first_spans = [0, *accumulate(len(part.spans) for part in parts[:-1])]
-    alike: dict[Hashable, list[tuple[PlacedRows, int]]] = {}
-    for part, first_span in zip(parts, first_spans, strict=True):
+    spans = [part.spans for part in parts]
+    first_spans = [0, *accumulate([len(each.ids) for each in spans])]
+    alike: dict[Hashable, tuple[list[PlacedRows], list[int]]] = {}
+    for part, first_span in zip(parts, first_spans, strict=False):
         for placed in part.placed:
-            if len(placed):
-                alike.setdefault(_kind(placed), []).append((placed, first_span))
-    return Counted(
-        InferenceSpans.joined([part.spans for part in parts]),
-        [_joined(*zip(*each, strict=True)) for each in alike.values()],
-    )
+            if len(placed.rows.spans):
+                rows, firsts = alike.setdefault(_kind(placed), ([], []))
+                rows.append(placed)
+                firsts.append(first_span)
+    return Counted(InferenceSpans.joined(spans), [_joined(*each) for each in alike.values()])
+
+
+def size_of(counted: Counted) -> tuple[int, int]:
+    """Return how many rows are counted, and about how many bytes they take, with those of the requests that are kept."""
+    n_rows, n_bytes = 0, len(counted.spans.request)
+    for placed in counted.placed:
+        n_rows += len(placed)
+        n_bytes += placed.n_bytes
+    return n_rows, n_bytes
 
 
 def _kind(placed: PlacedRows) -> tuple[Any, ...]:

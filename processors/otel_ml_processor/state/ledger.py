@@ -12,7 +12,7 @@ import numpy as np
 
 from otel_ml_conventions.metrics import METRIC_ML_PROCESSOR_FAILURES
 from otel_ml_processor.receive.repeats import Answer
-from otel_ml_processor.state.gathered import Counted, gathered
+from otel_ml_processor.state.gathered import Counted, gathered, size_of
 from otel_ml_processor.state.journal import Record
 from otel_ml_processor.state.span_hashes import NO_HASH, secret_of, span_hashes
 from otel_ml_processor.state.stored_streams import StoredIncrement
@@ -137,15 +137,18 @@ class Ledger:
                 self.repeats.remember(key, answer)
             self.counted += n_new
             counted, journal, number = self.counted, self._journal, 0
-            if journal is not None:
+            if journal is None:
+                if self._is_enough(len(new)):
+                    self._count()
+                self._note(counted)
+            else:
                 known = hashes[is_new & (hashes != NO_HASH)]
                 record = partial(_record, delivered, now_ns, n_new, known, self._count())
                 number = journal.append(record)
-            elif self._is_enough(len(new)):
-                self._count()
         if journal is not None:
             self._wait(journal, number)
-        self._note(counted)
+            with self._lock:
+                self._note(counted)
         return len(hashes) - n_new
 
     def count(self) -> None:
@@ -160,7 +163,7 @@ class Ledger:
                     _LOGGER.exception("cannot count rows that were delivered (said once)")
 
     def _let_wait(self, counted: Counted, now_ns: int) -> None:
-        n_rows = sum(map(len, counted.placed))
+        n_rows, n_bytes = size_of(counted)
         if self._waiting and now_ns - self._first_ns >= _LONGEST_WAIT_NS:
             self._count()
         if n_rows:
@@ -168,8 +171,7 @@ class Ledger:
             self._last_ns = now_ns
             self._waiting.append(counted)
             self._waiting_rows += n_rows
-            self._waiting_bytes += len(counted.spans.request)
-            self._waiting_bytes += sum(placed.n_bytes for placed in counted.placed)
+            self._waiting_bytes += n_bytes
 
     def _is_enough(self, n_streams: int) -> bool:
         """Return whether what waits is to be counted; where there are many streams, so that each has many rows."""
@@ -227,9 +229,8 @@ class Ledger:
         return None
 
     def _note(self, counted: int) -> None:
-        with self._lock:  # of two that end at the same time the larger number holds
-            self._noted = max(self._noted, counted)
-            self.note(self._noted)
+        self._noted = max(self._noted, counted)  # of two that end at the same time the larger holds
+        self.note(self._noted)
 
     def _wait(self, journal: Journal, number: int) -> None:
         try:

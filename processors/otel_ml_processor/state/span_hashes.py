@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -41,20 +42,26 @@ def span_hashes(ids: NDArray[np.uint64], secret: bytes) -> Hashes:
     References:
         Appleby, A. (2011). MurmurHash3, `fmix64`. Public domain.
     """
-    before, between = np.frombuffer(secret, dtype="<u8")
-    if IS_COMPILED:
-        hashes = np.empty(len(ids), dtype=np.uint64)
-        _hash(plain(ids), before, between, hashes)
-        return hashes
-    return _hashes_plain(ids, before, between)
+    words = _words_of(secret)
+    if not IS_COMPILED:
+        return _hashes_plain(ids, *words)
+    hashes = np.empty(len(ids), dtype=np.uint64)
+    _hash(plain(ids.T), *words, hashes)  # they lie as columns in memory: no copy
+    return hashes
+
+
+@lru_cache(maxsize=1024)
+def _words_of(secret: bytes) -> tuple[np.uint64, np.uint64]:
+    before, between = np.frombuffer(secret, dtype="<u8").astype(np.uint64)
+    return before, between
 
 
 @compiled
 def _hash(
-    ids: NDArray[np.uint64], before: np.uint64, between: np.uint64, hashes: NDArray[np.uint64]
+    words: NDArray[np.uint64], before: np.uint64, between: np.uint64, hashes: NDArray[np.uint64]
 ) -> None:
-    for row in range(len(ids)):
-        first, second, span = ids[row]
+    for row in range(len(hashes)):
+        first, second, span = words[0, row], words[1, row], words[2, row]
         if span == 0 or (first == 0 and second == 0):
             hashes[row] = NO_HASH
             continue

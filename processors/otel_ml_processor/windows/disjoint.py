@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from otel_ml_processor.columns import IntArray
+    from otel_ml_processor.windows.event_times import EventTimes
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.summary import Summary
 
@@ -94,8 +94,8 @@ class Windows(Protocol):
 
     name: str
 
-    def plan(self, end_times_ns: IntArray, watermarks_ns: IntArray) -> list[Step]:
-        """Return what to do with rows, in order; `watermarks_ns[i]` is the watermark before row i. Nothing is taken yet."""
+    def plan(self, times: EventTimes, lateness_ns: int) -> list[Step]:
+        """Return what to do with rows, in order; the watermark is as much as *lateness_ns* behind event time. Nothing is taken yet."""
 
     def take(self, step: Step, summary: Summary) -> list[Closed]:
         """Do *step*, whose rows count *summary*; return what this closed, in order."""
@@ -140,15 +140,16 @@ class RowWindows:
         self._summary = new()
         self._covers: tuple[int, int] | None = None
 
-    def plan(self, end_times_ns: IntArray, _watermarks_ns: IntArray) -> list[Step]:
+    def plan(self, times: EventTimes, _lateness_ns: int) -> list[Step]:
         """Return how every row fills the windows; none is late for a window that does not ask for the time."""
+        end_times_ns = times.times_ns
         steps: list[Step] = []
         begin, room = 0, self._size - self._summary.rows
         while begin < len(end_times_ns):
             end = min(len(end_times_ns), begin + room)
-            times = end_times_ns[begin:end]
+            covered = end_times_ns[begin:end]
             completes = end - begin == room
-            covers = int(times.min()), int(times.max()) + 1
+            covers = int(covered.min()), int(covered.max()) + 1
             steps.append(Step(begin, end, *covers, completes=completes))
             begin, room = end, self._size
         return steps

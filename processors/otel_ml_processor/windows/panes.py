@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.columns import IntArray
     from otel_ml_processor.config import WindowConfig
+    from otel_ml_processor.windows.event_times import EventTimes
     from otel_ml_processor.windows.summary import Summary
 
 __all__ = ["TimeWindows", "pane_length_ns"]
@@ -71,15 +72,14 @@ class TimeWindows:
         self._slid_ns = 0
         self.late_rows = 0
 
-    def plan(self, end_times_ns: IntArray, watermarks_ns: IntArray) -> list[Step]:
+    def plan(self, times: EventTimes, lateness_ns: int) -> list[Step]:
         """Return where the rows go whose window is open; count the others as late."""
-        first_ns = int(end_times_ns.min()) // self._pane_ns * self._pane_ns
-        last_ns = int(end_times_ns.max()) // self._pane_ns * self._pane_ns
-        whole = self._step(slice(0, len(end_times_ns)), first_ns, int(watermarks_ns[0]))
-        if first_ns == last_ns and whole.end_ns > watermarks_ns[-1]:
-            return [
-                whole
-            ]  # the common case: all in one pane, and none late, for watermarks never fall
+        pane_ns = times.first_ns // self._pane_ns * self._pane_ns
+        whole = self._step(slice(0, len(times.times_ns)), pane_ns, times.before_ns - lateness_ns)
+        is_of_one_pane = times.last_ns < pane_ns + self._pane_ns
+        if is_of_one_pane and whole.end_ns > times.newest_ns - lateness_ns:
+            return [whole]  # the common case: none is late, for event time never falls
+        end_times_ns, watermarks_ns = times.times_ns, times.before_each_ns() - lateness_ns
         panes = end_times_ns // self._pane_ns * self._pane_ns
         is_late = self._start(panes) + self._length_ns <= watermarks_ns
         self.late_rows += int(is_late.sum())

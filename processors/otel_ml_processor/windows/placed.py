@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from otel_ml_processor.compiled import IS_COMPILED
-from otel_ml_processor.sketches.bins import Bins
+from otel_ml_processor.columns import TextColumn
+from otel_ml_processor.compiled import IS_COMPILED, plain
 from otel_ml_processor.sketches.slots import Slot
-from otel_ml_processor.windows.fast_places import place_numbers
+from otel_ml_processor.windows.fast_places import Found, place_numbers, place_scores
+from otel_ml_processor.windows.place_plan import plan_of, text_places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_ml_processor.columns import BoolArray, FloatArray, InferenceColumns, IntArray
+    from otel_ml_processor.columns import BoolArray, ByteArray, InferenceColumns, IntArray
+    from otel_ml_processor.windows.class_scores import ClassScores
     from otel_ml_processor.windows.expected_errors import ErrorCells
     from otel_ml_processor.windows.multivariate import Multivariate
-    from otel_ml_processor.windows.reference import Reference, TargetReference
+    from otel_ml_processor.windows.place_plan import Plan
+    from otel_ml_processor.windows.reference import Reference
+    from otel_ml_processor.windows.score_reference import ScoreReference
 
 __all__ = ["PlacedRows", "place"]
 
@@ -29,7 +33,9 @@ _BYTES_OF_FEATURE: Final = 512
 _BYTES_PER_ROW: Final = 96
 _BYTES_PER_FEATURE: Final = 17
 """Its kind, its number and its text."""
-_NO_CELLS: Final[IntArray] = np.zeros((0, 0), dtype=np.int64)
+_CELLS, _NOTHING = int(Found.CELLS), int(Found.NOTHING)
+_NONE_OUTSIDE: Final[IntArray] = np.zeros((2, 0), dtype=np.int64)
+_NO_KINDS: Final[ByteArray] = np.zeros((0, 0), dtype=np.uint8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,9 +54,11 @@ class PlacedRows:
     places: IntArray
     outside_rows: IntArray
     outside_places: IntArray
+    unusual: Sequence[int] | None = None
+    """The lines of `places` in which not every row has a cell, or nobody knows; None: they may be any."""
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.rows.spans)
 
     def __getitem__(self, rows: slice) -> PlacedRows:
         begin, end, _ = rows.indices(len(self))
@@ -63,19 +71,20 @@ class PlacedRows:
             places=self.places[:, rows],
             outside_rows=self.outside_rows[is_within] - begin,
             outside_places=self.outside_places[is_within],
+            unusual=self.unusual,
         )
 
     @classmethod
     def joined(cls, parts: Sequence[PlacedRows], rows: InferenceColumns) -> PlacedRows:
         """Return *parts*, all of the same reference, as one; *rows* are theirs, one part behind the other."""
-        first_rows = np.cumsum([0, *map(len, parts[:-1])]).tolist()
+        outside = [part.outside_rows for part in parts]
+        lengths = [part.places.shape[1] for part in parts]
+        first_rows = [0, *accumulate(lengths[:-1])]
         return cls(
             rows=rows,
             reference=parts[0].reference,
             places=np.concatenate([part.places for part in parts], axis=1),
-            outside_rows=np.concatenate(
-                [part.outside_rows + n for part, n in zip(parts, first_rows, strict=True)]
-            ),
+            outside_rows=np.concatenate(outside) + np.repeat(first_rows, list(map(len, outside))),
             outside_places=np.concatenate([part.outside_places for part in parts]),
         )
 
@@ -83,9 +92,10 @@ class PlacedRows:
     def n_bytes(self) -> int:
         """About how many bytes the rows and their places take, and what holds them."""
         rows = self.rows
+        n_features = len(rows.features)
         columns = len(self.places) + len(rows.segments) + len(rows.probabilities)
-        of_row = _BYTES_PER_ROW + 8 * columns + _BYTES_PER_FEATURE * len(rows.features)
-        return _BYTES_OF_ARRAYS + _BYTES_OF_FEATURE * len(rows.features) + len(rows) * of_row
+        of_row = _BYTES_PER_ROW + 8 * columns + _BYTES_PER_FEATURE * n_features
+        return _BYTES_OF_ARRAYS + _BYTES_OF_FEATURE * n_features + len(rows.spans) * of_row
 
     @property
     def outputs(self) -> IntArray:
@@ -108,134 +118,110 @@ class PlacedRows:
             places=self.places[:, kept],
             outside_rows=number[self.outside_rows[is_within]],
             outside_places=self.outside_places[is_within],
+            unusual=self.unusual,
         )
 
 
 def place(rows: InferenceColumns, reference: Reference | None) -> PlacedRows:
     """Return where each of *rows* is counted; never raises, whatever the values are."""
-    targets = reference.targets if reference is not None else ()
-    nowhere = reference.n_counts if reference is not None else 0
-    scores = reference.scores if reference is not None else None
-    of_classes = _class_cells(rows, reference)
-    n_lines = len(targets) + (scores is not None) + len(of_classes)
-    places = np.full((n_lines, len(rows)), nowhere, dtype=np.int64)
-    if reference is not None and scores is not None:
-        cells = scores.cells(rows.labels, rows.confidences)
-        line = places[len(targets)]
-        np.add(cells, reference.score_place.start, out=line, where=cells >= 0)
-    if reference is not None and len(of_classes):
-        lines = places[-len(of_classes) :]
-        np.add(of_classes, reference.class_place.start, out=lines, where=of_classes >= 0)
-    outside: list[tuple[IntArray, IntArray]] = []
-    if reference is not None:
-        usual = _place_usual(rows, reference, places)
-        for index, (target, block) in enumerate(zip(targets, reference.places, strict=True)):
-            if index not in usual:
-                outside += _place(rows, target, block.start, places[index])
-    if reference is not None and reference.expected is not None:
+    if reference is None:
+        nowhere = np.empty((0, len(rows)), dtype=np.int64)
+        return PlacedRows(rows, None, nowhere, _NONE_OUTSIDE[0], _NONE_OUTSIDE[1], ())
+    plan = plan_of(reference)
+    places = np.empty((len(plan.found), len(rows)), dtype=np.int64)
+    found = plan.found.copy()
+    outside = _place_numbers(rows, plan, places, found) if IS_COMPILED else []
+    unusual = (found != _CELLS).nonzero()[0].tolist()
+    for line in unusual:
+        if found[line] == _NOTHING:
+            outside += _place(rows, reference, line, places[line])
+    if plan.label_line is not None:
+        _place_texts(rows.labels, reference, plan.label_line, places[plan.label_line])
+    if reference.scores is not None:
+        _place_scores(rows, reference, reference.scores, places)
+    if reference.class_scores is not None:
+        _place_classes(rows, reference, reference.class_scores, places)
+    if plan.by_score is not None:
+        line, expected = places[len(reference.targets)], places[reference.expected_at]
+        plan.by_score.take(line, out=expected, mode="clip")  # nothing is; "raise" would copy
+    elif reference.expected is not None:
         _place_expected(reference, reference.expected, places)
-    if reference is not None and reference.multivariate is not None:
+    if reference.multivariate is not None:
         _place_errors(rows, reference, reference.multivariate, places)
-    return PlacedRows(
-        rows=rows,
-        reference=reference,
-        places=places,
-        outside_rows=_joined([at for at, _ in outside]),
-        outside_places=_joined([slots for _, slots in outside]),
-    )
+    at, slots = np.concatenate(outside, axis=1) if outside else _NONE_OUTSIDE
+    return PlacedRows(rows, reference, places, at, slots, unusual)
 
 
-def _class_cells(rows: InferenceColumns, reference: Reference | None) -> IntArray:
-    """Return where rows are counted of each class, shape (n_classes, n_rows), -1 where nowhere; of no class where nobody knows what its probability means."""
-    if reference is None or reference.class_scores is None:
-        return _NO_CELLS
-    return reference.class_scores.cells(rows.labels, rows.probabilities)
-
-
-def _place_usual(rows: InferenceColumns, reference: Reference, places: IntArray) -> set[int]:
-    """
-    Write into *places* the features of which every row has a finite number within the reference's range; return their positions.
-
-    Most features of most requests are such; what is found out of all of them at once takes a fifth of the time, and compiled a tenth of that.
-    """
-    ranged = _ranged(reference)
-    said = [rows.features.get(name) for name in ranged.names]
-    if not len(rows) or not ranged.names or any(column is None for column in said):
-        return set()
-    numbers = np.array([column.numbers for column in said if column is not None])
-    place_all = place_numbers if IS_COMPILED else _place_numbers_plain
-    is_placed = place_all(numbers, *ranged.where, places)
-    return set(ranged.where.positions[is_placed].tolist())
-
-
-def _place_numbers_plain(
-    numbers: FloatArray,
-    ranges: FloatArray,
-    edges: FloatArray,
-    bounds: IntArray,
-    starts: IntArray,
-    positions: IntArray,
-    places: IntArray,
-) -> BoolArray:
-    """Do as `place_numbers` does."""
-    is_within: BoolArray = (numbers.min(axis=1) >= ranges[0]) & (numbers.max(axis=1) <= ranges[1])
-    for k in np.flatnonzero(is_within).tolist():
-        bins = edges[bounds[k] : bounds[k + 1]].searchsorted(numbers[k])
-        np.add(bins, starts[k], out=places[positions[k]])
-    return is_within
-
-
-class _Where(NamedTuple):
-    """Ranges, edges and places of features as `place_numbers` takes them."""
-
-    ranges: FloatArray
-    edges: FloatArray
-    bounds: IntArray
-    starts: IntArray
-    positions: IntArray
-
-
-class _Ranged(NamedTuple):
-    """The features of a reference that are counted in bins."""
-
-    names: list[str]
-    where: _Where
-
-
-@lru_cache(maxsize=1024)
-def _ranged(reference: Reference) -> _Ranged:
-    found = [
-        (feature.name, position, feature.cells)
-        for position, feature in enumerate(reference.features)
-        if isinstance(feature.cells, Bins)
-    ]
-    bins = [cells for _, _, cells in found]
-    positions = [position for _, position, _ in found]
-    where = _Where(
-        ranges=np.array([[b.minimum for b in bins], [b.maximum for b in bins]], dtype=float),
-        edges=np.concatenate([np.zeros(0), *(cells.edges for cells in bins)]),
-        bounds=np.cumsum([0, *(len(cells.edges) for cells in bins)]),
-        starts=np.array([reference.places[position].start for position in positions], dtype=int),
-        positions=np.array(positions, dtype=int),
-    )
-    return _Ranged([name for name, _, _ in found], where)
+def _place_numbers(
+    rows: InferenceColumns, plan: Plan, places: IntArray, found: ByteArray
+) -> list[IntArray]:
+    """Write into *places*, and into *found* what that is, the columns of numbers that are placed all at once; return rows and places of what lies outside."""
+    said = [rows.features.get(name) for name in plan.features]
+    features = [column for column in said if column is not None]
+    if not len(rows) or len(features) < len(said):
+        return []
+    numbers = [column.numbers for column in features]
+    if plan.has_values:
+        numbers.append(rows.values)
+    if plan.has_confidences:
+        numbers.append(rows.confidences)
+    if not numbers:
+        return []
+    kinds = np.array([column.kinds for column in features]) if features else _NO_KINDS
+    outside = np.empty((2, len(rows)), dtype=np.int64)
+    n_outside = place_numbers(np.array(numbers), kinds, *plan.where, places, found, outside)
+    return [outside[:, :n_outside].copy()] if n_outside else []
 
 
 def _place(
-    rows: InferenceColumns, target: TargetReference, start: int, places: IntArray
-) -> list[tuple[IntArray, IntArray]]:
-    """Write into *places* where the rows of *target* are counted; return which of them lie outside, and where that is counted."""
+    rows: InferenceColumns, reference: Reference, line: int, places: IntArray
+) -> list[IntArray]:
+    """Write into *places* where the rows of the target on *line* are counted; return rows and places of what lies outside."""
+    target, start = reference.targets[line], reference.places[line].start
     column = target.column(rows)
     if column is None:
+        places[:] = reference.n_counts
+        return []
+    if not target.ordered and len(rows) and column.texts.min() >= 0:  # all of them are texts
+        _place_texts(TextColumn(column.texts, column.dictionary), reference, line, places)
         return []
     cells = target.cells.assign(column)
-    np.add(cells, start, out=places, where=True if cells.min(initial=0) >= 0 else cells >= 0)
+    places[:] = np.where(cells >= 0, cells + start, reference.n_counts)
     sides = target.cells.outside(column)
     at = np.flatnonzero(sides)
     if not len(at):
         return []
     below, above = (start + target.cells.n_cells + s for s in (Slot.BELOW_RANGE, Slot.ABOVE_RANGE))
-    return [(at, np.where(sides[at] < 0, below, above))]
+    return [np.array([at, np.where(sides[at] < 0, below, above)])]
+
+
+def _place_texts(texts: TextColumn, reference: Reference, line: int, places: IntArray) -> None:
+    """Write into *places* where the *texts* of the target on *line*, which has categories, are counted."""
+    of_text = text_places(reference, line, texts.dictionary)
+    of_text.take(texts.codes, out=places, mode="wrap")  # -1 is the last: of no text
+
+
+def _place_scores(
+    rows: InferenceColumns, reference: Reference, scores: ScoreReference, places: IntArray
+) -> None:
+    """Write into *places* where the scores are counted."""
+    line, start = places[len(reference.targets)], reference.score_place.start
+    if IS_COMPILED:
+        codes, signs = plain(rows.labels.codes), scores.signs(rows.labels.dictionary)
+        confidences = plain(rows.confidences)
+        place_scores(confidences, codes, signs, scores.edges, start, reference.n_counts, line)
+    else:
+        cells = scores.cells(rows.labels, rows.confidences)
+        line[:] = np.where(cells >= 0, cells + start, reference.n_counts)
+
+
+def _place_classes(
+    rows: InferenceColumns, reference: Reference, scores: ClassScores, places: IntArray
+) -> None:
+    """Write into *places* where the probabilities of all classes are counted."""
+    cells = scores.cells(rows.labels, rows.probabilities)
+    start, nowhere = reference.class_place.start, reference.n_counts
+    places[-len(cells) :] = np.where(cells >= 0, cells + start, nowhere)
 
 
 def _place_expected(reference: Reference, expected: ErrorCells, places: IntArray) -> None:
@@ -243,13 +229,8 @@ def _place_expected(reference: Reference, expected: ErrorCells, places: IntArray
     at = reference.expected_at
     if at is None:
         return
-    scores = None
-    if reference.scores is not None:
-        line = places[len(reference.targets)]
-        is_said = line < reference.n_counts
-        scores = np.where(is_said, line - reference.score_place.start, -1)
-    bins = expected.bins(places, scores)
-    np.add(bins, reference.places[at].start, out=places[at], where=bins >= 0)
+    bins = expected.bins(places, None)
+    places[at] = np.where(bins >= 0, bins + reference.places[at].start, reference.n_counts)
 
 
 def _place_errors(
@@ -258,16 +239,13 @@ def _place_errors(
     """Write into *places* where the reconstruction errors are counted, of the rows that tell something of every feature."""
     # A row is nowhere, behind all other places, where nothing was captured; the features come first.
     complete = places[: len(reference.features)].max(axis=0) < reference.n_counts
+    last = len(reference.targets) - 1
+    places[last] = reference.n_counts
     if not complete.any():
         return
     points = multivariate.points(
         lambda i: rows.features[reference.targets[i].name].numbers,
         lambda i: np.where(complete, places[i] - reference.places[i].start, -1),
     )
-    last = len(reference.targets) - 1
     cells = reference.places[last].start + multivariate.cells(multivariate.errors(points))
     np.copyto(places[last], cells, where=complete)
-
-
-def _joined(parts: Sequence[IntArray]) -> IntArray:
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)

@@ -128,8 +128,12 @@ class Quality:
             np.maximum(self.seen_ns, _last_values(placed, placed.reference), out=self.seen_ns)
 
     def _add_hashes(self, rows: InferenceColumns, hashes: IntArray) -> None:
-        words, counts = np.unique(hashes[:, 1].view(np.uint64), return_counts=True)
-        by_schema = zip(words.tolist(), counts.tolist(), strict=True)
+        words = hashes[:, 1].view(np.uint64)
+        if (words == words[:1]).all():  # the common case
+            by_schema = [(int(words[0]), len(words))] if len(words) else []
+        else:
+            different, counts = np.unique(words, return_counts=True)
+            by_schema = list(zip(different.tolist(), counts.tolist(), strict=True))
         self.schemas.add_counts({f"{word:016x}": n for word, n in by_schema if word}, 0)
         if hashes[:, 0].any():
             firsts = np.flatnonzero(np.diff(rows.spans, prepend=-1) != 0)

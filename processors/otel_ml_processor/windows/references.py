@@ -128,7 +128,9 @@ class References:
 
     def _known(self, stream: StreamKey) -> _Known | None:
         for tenant in dict.fromkeys((stream.tenant, "")):
-            of_version = self._named.get((tenant, stream.model), {})
+            of_version = self._named.get((tenant, stream.model))
+            if of_version is None:
+                continue
             known = (
                 of_version.get(stream.version)
                 or of_version.get("")

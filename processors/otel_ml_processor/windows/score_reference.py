@@ -56,6 +56,12 @@ class ScoreReference:
         """Integers that a window keeps: rows per bin for which the positive class was not predicted, then those for which it was."""
         return 2 * self.n_bins
 
+    def signs(self, dictionary: tuple[str, ...]) -> IntArray:
+        """Return by code of a label, and last of none, 1 where the positive class is predicted, 0 where another one, -1 where nobody knows."""
+        if self.positive is None:
+            return np.ones(len(dictionary) + 1, dtype=np.int64)
+        return np.array([*(text == self.positive for text in dictionary), -1], dtype=np.int64)
+
     def is_said_positive(self, labels: TextColumn) -> BoolArray:
         """Return for which rows the positive class was predicted; without one for all of them."""
         if self.positive is None:

@@ -11,6 +11,7 @@ import numpy as np
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.windows.disjoint import Parts, RowWindows
 from otel_ml_processor.windows.divided import UNDIVIDED
+from otel_ml_processor.windows.event_times import EventTimes
 from otel_ml_processor.windows.panes import TimeWindows, pane_length_ns
 from otel_ml_processor.windows.placed import place
 from otel_ml_processor.windows.quality import Freshness, StreamQuality
@@ -386,10 +387,10 @@ class Streams:
             placed = place(placed.rows, stream.reference)
         parts = Parts(placed, stream.new_summary)
         whole = parts.summary(0, len(placed))
-        end_times_ns, watermarks_ns = self._times(stream, placed.rows.end_times_ns, now_ns)
+        times = self._times(stream, placed.rows.end_times_ns, now_ns)
         steps: dict[str, list[Step]] = {}
         for windows in stream.windows:
-            steps[windows.name] = windows.plan(end_times_ns, watermarks_ns)
+            steps[windows.name] = windows.plan(times, self._lateness_ns)
             for step in steps[windows.name]:
                 stream.closed += windows.take(step, parts.summary(step.begin, step.end))
         stream.heard_ns = now_ns
@@ -461,21 +462,15 @@ class Streams:
         windows = [_windows_of(w, min_rows, new) for w in (own.windows if own else self._windows)]
         return _Stream(reference, windows, new, new().labels)
 
-    def _times(
-        self, stream: _Stream, end_times_ns: IntArray, now_ns: int
-    ) -> tuple[IntArray, IntArray]:
-        """Return the rows' event times, and the watermark before each: later rows of a request must not make earlier ones late."""
-        is_ahead = end_times_ns > now_ns + MAX_AHEAD_NS
-        times = moving = end_times_ns
-        if is_ahead.any():
+    def _times(self, stream: _Stream, end_times_ns: IntArray, now_ns: int) -> EventTimes:
+        """Return the rows' event times, with which the stream's has passed."""
+        times = EventTimes(end_times_ns, stream.newest_ns)
+        if times.last_ns > now_ns + MAX_AHEAD_NS:
+            is_ahead = end_times_ns > now_ns + MAX_AHEAD_NS
             self.counts.clamped += int(is_ahead.sum())
-            times = np.where(is_ahead, now_ns, end_times_ns)
-            moving = np.where(is_ahead, _BEGINNING, times)
-        newest = np.empty(len(moving) + 1, dtype=np.int64)
-        newest[0], newest[1:] = stream.newest_ns, moving
-        np.maximum.accumulate(newest, out=newest)
-        stream.newest_ns = int(newest[-1])
-        return times, newest[:-1] - self._lateness_ns
+            times = EventTimes(np.where(is_ahead, now_ns, end_times_ns), stream.newest_ns, is_ahead)
+        stream.newest_ns = times.newest_ns
+        return times
 
     def _watermark(self, stream: _Stream, now_ns: int) -> int:
         if now_ns - stream.heard_ns >= self._config.idle * 1e9:

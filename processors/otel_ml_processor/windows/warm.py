@@ -7,6 +7,7 @@ import numpy as np
 from otel_ml_processor.columns import InferenceColumns, Kind, StreamKey, TextColumn, ValueColumn
 from otel_ml_processor.profile import Source
 from otel_ml_processor.windows.divided import Divisions
+from otel_ml_processor.windows.fast_places import place_scores
 from otel_ml_processor.windows.placed import place
 from otel_ml_processor.windows.reference import Reference, build_profile
 from otel_ml_processor.windows.summary import Summary
@@ -22,6 +23,8 @@ def warm_counting() -> None:
     reference = Reference.of(profile)
     summary = Summary(reference, divisions=Divisions(classes=1))
     summary.add(place(_rows(numbers), reference))
+    codes = np.zeros(len(numbers), dtype=np.int64)
+    place_scores(numbers, codes, codes, numbers, 0, 0, codes)
 
 
 def _rows(numbers: np.ndarray) -> InferenceColumns:

@@ -239,7 +239,7 @@ def test_in_a_tee_nothing_is_forwarded_and_success_is_answered() -> None:
     house = House(inline=False)
     assert house.pipeline.take(batch(10), None) == b""
     assert house.next.got == []
-    assert len(house.out.beside[0]) == 10
+    assert np.count_nonzero(house.out.beside[0].codes >= 0) == 10
     assert house.rows() == 10
 
 

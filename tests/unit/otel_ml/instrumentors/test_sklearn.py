@@ -796,7 +796,7 @@ def test_many_threads_at_once_lose_and_mix_nothing(iris: Pipeline, captured: Cap
         ("otel_ml.instrumentors.sklearn.Estimator.__init__", "describe_model"),
         ("otel_ml.recorder.Channel.__init__", "describe_model"),
         ("opentelemetry.sdk.trace.Tracer.start_span", "start_span"),
-        ("opentelemetry.sdk.trace.Span.set_attributes", "end_span"),
+        ("opentelemetry.sdk.trace.Span.end", "end_span"),
         ("otel_ml.recorder.confidences_of", "measure"),
         ("opentelemetry.sdk.metrics.Histogram.record", "record_metrics"),
     ],

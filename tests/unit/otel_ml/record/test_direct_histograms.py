@@ -23,8 +23,9 @@ from opentelemetry.sdk.metrics.view import (
     View,
 )
 
-from otel_ml.record import histograms
-from otel_ml.record.histograms import DirectHistogram, is_sdk_known
+from otel_ml.record import histograms, known_sdk
+from otel_ml.record.histograms import DirectHistogram
+from otel_ml.record.known_sdk import is_sdk_known
 
 NUMBERS = [0.0, 0.25, 0.25, 0.999, 1.0, 17.5, 1e9, 3]
 NONE = trace.set_span_in_context(trace.INVALID_SPAN, Context())
@@ -164,7 +165,7 @@ def test_an_sdk_that_is_not_known_is_asked_publicly(
     known: tuple[tuple[int, int], tuple[int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A version that nobody has compared gets every number by its public method, and all of them."""
-    monkeypatch.setattr(histograms, "_KNOWN", known)
+    monkeypatch.setattr(known_sdk, "_KNOWN", known)
     assert not is_sdk_known()
     for public, ours in both(PROVIDERS["as it comes"], [[(number, NONE) for number in NUMBERS]]):
         assert ours == public

@@ -1,6 +1,6 @@
 """What callers leave unread: read later, and together, it says what each would have said at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,14 +16,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LinearRegression
 
 import otel_ml
-from otel_ml.describe.models import Model
-from otel_ml.describe.validation import Expectation
-from otel_ml.record.unread import Findings, Reading, Unread, findings
+from otel_ml.describe.probabilities import exponentials, one_array
+from otel_ml.describe.values import Facts
+from otel_ml.record.unread import Reading, Unread, confidences_together
 from otel_ml.settings import Settings
-from otel_ml.validation import Validator
 
-MODEL = Model("m", None, "m.M", "sklearn", None, None)
-VALIDATOR = Validator(Settings())
 METRICS = (
     "ml.inference.batch.size",
     "ml.inference.predictions",
@@ -98,7 +95,7 @@ CALLS = [
 
 
 def test_metrics_say_the_same_whether_a_call_is_sampled_or_not() -> None:
-    """Of a call on a span all is looked at at once; of others later: numbers, gaps and broken rules agree."""
+    """Whether it is on a span or not, what a call answered is looked at later: numbers, gaps and broken rules agree."""
     model = Echo()
     with metrics_of(ALWAYS_ON) as at_once:
         for samples in CALLS:
@@ -154,38 +151,38 @@ PAIRS = st.floats(0, 1).map(lambda share: (share, 1 - share))
 ANSWERS = st.one_of(PAIRS, st.tuples(NUMBERS, NUMBERS))
 
 
-@given(
-    st.lists(st.tuples(st.lists(NUMBERS, min_size=3, max_size=3), ANSWERS), min_size=1, max_size=9),
-    st.booleans(),
-)
+def nothing(_call: Unread) -> Facts:
+    """Say nothing of a call: metrics do not ask."""
+    return {}
+
+
+def unread(output: Any, probabilities: Callable[[Any], Any] | None, at_most: int = 32) -> Unread:
+    """Return a call that answered *output*, to as many samples, read by *probabilities*."""
+    return Unread(Reading(nothing, probabilities), {}, None, output, len(output), at_most)
+
+
+@given(st.lists(ANSWERS, min_size=1, max_size=9), st.booleans())
 def test_together_they_say_what_each_says_alone(
-    calls: list[tuple[list[float], tuple[float, float]]], are_probabilities: bool
+    answers: list[tuple[float, float]], are_read: bool
 ) -> None:
     """Whatever the numbers: one array of all of them is read as its parts would be."""
-    reading = Reading(MODEL, Expectation(None, 3), are_probabilities, are_logarithms=False)
-    unread = [
-        Unread(reading, np.array([given_]), np.array([answered])) for given_, answered in calls
-    ]
-    together = list(findings(unread, VALIDATOR))
-    alone = [next(iter(findings([call], VALIDATOR))) for call in unread]
-    assert [found.missing_count for found in together] == [found.missing_count for found in alone]
-    assert [tuple(found.confidences) for found in together] == [
-        tuple(found.confidences) for found in alone
-    ]
-    assert [found.failures for found in together] == [found.failures for found in alone]
+    calls = [unread(np.array([answer]), one_array if are_read else None) for answer in answers]
+    together = confidences_together(calls)
+    alone = [confidences_together([call])[0] for call in calls]
+    assert [tuple(found) for found in together] == [tuple(found) for found in alone]
 
 
-def test_a_gap_is_told_of_its_own_call_alone() -> None:
-    """The bad one among good ones is found, and the others stay good."""
-    reading = Reading(MODEL, Expectation(None, 2), are_probabilities=True, are_logarithms=False)
-    good, bad = np.array([[1.0, 2.0]]), np.array([[1.0, np.nan]])
-    answer = np.array([[0.25, 0.75]])
-    found = list(
-        findings([Unread(reading, given_, answer) for given_ in (good, bad, good)], VALIDATOR)
-    )
-    assert found[0] == found[2] == Findings(0, (0.75,), ())
-    assert found[1].missing_count == 1
-    assert [failure.rule for failure in found[1].failures] == ["missing"]
+def test_an_answer_that_is_no_distribution_hides_none_of_the_others() -> None:
+    """The odd one among good ones has no confidence, and the others keep theirs."""
+    good, odd = np.array([[0.25, 0.75]]), np.array([[3.0, 4.0]])
+    calls = [unread(output, one_array) for output in (good, odd, good)]
+    assert [tuple(found) for found in confidences_together(calls)] == [(0.75,), (), (0.75,)]
+
+
+def test_an_answer_of_another_length_than_the_input_has_no_confidences() -> None:
+    """Two rows to one sample are of nobody knows which sample."""
+    call = Unread(Reading(nothing, one_array), {}, None, np.array([[0.3, 0.7]] * 2), 1, 32)
+    assert confidences_together([call, unread(np.array([[0.3, 0.7]]), one_array)])[0] == ()
 
 
 @pytest.mark.parametrize("are_logarithms", [False, True])
@@ -194,9 +191,20 @@ def test_each_of_many_good_calls_keeps_its_own_confidences(
     samples: int, are_logarithms: bool
 ) -> None:
     """In their order, the largest probability of each sample of each call."""
-    reading = Reading(MODEL, Expectation(None, 2), True, are_logarithms)  # noqa: FBT003 - as it stands
     shares = np.random.default_rng(0).dirichlet([1, 1, 1], size=(7, samples))
     outputs = np.log(shares) if are_logarithms else shares
-    calls = [Unread(reading, np.ones((samples, 2)), output) for output in outputs]
-    found = [found.confidences for found in findings(calls, VALIDATOR)]
-    assert found == [pytest.approx(list(of_call.max(axis=1))) for of_call in shares]
+    calls = [unread(output, exponentials if are_logarithms else one_array) for output in outputs]
+    assert confidences_together(calls) == [
+        pytest.approx(list(of_call.max(axis=1))) for of_call in shares
+    ]
+
+
+def test_a_batch_tells_of_the_same_samples_whoever_asks() -> None:
+    """Of more samples than are captured some are drawn, once: the span and the metrics tell of the same."""
+    shares = np.random.default_rng(0).dirichlet([1, 1, 1], size=50)
+    call = unread(shares, one_array, at_most=4)
+    rows = call.positions(50)
+    assert rows is not None
+    assert len(rows) == 4
+    assert call.positions(50) == rows
+    assert confidences_together([call]) == [pytest.approx([shares[row].max() for row in rows])]

@@ -10,7 +10,7 @@ import pytest
 from otel_ml_conventions.attributes import MlDriftStateValues
 from otel_ml_processor.assess.rows import MAX_FLAGS, ConfidenceBands
 from otel_ml_processor.assess.rows import judge as judge_placed
-from otel_ml_processor.assess.verdict import Verdict
+from otel_ml_processor.assess.verdict import Verdict, Verdicts
 from otel_ml_processor.columns import InferenceColumns, Kind, StreamKey, TextColumn, ValueColumn
 from otel_ml_processor.profile import Source
 from otel_ml_processor.windows.placed import place
@@ -83,9 +83,10 @@ def judge(
     bands: ConfidenceBands,
 ) -> dict[int, Verdict]:
     """Return what each span is told."""
-    verdicts = judge_placed(place(rows, reference), drift, bands)
-    told = zip(verdicts.spans.tolist(), verdicts.codes.tolist(), strict=True)
-    return {span: verdicts.said[code] for span, code in told}
+    verdicts = Verdicts(int(rows.spans.max(initial=-1)) + 1)
+    judge_placed(place(rows, reference), drift, bands, verdicts)
+    told = enumerate(verdicts.codes.tolist())
+    return {span: verdicts.said[code] for span, code in told if code >= 0}
 
 
 def said(found: dict[int, Verdict]) -> list[tuple[str | None, tuple[str, ...]]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
@@ -57,11 +56,12 @@ def spans_of(request: bytes) -> InferenceSpans:
     return PlainDecoder(lambda _: None).decode(request).spans
 
 
-def told(verdicts: dict[int, Verdict]) -> Verdicts:
-    """Return *verdicts* by span as the pipeline holds them: each different one once."""
-    said = tuple(dict.fromkeys(verdicts.values()))
-    codes = [said.index(verdict) for verdict in verdicts.values()]
-    return Verdicts(np.array(list(verdicts), dtype=int), np.array(codes, dtype=int), said)
+def told(spans: InferenceSpans, by_span: dict[int, Verdict]) -> Verdicts:
+    """Return what is told *by_span* as the pipeline holds it: each different verdict once."""
+    verdicts = Verdicts(len(spans))
+    for span, verdict in by_span.items():
+        verdicts.codes[span] = verdicts.number((verdict,))
+    return verdicts
 
 
 def self_metrics() -> SelfMetrics:
@@ -93,7 +93,9 @@ def test_a_verdict_stands_behind_what_the_span_already_says() -> None:
     """Four attributes more on the span that is meant, none on the other."""
     request = export_request([inference_span(span_id=1), inference_span(span_id=2)])
 
-    annotated = annotate(spans_of(request), told({1: FULL}), UNLIMITED, self_metrics())
+    annotated = annotate(
+        spans_of(request), told(spans_of(request), {1: FULL}), UNLIMITED, self_metrics()
+    )
 
     expected = [inference_span(span_id=1), inference_span(FULL_ATTRIBUTES, span_id=2)]
     assert parsed_spans(annotated) == expected
@@ -114,7 +116,9 @@ def test_only_what_is_known_is_written(verdict: Verdict, expected: dict[str, obj
     """Spans stay small: nothing is said of what nobody knows."""
     request = export_request([inference_span()])
 
-    annotated = annotate(spans_of(request), told({0: verdict}), UNLIMITED, self_metrics())
+    annotated = annotate(
+        spans_of(request), told(spans_of(request), {0: verdict}), UNLIMITED, self_metrics()
+    )
 
     assert parsed_spans(annotated) == [inference_span(expected)]
 
@@ -123,7 +127,10 @@ def test_without_verdicts_the_bytes_are_those_received() -> None:
     """Not even written anew."""
     request = export_request([inference_span()])
 
-    assert annotate(spans_of(request), told({}), UNLIMITED, self_metrics()) == request
+    assert (
+        annotate(spans_of(request), told(spans_of(request), {}), UNLIMITED, self_metrics())
+        == request
+    )
 
 
 def test_a_span_that_carries_a_verdict_is_left_alone_and_counted() -> None:
@@ -133,7 +140,9 @@ def test_a_span_that_carries_a_verdict_is_left_alone_and_counted() -> None:
     )
     metrics = self_metrics()
 
-    annotated = annotate(spans_of(request), told({0: FULL, 1: FULL}), UNLIMITED, metrics)
+    annotated = annotate(
+        spans_of(request), told(spans_of(request), {0: FULL, 1: FULL}), UNLIMITED, metrics
+    )
 
     assert parsed_spans(annotated) == [
         inference_span({"ml.verdict.drift": "steady"}, span_id=1),
@@ -147,10 +156,10 @@ def test_what_the_next_hop_would_refuse_goes_as_received() -> None:
     request = export_request([inference_span(span_id=1), inference_span(span_id=2)])
     spans = spans_of(request)
     metrics = self_metrics()
-    annotated = annotate(spans, told({0: FULL, 1: FULL}), UNLIMITED, metrics)
+    annotated = annotate(spans, told(spans, {0: FULL, 1: FULL}), UNLIMITED, metrics)
 
-    at_limit = annotate(spans, told({0: FULL, 1: FULL}), len(annotated), metrics)
-    beyond = annotate(spans, told({0: FULL, 1: FULL}), len(annotated) - 1, metrics)
+    at_limit = annotate(spans, told(spans, {0: FULL, 1: FULL}), len(annotated), metrics)
+    beyond = annotate(spans, told(spans, {0: FULL, 1: FULL}), len(annotated) - 1, metrics)
 
     assert at_limit == annotated != request
     assert beyond == request
@@ -229,7 +238,9 @@ def test_only_flagged_inferences_get_a_span_of_their_own() -> None:
     verdicts = {0: Verdict("high", "steady"), 1: FLAGGED, 2: FLAGGED}
     metrics = self_metrics()
 
-    chosen = RateLimit(10.0, metrics).select(spans_of(request), told(verdicts), 0)
+    chosen = RateLimit(10.0, metrics).select(
+        spans_of(request), told(spans_of(request), verdicts), 0
+    )
 
     assert chosen == {1: FLAGGED}
     assert counts(metrics) == {}
@@ -238,7 +249,8 @@ def test_only_flagged_inferences_get_a_span_of_their_own() -> None:
 def flagged(model: str, number: int) -> tuple[InferenceSpans, Verdicts]:
     """Return so many flagged inferences of *model*."""
     request = export_request([inference_span({"ml.model.name": model})] * number)
-    return spans_of(request), told(dict.fromkeys(range(number), FLAGGED))
+    spans = spans_of(request)
+    return spans, told(spans, dict.fromkeys(range(number), FLAGGED))
 
 
 def test_the_rate_is_per_model_and_what_is_left_out_is_counted() -> None:

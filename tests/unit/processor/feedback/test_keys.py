@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from otel_ml_processor.compiled import IS_COMPILED
+from otel_ml_processor.feedback import keys
 from otel_ml_processor.feedback.keys import (
     NO_KEY,
     context_key,
@@ -27,6 +30,31 @@ def test_a_span_has_one_key_however_it_is_named() -> None:
     assert span_keys(ids_of(trace_id, span_id)).tolist() == [key]
     assert id_key(f"00-{trace_id.hex()}-{span_id.hex()}-01") == key
     assert id_key(f"00-{trace_id.hex()}-{span_id.hex()}-00") == key
+
+
+def mixed(word: int) -> int:
+    """Return the finaliser of MurmurHash3, as it is published."""
+    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
+        word = (word ^ (word >> 33)) * factor % (1 << 64)
+    return word ^ (word >> 33)
+
+
+@pytest.mark.parametrize("is_compiled", [IS_COMPILED, False])
+def test_keys_are_what_is_published(monkeypatch: pytest.MonkeyPatch, *, is_compiled: bool) -> None:
+    """With a compiler or without, laid out as columns or as rows: predictions that a restart keeps are found by whoever goes on."""
+    monkeypatch.setattr(keys, "IS_COMPILED", is_compiled)
+    random = np.random.default_rng(3)
+    ids = random.integers(0, 1 << 64, (1000, 3), dtype=np.uint64)
+    ids[::7, 2] = 0
+    ids[3::7, :2] = 0
+    ids[5::7, 0] = 0
+    expected = [
+        max(1, mixed(mixed(mixed(span) ^ first) ^ second)) if span and first | second else NO_KEY
+        for first, second, span in ids.tolist()
+    ]
+    assert span_keys(ids).tolist() == expected
+    assert span_keys(np.asfortranarray(ids)).tolist() == expected
+    assert span_keys(ids[:0]).tolist() == []
 
 
 def test_what_is_no_span_has_no_key() -> None:

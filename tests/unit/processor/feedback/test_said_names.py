@@ -30,7 +30,10 @@ def spans_of(contents: list[bytes]) -> InferenceSpans:
         places.append((len(request) - 1, len(request), len(request) + len(content), -1))
         request += content
     return replace(
-        NO_SPANS, request=request, places=np.array(places, dtype=np.int64).reshape(-1, 4)
+        NO_SPANS,
+        request=request,
+        places=np.array(places, dtype=np.int64).reshape(-1, 4),
+        ids=np.zeros((len(places), 3), dtype=np.uint64),
     )
 
 

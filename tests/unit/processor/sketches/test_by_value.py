@@ -47,6 +47,20 @@ def test_each_value_is_counted_as_if_it_were_alone() -> None:
         assert found.outputs.tolist() == [(outputs[0][mine] == k).sum() for k in range(3)]
 
 
+def test_texts_that_no_row_has_change_nothing() -> None:
+    """However many texts a request names beside those of the rows, the counts are the same."""
+    texts, scores, outputs = rows(500)
+    many = tuple(f"text {k}" for k in range(1000))
+    further = TextColumn(np.where(texts.codes < 0, -1, texts.codes + 400), many[:400] + VALUES)
+    by_value = counted((further, scores, outputs))
+    assert {v: b.tolist() for v, b in by_value.blocks.items()} == {
+        v: b.tolist() for v, b in counted((texts, scores, outputs)).blocks.items()
+    }
+    assert len(by_value) == 3
+    nothing = counted((TextColumn(np.full(500, -1), many), scores, outputs))
+    assert (len(nothing), nothing.others) == (0, None)
+
+
 def test_order_and_division_change_nothing() -> None:
     """Whole, in parts, and merged backwards: the same integers, also of the values that are not told apart."""
     parts = [rows(200, seed) for seed in range(4)]

@@ -8,6 +8,7 @@ import pytest
 
 from otel_ml_conventions.metrics import METRIC_ML_PROCESSOR_FAILURES
 from otel_ml_processor.decode.fast import FastDecoder
+from otel_ml_processor.decode.inference_spans import InferenceSpans
 from otel_ml_processor.decode.spans import PlainDecoder
 from otel_ml_processor.state import ledger as ledger_module
 from otel_ml_processor.state.gathered import Counted, gathered
@@ -78,13 +79,20 @@ def test_spans_of_several_requests_are_those_of_one(decoder: FastDecoder | Plain
 
 
 def test_spans_without_their_bytes_are_still_told_apart() -> None:
-    """Where nobody reads them again the bytes are let go of; ids and streams stay, and each span is empty."""
+    """Where nobody reads them again the bytes are let go of, and all that follows from them; ids stay, and each span is empty, also beside others."""
     spans = PlainDecoder(lambda _: ()).decode(request(range(3))).spans
     bare = spans.bare()
     assert bare.request == b""
     assert bare.ids.tolist() == spans.ids.tolist()
     assert [span.trace_id for span in bare] == [b"", b"", b""]
-    assert [span.stream for span in bare] == [span.stream for span in spans]
+    together = [InferenceSpans.joined(parts) for parts in ([bare, bare], [bare, spans, bare])]
+    assert [len(whole.request) for whole in together] == [0, len(spans.request)]
+    ids = spans.ids.tolist()
+    assert [whole.ids.tolist() for whole in together] == [ids * 2, ids * 3]
+    read = [span.trace_id for span in spans]
+    assert [span.trace_id for span in together[0]] == [b""] * 6
+    assert [span.trace_id for span in together[1]] == [b""] * 3 + read + [b""] * 3
+    assert [span.stream for span in together[1][3:6]] == [span.stream for span in spans]
 
 
 def test_many_rows_are_counted_without_anybody_looking(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from otel_ml_conventions.attributes import MlDriftTargetValues
 from otel_ml_processor.assess.rows import ConfidenceBands, judge
-from otel_ml_processor.assess.verdict import OOD
+from otel_ml_processor.assess.verdict import OOD, Verdicts
 from otel_ml_processor.commands.profile import build_profile_from_table
 from otel_ml_processor.profile import Profile
 from otel_ml_processor.windows.multivariate import MAX_FEATURES, Multivariate, fitted_components
@@ -59,7 +59,8 @@ def placed(reference: Reference, *rows: tuple[object, object, object, object]) -
 
 def is_ood(reference: Reference, *rows: tuple[object, object, object, object]) -> list[bool]:
     """Return which of the rows have the verdict."""
-    verdicts = judge(placed(reference, *rows), None, ConfidenceBands(0.7, 0.7))
+    verdicts = Verdicts(len(rows))
+    judge(placed(reference, *rows), None, ConfidenceBands(0.7, 0.7), verdicts)
     return [OOD in verdicts.said[code].flags for code in verdicts.codes]
 
 
