@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from otel_ml_processor.compiled import compiled, plain
+from otel_ml_processor.compiled import lean, plain
+from otel_ml_processor.decode.fast_wire import length_size, write_length
 from otel_ml_processor.decode.fast_words import copied
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _one_by_one(texts: tuple[bytes, ...]) -> tuple[ByteArray, IntArray]:
     return np.frombuffer(b"".join(texts), np.uint8), np.cumsum([0, *map(len, texts)])
 
 
-@compiled
+@lean
 def _splice(
     data: ByteArray,
     places: IntArray,
@@ -88,7 +89,7 @@ def _splice(
     copied(data, at, len(data), target, size)
 
 
-@compiled
+@lean
 def _grow(
     size: int,
     places: IntArray,
@@ -118,31 +119,16 @@ def _grow(
     return size if n_touched else 0
 
 
-@compiled
+@lean
 def _length_growth(place: IntArray, growth: int) -> int:
     """Return by how many bytes the length of the message at *place* grows where its body grows by *growth*."""
-    return _length_size(place[2] - place[1] + growth) - int(place[1] - place[0])
+    return length_size(place[2] - place[1] + growth) - int(place[1] - place[0])
 
 
-@compiled
-def _length_size(length: int) -> int:
-    size = 1
-    while length >= 0x80:
-        length >>= 7
-        size += 1
-    return size
-
-
-@compiled
+@lean
 def _new_length(
     data: ByteArray, place: IntArray, growth: int, target: ByteArray, at: int, size: int
 ) -> tuple[int, int]:
     """Copy up to the length of the message at *place*, write it anew, and return where reading and writing go on."""
     size = copied(data, at, place[0], target, size)
-    length = place[2] - place[1] + growth
-    while length >= 0x80:
-        target[size] = length & 0x7F | 0x80
-        length >>= 7
-        size += 1
-    target[size] = length
-    return int(place[1]), size + 1
+    return int(place[1]), write_length(place[2] - place[1] + growth, target, size)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from otel_ml_processor.compiled import compiled
+from otel_ml_processor.decode.fast_wire import length_size, write_length
 
 if TYPE_CHECKING:
     from otel_ml_processor.columns import IntArray
@@ -167,37 +168,18 @@ def cut_out(data: Any, size: int, messages: IntArray, cuts: IntArray, target: An
         row = len(messages) - 1 - inverse  # what lies within a message stands behind it
         length_at, start, end, parent = messages[row]
         before = start - length_at
-        loss[parent] += loss[row] + before - _length_size(end - start - loss[row])
+        loss[parent] += loss[row] + before - length_size(end - start - loss[row])
     at = written = row = 0
     for cut in range(len(cuts)):
         while row < len(messages) and messages[row, 0] < cuts[cut, 0]:
             length_at, start, end, _ = messages[row]
             written = _copy(data, at, length_at, target, written)
-            written = _write_length(end - start - loss[row], target, written)
+            written = write_length(end - start - loss[row], target, written)
             at = start
             row += 1
         written = _copy(data, at, cuts[cut, 0], target, written)
         at = cuts[cut, 1]
     return _copy(data, at, size, target, written)
-
-
-@compiled
-def _length_size(length: int) -> int:
-    size = 1
-    while length >= 0x80:
-        length >>= 7
-        size += 1
-    return size
-
-
-@compiled
-def _write_length(length: int, target: Any, at: int) -> int:
-    while length >= 0x80:
-        target[at] = length & 0x7F | 0x80
-        length >>= 7
-        at += 1
-    target[at] = length
-    return at + 1
 
 
 @compiled

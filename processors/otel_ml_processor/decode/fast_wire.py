@@ -11,7 +11,7 @@ from otel_ml_processor.compiled import lean
 if TYPE_CHECKING:
     from otel_ml_processor.columns import ByteArray
 
-__all__ = ["after_field", "length_at", "varint_at"]
+__all__ = ["after_field", "length_at", "length_size", "varint_at", "write_length"]
 
 
 @lean
@@ -59,3 +59,24 @@ def after_field(data: ByteArray, at: int, end: int, wire_type: int) -> int:
     if wire_type == 2:
         return length_at(data, at, end)[1]
     return -1
+
+
+@lean
+def length_size(length: int) -> int:
+    """Return how many bytes *length* (>= 0) is written in."""
+    size = 1
+    while length >= 0x80:
+        length >>= 7
+        size += 1
+    return size
+
+
+@lean
+def write_length(length: int, target: ByteArray, at: int) -> int:
+    """Write *length* (>= 0) to *at* of *target*; return the offset behind it."""
+    while length >= 0x80:
+        target[at] = length & 0x7F | 0x80
+        length >>= 7
+        at += 1
+    target[at] = length
+    return at + 1

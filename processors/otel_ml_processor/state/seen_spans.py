@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from otel_ml_processor.compiled import compiled
+from otel_ml_processor.compiled import lean
 from otel_ml_processor.state.span_hashes import NO_HASH, span_hashes
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def warm_seen_spans() -> None:
     SeenSpans(1.0, 2).add(span_hashes(np.ones((1, 3), dtype=np.uint64), bytes(16)))
 
 
-@compiled
+@lean
 def _add(
     hashes: Hashes,
     begin: int,
@@ -155,7 +155,7 @@ def _add(
     return n, len(hashes)
 
 
-@compiled
+@lean
 def _slot(hashes: Hashes, table: np.ndarray, sought: int) -> int:
     """Return the empty slot where *sought* belongs; -1 where it is there already."""
     last = len(table) - 1
