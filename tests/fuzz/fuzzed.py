@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import random
+import re
 import sys
 import tempfile
 from pathlib import Path
 
 import atheris
 
-from otel_ml_processor import decode
+import otel_ml_processor
 
-# Compiled functions are made from what was written, so these modules stay as they are; what they do is seen in where the plain ones go.
+# Compiled functions are made from what was written, so their modules stay as they are; what they do is seen in where the plain ones go.
+_ROOT = Path(*otel_ml_processor.__path__)
 _COMPILED = [
-    f"{decode.__name__}.{path.stem}" for path in Path(decode.__path__[0]).glob("fast_*.py")
+    ".".join([_ROOT.name, *path.relative_to(_ROOT).with_suffix("").parts])
+    for path in sorted(_ROOT.rglob("*.py"))
+    if re.search("^@(compiled|lean|folded)$", path.read_text(), re.MULTILINE)
 ]
 with atheris.instrument_imports(include=["otel_ml_processor"], exclude=_COMPILED):
     from tests.fuzz.damage import damaged

@@ -72,6 +72,8 @@ _MAX_TEXTS_FOR_NUMBERS: Final = 16
 _TEXTS_OF_SPAN: Final = 3
 """Model, version and label."""
 _USUAL_BYTES: Final = 64
+_MAX_KEPT_BYTES: Final = 4096
+"""What a larger resource says is not kept for the next request: a thousand of any size would be a room without walls."""
 _LEAST_BYTES: Final = 2
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 _MISSING, _ABSENT = int(Kind.MISSING), int(Kind.ABSENT)
@@ -338,9 +340,13 @@ class _Origin(NamedTuple):
     inherited: tuple[str | None, ...]
 
 
-@lru_cache(maxsize=1024)
 def _origin(resource: bytes, whose: Whose, names: tuple[str, ...]) -> _Origin | None:
     """Return what *resource* says; None where the plain decoder has to say what is wrong with it."""
+    find = _kept_origin if len(resource) <= _MAX_KEPT_BYTES else _read_origin
+    return find(resource, whose, names)
+
+
+def _read_origin(resource: bytes, whose: Whose, names: tuple[str, ...]) -> _Origin | None:
     causes: set[Cause] = set()
     origin = read_origin(resource, causes, whose)
     said = {} if origin is None else read_segments(resource, names, causes)
@@ -348,6 +354,9 @@ def _origin(resource: bytes, whose: Whose, names: tuple[str, ...]) -> _Origin | 
         return None
     inherited = tuple(said[name] for name in names)
     return _Origin(origin.service, origin.environment, origin.tenant, inherited)
+
+
+_kept_origin: Final = lru_cache(maxsize=1024)(_read_origin)
 
 
 @lru_cache(maxsize=1024)

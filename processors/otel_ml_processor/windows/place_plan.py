@@ -24,6 +24,8 @@ __all__ = ["Plan", "plan_of", "text_places"]
 _LEAST, _MOST = np.finfo(np.float64).min, np.finfo(np.float64).max
 _FEW_TEXTS: Final = 64
 """Of more of them most are new with every request, and nothing is gained by keeping where they are counted."""
+_FEW_CHARACTERS: Final = 4096
+"""Of all of them together: texts may be of any length, and what is kept is bounded."""
 _FOLLOWING: Final = frozenset({MlDriftTargetValues.PERFORMANCE, MlDriftTargetValues.MULTIVARIATE})
 _FEATURE, _PREDICTION = MlDriftTargetValues.FEATURE, MlDriftTargetValues.PREDICTION
 _CONFIDENCE = MlDriftTargetValues.CONFIDENCE
@@ -133,7 +135,8 @@ def _by_score(reference: Reference) -> IntArray | None:
 
 def text_places(reference: Reference, line: int, dictionary: tuple[str, ...]) -> IntArray:
     """Return where on *line*, of a target that has categories, each text is counted, and last that of none; read-only."""
-    find = _kept_text_places if len(dictionary) <= _FEW_TEXTS else _text_places
+    is_small = len(dictionary) <= _FEW_TEXTS and sum(map(len, dictionary)) <= _FEW_CHARACTERS
+    find = _kept_text_places if is_small else _text_places
     return find(reference, line, dictionary)
 
 

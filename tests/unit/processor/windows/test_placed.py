@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,3 +91,20 @@ def test_a_part_that_two_windows_take_is_summarised_once() -> None:
     assert parts.summary(0, 3) is parts.summary(0, 3)
     assert parts.summary(1, 3).rows == 2
     assert len(made) == 2
+
+
+def test_long_texts_are_not_kept() -> None:
+    """After many rows, each with another city of a megabyte, less than four of them are in memory."""
+    cities = [f"{number:09}" * (1 << 17) for number in range(16)]
+    placed_rows([5], cities[:1])
+    tracemalloc.start()
+    try:
+        for city in cities:
+            # A text of its own, which goes with its row.
+            assert len(placed_rows([5], [city[:-1] + "!"])) == 1
+        gc.collect()
+        kept_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert kept_bytes < 4 << 20
