@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 import numpy as np
 from scipy import special
 
-from otel_ml_processor.compiled import IS_COMPILED, compiled, plain
+from otel_ml_processor.compiled import IS_COMPILED, lean, plain
 from otel_ml_processor.sketches.bins import Bins
 from otel_ml_processor.sketches.moments import in_unit
 from otel_ml_processor.sketches.slots import Slot
@@ -120,7 +120,7 @@ def warm_patterns() -> None:
     _Counts(none[0], none[0]).add(none, np.zeros(0, dtype=bool))
 
 
-@compiled
+@lean
 def _count(places: IntArray, is_hit: BoolArray, rows: IntArray, hits: IntArray) -> None:
     for line in places:
         for row, place in enumerate(line):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from otel_ml_processor.compiled import compiled
+from otel_ml_processor.compiled import lean
 from otel_ml_processor.sketches.moments import ROUNDING
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ __all__ = ["tell_bands"]
 _LEAST, _MOST = -ROUNDING, 1 + ROUNDING
 
 
-@compiled
+@lean
 def tell_bands(
     spans: IntArray,
     confidences: FloatArray,

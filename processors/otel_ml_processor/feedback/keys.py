@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from otel_ml_processor.compiled import IS_COMPILED, compiled, folded, plain
+from otel_ml_processor.compiled import IS_COMPILED, folded, lean, plain
 
 __all__ = [
     "NO_KEY",
@@ -62,7 +62,7 @@ def warm_keys() -> None:
     span_keys(np.ones((1, 3), dtype=np.uint64))
 
 
-@compiled
+@lean
 def _span_keys(words: NDArray[np.uint64], keys: Keys) -> None:
     for row in range(len(keys)):
         first, second, span = words[0, row], words[1, row], words[2, row]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from otel_ml_processor.compiled import compiled, plain
+from otel_ml_processor.compiled import lean, plain
 from otel_ml_processor.sketches.fast_scores import cell_of
 from otel_ml_processor.sketches.moments import QUANTA, ROUNDING
 
@@ -51,7 +51,7 @@ def count_by_value(
     )
 
 
-@compiled
+@lean
 def _count(
     values: IntArray,
     first: FloatArray,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from otel_ml_processor.compiled import compiled, folded, plain
+from otel_ml_processor.compiled import folded, lean, plain
 from otel_ml_processor.sketches.moments import QUANTA, ROUNDING
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def cell_of(grid: FloatArray, value: float) -> int:
     return cell
 
 
-@compiled
+@lean
 def _count(
     first: FloatArray,
     second: FloatArray,

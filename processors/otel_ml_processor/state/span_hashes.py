@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from otel_ml_processor.compiled import IS_COMPILED, compiled, folded, plain
+from otel_ml_processor.compiled import IS_COMPILED, folded, lean, plain
 
 __all__ = ["NO_HASH", "Hashes", "secret_of", "span_hashes"]
 
@@ -56,7 +56,7 @@ def _words_of(secret: bytes) -> tuple[np.uint64, np.uint64]:
     return before, between
 
 
-@compiled
+@lean
 def _hash(
     words: NDArray[np.uint64], before: np.uint64, between: np.uint64, hashes: NDArray[np.uint64]
 ) -> None:

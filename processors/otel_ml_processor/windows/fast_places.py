@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from otel_ml_processor.columns import Kind
-from otel_ml_processor.compiled import compiled
+from otel_ml_processor.compiled import lean
 from otel_ml_processor.sketches.moments import ROUNDING
 from otel_ml_processor.sketches.slots import Slot
 
@@ -39,7 +39,7 @@ _TO_BELOW, _TO_ABOVE = int(Slot.BELOW_RANGE), int(Slot.ABOVE_RANGE)
 _LEAST, _MOST = -ROUNDING, 1 + ROUNDING
 
 
-@compiled
+@lean
 def place_numbers(
     numbers: FloatArray,
     kinds: ByteArray,
@@ -102,7 +102,7 @@ def place_numbers(
     return n_outside
 
 
-@compiled
+@lean
 def _place_others(
     values: FloatArray,
     kinds: ByteArray,
@@ -142,7 +142,7 @@ def _place_others(
     return found, n_outside
 
 
-@compiled
+@lean
 def place_scores(
     confidences: FloatArray,
     codes: IntArray,

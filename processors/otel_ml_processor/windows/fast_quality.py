@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from otel_ml_processor.columns import Flaw
-from otel_ml_processor.compiled import compiled, plain
+from otel_ml_processor.compiled import lean, plain
 
 if TYPE_CHECKING:
     from otel_ml_processor.columns import (
@@ -52,7 +52,7 @@ def last_values(places: IntArray, missing: IntArray, times_ns: IntArray, nowhere
     return newest
 
 
-@compiled
+@lean
 def _count_invalid(
     spans: IntArray, codes: IntArray, is_nameless: BoolArray, values: FloatArray, flaws: ByteArray
 ) -> tuple[int, int, int]:
@@ -75,7 +75,7 @@ def _count_invalid(
     return infinite, empty + unsaid * says_some, improbable
 
 
-@compiled
+@lean
 def _last_values(
     places: IntArray, missing: IntArray, times_ns: IntArray, nowhere: int, newest: IntArray
 ) -> None:
