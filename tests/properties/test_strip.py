@@ -29,16 +29,15 @@ UNKNOWN = bytes.fromhex("a206056e6577657aaa0600")
 @pytest.fixture(name="_way", params=["compiled", "plain"], autouse=True)
 def way(request: pytest.FixtureRequest) -> object:
     """Run every test over both ways of the same functions."""
-    patch = pytest.MonkeyPatch()
-    if request.param == "plain":
-        patch.setattr(strip, "IS_COMPILED", False)
-        for name in ("find", "cut_out"):
-            patch.setattr(strip, name, plain(getattr(fast_strip, name)))
-        for name in ("_varint", "_skip", "_has_key", "_is_key", "_length_size", "_write_length", "_copy"):  # fmt: skip
-            patch.setattr(fast_strip, name, plain(getattr(fast_strip, name)))
-    strip._encoded.cache_clear()
-    yield
-    patch.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "plain":
+            patch.setattr(strip, "IS_COMPILED", False)
+            for name in ("find", "cut_out"):
+                patch.setattr(strip, name, plain(getattr(fast_strip, name)))
+            for name in ("_varint", "_skip", "_has_key", "_is_key", "length_size", "write_length", "_copy"):  # fmt: skip
+                patch.setattr(fast_strip, name, plain(getattr(fast_strip, name)))
+        strip._encoded.cache_clear()
+        yield
     strip._encoded.cache_clear()
 
 
