@@ -31,7 +31,7 @@ from rich.table import Table
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 import otel_ml
-from otel_ml.instrumentors._observing import within
+from otel_ml.instrumentors._turns import within
 from otel_ml.settings import Settings
 from otel_ml.testing import capture
 from otel_ml_conventions.attributes import ML_BATCH_SIZE, ML_INPUT_FEATURES

@@ -45,7 +45,7 @@ from rich.table import Table
 from sklearn.linear_model import LogisticRegression
 
 from otel_ml.in_force import in_force
-from otel_ml.instrumentors._observing import within
+from otel_ml.instrumentors._turns import within
 from otel_ml.settings import Settings
 from otel_ml_conventions.attributes import ML_INPUT_FEATURES
 

@@ -1,13 +1,12 @@
 """One call of a model, observed: what every framework's instrumentor does, in the order it happens."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from functools import lru_cache, partial
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from time import perf_counter, time_ns
-from types import CodeType
 from typing import Any, Final, NamedTuple, Protocol
 
-from otel_ml.describe.arrays import FEW_BYTES, Table, read_table, sound_copy
+from otel_ml.describe.arrays import FEW_BYTES, Table, sound_copy
 from otel_ml.describe.inputs import Forms, describe_form
 from otel_ml.describe.models import ByIdentity, Model, registrations
 from otel_ml.describe.samples import Content, ContentPolicy, Drawn, draw_rows
@@ -15,6 +14,8 @@ from otel_ml.describe.tensors import plain_array
 from otel_ml.describe.validation import Expectation, Failure, ValidationError, validation_facts
 from otel_ml.describe.values import Facts
 from otel_ml.hooks import CallHooks, ContentHook, without_content
+from otel_ml.instrumentors._arguments import argument, first_argument
+from otel_ml.instrumentors._turns import Turns
 from otel_ml.permitted import content_policy, input_hash
 from otel_ml.record.inference import Inference
 from otel_ml.record.unread import Reading, Unread
@@ -35,11 +36,7 @@ __all__ = [
     "Captured",
     "Observer",
     "Subject",
-    "argument",
-    "first_argument",
-    "given_first",
     "trainings",
-    "within",
 ]
 
 _Args = tuple[Any, ...]
@@ -272,7 +269,7 @@ class Observer:
         if running.get() or not args or not self._recorder.is_enabled():
             return (yield from original(*args, **kwargs))
         call = self._begin(original, method, args, kwargs, is_part=False, is_current=False)
-        turns = _Turns(args[0])
+        turns = Turns(args[0])
         try:
             result = yield from turns.of(original(*args, **kwargs))
         except GeneratorExit:
@@ -567,94 +564,9 @@ def _is_no_array(part: Any) -> bool:
     return type(part).__name__ != "ndarray"
 
 
-def given_first(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Return the first argument after the model, by position or else by name."""
-    return args[0] if args else next(iter(kwargs.values()), None)
-
-
 def _known(subject: Subject) -> _Known:
     expectation = getattr(subject, "expectation", None) or Expectation(subject.feature_names)
     return _Known(subject, expectation, Forms(subject.feature_names, expectation), {})
-
-
-def first_argument(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:
-    """Return the first argument after the model as a table, by position or else by name."""
-    return read_table(args[0] if args else given_first(args, kwargs))
-
-
-def argument(function: _Function | None, args: _Args, kwargs: _Kwargs, name: str) -> Any:
-    """
-    Return what a call gave for the parameter *name*, None where it gave nothing.
-
-    Args:
-        function: What is called; None where only what is given by name can be known.
-        args: The model, and what follows it by position.
-        kwargs: What is given by name.
-        name: A parameter of *function*, or none of them.
-    """
-    if name in kwargs or function is None:
-        return kwargs.get(name)
-    while hasattr(function, "__wrapped__"):  # `inspect.unwrap` costs a microsecond more
-        function = function.__wrapped__
-    position = _positions(getattr(function, "__code__", None)).get(name, len(args))
-    return args[position] if position < len(args) else None
-
-
-@lru_cache(maxsize=256)
-def _positions(code: CodeType | None) -> dict[str, int]:
-    """Return where each parameter stands; none for another tool's wrapper that is no function."""
-    if code is None:
-        return {}
-    parameters = code.co_varnames[: code.co_argcount]
-    return {parameter: position for position, parameter in enumerate(parameters)}
-
-
-class _Turns:
-    """The steps of a generator, each of them a part of *model*, and the time that they take."""
-
-    def __init__(self, model: Any) -> None:
-        self.seconds = 0.0
-        self.output: Any = None
-        self._model = model
-
-    def of(self, steps: Generator[Any, Any, Any]) -> "_Turns":
-        self._steps = steps
-        return self
-
-    def __iter__(self) -> "_Turns":
-        return self
-
-    def __next__(self) -> Any:
-        return self.send(None)
-
-    def send(self, value: Any) -> Any:
-        self.output = self._take(self._steps.send, value)
-        return self.output
-
-    def throw(self, *raised: Any) -> Any:
-        self.output = self._take(self._steps.throw, *raised)
-        return self.output
-
-    def close(self) -> None:
-        self._take(self._steps.close)
-
-    def _take(self, turn: _Function, *args: Any) -> Any:
-        started = perf_counter()
-        try:
-            with within(self._model):
-                return turn(*args)
-        finally:
-            self.seconds += perf_counter() - started
-
-
-@contextmanager
-def within(model: Any) -> Iterator[None]:
-    """Make what runs in this block a part of *model*."""
-    token = running.set(id(model))
-    try:
-        yield
-    finally:
-        running.reset(token)
 
 
 class _Trainings:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any, Final
 
-from otel_ml.instrumentors._observing import Call, Observer, within
+from otel_ml.instrumentors._observing import Call, Observer
+from otel_ml.instrumentors._turns import within
 from otel_ml.running import running
 
 __all__ = ["ANSWERED", "Pass"]

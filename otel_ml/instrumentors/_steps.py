@@ -9,7 +9,7 @@ from opentelemetry import context as context_api
 from opentelemetry import trace
 
 from otel_ml.describe.models import framework_of
-from otel_ml.instrumentors._observing import first_argument
+from otel_ml.instrumentors._arguments import first_argument
 from otel_ml.record.under_way import recent
 from otel_ml.recorder import InferenceRecorder
 from otel_ml.running import NO_INFERENCE, NOTHING, running

@@ -8,7 +8,8 @@ from typing import Any, Final
 from opentelemetry import context as context_api
 from opentelemetry import trace
 
-from otel_ml.instrumentors._observing import Subject, first_argument
+from otel_ml.instrumentors._arguments import first_argument
+from otel_ml.instrumentors._observing import Subject
 from otel_ml.record.channel import Channel
 from otel_ml.record.failures import qualified
 from otel_ml.recorder import InferenceRecorder

@@ -12,11 +12,12 @@ from otel_ml.describe.several import several
 from otel_ml.describe.tensors import plain_array
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
+from otel_ml.instrumentors._arguments import first_argument
 from otel_ml.instrumentors._awaited import FRAMEWORKS
 from otel_ml.instrumentors._identity import identify
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded
-from otel_ml.instrumentors._observing import Captured, Observer, Subject, first_argument
+from otel_ml.instrumentors._observing import Captured, Observer, Subject
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.settings import Settings
 from otel_ml_conventions.attributes import (

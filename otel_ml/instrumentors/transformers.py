@@ -14,21 +14,17 @@ from otel_ml.describe.models import ByIdentity, framework_of
 from otel_ml.describe.probabilities import describe_shape
 from otel_ml.describe.values import Facts
 from otel_ml.in_force import Lease
+from otel_ml.instrumentors._arguments import given_first
 from otel_ml.instrumentors._awaited import FRAMEWORKS
 from otel_ml.instrumentors._generation import Generation
 from otel_ml.instrumentors._hugging_face import hub_metadata, loaded_from
 from otel_ml.instrumentors._identity import identify
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded
-from otel_ml.instrumentors._observing import (
-    Captured,
-    Observer,
-    Subject,
-    given_first,
-    within,
-)
+from otel_ml.instrumentors._observing import Captured, Observer, Subject
 from otel_ml.instrumentors._passes import ANSWERED, Pass
 from otel_ml.instrumentors._steps import Step, Steps
+from otel_ml.instrumentors._turns import within
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.instrumentors.torch import Module
 from otel_ml.record.generation import GenerationRecorder, is_opted_in

@@ -9,12 +9,13 @@ from typing import Any, Final
 from otel_ml.describe.arrays import Table
 from otel_ml.describe.matrices import XgboostMatrix
 from otel_ml.instrumentors._answers import Answer
+from otel_ml.instrumentors._arguments import given_first
 from otel_ml.instrumentors._awaited import FRAMEWORKS
 from otel_ml.instrumentors._boosters import Booster, Objective, identity_in, only_predictions
 from otel_ml.instrumentors._identity import Metadata
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded, loaded_into
-from otel_ml.instrumentors._observing import Captured, Observer, Subject, given_first
+from otel_ml.instrumentors._observing import Captured, Observer, Subject
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.instrumentors.sklearn import Estimator, wrap_methods
 from otel_ml.settings import Settings

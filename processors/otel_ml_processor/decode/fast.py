@@ -21,6 +21,7 @@ from otel_ml_processor.columns import InferenceColumns, Kind, StreamKey, TextCol
 from otel_ml_processor.decode.attributes import MAX_ROWS
 from otel_ml_processor.decode.class_probabilities import said_numbers
 from otel_ml_processor.decode.decoder import Cause, Decoded, no_classes
+from otel_ml_processor.decode.fast_framing import scan_framing
 from otel_ml_processor.decode.fast_json import read_objects
 from otel_ml_processor.decode.fast_scan import (
     N_FACTS,
@@ -29,7 +30,6 @@ from otel_ml_processor.decode.fast_scan import (
     Fact,
     Flag,
     State,
-    scan_framing,
     scan_spans,
 )
 from otel_ml_processor.decode.fast_search import occurs

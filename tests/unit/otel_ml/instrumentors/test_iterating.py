@@ -174,7 +174,7 @@ def test_the_time_of_the_caller_is_not_that_of_the_model(
 ) -> None:
     """By a clock that moves only while the caller has its turn, the model took none."""
     clock = {"now": 5.0}
-    monkeypatch.setattr("otel_ml.instrumentors._observing.perf_counter", lambda: clock["now"])
+    monkeypatch.setattr("otel_ml.instrumentors._turns.perf_counter", lambda: clock["now"])
     for _ in iteration(observer, Model(), 1.0, 2.0):
         clock["now"] += 100.0
     (point,) = captured.metric("ml.inference.duration")

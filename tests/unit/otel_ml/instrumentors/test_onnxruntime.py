@@ -21,7 +21,7 @@ from opentelemetry import context, trace
 from opentelemetry.trace import StatusCode
 
 import otel_ml
-from otel_ml.instrumentors._observing import within
+from otel_ml.instrumentors._turns import within
 from otel_ml.settings import Settings
 from otel_ml.testing import Capture, capture
 from otel_ml_conventions.attributes import (
