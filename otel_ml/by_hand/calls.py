@@ -37,7 +37,8 @@ from otel_ml.describe.values import Facts
 from otel_ml.in_force import in_force
 from otel_ml.record.channel import Channel
 from otel_ml.record.inference import Inference
-from otel_ml.record.under_way import Recording, recent
+from otel_ml.record.recording import Recording
+from otel_ml.record.under_way import recent
 from otel_ml.recorder import InferenceRecorder
 from otel_ml.running import NO_INFERENCE, NOTHING, running
 from otel_ml_conventions import attributes as keys
@@ -285,7 +286,8 @@ class Call:
         links = _links(self._links) if self._links else None
         channel = self._identity.channel(recorder)
         rows = self._table.rows if self._batch_size is None else self._batch_size
-        self._recording = recorder.begin(channel, rows, is_current=is_current, links=links)
+        self._recording = Recording(channel, rows)
+        recorder.begin(self._recording, is_current=is_current, links=links)
         if self._prediction_id is not None:
             self._recording.prediction_id = plain_id(self._prediction_id)
         try:

@@ -76,6 +76,6 @@ class Pass:
         samples, seconds = self._samples, self._seconds
         self._samples, self._seconds = 0, 0.0
         if call is not None:
-            call.table.rows = samples
+            call.batch_size = samples
             call.started = perf_counter() - seconds
             self._observer.close(call, ANSWERED, error)

@@ -1,70 +1,25 @@
-"""The calls under way: each one's recording, how many there are, and for how long the oldest runs."""
+"""The calls under way: the last one of each context, how many there are, and for how long the oldest runs."""
 
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 from opentelemetry import metrics, trace
 
 from otel_ml.record.channel import Channel
+from otel_ml.record.recording import Recording
 from otel_ml_conventions.metrics import (
     DEFINITIONS,
     METRIC_ML_INFERENCE_ACTIVE,
     METRIC_ML_INFERENCE_OLDEST_AGE,
 )
 
-__all__ = ["CallsUnderWay", "Recent", "Recording", "recent"]
+__all__ = ["CallsUnderWay", "Recent", "recent"]
 
 _Attributes = tuple[tuple[str, str], ...]
-
-
-class Recording:
-    """
-    A call under way: its span, where there is one, and where it came from.
-
-    Attributes:
-        channel: What it shares with other calls.
-        knows_size: Whether its number of samples was known when it began.
-        span: Its span, None where none was started.
-        is_recording: Whether that span takes attributes.
-        can_wait: Whether what it says at its end can be worked out after it; without a span it always can.
-        token: What puts back the context of before, None where the span is not the current one.
-        started: When it began, in seconds of `time.perf_counter`.
-        has_ended: Whether it is over.
-        outer: The call that it is a part of, None for an outermost one or where nobody asks.
-        prediction_id: What the prediction is called, None until that is known.
-        fallback_reason: Why something else answered in place of the model.
-    """
-
-    __slots__ = (
-        "can_wait",
-        "channel",
-        "fallback_reason",
-        "has_ended",
-        "is_recording",
-        "knows_size",
-        "outer",
-        "prediction_id",
-        "span",
-        "started",
-        "token",
-    )
-
-    def __init__(self, channel: Channel, knows_size: bool, started: float) -> None:
-        self.channel = channel
-        self.knows_size = knows_size
-        self.started = started
-        self.span: trace.Span | None = None
-        self.token: Token[Any] | None = None
-        self.is_recording = False
-        self.can_wait = True
-        self.has_ended = False
-        self.outer: Recording | None = None
-        self.fallback_reason: str | None = None
-        self.prediction_id: str | None = None
 
 
 class Recent:

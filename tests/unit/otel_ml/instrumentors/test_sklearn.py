@@ -789,7 +789,7 @@ def test_many_threads_at_once_lose_and_mix_nothing(iris: Pipeline, captured: Cap
 @pytest.mark.parametrize(
     ("place", "cause"),
     [
-        ("otel_ml.instrumentors._arguments.read_table", "describe_input"),
+        ("otel_ml.instrumentors._observing.read_table", "describe_input"),
         ("otel_ml.describe.inputs.schema_hash", "describe_input"),
         ("otel_ml.describe.samples.ContentPolicy.capture", "describe_input"),
         ("otel_ml.instrumentors._answers.describe_probabilities", "describe_output"),
