@@ -26,7 +26,7 @@ _NEVER_MISSING: Final = "biuSU"  # kinds of numpy types without a missing value
 _NUMBERS: Final = "biuf"
 _NEVER_ODD: Final = "biufSU"  # kinds whose values are no objects
 _PLAIN_NUMBERS: Final = frozenset({bool, float, int})
-FEW_BYTES: Final = 2048
+FEW_BYTES: Final = 8192
 """Up to here a copy of an input or an output is kept, of at most 4096 calls at once."""
 _FEW_OBJECTS: Final = 1000  # up to here Python's objects are looked at sooner than columns
 _DOUBLE_BYTES: Final = 8
@@ -107,15 +107,19 @@ def read_table(data: Any) -> Table:
     return reader(data)
 
 
-def sound_copy(array: Any) -> Any:
+def sound_copy(array: Any, *, has_values: bool = True) -> Any:
     """
     Return a copy of a numpy *array* of one or two axes, with numbers or texts, to be looked at later.
 
-    None where it is another one, is empty, takes more than 2 KiB, or holds a NaN or an infinity.
+    None where it is another one, is empty, takes more than 8 KiB, or holds a NaN or an infinity. Where
+    it need not have values (*has_values* false) a larger array, of any axes, has a stand-in: of the same
+    shape and type, with one value in all places.
     """
     size = array.size
-    if array.nbytes > FEW_BYTES or not size or not 0 < array.ndim <= _TABLE_AXES:
+    if not size or not array.ndim:
         return None
+    if array.nbytes > FEW_BYTES or array.ndim > _TABLE_AXES:
+        return None if has_values else _stand_in(array)
     kind = array.dtype.kind
     if kind != "f":
         return array.copy() if kind in _NEVER_ODD else None
@@ -123,6 +127,15 @@ def sound_copy(array: Any) -> Any:
     if size <= _FEW_CELLS and math.isfinite(sum(array.ravel().tolist())):
         return array.copy()
     return array.copy() if _is_finite(array) else None
+
+
+def _stand_in(array: Any) -> Any:
+    if array.size > _MAX_COUNTED_CELLS or array.dtype.kind not in _NEVER_ODD:
+        return None
+    if array.dtype.kind == "f" and not _is_finite(array):
+        return None
+    one = bytes(array.dtype.itemsize)
+    return sys.modules["numpy"].ndarray(array.shape, array.dtype, one, 0, (0,) * array.ndim)
 
 
 def schema_hash(table: Table, names: tuple[str, ...] | None) -> str | None:

@@ -6,15 +6,15 @@ from functools import partial
 from time import perf_counter, time_ns
 from typing import Any, Final, NamedTuple, Protocol
 
-from otel_ml.describe.arrays import FEW_BYTES, Table, read_table, sound_copy
+from otel_ml.describe.arrays import Table, read_table
 from otel_ml.describe.inputs import Forms, describe_form
 from otel_ml.describe.models import ByIdentity, Model, registrations
 from otel_ml.describe.samples import Content, ContentPolicy, Drawn, draw_rows
-from otel_ml.describe.tensors import plain_array
 from otel_ml.describe.validation import Expectation, Failure, ValidationError, validation_facts
 from otel_ml.describe.values import Facts
 from otel_ml.hooks import CallHooks, ContentHook, without_content
 from otel_ml.instrumentors._arguments import argument, first_argument
+from otel_ml.instrumentors._kept import kept
 from otel_ml.instrumentors._turns import Turns
 from otel_ml.permitted import content_policy, input_hash
 from otel_ml.record.inference import Inference
@@ -48,7 +48,6 @@ _Pick = Callable[[Any], Any]
 _UNKNOWN: Final[Facts] = {}
 _NOTHING_WRONG: Final = validation_facts((), is_rejected=False)
 _THE_ONLY_ONE: Final = range(1)
-_MAX_PARTS: Final = 4
 
 
 class _Known(NamedTuple):
@@ -72,6 +71,7 @@ class _Method(NamedTuple):
         forms: The forms of inputs that were seen before.
         channel: What the calls share.
         is_needed: Whether metrics need something of the outputs of every call.
+        reads_values: Whether of outputs more is told than their shape and type.
         reading: How what calls leave is looked at later; None where all is looked at in the call.
         asks_for: An argument without which the outputs of calls that give it cannot be read.
     """
@@ -83,6 +83,7 @@ class _Method(NamedTuple):
     forms: Forms
     channel: Channel
     is_needed: bool
+    reads_values: bool
     reading: Reading | None
     asks_for: str | None
 
@@ -94,8 +95,9 @@ class Subject(Protocol):
     Where it knows more of its inputs than their names it says so by an attribute `expectation`. Where
     copies of the arrays in an output, alone or in a list, say all that it does, it has an attribute
     `distributions`: of the methods whose outputs hold probabilities of classes, what returns these, one
-    row per sample. Small outputs are then looked at later, but not of calls that give one argument
-    without which they cannot be read, whose name is its attribute `asks_for`.
+    row per sample. Small outputs are then looked at later, and large ones too where its attribute
+    `reads_values` is false because their shape and type is all it tells; but not of calls that give one
+    argument without which they cannot be read, whose name is its attribute `asks_for`.
     Whoever extends it predicts, and reads the samples from the first argument of every method.
     """
 
@@ -386,6 +388,7 @@ class Observer:
             known.forms,
             self._recorder.channel(model, subject.operation(method), f"{model.type}.{method}"),
             is_needed,
+            getattr(subject, "reads_values", True),
             reading,
             getattr(subject, "asks_for", None),
         )
@@ -479,7 +482,7 @@ class Observer:
         if of_method.asks_for is not None and call.argument(of_method.asks_for) is not None:
             return False
         try:
-            copied = _sound_copy(output)
+            copied = kept(output, has_values=of_method.reads_values)
         except Exception:  # noqa: BLE001 - of a kind that cannot be read
             copied = None
         if copied is None or reading is None or form is None or rows is None:
@@ -557,35 +560,6 @@ class Observer:
         except Exception as error:  # noqa: BLE001 - an output of the user's may raise anything
             self._recorder.failed("describe_output", error)
             return _UNKNOWN
-
-
-def _sound_copy(output: Any) -> Any:
-    """
-    Return a copy of *output*, an array or a list of some.
-
-    None unless it says what the output itself does, is small, and nothing is wrong in it.
-    """
-    if type(output) is list:
-        return _sound_copies(output)
-    array = output if type(output).__name__ == "ndarray" else plain_array(output)
-    return None if array is None else sound_copy(array)
-
-
-def _sound_copies(parts: list[Any]) -> list[Any] | None:
-    """Return copies of *parts*, arrays that are small together, each as `sound_copy` makes it."""
-    if len(parts) == 1 and type(parts[0]).__name__ == "ndarray":  # most calls that answer in parts
-        copied = sound_copy(parts[0])
-        return None if copied is None else [copied]
-    if not 0 < len(parts) <= _MAX_PARTS or any(map(_is_no_array, parts)):
-        return None
-    if sum(part.nbytes for part in parts) > FEW_BYTES:
-        return None
-    copies = [sound_copy(part) for part in parts]
-    return None if any(part is None for part in copies) else copies
-
-
-def _is_no_array(part: Any) -> bool:
-    return type(part).__name__ != "ndarray"
 
 
 def _known(subject: Subject) -> _Known:

@@ -203,6 +203,7 @@ class Module:
         config = getattr(model, "config", None)
         task = said.task or _problem(config)
         self._answer, self._convert = _reading(model, task)
+        self.reads_values = self._answer is not Answer.UNKNOWN
         self._has_confidences = self._answer in _DISTRIBUTIONS
         self.distributions: dict[str, _Convert] = {}
         if self._has_confidences:
@@ -247,7 +248,7 @@ class Module:
         if tensor is None:
             return _NOT_TOLD
         array = None
-        if self._answer is not Answer.UNKNOWN:
+        if self.reads_values:
             array = output if is_copied else plain_array(tensor)
         if array is None:
             return describe_shape(tensor)

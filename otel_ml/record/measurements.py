@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Measurements"]
 
-# What waits of a call is at most 2 KB (an output, or 32 confidences), so what waits is at most 8 MB; where
-# values are captured, it holds copies of as many bytes as may be told of them, 8 KB by default.
+# What waits of a call is at most 8 KB (an output, or 32 confidences), so what waits is at most 32 MB; where
+# values are captured, it holds copies of as many bytes as may be told of them, again 8 KB by default.
 _CAPACITY: Final = 4096
 _MAX_KINDS: Final = 1024
 
