@@ -16,7 +16,7 @@ from opentelemetry._logs import LoggerProvider
 from otel_ml.describe.models import Model
 from otel_ml.describe.validation import Failure, ValidationError
 from otel_ml.record.channel import Channel, Numbers
-from otel_ml.record.deferred import defer
+from otel_ml.record.deferred import defer, defer_from_start
 from otel_ml.record.events import Events
 from otel_ml.record.failures import Failures, qualified
 from otel_ml.record.in_memory import ModelsInMemory
@@ -199,7 +199,7 @@ class InferenceRecorder:
             recording.is_recording = True
             recording.can_wait = self._tracing.is_known and not self._content_on_events
             if not is_told:
-                defer(span, partial(_facts_at_start, *known))
+                defer_from_start(span, partial(_facts_at_start, *known))
         return span
 
     def end(self, recording: Recording, inference: Inference, *, is_settled: bool = False) -> None:

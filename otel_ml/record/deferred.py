@@ -19,7 +19,7 @@ from opentelemetry.attributes import BoundedAttributes
 
 from otel_ml.describe.values import Facts
 
-__all__ = ["DeferredAttributes", "defer"]
+__all__ = ["DeferredAttributes", "defer", "defer_from_start"]
 
 
 class _Resolving:
@@ -82,6 +82,20 @@ def _resolve(attributes: DeferredAttributes) -> None:
         attributes.__class__ = BoundedAttributes  # type: ignore[assignment]  # it has all that one has, and nothing else
 
 
+def defer_from_start(span: Any, tell: Callable[[], Facts]) -> None:
+    """
+    Give *span*, which has just begun and is known to nobody else, what *tell* returns, as `defer` does.
+
+    Args:
+        span: A span that records, of an SDK that is known.
+        tell: Returns the attributes, and does not raise. It is called at most once.
+    """
+    try:
+        span._attributes = DeferredAttributes(span._attributes, tell)  # noqa: SLF001 - there is no public place
+    except AttributeError:  # it is built in another way than is known
+        span.set_attributes(tell())
+
+
 def defer(span: Any, tell: Callable[[], Facts]) -> BoundedAttributes | None:
     """
     Give *span* the attributes that *tell* returns, when they are needed, and return all that it has.
@@ -93,7 +107,7 @@ def defer(span: Any, tell: Callable[[], Facts]) -> BoundedAttributes | None:
         tell: Returns the attributes, and does not raise. It is called at most once.
     """
     try:
-        with span._lock:  # noqa: SLF001 - there is no public place, here and below
+        with span._lock:  # noqa: SLF001 - as above, here and below
             if span._end_time is None:  # noqa: SLF001
                 attributes = span._attributes  # noqa: SLF001
                 if not _is_added(attributes, tell):
@@ -106,11 +120,11 @@ def defer(span: Any, tell: Callable[[], Facts]) -> BoundedAttributes | None:
 
 def _is_added(attributes: BoundedAttributes, tell: Callable[[], Facts]) -> bool:
     """Let *attributes* be followed by those that *tell* returns, unless somebody has looked at them."""
+    if type(attributes) is not DeferredAttributes:
+        return False
     with _resolving.lock:
-        if type(attributes) is not DeferredAttributes:
-            return False
         own = vars(attributes)
-        is_waiting = bool(own["_tells"])  # else they are being worked out
-        if is_waiting:
-            own["_tells"] += (tell,)
-        return is_waiting
+        tells = own.get("_tells")  # none while they are worked out, and afterwards
+        if tells:
+            own["_tells"] = (*tells, tell)
+        return bool(tells)
