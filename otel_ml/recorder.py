@@ -22,9 +22,10 @@ from otel_ml.record.failures import Failures, qualified
 from otel_ml.record.in_memory import ModelsInMemory
 from otel_ml.record.inference import Inference
 from otel_ml.record.measurements import Measurements
+from otel_ml.record.recent import recent
 from otel_ml.record.recording import Recording
-from otel_ml.record.tracing import Tracing, is_enabled
-from otel_ml.record.under_way import CallsUnderWay, recent
+from otel_ml.record.tracing import Tracing
+from otel_ml.record.under_way import CallsUnderWay
 from otel_ml.record.unread import Unread, confidences_of
 from otel_ml.record.validation import BrokenRules
 from otel_ml.settings import Settings
@@ -88,13 +89,10 @@ class InferenceRecorder:
         settings: What may be captured; the safe defaults by default.
 
     Attributes:
-        is_enabled: Tells whether telemetry is wanted in this context.
         settings: The same.
         meter: Makes the instruments.
         validator: Checks inputs and outputs as the settings ask.
     """
-
-    is_enabled = staticmethod(is_enabled)
 
     def __init__(
         self,

@@ -37,8 +37,9 @@ from otel_ml.describe.values import Facts
 from otel_ml.in_force import in_force
 from otel_ml.record.channel import Channel
 from otel_ml.record.inference import Inference
+from otel_ml.record.recent import recent
 from otel_ml.record.recording import Recording
-from otel_ml.record.under_way import recent
+from otel_ml.record.tracing import is_enabled
 from otel_ml.recorder import InferenceRecorder
 from otel_ml.running import NO_INFERENCE, NOTHING, running
 from otel_ml_conventions import attributes as keys
@@ -379,7 +380,7 @@ def _is_inference(recorder: InferenceRecorder) -> bool:
     """Whether a call that begins now is one, or a part that is to be captured."""
     current = running.get()
     is_wanted = current == NOTHING or (current != NO_INFERENCE and recorder.settings.capture_nested)
-    return is_wanted and recorder.is_enabled()
+    return is_wanted and is_enabled()
 
 
 def _links(requests: Iterable[trace.SpanContext | trace.Span]) -> list[trace.Link]:

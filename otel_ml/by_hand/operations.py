@@ -9,6 +9,7 @@ from opentelemetry import context as context_api
 from opentelemetry import trace
 
 from otel_ml.in_force import in_force
+from otel_ml.record.tracing import is_enabled
 from otel_ml.recorder import InferenceRecorder
 from otel_ml.running import NO_INFERENCE, running
 from otel_ml_conventions import attributes as keys
@@ -82,7 +83,7 @@ def operation(
     recorder = in_force()
     told = {keys.ML_OPERATION_NAME: action, **facts}
     known = {key: fact for key, fact in told.items() if fact is not None}
-    span = recorder.start(f"{action} {target}", known) if recorder.is_enabled() else None
+    span = recorder.start(f"{action} {target}", known) if is_enabled() else None
     under_way = Operation(recorder, span, known)
     error: BaseException | None = None
     try:

@@ -169,6 +169,10 @@ def _count_missing(values: Sequence[Any]) -> int | None:
     return sum(map(is_missing, values)) if len(values) <= _MAX_COUNTED_OBJECTS else None
 
 
+def _count_nans(array: Any) -> int:
+    return int((array != array).sum())  # noqa: PLR0124 - NaN and NaT differ from themselves
+
+
 def _are_sound(values: list[Any]) -> bool:
     # Python's own numbers, the usual case: a single NaN or infinity would stay in their sum.
     if _PLAIN_NUMBERS.issuperset(map(type, values)):
@@ -219,19 +223,7 @@ class _Array(Table):
         return (_type_name(self._array.dtype),)
 
     def missing(self) -> int | None:
-        array = self._array
-        kind, cells = array.dtype.kind, array.size
-        if kind == "f" and cells <= _MAX_COUNTED_CELLS:
-            self._is_finite = _is_finite(array)
-            if self._is_finite:
-                return 0
-        if kind in _NEVER_MISSING:
-            return 0
-        if kind == "O":
-            return _count_missing(array.ravel()) if cells <= _MAX_COUNTED_OBJECTS else None
-        if cells > _MAX_COUNTED_CELLS or kind == "V":
-            return None
-        return int((array != array).sum())  # noqa: PLR0124 - NaN and NaT differ from themselves
+        return self._looked_at()[0]
 
     def is_sound(self) -> bool | None:
         if self._is_finite is not None:
@@ -241,10 +233,27 @@ class _Array(Table):
         if kind == "f" and cells <= _FEW_CELLS and math.isfinite(sum(array.ravel().tolist())):
             self._is_finite = True  # most calls, in the caller's time
             return True
-        missing = self.missing()
-        if missing is None or self._is_finite is not None:
-            return self._is_finite
+        missing, is_finite = self._looked_at()
+        if missing is None or is_finite is not None:
+            return is_finite
         return missing == 0 and (kind != "O" or _are_sound(array.ravel().tolist()))
+
+    def _looked_at(self) -> tuple[int | None, bool | None]:
+        """Return the number of missing values, and of floating numbers whether all are finite."""
+        array = self._array
+        kind, cells = array.dtype.kind, array.size
+        if kind == "f" and cells <= _MAX_COUNTED_CELLS:
+            if self._is_finite is None:
+                self._is_finite = _is_finite(array)
+            return (0 if self._is_finite else _count_nans(array)), self._is_finite
+        if kind in _NEVER_MISSING:
+            return 0, None
+        if kind == "O":
+            missing = _count_missing(array.ravel()) if cells <= _MAX_COUNTED_OBJECTS else None
+            return missing, None
+        if cells > _MAX_COUNTED_CELLS or kind == "V":
+            return None, None
+        return _count_nans(array), None
 
     def copy(self, rows: Sequence[int] | None = None, max_bytes: int = FEW_BYTES) -> Any:
         array = self._array

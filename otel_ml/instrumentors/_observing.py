@@ -4,21 +4,23 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from time import perf_counter, time_ns
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 from otel_ml.describe.arrays import Table, read_table
 from otel_ml.describe.inputs import Forms, describe_form
-from otel_ml.describe.models import ByIdentity, Model, registrations
+from otel_ml.describe.models import ByIdentity, registrations
 from otel_ml.describe.samples import Content, ContentPolicy, Drawn, draw_rows
 from otel_ml.describe.validation import Expectation, Failure, ValidationError, validation_facts
 from otel_ml.describe.values import Facts
 from otel_ml.hooks import CallHooks, ContentHook, without_content
-from otel_ml.instrumentors._arguments import argument, first_argument
+from otel_ml.instrumentors._arguments import argument
 from otel_ml.instrumentors._kept import kept
+from otel_ml.instrumentors._subject import Subject
 from otel_ml.instrumentors._turns import Turns
 from otel_ml.permitted import content_policy, input_hash
 from otel_ml.record.inference import Inference
 from otel_ml.record.recording import Recording
+from otel_ml.record.tracing import is_enabled
 from otel_ml.record.unread import Reading, Unread
 from otel_ml.recorder import Channel, InferenceRecorder
 from otel_ml.running import NO_INFERENCE, NOTHING, running
@@ -29,16 +31,9 @@ from otel_ml_conventions.attributes import (
     ML_INPUT_MISSING_COUNT,
     ML_PREDICTION_CONFIDENCE,
     ML_PREDICTION_CONFIDENCES,
-    MlOperationNameValues,
 )
 
-__all__ = [
-    "Call",
-    "Captured",
-    "Observer",
-    "Subject",
-    "trainings",
-]
+__all__ = ["Call", "Observer", "trainings"]
 
 _Args = tuple[Any, ...]
 _Kwargs = dict[str, Any]
@@ -46,6 +41,8 @@ _Function = Callable[..., Any]
 _Pick = Callable[[Any], Any]
 
 _UNKNOWN: Final[Facts] = {}
+_NOTHING_ASKED: Final[tuple[_Function | None, _Args, _Kwargs]] = (None, (), {})
+_NO_TABLE: Final = Table(None)
 _NOTHING_WRONG: Final = validation_facts((), is_rejected=False)
 _THE_ONLY_ONE: Final = range(1)
 
@@ -86,51 +83,6 @@ class _Method(NamedTuple):
     reads_values: bool
     reading: Reading | None
     asks_for: str | None
-
-
-class Subject(Protocol):
-    """
-    A model as its framework reads it, once, until a model is trained again.
-
-    Where it knows more of its inputs than their names it says so by an attribute `expectation`. Where
-    copies of the arrays in an output, alone or in a list, say all that it does, it has an attribute
-    `distributions`: of the methods whose outputs hold probabilities of classes, what returns these, one
-    row per sample. Small outputs are then looked at later, and large ones too where its attribute
-    `reads_values` is false because their shape and type is all it tells; but not of calls that give one
-    argument without which they cannot be read, whose name is its attribute `asks_for`.
-    Whoever extends it predicts, and reads the samples from the first argument of every method.
-    """
-
-    model: Model
-    feature_names: tuple[str, ...] | None
-
-    def operation(self, method: str) -> str:  # noqa: ARG002 - others tell them apart
-        """Return the value of `ml.operation.name` for *method*: `predict`."""
-        return MlOperationNameValues.PREDICT.value
-
-    def table(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:  # noqa: ARG002 - others look
-        """Return what *method* is asked about, given its arguments after the model: the first."""
-        return first_argument(args, kwargs)
-
-    def matters_unsampled(self, method: str) -> bool:
-        """Whether the outputs of *method* hold something that metrics need of every call."""
-
-    def outputs(self, method: str, output: Any, captured: "Captured") -> Facts:
-        """Return what is to be told of *output*, of the samples that *captured* gives; nobody changes it later."""
-
-
-class Captured(Protocol):
-    """Tells which samples of an output are captured, and what was asked for."""
-
-    @property
-    def is_told(self) -> bool:
-        """Whether what is said goes onto a span; else metrics need its confidences alone."""
-
-    def positions(self, length: int) -> Sequence[int] | None:
-        """Return positions in an output of *length* samples; None if the input had another number."""
-
-    def argument(self, name: str) -> Any:
-        """Return what was given for the parameter *name* of the method, None where nothing was."""
 
 
 class Call(Recording):
@@ -197,7 +149,7 @@ class Call(Recording):
 
     def let_go(self) -> None:
         """Hold nothing of the caller's any more: the call is over, and what is kept of it waits to be recorded."""
-        del self._asked, self.table
+        self._asked, self.table = _NOTHING_ASKED, _NO_TABLE
         self.inputs, self.samples = _UNKNOWN, None
 
 
@@ -260,7 +212,7 @@ class Observer:
         current = running.get()
         if current and not (self._captures_parts and _is_part(current, args)):
             return original(*args, **kwargs)
-        if not args or not self._recorder.is_enabled():
+        if not args or not is_enabled():
             return original(*args, **kwargs)
         token = running.set(id(args[0]))
         try:
@@ -285,7 +237,7 @@ class Observer:
         It ends with the last step, or when the caller goes; what is told is the last step's
         output. Nothing of ours is current while the caller has its turn, and that is not counted.
         """
-        if running.get() or not args or not self._recorder.is_enabled():
+        if running.get() or not args or not is_enabled():
             return (yield from original(*args, **kwargs))
         call = self._begin(original, method, args, kwargs, is_part=False, is_current=False)
         turns = Turns(args[0])
@@ -308,7 +260,7 @@ class Observer:
 
         With *original* the subject can ask for arguments that were given by position.
         """
-        if running.get() or not args or not self._recorder.is_enabled():
+        if running.get() or not args or not is_enabled():
             return None
         call = self._begin(original, method, args, kwargs, is_part=False, is_current=False)
         if call is not None:
@@ -502,7 +454,7 @@ class Observer:
             content = self._captured(call.samples, subject.feature_names)
         if content is not None:
             facts.update(content.facts)
-            call.chosen = content.rows
+            call.choose(content.rows)
         if self._validator.is_on:
             facts.update(_NOTHING_WRONG)
         try:

@@ -8,11 +8,11 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import context as context_api
-from opentelemetry import metrics
+from opentelemetry import metrics, trace
 
 from otel_ml.record.failures import Failures
 from otel_ml.record.histograms import DirectHistogram
-from otel_ml.record.recording import NO_SPAN, Kind, Recording
+from otel_ml.record.recording import Kind, Recording
 from otel_ml.record.unread import confidences_together
 from otel_ml.ring import Ring
 from otel_ml_conventions.attributes import ERROR_TYPE, ML_FALLBACK_REASON
@@ -36,6 +36,9 @@ __all__ = ["Measurements"]
 # values are captured, it holds copies of as many bytes as may be told of them, again 8 KB by default.
 _CAPACITY: Final = 4096
 _MAX_KINDS: Final = 1024
+
+# Not an empty one, for which the SDK would take what is current in whatever thread asks for metrics.
+_NO_SPAN: Final = trace.set_span_in_context(trace.INVALID_SPAN, context_api.Context())
 
 _Attributes = dict[str, str]
 _Numbers = list[tuple[float, context_api.Context]]
@@ -66,7 +69,7 @@ class _Lot:
     def add(self, recording: Recording) -> None:
         """Add what *recording* says."""
         kind, channel = recording.kind, recording.channel
-        context = recording.context
+        context = _context(recording)
         self.durations[kind].append((recording.duration, context))
         if recording.batch_size is not None:
             self.batch_sizes[channel].append((recording.batch_size, context))
@@ -79,7 +82,7 @@ class _Lot:
 
     def add_confidences(self, recording: Recording, confidences: Sequence[float]) -> None:
         """Add *confidences* that were found in the call of *recording*."""
-        context = recording.context
+        context = _context(recording)
         self.confidences[recording.channel] += [(number, context) for number in confidences]
 
 
@@ -200,7 +203,7 @@ class Measurements:
             if kept.predictions:
                 self._predictions.add(kept.predictions, attributes)
             # Their mean, as often as there were calls: number and sum are exact.
-            mean = (kept.seconds / kept.calls, NO_SPAN)
+            mean = (kept.seconds / kept.calls, _NO_SPAN)
             self._durations.record(repeat(mean, kept.calls), attributes)
 
     def _attributes(self, kind: Kind) -> _Attributes:
@@ -239,6 +242,18 @@ def _flush_and_count(_options: metrics.CallbackOptions) -> Iterable[metrics.Obse
     for measurements in list(_live):
         measurements.flush()
     return [metrics.Observation(_drops.total)]
+
+
+def _context(recording: Recording) -> context_api.Context:
+    """Return where the metrics of *recording* are recorded: what leads from them to its span."""
+    if recording.context is None:
+        at = recording.span_context
+        recording.context = (
+            _NO_SPAN
+            if at is None
+            else trace.set_span_in_context(trace.NonRecordingSpan(at), context_api.Context())
+        )
+    return recording.context
 
 
 def _is_cut(recording: Recording) -> bool:

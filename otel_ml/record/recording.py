@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from contextvars import Token
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as context_api
 from opentelemetry import trace
@@ -14,14 +13,8 @@ from otel_ml.record.channel import Channel
 if TYPE_CHECKING:
     from otel_ml.record.unread import Unread
 
-__all__ = ["NO_SPAN", "Kind", "Recording"]
+__all__ = ["Kind", "Recording"]
 
-NO_SPAN: Final = trace.set_span_in_context(trace.INVALID_SPAN, context_api.Context())
-"""
-Where metrics are recorded that lead to no span.
-
-Not an empty one, for which the SDK would take what is current in whatever thread asks for metrics.
-"""
 
 Kind = tuple[Channel, str | None, str | None]
 """Whose call it was, its `error.type`, and why something else answered in place of the model."""
@@ -59,6 +52,7 @@ class Recording:
         attributes: Those of its span, which tell that too; None where that is over or not recorded.
         is_cut: Whether what was told of its content is not all of it.
         span_context: Where its span is, where that is recorded.
+        context: What leads from its metrics to its span, when they have been recorded.
     """
 
     # What most calls leave as it is, so that only the others set it.
@@ -79,6 +73,7 @@ class Recording:
     attributes: BoundedAttributes | None = None
     is_cut = False
     span_context: trace.SpanContext | None = None
+    context: context_api.Context | None = None
     started = 0.0
     number = 0
 
@@ -91,14 +86,6 @@ class Recording:
         """Return what durations and predictions are told apart by."""
         return (self.channel, self.error_type, self.fallback_reason)
 
-    @cached_property
-    def context(self) -> context_api.Context:
-        """Return where the metrics are recorded: what leads from them to the span."""
-        if self.span_context is None:
-            return NO_SPAN
-        span = trace.NonRecordingSpan(self.span_context)
-        return trace.set_span_in_context(span, context_api.Context())
-
     def forget(self) -> None:
         """Keep only what somebody may ask of a call that is over: which it was, and where its span is."""
-        self.unread = self.attributes = None
+        self.unread = self.attributes = self.context = None
