@@ -92,6 +92,7 @@ class InferenceRecorder:
         settings: The same.
         meter: Makes the instruments.
         validator: Checks inputs and outputs as the settings ask.
+        kept: What others have worked out of it and want to find again, by its type.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class InferenceRecorder:
         self.meter = meter
         self.validator = Validator(self.settings)
         self._broken_rules = BrokenRules(meter, tells_features=self.validator.uses_profile)
+        self.kept: dict[type, Any] = {}
         self._failures = Failures(meter)
         self._calls = CallsUnderWay(meter)
         self._measurements = Measurements(meter, self._failures, self._restart)

@@ -1,6 +1,6 @@
 """One call of a model, observed: what every framework's instrumentor does, in the order it happens."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from time import perf_counter, time_ns
@@ -16,7 +16,6 @@ from otel_ml.hooks import CallHooks, ContentHook, without_content
 from otel_ml.instrumentors._arguments import argument
 from otel_ml.instrumentors._kept import kept
 from otel_ml.instrumentors._subject import Subject
-from otel_ml.instrumentors._turns import Turns
 from otel_ml.permitted import content_policy, input_hash
 from otel_ml.record.inference import Inference
 from otel_ml.record.recording import Recording
@@ -228,30 +227,6 @@ class Observer:
         finally:
             running.reset(token)
 
-    def iterate(
-        self, original: _Function, method: str, args: _Args, kwargs: _Kwargs
-    ) -> Generator[Any, Any, Any]:
-        """
-        Be the generator that *original*, a generator function, makes; it is one inference.
-
-        It ends with the last step, or when the caller goes; what is told is the last step's
-        output. Nothing of ours is current while the caller has its turn, and that is not counted.
-        """
-        if running.get() or not args or not is_enabled():
-            return (yield from original(*args, **kwargs))
-        call = self._begin(original, method, args, kwargs, is_part=False, is_current=False)
-        turns = Turns(args[0])
-        try:
-            result = yield from turns.of(original(*args, **kwargs))
-        except GeneratorExit:
-            self._end(call, turns.seconds, turns.output, None)
-            raise
-        except BaseException as error:
-            self._end(call, turns.seconds, None, error)
-            raise
-        self._end(call, turns.seconds, turns.output, None)
-        return result
-
     def open(
         self, method: str, args: _Args, kwargs: _Kwargs, original: _Function | None = None
     ) -> Call | None:
@@ -267,10 +242,17 @@ class Observer:
             call.started = perf_counter()
         return call
 
-    def close(self, call: Call | None, output: Any, error: BaseException | None = None) -> None:
-        """End what `open` began, with what the model returned or raised."""
+    def close(
+        self,
+        call: Call | None,
+        output: Any,
+        error: BaseException | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        """End what `open` began, with what the model returned or raised, and the *seconds* that it took if not all since then."""
         if call is not None:
-            self._end(call, perf_counter() - call.started, output, error)
+            duration = perf_counter() - call.started if seconds is None else seconds
+            self._end(call, duration, output, error)
 
     def _begin(
         self,

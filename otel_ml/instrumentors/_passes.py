@@ -77,5 +77,4 @@ class Pass:
         self._samples, self._seconds = 0, 0.0
         if call is not None:
             call.batch_size = samples
-            call.started = perf_counter() - seconds
-            self._observer.close(call, ANSWERED, error)
+            self._observer.close(call, ANSWERED, error, seconds)
