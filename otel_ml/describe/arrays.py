@@ -12,9 +12,17 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from hashlib import blake2b
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_ml.describe.values import is_infinite, is_missing
+
+if TYPE_CHECKING:
+    from mypy_extensions import mypyc_attr
+else:  # compiled, it is read and not called; it is there where something is compiled
+
+    def mypyc_attr(**_said: bool) -> Callable[[type], type]:
+        return lambda kind: kind
+
 
 __all__ = ["FEW_BYTES", "Table", "read_table", "schema_hash", "sound_copy"]
 
@@ -35,6 +43,7 @@ _TABLE_AXES: Final = 2
 _Types = tuple[str, ...]
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)  # extensions have kinds of their own
 class Table:
     """
     One input, seen as samples in rows and features in columns; of this kind only the shape is told.
