@@ -119,7 +119,6 @@ class InferenceRecorder:
         self._calls = CallsUnderWay(meter)
         self._measurements = Measurements(meter, self._failures, self._restart)
         self._ring = self._measurements.ring
-        self._put = self._ring.put
         self._feedback = create_ml_feedback_events(meter)
         self._trainings = create_ml_training_duration(meter)
         self._loads = create_ml_model_load_duration(meter)
@@ -268,7 +267,7 @@ class InferenceRecorder:
 
     def _measure(self, recording: Recording) -> None:
         """Hand *recording*, which has ended, to the thread of the metrics."""
-        if not self._put(recording):
+        if not self._ring.put(recording):
             self._measurements.keep_the_count(recording)
 
     def _end_span(
@@ -420,21 +419,19 @@ class InferenceRecorder:
 
     def count_feedback(self, attributes: Mapping[str, Any]) -> None:
         """Count one piece of feedback."""
-        self._tell_quietly(self._feedback.add, 1, attributes)
+        self._tell_quietly(partial(self._feedback.add, 1, dict(attributes)))
 
     def time_training(self, seconds: float, attributes: Mapping[str, Any]) -> None:
         """Record that a training took *seconds*."""
-        self._tell_quietly(self._trainings.record, seconds, attributes)
+        self._tell_quietly(partial(self._trainings.record, seconds, dict(attributes)))
 
     def time_load(self, seconds: float, attributes: Mapping[str, Any]) -> None:
         """Record that loading a model took *seconds*."""
-        self._tell_quietly(self._loads.record, seconds, attributes)
+        self._tell_quietly(partial(self._loads.record, seconds, dict(attributes)))
 
-    def _tell_quietly(
-        self, tell: Callable[..., None], amount: float, attributes: Mapping[str, Any]
-    ) -> None:
+    def _tell_quietly(self, tell: Callable[[], None]) -> None:
         try:
-            tell(amount, dict(attributes))
+            tell()
         except Exception as error:  # noqa: BLE001 - a metrics SDK may raise anything
             self.failed("record_metrics", error)
 
