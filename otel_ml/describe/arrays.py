@@ -12,17 +12,19 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from otel_ml.describe.values import is_infinite, is_missing
 
-if TYPE_CHECKING:
+
+def _unmarked(**_said: bool) -> Callable[[type], type]:
+    return lambda kind: kind
+
+
+try:  # it tells who compiles something, and is there where that is done
     from mypy_extensions import mypyc_attr
-else:  # compiled, it is read and not called; it is there where something is compiled
-
-    def mypyc_attr(**_said: bool) -> Callable[[type], type]:
-        return lambda kind: kind
-
+except ModuleNotFoundError:
+    mypyc_attr = _unmarked  # type: ignore[assignment]  # it takes less
 
 __all__ = ["FEW_BYTES", "Table", "read_table", "schema_hash", "sound_copy"]
 
