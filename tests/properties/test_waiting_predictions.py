@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_ml_processor.config import Config, Duration, FeedbackConfig, TenantsConfig, WindowConfig
-from otel_ml_processor.feedback.joining import FeedbackTotals
 from otel_ml_processor.feedback.memory import JoiningMemory
+from otel_ml_processor.feedback.totals import FeedbackTotals
 from otel_ml_processor.signals import Signal
 from tests.data.export_requests import export_request, inference_span
 from tests.data.labels import label_record, label_request, rooms
