@@ -66,4 +66,5 @@ def _parsed(data: bytes, path: Path) -> Profile:
     try:
         return msgspec.json.decode(data, type=Profile)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ProfileError(f"{path}: not a profile of format {FORMAT}: {error}") from None
+        reason = error if data else "the file is empty"
+        raise ProfileError(f"{path}: not a profile of format {FORMAT}: {reason}") from None

@@ -291,6 +291,8 @@ def _known() -> str:
 
 def _shown(value: object) -> str:
     names: Iterable[tuple[type, str]] = ((list, "an array"), (str, "a text"), (bool, "a boolean"))
-    if isinstance(value, (bytes, str)):
+    if isinstance(value, bytes):
+        value = value.decode("latin-1")
+    if isinstance(value, str):
         return ascii(value[:40])
     return next((name for kind, name in names if isinstance(value, kind)), "a number or null")

@@ -17,6 +17,7 @@ from rich.console import Console
 from otel_ml_processor.assess.promise import Promises
 from otel_ml_processor.assess.states import describe
 from otel_ml_processor.commands.otlp_files import OtlpFileError, read_requests
+from otel_ml_processor.commands.parser import Parser
 from otel_ml_processor.commands.reading_progress import reading_progress
 from otel_ml_processor.commands.replay_text import replay_text
 from otel_ml_processor.commands.replayed_logs import ReplayedLogs, logs_first, newest_end_ns
@@ -143,8 +144,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `otel-ml replay` with *argv* and return its exit code: 0, or 2 with one line on stderr."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show every name
-    arguments = _parser().parse_args(argv)
     try:
+        arguments = _parser().parse_args(argv)
         kept = replayed(arguments.files, arguments)
         if not kept.readings:
             raise OtlpFileError(
@@ -166,8 +167,8 @@ def _named(paths: Sequence[Path]) -> str:
     return ", ".join(map(str, paths))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="otel-ml replay",
         description=__doc__,
         epilog=_EPILOG,

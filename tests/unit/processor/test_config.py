@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -137,9 +138,10 @@ BAD = {
     "models: [7]": "$.models[0]: expected object, got 7",
     "http: {endpoint: 8080}": "$.http.endpoint: expected str, got 8080",
     "[]": "$: expected object, got []",
-    "mode: [": "not YAML: while parsing",
-    "? [a]\n: b": "not YAML",
-    "mode: !!python/object/apply:os.system [ls]": "not YAML",
+    "mode: [": "expected YAML: expected the node content, but found '<stream end>'",
+    "? [a]\n: b": "expected YAML: found unhashable key",
+    "mode: !!python/object/apply:os.system [ls]": "expected YAML: could not determine a constructor",
+    "mode: tee\n\tdrift: {}": "expected YAML: found character '\\t' that cannot start any token; indent with spaces",
 }
 
 
@@ -152,9 +154,55 @@ def test_a_mistake_is_one_line_with_file_place_expectation_and_finding(
     with pytest.raises(ConfigError) as raised:
         load_config(path)
     message = str(raised.value)
-    assert message.startswith(f"{path}: ")
+    assert re.match(rf"{re.escape(str(path))}(:[12])?: ", message)
     assert said in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["a.b=1"], "--set a.b: $: unknown key 'a'; known: bootstrap, "),
+        (["receive.lenght=x"], "--set receive.lenght: $.receive: unknown key 'lenght'; known: "),
+        (
+            ["mode=tee", "receive={threads: many}"],
+            "--set receive: $.receive.threads: expected int",
+        ),
+        (["windows=5"], "--set windows: $.windows: expected array, got 5"),
+        (
+            ["mode=outline", "mode=tee", "mode=inlin"],
+            "--set mode: $.mode: expected one of inline, tee, got 'inlin'",
+        ),
+    ],
+)
+def test_a_mistake_in_a_setting_is_told_as_the_settings(
+    settings: list[str], message: str, tmp_path: Path
+) -> None:
+    """Nobody is sent to a file, or to the defaults, for what stands on the command line."""
+    for path in (None, written(tmp_path, "mode: tee\nreceive: {threads: 4}")):
+        with pytest.raises(ConfigError) as raised:
+            load_config(path, settings)
+        assert str(raised.value).startswith(message)
+        assert "(line" not in str(raised.value)
+
+
+def test_a_mistake_in_the_file_beside_settings_is_told_as_the_files(tmp_path: Path) -> None:
+    """With its line, although something else is overruled."""
+    path = written(tmp_path, "http: {}\nreceive:\n  max_message: 5 apples")
+    with pytest.raises(ConfigError) as raised:
+        load_config(path, ["mode=tee", "receive.threads=2"])
+    assert str(raised.value).startswith(f"{path}: $.receive.max_message: ")
+    assert str(raised.value).endswith("(line 3)")
+
+
+def test_bytes_that_are_no_text_are_told_as_such(tmp_path: Path) -> None:
+    """In the words of the reader, without its notes for itself."""
+    path = tmp_path / "processor.yaml"
+    path.write_bytes(b"mode: \xff")
+    with pytest.raises(ConfigError) as raised:
+        load_config(path)
+    expected = "expected YAML: unacceptable character #x00ff: invalid start byte"
+    assert str(raised.value) == f"{path}: {expected}"
 
 
 def test_whoever_writes_receive_opens_what_it_says(tmp_path: Path) -> None:

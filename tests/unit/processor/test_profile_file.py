@@ -208,6 +208,15 @@ def test_a_torn_gzip_is_refused(tmp_path: Path, content: bytes) -> None:
         read_profile(path)
 
 
+def test_an_empty_file_is_told_as_such(tmp_path: Path) -> None:
+    """A build that had no room left on the disk leaves one; it is no puzzle about truncated input."""
+    path = tmp_path / "p.json"
+    path.touch()
+
+    with pytest.raises(ProfileError, match=r"otel-ml-profile/1: the file is empty$"):
+        read_profile(path)
+
+
 def test_a_missing_profile_says_how_to_make_one(tmp_path: Path) -> None:
     """The message names the file and the command."""
     with pytest.raises(ProfileError, match=r"p\.json: .*No such file.*otel-ml profile build"):
