@@ -147,7 +147,8 @@ class Service:
         by_tenant = ByTenant(header, self._takes) if header else None
         self._doors = Doors(config, self._takes(), self._self_metrics, folder, by_tenant)
         self._is_ready = False
-        facts = ProcessorFacts(config.mode, config.receive.endpoint, self._identity.version)
+        http = config.receive.http.endpoint if config.receive.http else ""
+        facts = ProcessorFacts(config.mode, config.receive.endpoint, self._identity.version, http)
         page = pages(self._book, facts, lambda: self._is_ready)
         self._http = HttpServer(config.http.endpoint, page, insecure_bind=config.insecure_bind)
 
