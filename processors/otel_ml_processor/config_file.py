@@ -74,8 +74,15 @@ def said_by(message: str, path: Path | None, settings: Sequence[str]) -> str:
     said = next((s for s in reversed(settings) if _is_about(s, place[0], key)), None)
     if said is not None:
         return f"--set {said.partition('=')[0]}: {message}"
-    line = None if path is None else line_of(path.read_bytes(), place[0], key)
+    line = None if path is None else _line(path, place[0], key)
     return f"{path or 'defaults'}: {message}" + ("" if line is None else f" (line {line})")
+
+
+def _line(path: Path, place: str, key: str) -> int | None:
+    try:
+        return line_of(path.read_bytes(), place, key)
+    except OSError:  # gone since it was read
+        return None
 
 
 def _is_about(setting: str, place: str, key: str) -> bool:

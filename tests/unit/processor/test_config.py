@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from otel_ml_processor.config import Config, Duration, HttpDoor, Size
-from otel_ml_processor.config_file import configuration_text, load_config
+from otel_ml_processor.config_file import configuration_text, load_config, said_by
 from otel_ml_processor.errors import ConfigError
 
 
@@ -193,6 +193,14 @@ def test_a_mistake_in_the_file_beside_settings_is_told_as_the_files(tmp_path: Pa
         load_config(path, ["mode=tee", "receive.threads=2"])
     assert str(raised.value).startswith(f"{path}: $.receive.max_message: ")
     assert str(raised.value).endswith("(line 3)")
+
+
+def test_a_mistake_in_a_file_that_has_gone_meanwhile_is_told_all_the_same(tmp_path: Path) -> None:
+    """A processor that reads its configuration again outlives an editor that replaces the file in that moment."""
+    message = "$.receive.endpoint: cannot listen on 127.0.0.1:1"
+    path = tmp_path / "gone.yaml"
+
+    assert said_by(message, path, []) == f"{path}: {message}"
 
 
 def test_bytes_that_are_no_text_are_told_as_such(tmp_path: Path) -> None:
