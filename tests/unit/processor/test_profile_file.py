@@ -198,7 +198,16 @@ def test_a_file_that_is_no_profile_is_refused(tmp_path: Path, content: bytes) ->
         read_profile(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"{}" * 99, mtime=0)[:-12]])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no gzip",
+        gzip.compress(b"{}" * 99, mtime=0)[:-12],
+        gzip.compress(b"{}" * 99, mtime=0)[:10]
+        + b"\xff" * 20,  # whole as a file, no deflated data in it
+    ],
+)
 def test_a_torn_gzip_is_refused(tmp_path: Path, content: bytes) -> None:
     """A download that stopped half way is a profile error like any other."""
     path = tmp_path / "p.json.gz"
