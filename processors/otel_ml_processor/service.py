@@ -40,6 +40,7 @@ from otel_ml_processor.emit.pages import pages
 from otel_ml_processor.emit.push import Pusher
 from otel_ml_processor.emit.server import HttpServer
 from otel_ml_processor.emit.webhook import Webhook
+from otel_ml_processor.endpoint import leads_to
 from otel_ml_processor.errors import ConfigError, ProfileError
 from otel_ml_processor.feedback.explaining import Explaining
 from otel_ml_processor.feedback.joining import DROPPED_FEEDBACK, Joining
@@ -521,10 +522,17 @@ def _push_endpoint(config: Config) -> str:
     Raises:
         ConfigError: If that is our own receiver: what we say would come back to us.
     """
-    said = urlsplit(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""))
-    endpoint = config.emit.endpoint or said.netloc or _DEFAULT_PUSH
-    if endpoint == config.receive.endpoint:
-        where = "$.emit.endpoint" if config.emit.endpoint else "OTEL_EXPORTER_OTLP_ENDPOINT"
-        message = f"{where}: expected another address than that of our own receiver, got {endpoint}"
+    if config.emit.endpoint is not None:
+        return config.emit.endpoint
+    said = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+    # Over gRPC it may be said without a scheme.
+    endpoint = urlsplit(said if "//" in said else f"//{said}").netloc or _DEFAULT_PUSH
+    http = config.receive.http
+    ours = [config.receive.endpoint, *([http.endpoint] if http else [])]
+    if any(leads_to(endpoint, own) for own in ours):
+        message = (
+            "OTEL_EXPORTER_OTLP_ENDPOINT: expected another address than that of our own receiver, "
+            f"got {endpoint}; say another one, or `emit.endpoint`"
+        )
         raise ConfigError(message)
     return endpoint
