@@ -246,8 +246,9 @@ class Service:
             self._pipeline.finish()
         else:  # windows go on after the restart
             self._pipeline.tick(time.time_ns())
-            self._keeper.close()
         self._pipeline.join_last(time.time_ns())
+        if self._keeper is not None:  # what is counted now is told, and counted on from
+            self._keeper.close()
         if not self._pusher.flush(_FLUSH_S):
             _LOGGER.warning("some metrics or events were not delivered before the end")
         if self._webhook is not None:
