@@ -186,6 +186,7 @@ class Pipeline:
         )
         if is_repeat:
             self._self_metrics.add(METRIC_ML_PROCESSOR_DUPLICATES, answer.n_inferences)
+            self.ledger.settle()  # whose repeat it is may still be on its way to the disk
         return answer.response
 
     def _take(self, requests: Sequence[Request]) -> list[Answer]:
