@@ -81,8 +81,8 @@ class _Growing:
         self.names, self.sample, self.sample_rows = names, [], 0
 
     def note(self, newest_ns: int) -> None:
-        """Take note of event time, which a span from the future does not move."""
-        self.first_ns = self.first_ns or newest_ns
+        """Take note of event time, which a span from the future does not move; below 0 there is none yet."""
+        self.first_ns = self.first_ns or max(0, newest_ns)
         self.newest_ns = max(self.newest_ns, newest_ns)
 
 

@@ -207,6 +207,19 @@ def test_a_duration_that_is_not_covered_keeps_it_provisional(tmp_path: Path) -> 
     assert house.profile.source.rows > 1000
 
 
+def test_a_first_request_from_the_future_covers_nothing(tmp_path: Path) -> None:
+    """There is no event time yet with which a duration could begin."""
+    house = House(tmp_path, "bootstrap={rows: 1000, min_duration: 2h}")
+    begin_ns, house.begin_ns = house.begin_ns, time.time_ns() + 86_400 * SECOND_NS
+    house.send(100)
+    house.begin_ns = begin_ns
+    house.send(3000)
+    house.close()
+
+    assert house.profile is not None
+    assert house.profile.provisional
+
+
 def test_nothing_that_was_sent_is_in_the_files(tmp_path: Path) -> None:
     """Neither the ids that every row has of its own, nor a rare name, nor a number as it was."""
 
