@@ -154,7 +154,9 @@ class Pipeline:
             lambda stream: self._config_of(stream).drift.windows_between_alarms
         )
         """What every stream was in its last windows; the freshest of them is what a span is told."""
-        self.patterns = ErrorPatterns(config.max_streams, config.verdicts.low_confidence)
+        self.patterns = ErrorPatterns(
+            config.max_streams, lambda stream: self._config_of(stream).verdicts.low_confidence
+        )
         """Where each stream fails more than elsewhere."""
         if joining is not None:
             joining.patterns = self.patterns
@@ -266,6 +268,8 @@ class Pipeline:
     def _forget(self, stream: StreamKey) -> None:
         self.states.forget(stream)
         self.told.forget(stream)
+        self.patterns.forget(stream)
+        self._examples.forget(stream)
         if self._explaining is not None:
             self._explaining.forget(stream)
 

@@ -378,7 +378,8 @@ class Service:
     def _register(self, stream: StreamKey) -> None:
         profile = self._references.profile(stream)
         if profile is not None:
-            low_confidence = self._config.verdicts.low_confidence
+            own = self._config.of_model(stream.model, stream.version)
+            low_confidence = own.verdicts.low_confidence
             self._book.register(
                 stream,
                 profile,
