@@ -155,9 +155,9 @@ def _check_pairs(
     found = len(correlation.sums), len(correlation.spreads)
     if found != expected:
         raise ProfileError(f"{place}: expected {expected} sums and spreads, got {found}")
-    fits = 0 <= min(correlation.sums) and max(correlation.sums) <= _LARGEST_SUM
+    fits = min(correlation.sums) >= 0 and max(correlation.sums) <= _LARGEST_SUM
     if not fits or min(correlation.spreads) <= 0:
-        raise ProfileError(f"{place}: expected sums from 0 to {_LARGEST_SUM} and spreads > 0")
+        raise ProfileError(f"{place}: expected sums >= 0, at most {_LARGEST_SUM}, and spreads > 0")
 
 
 def _check_segments(segments: SegmentsReference, profile: Profile, place: str) -> None:
