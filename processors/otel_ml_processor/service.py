@@ -87,6 +87,8 @@ _DECODER: Final = FastDecoder if IS_COMPILED else PlainDecoder
 _DEFAULT_PUSH: Final = "127.0.0.1:14319"
 _PUSH_TIMEOUT_S: Final = 5.0
 _GRACE_S: Final = 10.0
+_TICK: Final = "tick"
+"""The cause under which `ml.processor.failures` counts what fails as time passes and no step has contained."""
 _FLUSH_S: Final = 10.0
 
 
@@ -107,6 +109,7 @@ class Service:
         self._learner = _learner(config, folder, self._references)
         self._promises = self._tested_promises()
         self._told: set[str] = set()
+        self._mistakes: set[type[Exception]] = set()
         self._self_metrics = new_self_metrics()
         self._bins = FeatureBins() if config.emit.feature_bins else None
         self._confidences = ConfidenceSamples(config.max_streams)
@@ -197,11 +200,20 @@ class Service:
             raise
 
     def tick(self) -> None:
-        """Let time pass: close and assess windows."""
-        self._pipeline.tick(time.time_ns())
-        self._look_at_profiles()
+        """Let time pass: close and assess windows. A mistake of ours is said once and counted; whoever sends traces is served on."""
+        self._do(lambda: self._pipeline.tick(time.time_ns()))
+        self._do(self._look_at_profiles)
         if self._keeper is not None:
-            self._keeper.save_if_due()
+            self._do(self._keeper.save_if_due)
+
+    def _do(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:  # without the next tick no window is closed any more
+            self._self_metrics.add(METRIC_ML_PROCESSOR_FAILURES, cause=_TICK)
+            if type(error) not in self._mistakes:
+                self._mistakes.add(type(error))
+                _LOGGER.exception("a tick failed; further ones are counted")
 
     def _look_at_profiles(self) -> None:
         """Read profiles that have changed again, and go on learning others; compare with what there is now."""
@@ -511,7 +523,7 @@ def new_self_metrics() -> SelfMetrics:
             METRIC_ML_PROCESSOR_UNDECODED: Cause,
             METRIC_ML_PROCESSOR_UNANNOTATED: UnannotatedCause,
             METRIC_ML_PROCESSOR_REFUSED: RefusalCause,
-            METRIC_ML_PROCESSOR_FAILURES: (*STEPS, *STATE_STEPS),
+            METRIC_ML_PROCESSOR_FAILURES: (*STEPS, *STATE_STEPS, _TICK),
             METRIC_ML_PROCESSOR_OVERFLOW: ["streams", STRANGERS, SERIES_BUDGET, DROPPED_FEEDBACK],
         }
     )
