@@ -220,6 +220,20 @@ def test_a_first_request_from_the_future_covers_nothing(tmp_path: Path) -> None:
     assert house.profile.provisional
 
 
+def test_a_name_of_a_thousand_characters_is_no_feature(tmp_path: Path) -> None:
+    """It would be on every series of it, and in every snapshot."""
+
+    def named(random: np.random.Generator, _: int) -> dict[str, object]:
+        value = float(random.normal())
+        return {"amount": value, "x" * 257: value, "y" * 256: value}
+
+    house = House(tmp_path).send(2000, named)
+    house.close()
+
+    assert house.profile is not None
+    assert [column.name for column in house.profile.features] == ["amount", "y" * 256]
+
+
 def test_nothing_that_was_sent_is_in_the_files(tmp_path: Path) -> None:
     """Neither the ids that every row has of its own, nor a rare name, nor a number as it was."""
 
