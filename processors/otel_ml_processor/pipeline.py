@@ -224,6 +224,8 @@ class Pipeline:
             self._refresh(slid)
             for stream in streams.retired():
                 self._forget(stream)
+                if self._learner is not None:
+                    self._learner.forget(stream)
                 self._emit.forget(stream)
             self._settle(now_ns)
             self._emit.lag(streams.lag_s(now_ns))

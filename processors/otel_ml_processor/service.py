@@ -502,7 +502,8 @@ def _learner(config: Config, folder: Path, references: References) -> Learner | 
         return None
     state = config.state.directory
     files = LearnedFiles(None if state is None else folder / state / "learned")
-    return Learner(config.bootstrap, config.drift, references, files, config.max_streams)
+    most, silent_s = config.max_streams, config.streams.silent
+    return Learner(config.bootstrap, config.drift, references, files, most, silent_s)
 
 
 def load_references(config: Config, folder: Path) -> References:

@@ -351,6 +351,28 @@ def test_the_range_is_that_of_all_rows_that_were_learned(tmp_path: Path) -> None
     assert column.min == 14  # of the 101st row, the first that told its features
 
 
+def test_a_stream_that_made_room_makes_room_for_what_is_learned(tmp_path: Path) -> None:
+    """Of many versions over the years the newest are learned, as they are the ones that are counted; those at work stay, over a restart too."""
+
+    def learned(house: House) -> set[str]:
+        return {profile.model for profile in house.service._references.profiles.values()}
+
+    settings = "streams={max: 2}", "bootstrap={rows: 1000, min_duration: 1h}"
+    house = House(tmp_path, *settings)
+    house.send(600, model="a").send(600, model="b")
+    assert learned(house) == {"a", "b"}
+    longest_silent = StreamKey("shop", "", "a", "1")
+    house.service._pipeline.ledger._streams._streams[longest_silent].heard_ns = 0
+    house.send(700, model="c")
+    assert learned(house) == {"b", "c"}
+    assert len(list((tmp_path / "state/learned").glob("*.json"))) == 2
+    house.close()
+
+    again = House(tmp_path, *settings).send(600, model="d")
+
+    assert learned(again) == {"b", "c"}
+
+
 def test_only_so_many_streams_are_learned(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """As many as may be kept: who names a new model with every request fills nothing; of a further one that is not promised."""
     caplog.set_level(logging.INFO, logger="otel_ml_processor")
