@@ -255,12 +255,12 @@ class Service:
         if self._learner is not None:
             self._learner.close()
         if self._keeper is None:
-            self._pipeline.finish()
+            self._do(self._pipeline.finish)
         else:  # windows go on after the restart
-            self._pipeline.tick(time.time_ns())
-        self._pipeline.join_last(time.time_ns())
+            self._do(lambda: self._pipeline.tick(time.time_ns()))
+        self._do(lambda: self._pipeline.join_last(time.time_ns()))
         if self._keeper is not None:  # what is counted now is told, and counted on from
-            self._keeper.close()
+            self._do(self._keeper.close)
         if not self._pusher.flush(_FLUSH_S):
             _LOGGER.warning("some metrics or events were not delivered before the end")
         if self._webhook is not None:

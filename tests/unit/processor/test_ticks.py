@@ -10,6 +10,7 @@ import pytest
 from otel_ml_conventions.metrics import METRIC_ML_PROCESSOR_FAILURES
 from otel_ml_processor.config_file import load_config
 from otel_ml_processor.service import Service
+from otel_ml_processor.state.snapshot import read_snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,3 +51,20 @@ def test_a_tick_that_fails_is_said_once_and_counted(
         "a tick failed; further ones are counted"
     ]
     assert snapshot.exists()
+
+
+def test_an_end_that_fails_half_way_keeps_the_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last snapshot is written, and says that nothing came after it."""
+    service = Service(load_config(None, SETTINGS), tmp_path)
+    assert service._keeper is not None
+    service._keeper.restore()
+
+    def broken(_now_ns: int) -> None:
+        raise ZeroDivisionError("a mistake of ours")
+
+    monkeypatch.setattr(service._pipeline, "tick", broken)
+    service.stop()
+
+    assert read_snapshot(tmp_path / "state" / "snapshot").snapshot.is_final
