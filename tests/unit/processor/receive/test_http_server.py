@@ -363,7 +363,8 @@ def test_a_mistake_of_ours_never_costs_a_span(caplog: pytest.LogCaptureFixture) 
     assert {answer.status_code for answer in answers} == {503}
     assert {answer.headers["retry-after"] for answer in answers} == {"1"}
     assert door.refused() == {"internal_error": 3}
-    assert len(caplog.records) == 1
+    own = [record for record in caplog.records if record.name.startswith("otel_ml_processor")]
+    assert len(own) == 1  # the client has a log of its own, in which others may be interested
     assert "4111" not in caplog.text + status_of(answers[0]).message
 
 
