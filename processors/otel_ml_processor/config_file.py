@@ -232,9 +232,7 @@ def _worded(text: str, place: str, found: object) -> str:
         return f"unknown key '{unknown[1]}'; known: {', '.join(known)}"
     if "Invalid enum value" in text:
         return f"expected one of {', '.join(sorted(_choices(kind)))}, got {found!r}"
-    expected = re.sub(r", got .*$", "", text[:1].lower() + text[1:], flags=re.DOTALL).replace(
-        "`", ""
-    )
+    expected = re.sub(r"(?s), got .*$", "", text[:1].lower() + text[1:]).replace("`", "")
     if _holds_secret(kind):
         return f"{expected}, got {type(found).__name__}, which is not shown, for there may be secrets in it"
     return f"{expected}, got {found!r:.60}"

@@ -123,9 +123,8 @@ class BestEffort:
 
     def _say_once(self, error: Exception) -> None:
         what = type(error).__name__
-        if (
-            what not in self._said and not self._stopping.is_set()
-        ):  # a closed client may raise anything
+        # At the end a client that has been closed may raise anything.
+        if what not in self._said and not self._stopping.is_set():
             self._said.add(what)
             _LOGGER.warning("cannot send a copy: %s: %s; further ones are counted", what, error)
 

@@ -24,9 +24,8 @@ def channel_credentials(config: ClientTls, folder: Path, place: str) -> grpc.Cha
     Raises:
         ConfigError: If a file cannot be read, holds no PEM, or key and certificate do not belong together.
     """
-    client_context(
-        config, folder, place
-    )  # gRPC finds out with the first connection, and says nothing of why
+    # gRPC finds out with the first connection, and does not say what is wrong.
+    client_context(config, folder, place)
     names = {
         "ca_file": config.ca_file,
         "key_file": config.key_file,
@@ -61,9 +60,8 @@ def client_context(config: ClientTls, folder: Path, place: str) -> ssl.SSLContex
             certificate, key = folder / config.cert_file, folder / config.key_file
             _pem(certificate, f"{place}.tls.cert_file")
             _pem(key, f"{place}.tls.key_file")
-            context.load_cert_chain(
-                certificate, key, password=""
-            )  # nobody is there to be asked for one
+            # Nobody is there to be asked for a password.
+            context.load_cert_chain(certificate, key, password="")
     except ssl.SSLError as error:
         reason = error.reason or error
         raise ConfigError(f"{place}.tls: cannot use these files: {reason}") from None

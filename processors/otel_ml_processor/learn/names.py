@@ -30,9 +30,8 @@ def feature_names(spans: InferenceSpans, stream: StreamKey) -> tuple[str, ...]:
     """Return the names of the captured features of *stream*, in the order in which they come; values without names have none."""
     names: dict[str, None] = {}
     for name in _names(spans, stream):
-        if (
-            len(name) <= MAX_TEXT
-        ):  # a longer one names nothing, and would be on every series of its feature
+        # A longer one names nothing, and would be on every series of its feature.
+        if len(name) <= MAX_TEXT:
             names.setdefault(name)
         if len(names) == MAX_FEATURES:
             break
