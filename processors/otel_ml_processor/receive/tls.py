@@ -123,9 +123,8 @@ def server_context(config: ServerTls, folder: Path, place: str) -> ssl.SSLContex
 
 
 def _for_grpc(paths: Mapping[str, Path]) -> grpc.ServerCertificateConfiguration:
-    _for_http(
-        paths
-    )  # raises where they do not belong together: gRPC would say so to nobody, and serve nobody
+    # Raises where they do not belong together: gRPC would tell nobody, and serve nobody.
+    _for_http(paths)
     content = {key: path.read_bytes() for key, path in paths.items()}
     return grpc.ssl_server_certificate_configuration(
         [(content["key_file"], content["cert_file"])],
