@@ -224,10 +224,17 @@ def _converted(document: object, file: str) -> Config:
     try:
         return msgspec.convert(document, Config, dec_hook=_unit)
     except msgspec.ValidationError as error:
-        text, _, place = str(error).partition(" - at `")
-        where = place.rstrip("`") or "$"
-        worded = _worded(text, where, _found_at(document, where))
+        text, _, place = str(error).partition(" - at ")
+        *of_key, where = re.findall(r"`([^`]+)`", place) or ["$"]
+        found = _found_at(document, where)
+        worded = _key_worded(found) if of_key else _worded(text, where, found)
         raise ConfigError(f"{file}: {where}: {worded}") from None
+
+
+def _key_worded(found: object) -> str:
+    """Return what is wrong with the keys of *found*, a mapping: YAML has numbers and dates among them too."""
+    odd = [key for key in found if not isinstance(key, str)] if isinstance(found, dict) else []
+    return f"expected texts as keys, got {', '.join(map(repr, odd)):.60}; put it in quotes"
 
 
 def _found_at(document: Any, place: str) -> object:
@@ -248,7 +255,7 @@ def _worded(text: str, place: str, found: object) -> str:
         return f"unknown key '{unknown[1]}'; known: {', '.join(known)}"
     if "Invalid enum value" in text:
         return f"expected one of {', '.join(sorted(_choices(kind)))}, got {found!r}"
-    expected = re.sub(r", got `.*`$", "", text[:1].lower() + text[1:]).replace("`", "")
+    expected = re.sub(r"(?s), got .*$", "", text[:1].lower() + text[1:]).replace("`", "")
     if _holds_secret(kind):
         return f"{expected}, got {type(found).__name__}, which is not shown, for there may be secrets in it"
     return f"{expected}, got {found!r:.60}"
