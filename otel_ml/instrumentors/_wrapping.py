@@ -11,7 +11,7 @@ import sys
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
-from functools import wraps
+from functools import update_wrapper, wraps
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final
 
@@ -205,8 +205,9 @@ def _holder(owner: Any, name: str) -> tuple[Any, str, Any] | None:
     value = owner.__dict__.get(name)
     if isinstance(value, FunctionType):
         return owner, name, value
-    if isinstance(owner, ModuleType) and isinstance(value, BuiltinFunctionType):
-        return owner, name, value
+    if isinstance(owner, ModuleType) and isinstance(value, (BuiltinFunctionType, _Unbound)):
+        builtin = _Builtin(owner, name)
+        return builtin, "function", builtin.function
     if isinstance(value, classmethod) and isinstance(value.__func__, FunctionType):
         return _ClassMethod(owner, name), "function", value.__func__
     # scikit-learn's conditional methods: what `hasattr` answers is decided by the descriptor, so
@@ -215,6 +216,40 @@ def _holder(owner: Any, name: str) -> tuple[Any, str, Any] | None:
     if hasattr(value, "check") and isinstance(function, FunctionType):
         return value, "fn", function
     return None
+
+
+class _Unbound:
+    """A wrapper around a builtin: like that, it does not become a method where a class body holds it."""
+
+    def __init__(self, function: _Function) -> None:
+        update_wrapper(self, function)
+        self.function = function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+    def __reduce__(self) -> str:
+        name: str = self.function.__name__
+        return name  # by reference, as functions are pickled
+
+
+class _Builtin:
+    """The builtin function *name* of the module *owner*, as what holds it."""
+
+    def __init__(self, owner: ModuleType, name: str) -> None:
+        self._owner = owner
+        self._name = name
+
+    @property
+    def function(self) -> _Function:
+        value = self._owner.__dict__[self._name]
+        function: _Function = value.function if isinstance(value, _Unbound) else value
+        return function
+
+    @function.setter
+    def function(self, function: _Function) -> None:
+        is_wrapper = isinstance(function, FunctionType)
+        setattr(self._owner, self._name, _Unbound(function) if is_wrapper else function)
 
 
 class _ClassMethod:

@@ -129,6 +129,21 @@ def test_names_of_features_leave_only_with_their_values(path: Path) -> None:
     assert told[1]["ml.input.feature.names"] == ("city=Paris", "amount")
 
 
+def test_pickle_in_the_body_of_a_class_becomes_no_method(captured: Capture, path: Path) -> None:
+    """As the builtin that it is: a class that keeps `pickle.load` calls it without itself, and it is seen."""
+
+    class Store:
+        load = pickle.load
+
+    pickled = path.with_suffix(".pkl")
+    pickled.write_bytes(pickle.dumps(LogisticRegression().fit(SAMPLES, [0, 1, 1])))
+    with pickled.open("rb") as file:
+        model = Store().load(file)
+
+    assert model.predict(SAMPLES).shape == (3,)
+    assert [span.name for span in loads(captured)] == ["load fraud"]
+
+
 def test_the_functions_are_themselves_again_and_can_be_shipped(path: Path) -> None:
     """While they are wrapped, pickle and cloudpickle ship them by name; afterwards they are the very same."""
     before = joblib.load, pickle.load
