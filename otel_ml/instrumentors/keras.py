@@ -87,11 +87,15 @@ class KerasInstrumentor(FrameworkInstrumentor):
         def observe(
             original: Callable[..., Any], method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
         ) -> Any:
-            if method == _CALL:
-                if kwargs.get("training"):
-                    return observer.guard(original, trains=False, args=args, kwargs=kwargs)
-                if not _answers(args):
-                    return original(*args, **kwargs)
+            try:
+                is_training = method == _CALL and bool(kwargs.get("training"))
+                is_silent = method == _CALL and not is_training and not _answers(args)
+            except Exception:  # noqa: BLE001 - a truth that only the graph will know, an odd input
+                return original(*args, **kwargs)
+            if is_silent:
+                return original(*args, **kwargs)
+            if is_training:
+                return observer.guard(original, trains=False, args=args, kwargs=kwargs)
             return observer.observe(original, method, args, kwargs)
 
         return observe

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from itertools import islice
 from types import ModuleType
 from typing import Any, Final
 
@@ -43,6 +44,7 @@ _IN_FRONT: Final = {
     "OptimizedModule": "_orig_mod",
 }
 _DEEPEST: Final = 16  # containers in containers
+_MOST_VALUES: Final = 64  # of a container, in search of a tensor: longer ones hold numbers or texts
 _TABLE_AXES: Final = 2
 _NOT_TOLD: Final[Facts] = {}
 _DISTRIBUTIONS: Final = frozenset({Answer.PROBABILITIES, Answer.LOGARITHMS})
@@ -257,7 +259,7 @@ class Module:
 def _first_tensor(values: Any, depth: int = 2) -> Any:
     """Return the first tensor in *values*, or in what they hold; of answers by name the logits."""
     tensor = sys.modules["torch"].Tensor
-    for value in values:
+    for value in islice(values, _MOST_VALUES):
         if isinstance(value, tensor):
             return value
         inner = value

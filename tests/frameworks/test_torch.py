@@ -10,7 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -589,6 +589,27 @@ def test_the_order_of_importing_does_not_matter(order: str) -> None:
         [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True
     )
     assert ran.stdout == "[True, True]\n"
+
+
+class Counted(list[Any]):
+    """A list that counts how many of its values were looked at."""
+
+    seen = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        """Return the values, each of which counts."""
+        for value in super().__iter__():
+            Counted.seen += 1
+            yield value
+
+
+def test_a_long_list_is_not_searched_for_a_tensor() -> None:
+    """A million texts or numbers in a list would take longer to look at than the model takes to answer."""
+    answer = torch.ones(1, 1)
+    with capture() as seen, torch.no_grad():
+        assert Fixed(answer).eval()(Counted(["a text"] * 5000)) is answer
+        assert len(seen.spans) == 1
+    assert Counted.seen <= 64
 
 
 ANSWERS: list[Callable[[Any, torch.Tensor], Any]] = [
