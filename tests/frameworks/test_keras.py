@@ -176,7 +176,7 @@ def test_a_graph_may_decide_later_whether_it_trains(conforming: Capture) -> None
     def step(samples: Any, training: Any) -> Any:
         return model(samples, training=training)
 
-    assert step(SAMPLES, tf.constant(False)).shape == (2, 3)
+    assert step(SAMPLES, tf.constant(value=False)).shape == (2, 3)
     assert list(conforming.spans) == []
 
 
