@@ -440,6 +440,8 @@ INPUTS = {
     "one axis": np.ones(4),
     "three axes": np.ones((ROWS, 2, 2)),
     "no axes": np.array(3.0),
+    "vectors in a column": pd.DataFrame({"a": list(SAMPLES[:ROWS]), "b": [1.0, np.nan, 2.0]}),
+    "list of pictures": [np.ones((2, 2))] * ROWS,
 }
 
 
