@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from otel_ml.by_hand.operations import Operation, identity, operation
+from otel_ml.by_hand.typed import typed
 from otel_ml.in_force import in_force
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import MlEvaluationDatasetValues
@@ -56,8 +57,7 @@ def record_evaluation(
     except Exception as error:  # noqa: BLE001 - what a user gives may raise anything
         recorder.failed("record_evaluation", error)
         return
-    known = {key: fact for key, fact in facts.items() if fact is not None}
-    recorder.event(EVENT_ML_EVALUATION_RESULT, known)
+    recorder.event(EVENT_ML_EVALUATION_RESULT, typed(facts, recorder.failed))
 
 
 class Evaluation:

@@ -13,6 +13,7 @@ from otel_ml.by_hand.capture import capture_of
 from otel_ml.by_hand.operations import Operation, identity, operation
 from otel_ml.by_hand.outputs import UnreadableError
 from otel_ml.by_hand.prediction_ids import plain_id
+from otel_ml.by_hand.typed import whole
 from otel_ml.describe.probabilities import class_label
 from otel_ml.describe.samples import draw_rows
 from otel_ml.in_force import in_force
@@ -182,9 +183,10 @@ def _record_samples(
     said: _Said,
     explaining: trace.Span,
 ) -> None:
+    told = None if said.position is None else whole(said.position)
     for position in draw_rows(len(samples), recorder.settings.capture_max_rows):
         chosen = _chosen(recorder, samples[position], said.top)
-        index = position if said.position is None and len(samples) > 1 else said.position
+        index = position if told is None and len(samples) > 1 else told
         if chosen:
             one = said._replace(position=index, base_value=_base(samples[position], said))
             _record(recorder, inferred, chosen, one, explaining)

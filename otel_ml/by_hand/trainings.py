@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Any, Final
+from typing import Any
 
 from otel_ml.by_hand.operations import Operation, identity, operation
 from otel_ml.record.failures import qualified
@@ -11,13 +11,6 @@ from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.events import EVENT_ML_TRAINING_EPOCH
 
 __all__ = ["Training", "training"]
-
-_OF_METRIC: Final = (
-    keys.ML_MODEL_NAME,
-    keys.ML_MODEL_VERSION,
-    keys.ML_FRAMEWORK_NAME,
-    keys.ML_TASK_TYPE,
-)
 
 
 class Training:
@@ -113,8 +106,9 @@ def training(
     }
     for parameter, value in (parameters or {}).items():
         facts[f"{keys.ML_TRAINING_PARAMETER}.{parameter}"] = str(value)
-    started, ending = perf_counter(), {key: facts[key] for key in _OF_METRIC if facts[key]}
+    started = perf_counter()
     with operation("fit", name, facts, hides_calls=True) as under_way:
+        ending = under_way.of_metrics()
         try:
             yield Training(under_way)
         except BaseException as error:
