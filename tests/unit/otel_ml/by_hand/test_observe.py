@@ -4,7 +4,7 @@ import asyncio
 import functools
 import gc
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -165,6 +165,18 @@ def stream(words: list[str]) -> Generator[str, str, int]:
         if answer:
             yield answer
     return len(words)
+
+
+@pytest.mark.parametrize("output", ["labels", "probabilities", "embedding"])
+def test_a_result_that_can_be_read_once_is_left_to_the_caller(seen: Capture, output: str) -> None:
+    """Whoever returns an iterator gets it to the caller unread; nothing is told of it."""
+
+    @otel_ml.observe(output=output)
+    def halves() -> Iterator[float]:
+        return map(float, ["0.5", "0.5"])
+
+    assert list(halves()) == [0.5, 0.5]
+    assert len(seen.spans) == 1
 
 
 def test_a_generator_is_one_inference(seen: Capture) -> None:
