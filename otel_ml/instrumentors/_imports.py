@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -19,7 +20,8 @@ class ImportHooks(MetaPathFinder):
     Calls each hook once for the module it awaits, right before or right after that module's code runs.
 
     It finds modules as the other finders do and leaves their loaders in place: only the loader's
-    `exec_module` is replaced, on that one instance, for that one call. A hook must not raise.
+    `exec_module` is replaced, on that one instance, for that one call. Where that cannot be, the
+    module is imported as it would be without us, and nobody is told. A hook must not raise.
     """
 
     def __init__(self) -> None:
@@ -70,17 +72,26 @@ class ImportHooks(MetaPathFinder):
         if fullname not in self._hooks:
             return None
         for finder in sys.meta_path:
-            spec = None if finder is self else finder.find_spec(fullname, path, target)
+            # Finders of before Python 3.4 have no such method: whoever still asks them does so himself.
+            find_spec = None if finder is self else getattr(finder, "find_spec", None)
+            spec: ModuleSpec | None = (
+                None if find_spec is None else find_spec(fullname, path, target)
+            )
             if spec is not None:
-                if spec.loader is not None:
+                with suppress(AttributeError, TypeError):  # a loader that takes no attribute
                     self._attach(fullname, spec.loader)
                 return spec
         return None
 
-    def _attach(self, name: str, loader: Loader) -> None:
+    def _attach(self, name: str, loader: Loader | None) -> None:
+        if loader is None or isinstance(loader, type):  # a class is the loader of others too
+            return
         execute = loader.exec_module
 
         def execute_then_tell(module: ModuleType) -> None:
+            if module.__name__ != name:  # of an archive, say, which has one loader for all
+                execute(module)
+                return
             del loader.exec_module  # the instance's own, set below
             execute(module)
             for hook in self._hooks.pop(name, ()):
