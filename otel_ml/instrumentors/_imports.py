@@ -3,11 +3,10 @@
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 __all__ = ["ImportHooks", "imports"]
 
@@ -19,9 +18,8 @@ class ImportHooks(MetaPathFinder):
     """
     Calls each hook once for the module it awaits, right before or right after that module's code runs.
 
-    It finds modules as the other finders do and leaves their loaders in place: only the loader's
-    `exec_module` is replaced, on that one instance, for that one call. Where that cannot be, the
-    module is imported as it would be without us, and nobody is told. A hook must not raise.
+    It finds modules as the other finders do. Until the code of an awaited one runs we stand in front
+    of its loader, which is not changed: others may share it. A hook must not raise.
     """
 
     def __init__(self) -> None:
@@ -78,26 +76,38 @@ class ImportHooks(MetaPathFinder):
                 None if find_spec is None else find_spec(fullname, path, target)
             )
             if spec is not None:
-                with suppress(AttributeError, TypeError):  # a loader that takes no attribute
-                    self._attach(fullname, spec.loader)
+                if hasattr(spec.loader, "exec_module"):
+                    spec.loader = _InFront(spec.loader, self._tell)
                 return spec
         return None
 
-    def _attach(self, name: str, loader: Loader | None) -> None:
-        if loader is None or isinstance(loader, type):  # a class is the loader of others too
-            return
-        execute = loader.exec_module
+    def _tell(self, module: ModuleType) -> None:
+        for hook in self._hooks.pop(module.__name__, ()):
+            hook(module)
 
-        def execute_then_tell(module: ModuleType) -> None:
-            if module.__name__ != name:  # of an archive, say, which has one loader for all
-                execute(module)
-                return
-            del loader.exec_module  # the instance's own, set below
-            execute(module)
-            for hook in self._hooks.pop(name, ()):
-                hook(module)
 
-        loader.exec_module = execute_then_tell  # type: ignore[method-assign]  # taken off by itself
+class _InFront(Loader):
+    """A *loader* until it runs the code of its module, and *tell*, which is called with that afterwards."""
+
+    def __init__(self, loader: Any, tell: _Hook) -> None:
+        self._loader = loader
+        self._tell = tell
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """Return what the loader makes."""
+        module: ModuleType | None = self._loader.create_module(spec)
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the code of *module*, which from now on has its own loader, and tell of it."""
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        self._loader.exec_module(module)
+        self._tell(module)
 
 
 def _without(hook: object, awaited: dict[str, list[_Awaiting]]) -> dict[str, list[_Awaiting]]:

@@ -88,7 +88,6 @@ def test_a_module_that_does_not_exist_is_still_not_found(hooks: ImportHooks) -> 
         importlib.import_module("no_such_module_anywhere")
 
 
-@pytest.mark.usefixtures("package")
 class Unchangeable:
     """A loader that takes no attribute, as compiled ones do not."""
 
@@ -134,21 +133,25 @@ class Finder:
 
 
 @pytest.mark.parametrize("loader", [Unchangeable(), Shared])
-def test_a_loader_that_cannot_be_changed_loads_on(
+def test_a_loader_that_cannot_be_changed_is_not(
     hooks: ImportHooks, monkeypatch: pytest.MonkeyPatch, loader: Any
 ) -> None:
-    """The module comes as it would without us, and so does the next one of the same loader."""
+    """The module comes as it would without us, is told of, and so comes the next one of the same loader."""
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder(loader)])
     monkeypatch.delitem(sys.modules, "odd", raising=False)
     monkeypatch.delitem(sys.modules, "even", raising=False)
-    hooks.when_imported("odd", lambda _: None)
-    assert [importlib.import_module(name).VALUE for name in ("odd", "even")] == [1, 1]
+    told: list[str] = []
+    hooks.when_imported("odd", lambda module: told.append(module.__name__))
+    modules = [importlib.import_module(name) for name in ("odd", "even")]
+    assert [module.VALUE for module in modules] == [1, 1]
+    assert [module.__loader__ for module in modules] == [loader, loader]
+    assert told == ["odd"]
 
 
 def test_the_module_of_another_name_is_not_taken_for_the_awaited_one(
     hooks: ImportHooks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An archive has one loader for all its modules, and who looks for one may import another."""
+    """An archive has one loader for all its modules, and who looks for one may import another first."""
 
     class Archive(Shared):
         pass
@@ -176,6 +179,7 @@ def test_a_finder_of_the_old_kind_is_passed_by(
         importlib.import_module("no_such_module")
 
 
+@pytest.mark.usefixtures("package")
 def test_several_wait_for_one_module_and_each_is_told(hooks: ImportHooks) -> None:
     """In the order in which they asked; one that is forgotten is not."""
     seen: list[str] = []
