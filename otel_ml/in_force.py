@@ -1,6 +1,7 @@
 """The recorder that all parts of one process share, so that the calls of a model are numbered once."""
 
 import threading
+from operator import is_
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_ml.settings import Settings
@@ -25,8 +26,7 @@ class Lease:
 
     Attributes:
         settings: What may be captured.
-        providers: Where what is observed goes. They are held, so that no other object gets the
-            identity of one of them.
+        providers: Where what is observed goes.
         holders: How many have to give it back.
     """
 
@@ -46,14 +46,19 @@ class Lease:
                 self._recorder = _made(self)
             return self._recorder
 
+    def has_terms(self, settings: Settings, providers: Providers) -> bool:
+        """Whether one recorder can serve both: by equal settings, and by providers that are the same."""
+        are_same = all(map(is_, self.providers, providers))
+        return are_same and self.settings == settings
+
     def end(self) -> None:
         """Record what was observed and not yet recorded."""
         if self._recorder is not None:
             self._recorder.close()
 
 
-# By what decides whether two instrumentors can share a recorder: settings, and providers by identity.
-_leases: Final[dict[tuple[Settings, tuple[int, ...]], Lease]] = {}
+# The oldest first. No dictionary: settings may hold a function of the user's that has no hash.
+_leases: Final[list[Lease]] = []
 _changing: Final = threading.Lock()
 
 
@@ -85,13 +90,15 @@ def lease(
         logger_provider: Where events go, the global provider by default.
     """
     providers = Providers(tracer_provider, meter_provider, logger_provider)
-    terms = settings, tuple(map(id, providers))
     if settings.log_correlation:
         from otel_ml.log_correlation import correlate_logs
 
         correlate_logs()
     with _changing:
-        held = _leases.setdefault(terms, Lease(settings, providers))
+        held = next((each for each in _leases if each.has_terms(settings, providers)), None)
+        if held is None:
+            held = Lease(settings, providers)
+            _leases.append(held)
         held.holders += 1
         return held
 
@@ -100,10 +107,9 @@ def release(held: Lease) -> None:
     """Give *held* back; what it has not recorded is recorded when nobody holds it any more."""
     with _changing:
         held.holders -= 1
-        for terms, each in list(_leases.items()):
-            if each is held and held.holders == 0:
-                del _leases[terms]
-                held.end()
+        if held.holders == 0:
+            _leases.remove(held)
+            held.end()
 
 
 def in_force() -> "InferenceRecorder":
@@ -113,6 +119,6 @@ def in_force() -> "InferenceRecorder":
     It is the one that was leased last and is still held; where nothing is instrumented, one with
     the global providers and the settings of the environment, which is kept from then on.
     """
-    for held in reversed(list(_leases.values())):
+    for held in reversed(_leases.copy()):
         return held.recorder
     return lease(Settings.from_environment()).recorder
