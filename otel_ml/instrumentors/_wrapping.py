@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from functools import update_wrapper, wraps
+from inspect import iscoroutinefunction
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final
 
@@ -136,7 +137,7 @@ class Patches:
     def __init__(self, module: str) -> None:
         self._module = module
         self._patched: list[tuple[weakref.ref[Any], str]] = []
-        self._hooked: list[tuple[type, Any]] = []
+        self._hooked: list[tuple[type, Any, Any]] = []
 
     def observe(self, owner: Any, name: str) -> None:
         """Observe what *owner*, a class or module, itself defines as *name*, under that name."""
@@ -152,7 +153,8 @@ class Patches:
 
     def _wrap(self, owner: Any, name: str, layer: _Layer) -> None:
         holder = _holder(owner, name)
-        if holder is None:
+        # What is awaited is known as that by its own function, and has not answered when it returns.
+        if holder is None or iscoroutinefunction(holder[2]):
             return
         place, attribute, function = holder
         layers = _layers(function)
@@ -179,11 +181,12 @@ class Patches:
             if adopt is not None:
                 adopt(cls)
 
-        setattr(base, "__init_subclass__", classmethod(adopt_subclass))  # noqa: B010 - mypy lets no one assign it
-        self._hooked.append((base, own))
+        hook: Any = classmethod(adopt_subclass)
+        setattr(base, "__init_subclass__", hook)  # noqa: B010 - mypy lets no one assign it
+        self._hooked.append((base, own, hook))
 
     def undo(self) -> None:
-        """Take off every wrapper that is still in its place; one that others wrapped stays, inert."""
+        """Take off every wrapper and hook that is still in its place; one that others wrapped stays, inert."""
         for reference, name in self._patched:
             owner = reference()
             holder = None if owner is None else _holder(owner, name)
@@ -191,7 +194,9 @@ class Patches:
                 place, attribute, function = holder
                 others = (layer for layer in _layers(function) if layer[1] != self._module)
                 setattr(place, attribute, _wrapped(function, tuple(others)))
-        for base, own in self._hooked:
+        for base, own, hook in self._hooked:
+            if base.__dict__.get("__init_subclass__") is not hook:
+                continue
             if own is None:
                 type.__delattr__(base, "__init_subclass__")
             else:
