@@ -338,11 +338,16 @@ def _part(estimator: Any, position: int) -> Any:
         own = _own(estimator)
         inner, steps = own.get("best_estimator_"), own.get("steps")
         if inner is None and isinstance(steps, list) and steps:
-            *_, inner = steps[position]
+            inner = _part_of(steps[position])
         if inner is None:
             break
         estimator = inner
     return estimator
+
+
+def _part_of(step: Any) -> Any:
+    """Return what takes a step of a pipeline; None where `steps` is a word of the user's for something else."""
+    return step[-1] if isinstance(step, (list, tuple)) and len(step) > 1 else None
 
 
 def _own(estimator: Any) -> dict[str, Any]:
