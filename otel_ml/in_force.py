@@ -1,5 +1,6 @@
 """The recorder that all parts of one process share, so that the calls of a model are numbered once."""
 
+import os
 import threading
 from operator import is_
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -41,10 +42,11 @@ class Lease:
     @property
     def recorder(self) -> "InferenceRecorder":
         """The recorder; made when first asked for, with the metrics of the process beside it."""
-        with _changing:
-            if self._recorder is None:
-                self._recorder = _made(self)
-            return self._recorder
+        recorder = self._recorder
+        if recorder is None:  # else every call by hand would wait for every other
+            with _leases.changing:
+                recorder = self._recorder = self._recorder or _made(self)
+        return recorder
 
     def has_terms(self, settings: Settings, providers: Providers) -> bool:
         """Whether one recorder can serve both: by equal settings, and by providers that are the same."""
@@ -57,9 +59,25 @@ class Lease:
             self._recorder.close()
 
 
-# The oldest first. No dictionary: settings may hold a function of the user's that has no hash.
-_leases: Final[list[Lease]] = []
-_changing: Final = threading.Lock()
+class _Leases:
+    """
+    All leases, the oldest first, and who changes them.
+
+    No dictionary: settings may hold a function of the user's that has no hash.
+    """
+
+    def __init__(self) -> None:
+        self.held: list[Lease] = []
+        self.restart()
+
+    def restart(self) -> None:
+        """Wait for nobody in a process that was forked off: who changed them is still with its parent."""
+        self.changing = threading.Lock()
+
+
+_leases: Final = _Leases()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leases.restart)
 
 
 def _made(held: Lease) -> "InferenceRecorder":
@@ -94,21 +112,21 @@ def lease(
         from otel_ml.log_correlation import correlate_logs
 
         correlate_logs()
-    with _changing:
-        held = next((each for each in _leases if each.has_terms(settings, providers)), None)
+    with _leases.changing:
+        held = next((each for each in _leases.held if each.has_terms(settings, providers)), None)
         if held is None:
             held = Lease(settings, providers)
-            _leases.append(held)
+            _leases.held.append(held)
         held.holders += 1
         return held
 
 
 def release(held: Lease) -> None:
     """Give *held* back; what it has not recorded is recorded when nobody holds it any more."""
-    with _changing:
+    with _leases.changing:
         held.holders -= 1
         if held.holders == 0:
-            _leases.remove(held)
+            _leases.held.remove(held)
             held.end()
 
 
@@ -119,6 +137,6 @@ def in_force() -> "InferenceRecorder":
     It is the one that was leased last and is still held; where nothing is instrumented, one with
     the global providers and the settings of the environment, which is kept from then on.
     """
-    for held in reversed(_leases.copy()):
+    for held in reversed(_leases.held.copy()):
         return held.recorder
     return lease(Settings.from_environment()).recorder

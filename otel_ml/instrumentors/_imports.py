@@ -1,5 +1,6 @@
 """Something to do when a module has been imported; nothing here imports it."""
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -25,6 +26,10 @@ class ImportHooks(MetaPathFinder):
     def __init__(self) -> None:
         self._hooks: dict[str, list[_Hook]] = {}
         self._before: dict[str, list[Callable[[], None]]] = {}
+        self.restart()
+
+    def restart(self) -> None:
+        """Wait for nobody in a process that was forked off: who announces an import is still with its parent."""
         self._announcing = threading.RLock()
 
     def before_import(self, name: str, hook: Callable[[], None]) -> None:
@@ -117,3 +122,5 @@ def _without(hook: object, awaited: dict[str, list[_Awaiting]]) -> dict[str, lis
 
 # One for all frameworks: several may await the same module.
 imports: Final = ImportHooks()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=imports.restart)
