@@ -72,9 +72,9 @@ def file_of(place: Any) -> str | None:
     return os.fsdecode(place) if isinstance(place, str | os.PathLike) else None
 
 
-def loaded_into(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Loaded:
-    """Return what a method has loaded into its own object, from its first argument."""
-    place = args[1] if len(args) > 1 else next(iter(kwargs.values()), None)
+def loaded_into(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> Loaded:
+    """Return what a method has loaded into its own object, from its first argument, whose parameter is *name*."""
+    place = args[1] if len(args) > 1 else kwargs.get(name)
     return Loaded(args[0], file_of(place))
 
 

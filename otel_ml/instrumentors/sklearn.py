@@ -135,7 +135,8 @@ class SklearnInstrumentor(FrameworkInstrumentor):
         base = sys.modules.get("sklearn.base")
         if base is None or not isinstance(result, base.BaseEstimator):
             return None
-        return Loaded(result, file_of(args[0] if args else next(iter(kwargs.values()), None)))
+        named = kwargs.get("filename", kwargs.get("file"))  # joblib's word, pickle's
+        return Loaded(result, file_of(args[0] if args else named))
 
 
 def wrap_methods(coverage: Coverage, owner: type) -> None:

@@ -83,6 +83,12 @@ def test_pickle_is_seen_too(captured: Capture, path: Path, wrapped: bool) -> Non
     assert ("artifact.hash" in (span.attributes or {})) is not wrapped
 
 
+def test_a_file_given_by_name_is_found_among_other_arguments(captured: Capture, path: Path) -> None:
+    """What joblib is told first may be how to read it."""
+    joblib.load(mmap_mode="r", filename=path)
+    assert [span.name for span in loads(captured)] == ["load fraud"]
+
+
 def test_what_is_no_model_is_no_load(captured: Capture, tmp_path: Path) -> None:
     """Arrays and dictionaries come and go without a span, as do files that cannot be read."""
     joblib.dump({"rows": SAMPLES}, tmp_path / "rows.joblib")
