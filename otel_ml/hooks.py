@@ -1,6 +1,6 @@
 """Functions of the user's around a call of a model: found when first needed, and unable to harm it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from logging import getLogger
 from typing import Any, Final
@@ -125,13 +125,15 @@ class ContentHook:
         """Return the hook of *settings*, None where there is none."""
         return None if settings.content_hook is None else cls(settings.content_hook, failed)
 
-    def filtered(self, facts: Facts, span: Any) -> Facts:
-        """Return *facts* with the content that the hook lets pass; the hook sees nothing else."""
-        content = {key: fact for key, fact in facts.items() if key in CONTENT}
+    def filtered(
+        self, facts: Mapping[str, Any], span: Any, kinds: Container[str] = CONTENT
+    ) -> dict[str, Any]:
+        """Return *facts* with the content, those of *kinds*, that the hook lets pass; it sees nothing else."""
+        content = {key: fact for key, fact in facts.items() if key in kinds}
+        rest = {key: fact for key, fact in facts.items() if key not in kinds}
         if not content:
-            return facts
+            return rest
         permitted = self._function.call(content, span, otherwise=None)
-        rest = without_content(facts)
         try:
             return {**_attributes(permitted), **rest}
         except Exception as error:  # noqa: BLE001 - what a user's function returns may raise anything

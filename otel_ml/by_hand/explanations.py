@@ -25,6 +25,8 @@ from otel_ml_conventions.events import EVENT_ML_EXPLANATION
 __all__ = ["Explanation", "explanation", "record_explanation"]
 
 _METHODS: Final = tuple(method.value for method in MlExplanationMethodValues)
+# What tells of the sample, which a content hook sees.
+_CONTENT: Final = frozenset({keys.ML_EXPLANATION_ATTRIBUTIONS, keys.ML_EXPLANATION_TOP_FEATURES})
 _ON_LOG: Final = frozenset({"event_only", "span_and_event"})
 _ON_SPAN: Final = frozenset({"span_only", "span_and_event"})
 
@@ -49,8 +51,8 @@ def record_explanation(
     default, nothing leaves. With `event_only` it is the event `ml.explanation`, in the trace context
     of the inference; with `span_only` the same on the span while that records, with the names of
     the features in `ml.explanation.top_features`; with `span_and_event` both. The lists of allowed
-    and denied features hold here too. Values of features never leave, though SHAP's objects hold
-    them. Nothing is raised; what cannot be understood is counted and logged once.
+    and denied features hold here too, and a content hook sees attributions before they leave. Values
+    of features never leave, though SHAP's objects hold them. Nothing is raised; what cannot be understood is counted and logged once.
 
     Args:
         attributions: A mapping from feature to contribution, or a pandas series; an `Explanation` of
@@ -224,13 +226,17 @@ def _record(
         keys.ML_EXPLANATION_TOP_FEATURES: list(chosen),
         keys.ML_EXPLANATION_ATTRIBUTIONS: chosen,
     }
-    known = {key: fact for key, fact in facts.items() if fact is not None}
+    told = {key: fact for key, fact in facts.items() if fact is not None}
+    known = capture_of(recorder).filtered(told, inferred.span, _CONTENT)
+    if keys.ML_EXPLANATION_ATTRIBUTIONS not in known:
+        return
     mode = recorder.settings.capture_content
     recorder.event(
         EVENT_ML_EXPLANATION, known, inferred.span, to_log=mode in _ON_LOG, to_span=mode in _ON_SPAN
     )
-    if mode in _ON_SPAN and said.position is None:
-        _name_features(list(chosen), inferred, explaining)
+    names = known.get(keys.ML_EXPLANATION_TOP_FEATURES)
+    if mode in _ON_SPAN and said.position is None and names is not None:
+        _name_features(names, inferred, explaining)
 
 
 def _name_features(names: list[str], inferred: Inferred, explaining: trace.Span) -> None:

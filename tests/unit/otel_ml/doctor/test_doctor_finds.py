@@ -12,7 +12,7 @@ import pytest
 
 from otel_ml import doctor
 from otel_ml.doctor import exporting, frameworks
-from otel_ml.doctor.chosen import Choice
+from otel_ml.doctor.chosen import Choice, examine_settings
 from otel_ml.doctor.exporting import Destination
 from otel_ml.doctor.frameworks import examine_frameworks
 from otel_ml.doctor.report import Report, examine
@@ -518,3 +518,21 @@ def test_the_text_ends_with_what_is_off(
         "Test span",
     ]
     assert not [line for line in text.splitlines() if line != line.rstrip()]
+
+
+@pytest.mark.parametrize(
+    ("hook", "consequence"),
+    [
+        ("content_hook", "with this hook no content is sent"),
+        ("before_capture", "with this hook no content is sent"),
+        ("after_capture", "with this hook no attributes are added"),
+    ],
+)
+def test_of_a_function_that_is_not_there_the_consequence_is_told(
+    hook: str, consequence: str
+) -> None:
+    """Content stays in the process without the two that decide about it, and leaves without the third."""
+    blocks = {"ml_sklearn": {"capture_content": "span_only", hook: "nowhere.at_all:x"}}
+    _, _, findings = examine_settings({}, "otel.yaml", blocks)
+    (finding,) = findings
+    assert finding.said == f"{hook}: 'nowhere.at_all:x' is not found; {consequence}"
