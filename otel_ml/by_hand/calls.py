@@ -228,8 +228,8 @@ class Call:
         """Tell that something else answered in place of the model, and why, in a word of the code's."""
         if self._recording is not None:
             # A text so long that it may quote something becomes its hash, as a label does.
-            self._recording.fallback_reason = class_label(reason)
-            self._outputs[keys.ML_FALLBACK_REASON] = self._recording.fallback_reason
+            self._tell(lambda: {keys.ML_FALLBACK_REASON: class_label(reason)})
+            self._recording.fallback_reason = self._outputs.get(keys.ML_FALLBACK_REASON)
 
     def retried(self, count: int = 1) -> None:
         """Tell that the call was tried again, *count* times more; the first try does not count."""
@@ -287,7 +287,7 @@ class Call:
         if self._batch_size is not None:
             told = typed({keys.ML_BATCH_SIZE: self._batch_size}, recorder.failed)
             self._batch_size = told.get(keys.ML_BATCH_SIZE)
-        links = _links(self._links) if self._links else None
+        links = self._read_links()
         channel = self._identity.channel(recorder)
         rows = self._size()
         self._recording = recorder.begin(channel, rows, is_current=is_current, links=links)
@@ -310,6 +310,13 @@ class Call:
     def _names(self) -> tuple[str, ...] | None:
         """Return the names of the columns that the caller gave."""
         return None if self._feature_names is None else tuple(map(str, self._feature_names))
+
+    def _read_links(self) -> list[trace.Link] | None:
+        try:
+            return _links(self._links) or None
+        except Exception as error:  # noqa: BLE001 - what a user gives may raise anything
+            self._recorder.failed("describe_facts", error)
+            return None
 
     def _read_features(self) -> Table:
         try:

@@ -41,7 +41,7 @@ def record_evaluation(
     recorder = in_force()
     if not recorder.is_enabled():
         return
-    if dataset is not None and dataset not in _DATASETS:
+    if dataset is not None and not (isinstance(dataset, str) and dataset in _DATASETS):
         reason = f"expected a dataset of {', '.join(_DATASETS)}, found another"
         recorder.refused("record_evaluation", reason)
         return

@@ -12,7 +12,6 @@ from otel_ml.by_hand.attributions import Attributions, read_attributions
 from otel_ml.by_hand.capture import capture_of
 from otel_ml.by_hand.operations import Operation, identity, operation
 from otel_ml.by_hand.outputs import UnreadableError
-from otel_ml.by_hand.prediction_ids import plain_id
 from otel_ml.by_hand.typed import whole
 from otel_ml.describe.probabilities import class_label
 from otel_ml.describe.samples import draw_rows
@@ -128,9 +127,9 @@ def explanation(
     facts = {
         **identity(name, version, framework, task, implementation),
         keys.ML_EXPLANATION_METHOD: _method(method),
-        keys.ML_EXPLANATION_TARGET: None if target is None else class_label(target),
+        keys.ML_EXPLANATION_TARGET: target,
         keys.ML_BATCH_SIZE: batch_size,
-        keys.ML_PREDICTION_ID: None if prediction_id is None else plain_id(prediction_id),
+        keys.ML_PREDICTION_ID: prediction_id,
     }
     with operation("explain", name, facts, hides_calls=True) as under_way:
         yield Explanation(under_way, method, target)
@@ -147,7 +146,8 @@ class _Said(NamedTuple):
 
 
 def _method(method: object) -> str:
-    return str(method) if method in _METHODS else MlExplanationMethodValues.OTHER.value
+    is_known = isinstance(method, str) and method in _METHODS
+    return str(method) if is_known else MlExplanationMethodValues.OTHER.value
 
 
 def _may_leave(recorder: InferenceRecorder) -> bool:

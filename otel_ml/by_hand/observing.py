@@ -87,8 +87,14 @@ def observe(
     _check_names(name, version, output)
 
     def decorate(function: Callable[..., Any]) -> Any:
-        if not callable(function):
-            raise TypeError(f"observe: expected a function, found {type(function).__name__}")
+        if isinstance(function, (classmethod, staticmethod)):
+            kind = type(function).__name__
+            raise TypeError(
+                f"observe: expected a function, found {kind}; put @{kind} above @observe"
+            )
+        if not callable(function) or isinstance(function, type):
+            found = "a class" if isinstance(function, type) else type(function).__name__
+            raise TypeError(f"observe: expected a function, found {found}")
         place = f"{_of(function, '__module__')}.{_of(function, '__qualname__')}"
         model = name or _of(function, "__name__")
         identity = Identity(model, version, operation, task, framework, place)

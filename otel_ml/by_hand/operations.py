@@ -88,7 +88,10 @@ def operation(
     """
     recorder = in_force()
     known = typed({keys.ML_OPERATION_NAME: action, **facts}, recorder.failed)
-    span = recorder.start(f"{action} {target}", known) if recorder.is_enabled() else None
+    name = action
+    with suppress(Exception):  # what a user gives as a name may raise anything
+        name = f"{action} {target}"
+    span = recorder.start(name, known) if recorder.is_enabled() else None
     under_way = Operation(recorder, span, known)
     error: BaseException | None = None
     try:

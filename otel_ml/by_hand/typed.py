@@ -3,7 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from otel_ml.by_hand.prediction_ids import plain_id
+from otel_ml.describe.probabilities import class_label
 from otel_ml_conventions import attributes as keys
+from otel_ml_conventions.attributes import MlEvaluationDatasetValues
 
 __all__ = ["text", "typed", "whole"]
 
@@ -31,11 +34,18 @@ def whole(value: Any) -> int:
     return number
 
 
+def _dataset(value: object) -> str:
+    return MlEvaluationDatasetValues(value).value
+
+
 _READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     keys.ML_BATCH_SIZE: whole,
+    keys.ML_EVALUATION_DATASET: _dataset,
     keys.ML_EVALUATION_VALUE: float,
+    keys.ML_EXPLANATION_TARGET: class_label,
     keys.ML_INPUT_FEATURE_COUNT: whole,
     keys.ML_PIPELINE_STEP_INDEX: whole,
+    keys.ML_PREDICTION_ID: plain_id,
     keys.ML_PREDICTION_INDEX: whole,
     keys.ML_PREDICTION_THRESHOLD: float,
     keys.ML_RANDOM_SEED: whole,

@@ -373,7 +373,7 @@ def test_an_input_that_raises_when_it_is_looked_at_is_counted(seen: Capture) -> 
     assert errors(seen) == {"describe_input": 1}
 
 
-@pytest.mark.parametrize("odd", [{"name": ["list"]}, {"links": 5}, {"version": {"a": 1}}])
+@pytest.mark.parametrize("odd", [{"name": ["list"]}, {"version": {"a": 1}}])
 def test_a_call_that_cannot_be_recorded_is_made_all_the_same(
     seen: Capture, odd: dict[str, Any]
 ) -> None:
@@ -387,6 +387,15 @@ def test_a_call_that_cannot_be_recorded_is_made_all_the_same(
     with otel_ml.inference("fraud"):
         pass
     assert [span.name for span in seen.spans] == ["predict fraud"]
+
+
+def test_links_that_cannot_be_read_are_left_out(seen: Capture) -> None:
+    """The call is recorded without them, and what is missing is counted."""
+    links: Any = 5
+    with otel_ml.inference("fraud", links=links):
+        pass
+    assert len(seen.spans) == 1
+    assert errors(seen) == {"describe_facts": 1}
 
 
 def test_metrics_see_calls_that_are_not_sampled() -> None:

@@ -339,5 +339,11 @@ def test_what_is_no_function_is_refused() -> None:
     """A value, and a parameter that takes many arguments."""
     with pytest.raises(TypeError, match="expected a function, found int"):
         otel_ml.observe(name="a")(3)  # type: ignore[type-var]  # on purpose
+    with pytest.raises(TypeError, match="expected a function, found a class"):
+        otel_ml.observe(dict)
+    with pytest.raises(TypeError, match="found staticmethod; put @staticmethod above @observe"):
+        otel_ml.observe(staticmethod(len))
+    with pytest.raises(TypeError, match="found classmethod; put @classmethod above @observe"):
+        otel_ml.observe(classmethod(len))  # type: ignore[type-var]  # on purpose
     with pytest.raises(ValueError, match="expected a single parameter"):
         otel_ml.observe(features="rows")(lambda *rows: rows)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import otel_ml
-from otel_ml.testing import Capture
+from otel_ml.settings import Settings
+from otel_ml.testing import Capture, capture
 
 
 class Device:
@@ -15,6 +16,44 @@ class Device:
     def __str__(self) -> str:
         """Return its name."""
         return "cuda:0"
+
+
+class Untold:
+    """Something that cannot even be written."""
+
+    def __str__(self) -> str:
+        """Fail."""
+        raise RuntimeError
+
+    __repr__ = __str__
+
+
+ODD: list[Any] = [Untold(), np.array(["a", "b"]), ["a"], 5, object()]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: type(odd).__name__)
+def test_whatever_is_given_the_program_goes_on(odd: Any) -> None:
+    """Every block runs, every line is passed, and nothing is raised."""
+    ran = []
+    with capture(Settings(capture_content="span_and_event")) as seen:
+        with otel_ml.inference("fraud", prediction_id=odd, links=odd, seed=odd) as call:
+            call.fallback(odd)
+            call.retried(odd)
+            ran.append("inference")
+        with otel_ml.evaluation(odd, dataset=odd), otel_ml.pipeline_step(odd, index=odd):
+            ran.append("around")
+        with otel_ml.explanation(odd, method=odd, target=odd, prediction_id=odd) as explaining:
+            explaining.record({"a": 1.0}, index=odd, prediction=odd)
+            ran.append("explanation")
+        with otel_ml.training(odd, parameters=odd, seed=odd) as run:
+            run.epoch(odd, index=odd, dataset=odd)
+            ran.append("training")
+        otel_ml.record_feedback(odd, label=odd, source=odd, index=odd)
+        otel_ml.record_evaluation(odd, odd, dataset=odd)
+        otel_ml.record_explanation({"a": 1.0}, method=odd, target=odd, index=odd)
+        otel_ml.record_internal(odd, odd, model=odd)
+        assert seen.spans[0].name == "predict fraud"
+    assert ran == ["inference", "around", "explanation", "training"]
 
 
 def events_of(seen: Capture, name: str) -> dict[str, Any]:
