@@ -136,7 +136,7 @@ class Patches:
 
     def __init__(self, module: str) -> None:
         self._module = module
-        self._patched: list[tuple[weakref.ref[Any], str]] = []
+        self._patched: weakref.WeakKeyDictionary[Any, set[str]] = weakref.WeakKeyDictionary()
         self._hooked: list[tuple[type, Any, Any]] = []
 
     def observe(self, owner: Any, name: str) -> None:
@@ -165,7 +165,7 @@ class Patches:
                 if isinstance(owner, ModuleType):  # where pickle will look for it
                     wrapper.__module__ = owner.__name__
                 setattr(place, attribute, wrapper)
-        self._patched.append((weakref.ref(owner), name))
+        self._patched.setdefault(owner, set()).add(name)
 
     def hook_subclasses(self, base: type) -> None:
         """Make the hooks adopt every class that will extend *base*."""
@@ -187,9 +187,9 @@ class Patches:
 
     def undo(self) -> None:
         """Take off every wrapper and hook that is still in its place; one that others wrapped stays, inert."""
-        for reference, name in self._patched:
-            owner = reference()
-            holder = None if owner is None else _holder(owner, name)
+        patched = [(owner, name) for owner, names in self._patched.items() for name in names]
+        for owner, name in patched:
+            holder = _holder(owner, name)
             if holder is not None and _is_ours(holder[2]):
                 place, attribute, function = holder
                 others = (layer for layer in _layers(function) if layer[1] != self._module)

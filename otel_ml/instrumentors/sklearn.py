@@ -133,7 +133,8 @@ class SklearnInstrumentor(FrameworkInstrumentor):
     ) -> Loaded | None:
         """Return the estimator that joblib or pickle has read; whatever else they read is no model."""
         base = sys.modules.get("sklearn.base")
-        if base is None or not isinstance(result, base.BaseEstimator):
+        # By its type: what stands for another object may go and fetch that when asked for its class.
+        if base is None or not issubclass(type(result), base.BaseEstimator):
             return None
         named = kwargs.get("filename", kwargs.get("file"))  # joblib's word, pickle's
         return Loaded(result, file_of(args[0] if args else named))

@@ -137,7 +137,7 @@ class TorchInstrumentor(FrameworkInstrumentor):
         ) -> Any:
             try:
                 is_silent = not args or _is_silent(args[0])
-                is_training = not is_silent and _trains(args)
+                is_training = not is_silent and _trains(args, kwargs)
             except Exception:  # noqa: BLE001 - of something half made, about which the call will tell
                 return original(*args, **kwargs)
             if is_silent:
@@ -171,10 +171,10 @@ def _is_silent(model: Any) -> bool:
     return "_is_replica" in model.__dict__
 
 
-def _trains(args: tuple[Any, ...]) -> bool:
+def _trains(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     if not sys.modules["torch"].is_grad_enabled():
         return False
-    if any(getattr(value, "requires_grad", False) for value in args[1:]):
+    if any(getattr(value, "requires_grad", False) for value in (*args[1:], *kwargs.values())):
         return True
     model = _behind(args[0])
     # An exported graph is in no mode: what would change it is taken from it.

@@ -129,6 +129,7 @@ def test_training_is_no_inference(captured: Capture, net: Net) -> None:
     loss.backward()
     net.eval()
     net(torch.ones(2, 4, requires_grad=True)).sum().backward()
+    net(samples=torch.ones(2, 4, requires_grad=True)).sum().backward()
     assert captured.spans == ()
 
 

@@ -103,6 +103,33 @@ def test_what_is_no_model_is_no_load(captured: Capture, tmp_path: Path) -> None:
     assert loads(captured) == []
 
 
+class Standing:
+    """Stands for another object, which it fetches when it is asked for its class."""
+
+    @property  # type: ignore[misc]  # as lazy objects do
+    def __class__(self) -> type:
+        """Fail: the other object is far away."""
+        raise RuntimeError
+
+
+class Fetching:
+    """What is pickled of one that stands for another."""
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        """Return what makes it again."""
+        return Standing, ()
+
+
+def test_what_stands_for_another_object_is_left_alone(captured: Capture, tmp_path: Path) -> None:
+    """A lazy object that was pickled is fetched when the program needs it, not before."""
+    path = tmp_path / "lazy.pkl"
+    path.write_bytes(pickle.dumps(Fetching()))
+    with path.open("rb") as file:
+        assert type(pickle.load(file)) is Standing
+    assert loads(captured) == []
+    assert captured.metric("ml.sdk.errors") == []
+
+
 def test_models_in_memory_are_counted_until_they_are_gone(captured: Capture, path: Path) -> None:
     """Two loaded, one let go: one is left, and two durations were measured."""
     first = joblib.load(path)

@@ -63,6 +63,15 @@ def test_a_method_that_is_awaited_is_left_alone(captured: Capture) -> None:
     assert list(captured.spans) == []
 
 
+def test_of_classes_that_are_gone_nothing_is_kept() -> None:
+    """A program may make classes as long as it runs."""
+    patches = Patches(__name__)
+    for _ in range(100):
+        patches.observe(type("Brief", (), {"predict": predict}), "predict")
+    gc.collect()
+    assert len(patches._patched) == 0
+
+
 def test_what_others_ask_of_new_classes_they_still_ask_afterwards() -> None:
     """A hook that another tool put around ours stays in its place when ours goes."""
     asked: list[str] = []
