@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 from otel_ml.by_hand.operations import Operation, identity, operation
 from otel_ml.by_hand.typed import typed
@@ -13,6 +13,9 @@ from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.events import EVENT_ML_TRAINING_EPOCH
 
 __all__ = ["Training", "training"]
+
+# A span has room for 128 attributes, and lets go of the first ones, which say whose it is.
+_MAX_PARAMETERS: Final = 64
 
 
 class Training:
@@ -64,8 +67,10 @@ def _told(parameters: Any) -> dict[str, object]:
         found = type(parameters).__name__
         in_force().refused("describe_facts", f"expected parameters by name, found {found}")
         return {}
-    named = (parameters or {}).items()
-    return {f"{keys.ML_TRAINING_PARAMETER}.{name}": value for name, value in named}
+    named = list((parameters or {}).items())
+    return {
+        f"{keys.ML_TRAINING_PARAMETER}.{name}": value for name, value in named[:_MAX_PARAMETERS]
+    }
 
 
 @contextmanager
@@ -103,7 +108,7 @@ def training(
         dataset_hash: Hash of the data: algorithm, colon, hexadecimal digits.
         sample_count: Number of samples in the data.
         feature_count: Number of features.
-        parameters: Settings of the training, by the framework's names.
+        parameters: Settings of the training, by the framework's names; the first 64 are told.
     """
     facts: dict[str, Any] = {
         **identity(name, version, framework, task, implementation),

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
+from itertools import islice
 from pathlib import Path
 from threading import Thread
 from time import time_ns
@@ -16,6 +17,7 @@ from otel_ml.describe.models import sources
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._identity import stored_at
 from otel_ml.instrumentors._observing import Subject, trainings
+from otel_ml.permitted import content_policy
 from otel_ml.record.failures import qualified
 from otel_ml.recorder import InferenceRecorder
 from otel_ml.running import NO_INFERENCE, running
@@ -68,8 +70,16 @@ class Loaded(NamedTuple):
 def file_of(place: Any) -> str | None:
     """Return the path of *place*, a path or an open file; None of anything else, such as bytes."""
     if not isinstance(place, str | os.PathLike):
-        place = getattr(place, "name", None)  # a number, where it was opened by its descriptor
+        # A member of an archive has the name that it has there, by which another file would be found.
+        is_file = _is_file(place)
+        place = getattr(place, "name", None) if is_file else None  # a number, by its descriptor
     return os.fsdecode(place) if isinstance(place, str | os.PathLike) else None
+
+
+def _is_file(opened: Any) -> bool:
+    with suppress(Exception):
+        return isinstance(opened.fileno(), int)
+    return False
 
 
 def loaded_into(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> Loaded:
@@ -208,9 +218,13 @@ class Loading:
         if names is None:
             return {}
         facts: dict[str, Any] = {keys.ML_INPUT_FEATURE_COUNT: len(names)}
-        # Names may be values, as in `city=Paris`: they leave where values do.
+        # Names may be values, as in `city=Paris`: they leave where values do, and as far as those do.
         if self._settings.capture_content != "no_content":
-            facts[keys.ML_INPUT_FEATURE_NAMES] = names
+            permits = content_policy(self._settings).permits
+            permitted = filter(permits, names)
+            facts[keys.ML_INPUT_FEATURE_NAMES] = tuple(
+                islice(permitted, self._settings.capture_max_features)
+            )
         return facts
 
 

@@ -6,6 +6,7 @@ import gc
 import hashlib
 import io
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,21 @@ def test_a_file_given_by_name_is_found_among_other_arguments(captured: Capture, 
     """What joblib is told first may be how to read it."""
     joblib.load(mmap_mode="r", filename=path)
     assert [span.name for span in loads(captured)] == ["load fraud"]
+
+
+def test_a_member_of_an_archive_is_not_taken_for_a_file(
+    captured: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is called like it in the folder of the service is another one: its hash is not told."""
+    monkeypatch.chdir(tmp_path)
+    Path("fraud.pkl").write_bytes(b"another")
+    model = LogisticRegression().fit(SAMPLES, [0, 1, 1])
+    with zipfile.ZipFile("models.zip", "w") as archive:
+        archive.writestr("fraud.pkl", pickle.dumps(model))
+    with zipfile.ZipFile("models.zip") as archive, archive.open("fraud.pkl") as member:
+        pickle.load(member)
+    (span,) = loads(captured)
+    assert not any(key.startswith("artifact.") for key in span.attributes or {})
 
 
 def test_what_is_no_model_is_no_load(captured: Capture, tmp_path: Path) -> None:
@@ -175,6 +191,28 @@ def test_pickle_in_the_body_of_a_class_becomes_no_method(captured: Capture, path
 
     assert model.predict(SAMPLES).shape == (3,)
     assert [span.name for span in loads(captured)] == ["load fraud"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({"feature_denylist": ("city=*",)}, ("amount",)),
+        ({"feature_allowlist": ("city=*",)}, ("city=Paris",)),
+        ({"capture_max_features": 1}, ("city=Paris",)),
+        ({"feature_allowlist": ("nothing",)}, ()),
+    ],
+)
+def test_names_of_features_leave_as_far_as_their_values(
+    path: Path, settings: dict[str, Any], names: tuple[str, ...]
+) -> None:
+    """What is denied stays denied, as a name too, and no more are told than values would be."""
+    frame = pd.DataFrame(SAMPLES, columns=["city=Paris", "amount"])
+    joblib.dump(LogisticRegression().fit(frame, [0, 1, 1]), path)
+    with capture(Settings(capture_content="span_only", **settings)) as seen:
+        joblib.load(path)
+        (span,) = loads(seen)
+    assert (span.attributes or {})["ml.input.feature.names"] == names
+    assert (span.attributes or {})["ml.input.feature.count"] == 2
 
 
 def test_the_functions_are_themselves_again_and_can_be_shipped(path: Path) -> None:
