@@ -13,7 +13,7 @@ import pytest
 from otel_ml import doctor
 from otel_ml.doctor import exporting, frameworks
 from otel_ml.doctor.chosen import Choice, examine_settings
-from otel_ml.doctor.exporting import Destination
+from otel_ml.doctor.exporting import Destination, without_queries
 from otel_ml.doctor.frameworks import examine_frameworks
 from otel_ml.doctor.report import Report, examine
 from otel_ml.settings import Settings, options
@@ -312,6 +312,8 @@ def test_where_signals_go_is_as_the_specification_says(
     [
         ("http://me:secret@host:1/a@b", "http://host:1/a@b"),
         ("me:secret@host:1", "host:1"),
+        ("http://host:1/a?token=secret", "http://host:1/a?..."),
+        ("http://host:1?token=secret", "http://host:1?..."),
         ("https://host:1", "https://host:1"),
     ],
 )
@@ -337,6 +339,8 @@ def test_spans_may_go_to_several_places(monkeypatch: pytest.MonkeyPatch) -> None
         ({"OTEL_SDK_DISABLED": "TRUE"}, "OTEL_SDK_DISABLED=true switches all telemetry off"),
         ({"OTEL_TRACES_EXPORTER": "none"}, "spans go nowhere: OTEL_TRACES_EXPORTER names no"),
         ({"OTEL_TRACES_EXPORTER": "zipkin"}, "OTEL_TRACES_EXPORTER names an exporter that is not"),
+        ({"OTEL_PYTHON_CONFIGURATOR": "mine"}, "OTEL_PYTHON_CONFIGURATOR=mine is not installed"),
+        ({"OTEL_PYTHON_CONFIGURATOR": ""}, "OTEL_PYTHON_CONFIGURATOR= is not installed"),
         ({"OTEL_TRACES_SAMPLER": "parentbased_always_off"}, "OTEL_TRACES_SAMPLER=parentbased_al"),
     ],
 )
@@ -358,6 +362,14 @@ def test_without_the_extra_nothing_is_set_up(monkeypatch: pytest.MonkeyPatch) ->
     assert "nothing here sets up an OpenTelemetry SDK" in finding.said
     assert finding.remedy == "pip install 'otel-ml[otlp]'"
     assert (report.destinations, report.sent) == ([], [])
+
+
+def test_what_a_library_complains_of_is_told_without_keys() -> None:
+    """Some quote the address that they asked, with all that follows its question mark."""
+    complaint = "HTTPConnectionPool(host='h'): Max retries with url: /v1?token=secret (refused)? no"
+    assert without_queries(complaint) == (
+        "HTTPConnectionPool(host='h'): Max retries with url: /v1?... (refused)? no"
+    )
 
 
 def test_looking_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
