@@ -123,11 +123,13 @@ class _Told(NamedTuple):
 
 
 def _observed(function: Callable[..., Any], told: _Told) -> Callable[..., Any]:
-    if inspect.isasyncgenfunction(function):
+    # Of an object that can be called its method says what it is.
+    functions = (function, getattr(type(function), "__call__", None))
+    if any(map(inspect.isasyncgenfunction, functions)):
         return _asynchronous_generator(function, told)
-    if inspect.isgeneratorfunction(function):
+    if any(map(inspect.isgeneratorfunction, functions)):
         return _generator(function, told)
-    if inspect.iscoroutinefunction(function):
+    if any(map(inspect.iscoroutinefunction, functions)):
         return _coroutine(function, told)
     return _plain(function, told)
 

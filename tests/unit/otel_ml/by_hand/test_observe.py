@@ -335,6 +335,30 @@ def test_misuse_is_told_where_the_function_is_defined(
             return rows
 
 
+class Awaited:
+    """An object whose call is to be awaited."""
+
+    async def __call__(self) -> str:
+        """Answer inside of the inference."""
+        return str(otel_ml.current_prediction_id())
+
+
+class Stepwise:
+    """An object whose call is a generator."""
+
+    def __call__(self) -> Iterator[str]:
+        """Answer inside of the inference."""
+        yield str(otel_ml.current_prediction_id())
+
+
+def test_an_object_is_what_its_call_is(seen: Capture) -> None:
+    """Its inference lasts until it has answered, not until there is something to wait for."""
+    asked = asyncio.run(otel_ml.observe(name="awaited")(Awaited())())
+    (step,) = otel_ml.observe(name="stepwise")(Stepwise())()
+    told = [(span.name, (span.attributes or {})["ml.prediction.id"]) for span in seen.spans]
+    assert told == [("predict awaited", asked), ("predict stepwise", step)]
+
+
 def test_what_is_no_function_is_refused() -> None:
     """A value, and a parameter that takes many arguments."""
     with pytest.raises(TypeError, match="expected a function, found int"):
