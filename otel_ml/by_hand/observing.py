@@ -124,7 +124,7 @@ class _Told(NamedTuple):
 
 def _observed(function: Callable[..., Any], told: _Told) -> Callable[..., Any]:
     # Of an object that can be called its method says what it is.
-    functions = (function, getattr(type(function), "__call__", None))
+    functions = (function, type(function).__call__)
     if any(map(inspect.isasyncgenfunction, functions)):
         return _asynchronous_generator(function, told)
     if any(map(inspect.isgeneratorfunction, functions)):
