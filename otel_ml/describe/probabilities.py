@@ -112,8 +112,9 @@ def distributions(output: Any) -> Any:
     """
     if not _is_matrix(output) or output.shape[1] == 1 or _are_distributions(output):
         return output
-    raised = sys.modules["numpy"].exp(output - output.max(axis=1, keepdims=True))
-    return raised / raised.sum(axis=1, keepdims=True)
+    with _quietly():
+        raised = sys.modules["numpy"].exp(output - output.max(axis=1, keepdims=True))
+        return raised / raised.sum(axis=1, keepdims=True)
 
 
 def _are_distributions(matrix: Any) -> bool:

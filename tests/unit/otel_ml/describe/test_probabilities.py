@@ -19,6 +19,7 @@ from otel_ml.describe.probabilities import (
     describe_probabilities,
     describe_scores,
     describe_shape,
+    distributions,
     entropy,
     margin,
     probabilities_text,
@@ -145,6 +146,11 @@ def test_numbers_too_large_for_arithmetic_are_no_distribution(
     assert told is None
     told = describe_confidences(output, range(rows), are_logarithms=are_logarithms)
     assert told is None
+
+
+def test_logits_that_are_infinite_are_no_distribution() -> None:
+    """Nobody is warned of a difference of infinities that is not his own."""
+    assert describe_probabilities(distributions(np.full((2, 2), np.inf)), range(2), None) is None
 
 
 def test_classes_that_do_not_fit_the_columns_are_not_named() -> None:
