@@ -253,6 +253,9 @@ class Module:
             array = output if is_copied else plain_array(tensor)
         if array is None:
             return describe_shape(tensor)
+        is_row = array.ndim == 1 < array.size and self._convert is not two_classes
+        if is_row and self._has_confidences:
+            array = array.reshape(1, -1)  # of the one sample that it was asked about
         return self._answers.describe(self._answer, self._convert(array), captured)
 
 

@@ -198,6 +198,27 @@ def test_logits_are_read_where_the_task_is_registered(full: Capture) -> None:
     assert told == pytest.approx({"stays": 0.25, "leaves": 0.75})
 
 
+def test_a_single_sample_needs_no_axis_of_its_own(captured: Capture) -> None:
+    """A row of features in, a distribution out: one prediction, not one for each class."""
+    softmax_of_logs(nn.Softmax(-1))(torch.tensor([0.0, math.log(3)]))
+    softmax_of_logs(nn.LogSoftmax(-1))(torch.tensor([0.0, math.log(3)]))
+    for span in captured.spans:
+        attributes = dict(span.attributes or {})
+        assert attributes[ML_BATCH_SIZE] == 1
+        assert attributes[ML_PREDICTION_CONFIDENCE] == pytest.approx(0.75)
+    (counted,) = captured.metric("ml.inference.predictions")
+    assert counted.value == 2
+
+
+def test_a_number_for_each_sample_is_no_distribution(captured: Capture) -> None:
+    """Probabilities of the second class, squeezed: as many as samples, and of nobody are the classes known."""
+    model = Fixed(torch.tensor([0.25, 0.75])).eval()
+    otel_ml.register_model(model, task="binary_classification")
+    model(SAMPLES[:2])
+    assert captured.attributes[ML_BATCH_SIZE] == 2
+    assert ML_PREDICTION_CONFIDENCE not in captured.attributes
+
+
 def test_numbers_are_read_where_the_task_is_registered(full: Capture, net: Net) -> None:
     """They are the model's own, and only where they are asked for."""
     model = nn.Sequential(net, nn.Linear(3, 1)).eval()

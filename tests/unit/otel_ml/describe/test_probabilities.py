@@ -11,6 +11,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otel_ml.describe import probabilities
 from otel_ml.describe.probabilities import (
     class_label,
     describe_classes,
@@ -19,7 +20,6 @@ from otel_ml.describe.probabilities import (
     describe_probabilities,
     describe_scores,
     describe_shape,
-    distributions,
     entropy,
     margin,
     probabilities_text,
@@ -150,7 +150,8 @@ def test_numbers_too_large_for_arithmetic_are_no_distribution(
 
 def test_logits_that_are_infinite_are_no_distribution() -> None:
     """Nobody is warned of a difference of infinities that is not his own."""
-    assert describe_probabilities(distributions(np.full((2, 2), np.inf)), range(2), None) is None
+    softened = probabilities.distributions(np.full((2, 2), np.inf))
+    assert describe_probabilities(softened, range(2), None) is None
 
 
 def test_classes_that_do_not_fit_the_columns_are_not_named() -> None:
