@@ -12,7 +12,7 @@ COMPILE := $(BIN)/python -c 'from otel_ml_processor.service import prepare_decod
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo stack test test-faults test-promises test-oldest test-versions test-frameworks test-all check format fuzz generate images pictures tools bench clean
+.PHONY: help install demo stack test compiled test-compiled test-faults test-promises test-oldest test-versions test-frameworks test-all check format fuzz generate images pictures tools bench clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -51,6 +51,19 @@ test-oldest: $(INSTALLED)  ## Run the instrumentors' tests with the oldest versi
 	$(BIN)/uv pip install --quiet --python build/oldest/bin/python -e . --group oldest
 	build/oldest/bin/python -m pytest -p no:cacheprovider -o filterwarnings=default tests/unit/otel_ml/instrumentors tests/unit/otel_ml/record \
 		--ignore tests/unit/otel_ml/instrumentors/test_every_estimator.py
+
+compiled: $(INSTALLED)  ## Build a wheel with the path of a call compiled, into an environment of its own (a C compiler).
+	rm -rf build/wheel
+	HATCH_BUILD_HOOKS_ENABLE=1 $(BIN)/uv build --quiet --wheel --out-dir build/wheel
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python build/compiled
+	$(BIN)/uv pip install --quiet --python build/compiled/bin/python --reinstall-package otel-ml \
+		"otel-ml[otlp,processor,fast] @ file://$$(echo "$$PWD"/build/wheel/*.whl)" --group test
+
+# The tests stand in a folder without the package, so that they find the installed one.
+test-compiled: compiled  ## Run the tests of the SDK on that wheel.
+	rm -rf build/beside
+	mkdir -p build/beside && cp -R tests docs examples pyproject.toml build/beside
+	cd build/beside && ../compiled/bin/pytest -n 2 --dist loadfile -p no:cacheprovider tests/unit/otel_ml
 
 test-versions: $(INSTALLED)  ## Run the instrumentors' tests with frameworks of earlier years (an hour).
 	$(BIN)/python tests/versions.py
@@ -93,6 +106,7 @@ bench: $(INSTALLED) tools-if-go  ## Print the benchmarks: each a ratio to a peer
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/whole_process.py
 	$(BIN)/python benchmarks/call_overhead.py
+	$(MAKE) compiled && build/compiled/bin/python benchmarks/call_overhead.py
 	$(BIN)/python benchmarks/decode.py
 	$(BIN)/python benchmarks/hop.py
 	$(BIN)/python benchmarks/drift_promise.py

@@ -31,6 +31,7 @@ from rich.table import Table
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 import otel_ml
+from otel_ml.doctor.report import is_compiled
 from otel_ml.instrumentors._turns import within
 from otel_ml.settings import Settings
 from otel_ml.testing import capture
@@ -352,7 +353,8 @@ def measure(ways: Sequence[Way], repetitions: int, calls: int) -> dict[Way, floa
 def show(framework: str, compared: Sequence[Row], found: dict[Way, float]) -> None:
     """Print one line per row, as ratios to the first."""
     unit = found[compared[0].ours]
-    table = Table("call", "added us", "ratio", "naive twin", "goal", title=framework)
+    title = f"{framework}, the path of a call {'compiled' if is_compiled() else 'in Python'}"
+    table = Table("call", "added us", "ratio", "naive twin", "goal", title=title)
     for row in compared:
         twin = "" if row.twin is None else f"{found[row.twin] / unit:.2f}"
         goal = "" if row.goal is None else f"{row.goal:.2f}"

@@ -23,8 +23,10 @@ from otel_ml.instrumentors._answers import Answer, Answers
 from otel_ml.instrumentors._arguments import argument, first_argument, given_first
 from otel_ml.instrumentors._identity import Metadata, identify
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
-from otel_ml.instrumentors._observing import Captured, Observer, Subject
+from otel_ml.instrumentors._observing import Observer
+from otel_ml.instrumentors._subject import Captured, Subject
 from otel_ml.instrumentors._supported import SupportedFramework
+from otel_ml.instrumentors._turns import iterate
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.settings import Settings
 from otel_ml_conventions.attributes import MlOperationNameValues, MlTaskTypeValues
@@ -59,6 +61,7 @@ __all__ = [
     "framework_of",
     "given_first",
     "identify",
+    "iterate",
     "read_table",
     "registrations",
 ]

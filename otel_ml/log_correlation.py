@@ -6,7 +6,7 @@ from typing import Final
 
 from opentelemetry import trace
 
-from otel_ml.record.under_way import recent
+from otel_ml.record.recent import recent
 
 __all__ = ["LogCorrelation", "correlate_logs"]
 

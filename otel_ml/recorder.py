@@ -12,19 +12,20 @@ from typing import Any, Final
 from opentelemetry import context as context_api
 from opentelemetry import metrics, trace
 from opentelemetry._logs import LoggerProvider
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from otel_ml.describe.models import Model
 from otel_ml.describe.validation import Failure, ValidationError
 from otel_ml.record.channel import Channel, Numbers
-from otel_ml.record.deferred import defer
+from otel_ml.record.deferred import defer, defer_from_start
 from otel_ml.record.events import Events
 from otel_ml.record.failures import Failures, qualified
 from otel_ml.record.in_memory import ModelsInMemory
 from otel_ml.record.inference import Inference
-from otel_ml.record.measurements import Measurement, Measurements
+from otel_ml.record.measurements import Measurements
+from otel_ml.record.recent import recent
+from otel_ml.record.recording import Recording
 from otel_ml.record.tracing import Tracing
-from otel_ml.record.under_way import CallsUnderWay, Recording, recent
+from otel_ml.record.under_way import CallsUnderWay
 from otel_ml.record.unread import Unread, confidences_of
 from otel_ml.record.validation import BrokenRules
 from otel_ml.settings import Settings
@@ -91,6 +92,7 @@ class InferenceRecorder:
         settings: The same.
         meter: Makes the instruments.
         validator: Checks inputs and outputs as the settings ask.
+        kept: What others have worked out of it and want to find again, by its type.
     """
 
     def __init__(
@@ -112,11 +114,11 @@ class InferenceRecorder:
         self.meter = meter
         self.validator = Validator(self.settings)
         self._broken_rules = BrokenRules(meter, tells_features=self.validator.uses_profile)
+        self.kept: dict[type, Any] = {}
         self._failures = Failures(meter)
         self._calls = CallsUnderWay(meter)
         self._measurements = Measurements(meter, self._failures, self._restart)
         self._ring = self._measurements.ring
-        self._put = self._ring.put
         self._feedback = create_ml_feedback_events(meter)
         self._trainings = create_ml_training_duration(meter)
         self._loads = create_ml_model_load_duration(meter)
@@ -138,11 +140,6 @@ class InferenceRecorder:
         for numbers in self._numbers.values():
             numbers.restart()
 
-    @staticmethod
-    def is_enabled() -> bool:
-        """Whether telemetry is wanted in this context: an exporter, say, suppresses its own."""
-        return not context_api.get_current() or is_instrumentation_enabled()
-
     def channel(self, model: Model, operation: str, function_name: str | None) -> Channel:
         """Return what calls of *function_name* of *model* share; to be kept and used again."""
         numbers = self._numbers.setdefault((model.name, model.version), Numbers())
@@ -152,54 +149,56 @@ class InferenceRecorder:
 
     def begin(
         self,
-        channel: Channel,
-        batch_size: int | None,
+        recording: Recording,
         *,
         is_current: bool = True,
         links: Sequence[trace.Link] | None = None,
-    ) -> Recording:
+    ) -> None:
         """
-        Return the recording of a call that is about to start.
+        Begin *recording*: its call is about to start.
 
         Its span is the current one until `end`, unless the call ends in another context: a
         generator's, a callback's. *links* lead to the spans of the requests that it serves.
         """
         if self._ring.process_id != getpid():  # a fork that Python was not told of
             self._ring.restart()
-        recording = Recording(channel, batch_size is not None, perf_counter())
+        recording.started = perf_counter()
+        recording.number = recording.channel.numbers.next()
+        if recording.batch_size is None:
+            recording.knows_size = False
         if is_current:
             recent.remember(recording)
         self._calls.add(recording)
-        number = channel.numbers.next()
         try:
             tracer = self._tracer()
             if tracer is not None:
-                facts = partial(_facts_at_start, channel, number, self._stream, batch_size)
-                recording.span = self._start(tracer, recording, facts, links)
+                recording.span = span = self._start(tracer, recording, links)
                 if is_current:
-                    recording.token = context_api.attach(trace.set_span_in_context(recording.span))
+                    recording.token = context_api.attach(trace.set_span_in_context(span))
         except Exception as error:  # noqa: BLE001 - a sampler or processor of the user's may raise anything
             self.failed("start_span", error)
-        return recording
 
     def _start(
         self,
         tracer: trace.Tracer,
         recording: Recording,
-        tell: Callable[[], dict[str, Any]],
         links: Sequence[trace.Link] | None,
     ) -> trace.Span:
-        """Start the span of *recording*, with what *tell* returns, or will when somebody looks."""
-        name, is_watched = recording.channel.span_name, self._tracing.is_watched()
-        if is_watched:
-            span = tracer.start_span(name, attributes=tell(), links=links)
+        """Start the span of *recording*, with what is known now, or will be told when somebody looks."""
+        channel = recording.channel
+        known = channel, recording.number, self._stream, recording.batch_size
+        if self._tracing.is_watched():
+            facts = _facts_at_start(*known)
+            span = tracer.start_span(channel.span_name, attributes=facts, links=links)
+            is_told = True
         else:
-            span = tracer.start_span(name, links=links)
+            span = tracer.start_span(channel.span_name, links=links)
+            is_told = False
         if span.is_recording():
             recording.is_recording = True
             recording.can_wait = self._tracing.is_known and not self._content_on_events
-            if not is_watched:
-                defer(span, tell)
+            if not is_told:
+                defer_from_start(span, partial(_facts_at_start, *known))
         return span
 
     def end(self, recording: Recording, inference: Inference, *, is_settled: bool = False) -> None:
@@ -218,30 +217,20 @@ class InferenceRecorder:
             except Exception as error:  # noqa: BLE001 - a span processor of the user's may raise anything
                 self.failed("end_span", error)
         try:
-            measurement = Measurement(
-                recording.channel,
-                inference.duration,
-                inference.batch_size,
-                recording.fallback_reason,
-                None,
-                confidences_of(outputs),
-                inference.missing_count,
-                error_type,
-                span.get_span_context() if span is not None and recording.is_recording else None,
-                ML_CONTENT_TRUNCATED in inputs or ML_CONTENT_TRUNCATED in outputs,
-            )
-            if not self._put(measurement):
-                self._measurements.keep_the_count(measurement)
+            recording.duration = inference.duration
+            recording.batch_size = inference.batch_size
+            recording.missing_count = inference.missing_count
+            recording.error_type = error_type
+            recording.confidences = confidences_of(outputs)
+            recording.is_cut = ML_CONTENT_TRUNCATED in inputs or ML_CONTENT_TRUNCATED in outputs
+            if span is not None and recording.is_recording:
+                recording.span_context = span.get_span_context()
+            self._measure(recording)
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach the caller
             self.failed("measure", error)
 
     def leave(
-        self,
-        recording: Recording,
-        duration: float,
-        end_time_ns: int,
-        batch_size: int | None,
-        unread: Unread | None,
+        self, recording: Recording, duration: float, end_time_ns: int, unread: Unread | None
     ) -> None:
         """
         End a call that went well, with all there is to say of it left *unread*; None where that is nothing.
@@ -250,40 +239,36 @@ class InferenceRecorder:
         """
         recording.has_ended = True
         self._calls.discard(recording)
-        span, span_context, content = recording.span, None, None
+        recording.duration = duration
+        recording.unread = unread
         try:
-            if recording.token is not None:
-                context_api.detach(recording.token)
-            try:
-                if span is not None and recording.is_recording and unread is not None:
-                    span_context = span.get_span_context()
-                    # Who asks for the last call of this context needs no more than where it was.
-                    recording.span = trace.NonRecordingSpan(span_context)
-                    attributes = defer(span, unread.facts)
-                    content = None if unread.samples is None else attributes
-            finally:
-                if span is not None:
-                    span.end(end_time_ns)
+            if recording.span is not None:
+                self._end_unread(recording, recording.span, end_time_ns)
         except Exception as error:  # noqa: BLE001 - a span processor of the user's may raise anything
             self.failed("end_span", error)
         try:
-            measurement = Measurement(
-                recording.channel,
-                duration,
-                batch_size,
-                recording.fallback_reason,
-                unread,
-                (),
-                None,
-                None,
-                span_context,
-                False,  # noqa: FBT003 - by position, for it is the caller's time
-                content,
-            )
-            if not self._put(measurement):
-                self._measurements.keep_the_count(measurement)
+            self._measure(recording)
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach the caller
             self.failed("measure", error)
+
+    def _end_unread(self, recording: Recording, span: trace.Span, end_time_ns: int) -> None:
+        """End the span of a call that left something to be looked at later."""
+        if recording.token is not None:
+            context_api.detach(recording.token)
+        unread = recording.unread
+        try:
+            if recording.is_recording and unread is not None:
+                recording.span_context = span.get_span_context()
+                # Who asks for the last call of this context needs no more than where it was.
+                recording.span = trace.NonRecordingSpan(recording.span_context)
+                recording.attributes = defer(span, unread.facts)
+        finally:
+            span.end(end_time_ns)
+
+    def _measure(self, recording: Recording) -> None:
+        """Hand *recording*, which has ended, to the thread of the metrics."""
+        if not self._ring.put(recording):
+            self._measurements.keep_the_count(recording)
 
     def _end_span(
         self,
@@ -434,21 +419,19 @@ class InferenceRecorder:
 
     def count_feedback(self, attributes: Mapping[str, Any]) -> None:
         """Count one piece of feedback."""
-        self._tell_quietly(self._feedback.add, 1, attributes)
+        self._tell_quietly(partial(self._feedback.add, 1, dict(attributes)))
 
     def time_training(self, seconds: float, attributes: Mapping[str, Any]) -> None:
         """Record that a training took *seconds*."""
-        self._tell_quietly(self._trainings.record, seconds, attributes)
+        self._tell_quietly(partial(self._trainings.record, seconds, dict(attributes)))
 
     def time_load(self, seconds: float, attributes: Mapping[str, Any]) -> None:
         """Record that loading a model took *seconds*."""
-        self._tell_quietly(self._loads.record, seconds, attributes)
+        self._tell_quietly(partial(self._loads.record, seconds, dict(attributes)))
 
-    def _tell_quietly(
-        self, tell: Callable[..., None], amount: float, attributes: Mapping[str, Any]
-    ) -> None:
+    def _tell_quietly(self, tell: Callable[[], None]) -> None:
         try:
-            tell(amount, dict(attributes))
+            tell()
         except Exception as error:  # noqa: BLE001 - a metrics SDK may raise anything
             self.failed("record_metrics", error)
 

@@ -7,7 +7,8 @@ from opentelemetry import trace
 from otel_ml.by_hand.prediction_ids import context_of, plain_id
 from otel_ml.by_hand.typed import typed
 from otel_ml.in_force import in_force
-from otel_ml.record.under_way import Recording, recent
+from otel_ml.record.recent import recent
+from otel_ml.record.recording import Recording
 from otel_ml_conventions import attributes as keys
 
 __all__ = ["Inferred", "find"]

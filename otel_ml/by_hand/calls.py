@@ -38,7 +38,9 @@ from otel_ml.describe.values import Facts
 from otel_ml.in_force import in_force
 from otel_ml.record.channel import Channel
 from otel_ml.record.inference import Inference
-from otel_ml.record.under_way import Recording, recent
+from otel_ml.record.recent import recent
+from otel_ml.record.recording import Recording
+from otel_ml.record.tracing import is_enabled
 from otel_ml.recorder import InferenceRecorder
 from otel_ml.running import NO_INFERENCE, NOTHING, running
 from otel_ml_conventions import attributes as keys
@@ -290,7 +292,8 @@ class Call:
         links = self._read_links()
         channel = self._identity.channel(recorder)
         rows = self._size()
-        self._recording = recorder.begin(channel, rows, is_current=is_current, links=links)
+        self._recording = Recording(channel, rows)
+        recorder.begin(self._recording, is_current=is_current, links=links)
         if self._prediction_id is not None:
             self._recording.prediction_id = plain_id(self._prediction_id)
         try:
@@ -393,7 +396,7 @@ def _is_inference(recorder: InferenceRecorder) -> bool:
     """Whether a call that begins now is one, or a part that is to be captured."""
     current = running.get()
     is_wanted = current == NOTHING or (current != NO_INFERENCE and recorder.settings.capture_nested)
-    return is_wanted and recorder.is_enabled()
+    return is_wanted and is_enabled()
 
 
 def _links(requests: Iterable[trace.SpanContext | trace.Span]) -> list[trace.Link]:

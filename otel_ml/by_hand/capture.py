@@ -1,8 +1,7 @@
 """What of the inputs that users hand over may leave: the same rules as for instrumented frameworks."""
 
-import weakref
 from collections.abc import Container, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from otel_ml.describe.arrays import Table, read_table
 from otel_ml.describe.samples import Content
@@ -60,16 +59,11 @@ class Capture:
         return facts if self._hook is None else self._hook.filtered(facts, span, kinds)
 
 
-_captures: Final["weakref.WeakKeyDictionary[InferenceRecorder, Capture]"] = (
-    weakref.WeakKeyDictionary()
-)
-
-
 def capture_of(recorder: InferenceRecorder) -> Capture:
     """Return the rules of *recorder*."""
-    found = _captures.get(recorder)
+    found: Capture | None = recorder.kept.get(Capture)
     if found is None:
-        found = _captures[recorder] = Capture(recorder)
+        found = recorder.kept[Capture] = Capture(recorder)
     return found
 
 

@@ -8,7 +8,7 @@ from otel_ml.describe.arrays import Table
 from otel_ml.describe.models import Model
 from otel_ml.describe.validation import Expectation, Failure, ValidationError, validation_facts
 from otel_ml.describe.values import Facts
-from otel_ml.record.under_way import Recording
+from otel_ml.record.recording import Recording
 from otel_ml.recorder import InferenceRecorder
 
 __all__ = ["Checks"]

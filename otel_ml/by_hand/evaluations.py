@@ -7,6 +7,7 @@ from typing import Any, Final
 from otel_ml.by_hand.operations import Operation, identity, operation
 from otel_ml.by_hand.typed import typed
 from otel_ml.in_force import in_force
+from otel_ml.record.tracing import is_enabled
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import MlEvaluationDatasetValues
 from otel_ml_conventions.events import EVENT_ML_EVALUATION_RESULT
@@ -39,7 +40,7 @@ def record_evaluation(
         run_id: The run that trained it: the tracker's name, a colon and its own identifier.
     """
     recorder = in_force()
-    if not recorder.is_enabled():
+    if not is_enabled():
         return
     if dataset is not None and not (isinstance(dataset, str) and dataset in _DATASETS):
         reason = f"expected a dataset of {', '.join(_DATASETS)}, found another"

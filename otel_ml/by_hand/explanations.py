@@ -16,6 +16,7 @@ from otel_ml.by_hand.typed import whole
 from otel_ml.describe.probabilities import class_label
 from otel_ml.describe.samples import draw_rows
 from otel_ml.in_force import in_force
+from otel_ml.record.tracing import is_enabled
 from otel_ml.recorder import InferenceRecorder
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import MlExplanationMethodValues
@@ -167,7 +168,7 @@ def _tell(
     explaining: trace.Span,
 ) -> None:
     recorder = in_force()
-    if not recorder.is_enabled() or not _may_leave(recorder):
+    if not is_enabled() or not _may_leave(recorder):
         return
     try:
         samples = read_attributions(attributions, names, said.target)

@@ -8,6 +8,7 @@ from opentelemetry import trace
 from otel_ml.by_hand.afterwards import Inferred, find
 from otel_ml.describe.probabilities import class_label
 from otel_ml.in_force import in_force
+from otel_ml.record.tracing import is_enabled
 from otel_ml.recorder import InferenceRecorder
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import MlFeedbackSourceValues
@@ -65,7 +66,7 @@ def record_feedback(
         predicted_at: When it was predicted, with the offset from UTC.
     """
     recorder = in_force()
-    if not recorder.is_enabled():
+    if not is_enabled():
         return
     try:
         told = _told(label, value, score, correct)

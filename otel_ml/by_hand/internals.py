@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from otel_ml.by_hand.afterwards import find
 from otel_ml.in_force import in_force
+from otel_ml.record.tracing import is_enabled
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.events import EVENT_ML_INTERNAL
 
@@ -31,7 +32,7 @@ def record_internal(
         version: Its version, likewise.
     """
     recorder = in_force()
-    if not recorder.is_enabled():
+    if not is_enabled():
         return
     try:
         inferred = find(None, model, version)

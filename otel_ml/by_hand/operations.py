@@ -10,6 +10,7 @@ from opentelemetry import trace
 
 from otel_ml.by_hand.typed import typed
 from otel_ml.in_force import in_force
+from otel_ml.record.tracing import is_enabled
 from otel_ml.recorder import InferenceRecorder
 from otel_ml.running import NO_INFERENCE, running
 from otel_ml_conventions import attributes as keys
@@ -91,7 +92,7 @@ def operation(
     name = action
     with suppress(Exception):  # what a user gives as a name may raise anything
         name = f"{action} {target}"
-    span = recorder.start(name, known) if recorder.is_enabled() else None
+    span = recorder.start(name, known) if is_enabled() else None
     under_way = Operation(recorder, span, known)
     error: BaseException | None = None
     try:

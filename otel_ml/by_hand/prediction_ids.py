@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from opentelemetry import trace
 
-from otel_ml.record.under_way import Recording, recent
+from otel_ml.record.recent import recent
+from otel_ml.record.recording import Recording
 from otel_ml_conventions import attributes as keys
 
 __all__ = ["context_of", "current_prediction_id", "id_of", "plain_id"]

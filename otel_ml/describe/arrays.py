@@ -16,6 +16,16 @@ from typing import Any, Final
 
 from otel_ml.describe.values import is_infinite, is_missing
 
+
+def _unmarked(**_said: bool) -> Callable[[type], type]:
+    return lambda kind: kind
+
+
+try:  # it tells who compiles something, and is there where that is done
+    from mypy_extensions import mypyc_attr
+except ModuleNotFoundError:
+    mypyc_attr = _unmarked  # type: ignore[assignment]  # it takes less
+
 __all__ = ["FEW_BYTES", "Table", "read_table", "schema_hash", "sound_copy"]
 
 # Counting missing values takes one pass over the input, in the caller's time.
@@ -26,7 +36,7 @@ _NEVER_MISSING: Final = "biuSU"  # kinds of numpy types without a missing value
 _NUMBERS: Final = "biuf"
 _NEVER_ODD: Final = "biufSU"  # kinds whose values are no objects
 _PLAIN_NUMBERS: Final = frozenset({bool, float, int})
-FEW_BYTES: Final = 2048
+FEW_BYTES: Final = 8192
 """Up to here a copy of an input or an output is kept, of at most 4096 calls at once."""
 _FEW_OBJECTS: Final = 1000  # up to here Python's objects are looked at sooner than columns
 _DOUBLE_BYTES: Final = 8
@@ -35,6 +45,7 @@ _TABLE_AXES: Final = 2
 _Types = tuple[str, ...]
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)  # extensions have kinds of their own
 class Table:
     """
     One input, seen as samples in rows and features in columns; of this kind only the shape is told.
@@ -107,17 +118,35 @@ def read_table(data: Any) -> Table:
     return reader(data)
 
 
-def sound_copy(array: Any) -> Any:
+def sound_copy(array: Any, *, has_values: bool = True) -> Any:
     """
     Return a copy of a numpy *array* of one or two axes, with numbers or texts, to be looked at later.
 
-    None where it is another one, is empty, takes more than 2 KiB, or holds a NaN or an infinity.
+    None where it is another one, is empty, takes more than 8 KiB, or holds a NaN or an infinity. Where
+    it need not have values (*has_values* false) a larger array, of any axes, has a stand-in: of the same
+    shape and type, with one value in all places.
     """
-    kind = array.dtype.kind
-    if array.nbytes > FEW_BYTES or not array.size or not 0 < array.ndim <= _TABLE_AXES:
+    size = array.size
+    if not size or not array.ndim:
         return None
-    is_sound = _is_finite(array) if kind == "f" else kind in _NEVER_ODD
-    return array.copy() if is_sound else None
+    if array.nbytes > FEW_BYTES or array.ndim > _TABLE_AXES:
+        return None if has_values else _stand_in(array)
+    kind = array.dtype.kind
+    if kind != "f":
+        return array.copy() if kind in _NEVER_ODD else None
+    # Most calls, in the caller's time: as `_is_finite` begins.
+    if size <= _FEW_CELLS and math.isfinite(sum(array.ravel().tolist())):
+        return array.copy()
+    return array.copy() if _is_finite(array) else None
+
+
+def _stand_in(array: Any) -> Any:
+    if array.size > _MAX_COUNTED_CELLS or array.dtype.kind not in _NEVER_ODD:
+        return None
+    if array.dtype.kind == "f" and not _is_finite(array):
+        return None
+    one = bytes(array.dtype.itemsize)
+    return sys.modules["numpy"].ndarray(array.shape, array.dtype, one, 0, (0,) * array.ndim)
 
 
 def schema_hash(table: Table, names: tuple[str, ...] | None) -> str | None:
@@ -149,6 +178,10 @@ def _once_if_alike(types: _Types) -> _Types:
 
 def _count_missing(values: Sequence[Any]) -> int | None:
     return sum(map(is_missing, values)) if len(values) <= _MAX_COUNTED_OBJECTS else None
+
+
+def _count_nans(array: Any) -> int:
+    return int((array != array).sum())  # noqa: PLR0124 - NaN and NaT differ from themselves
 
 
 def _are_sound(values: list[Any]) -> bool:
@@ -201,19 +234,7 @@ class _Array(Table):
         return (_type_name(self._array.dtype),)
 
     def missing(self) -> int | None:
-        array = self._array
-        kind, cells = array.dtype.kind, array.size
-        if kind == "f" and cells <= _MAX_COUNTED_CELLS:
-            self._is_finite = _is_finite(array)
-            if self._is_finite:
-                return 0
-        if kind in _NEVER_MISSING:
-            return 0
-        if kind == "O":
-            return _count_missing(array.ravel()) if cells <= _MAX_COUNTED_OBJECTS else None
-        if cells > _MAX_COUNTED_CELLS or kind == "V":
-            return None
-        return int((array != array).sum())  # noqa: PLR0124 - NaN and NaT differ from themselves
+        return self._looked_at()[0]
 
     def is_sound(self) -> bool | None:
         if self._is_finite is not None:
@@ -223,10 +244,27 @@ class _Array(Table):
         if kind == "f" and cells <= _FEW_CELLS and math.isfinite(sum(array.ravel().tolist())):
             self._is_finite = True  # most calls, in the caller's time
             return True
-        missing = self.missing()
-        if missing is None or self._is_finite is not None:
-            return self._is_finite
+        missing, is_finite = self._looked_at()
+        if missing is None or is_finite is not None:
+            return is_finite
         return missing == 0 and (kind != "O" or _are_sound(array.ravel().tolist()))
+
+    def _looked_at(self) -> tuple[int | None, bool | None]:
+        """Return the number of missing values, and of floating numbers whether all are finite."""
+        array = self._array
+        kind, cells = array.dtype.kind, array.size
+        if kind == "f" and cells <= _MAX_COUNTED_CELLS:
+            if self._is_finite is None:
+                self._is_finite = _is_finite(array)
+            return (0 if self._is_finite else _count_nans(array)), self._is_finite
+        if kind in _NEVER_MISSING:
+            return 0, None
+        if kind == "O":
+            missing = _count_missing(array.ravel()) if cells <= _MAX_COUNTED_OBJECTS else None
+            return missing, None
+        if cells > _MAX_COUNTED_CELLS or kind == "V":
+            return None, None
+        return _count_nans(array), None
 
     def copy(self, rows: Sequence[int] | None = None, max_bytes: int = FEW_BYTES) -> Any:
         array = self._array

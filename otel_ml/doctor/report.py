@@ -5,6 +5,7 @@ import platform
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
 
 from otel_ml.doctor.chosen import Captured, Choice, examine_settings
@@ -20,7 +21,7 @@ from otel_ml.doctor.findings import Finding
 from otel_ml.doctor.frameworks import FrameworkState, examine_frameworks, our_instrumentors
 from otel_ml.doctor.sending import Sent, exporter_of_environment, send
 
-__all__ = ["Report", "examine"]
+__all__ = ["Report", "examine", "is_compiled"]
 
 _PARTS: Final = (
     "otel-ml",
@@ -73,6 +74,7 @@ def examine(*, sends: bool) -> Report:
             sent = [*_send(found, declared.makers)] if sends else []
     findings += [each.finding for each in sent if each.finding is not None]
     versions = {"python": platform.python_version(), **{part: _version(part) for part in _PARTS}}
+    versions["the path of a call"] = "compiled" if is_compiled() else "in Python"
     return Report(versions, frameworks, settings, captured, found, sent, findings)
 
 
@@ -84,6 +86,12 @@ def _send(found: list[Destination], makers: Sequence[Callable[[], Any]]) -> list
         for destination, make in zip(of_traces, makers, strict=True)
         if destination.exporter == "otlp"
     ]
+
+
+def is_compiled() -> bool:
+    """Whether the installed wheel is one in which the path of a call was compiled."""
+    found = find_spec("otel_ml.recorder")
+    return found is not None and not str(found.origin).endswith(".py")
 
 
 def _version(name: str) -> str:

@@ -14,7 +14,7 @@ from otel_ml.describe.probabilities import (
     probabilities_text,
 )
 from otel_ml.describe.values import Facts
-from otel_ml.instrumentors._observing import Captured
+from otel_ml.instrumentors._subject import Captured
 from otel_ml.settings import Settings
 from otel_ml_conventions import attributes as keys
 

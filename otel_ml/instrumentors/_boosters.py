@@ -10,7 +10,8 @@ from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
 from otel_ml.instrumentors._arguments import argument
 from otel_ml.instrumentors._identity import Metadata, identify
-from otel_ml.instrumentors._observing import Captured, Observer, Subject
+from otel_ml.instrumentors._observing import Observer
+from otel_ml.instrumentors._subject import Captured, Subject
 from otel_ml.settings import Settings
 from otel_ml_conventions.attributes import MlTaskTypeValues
 

@@ -10,7 +10,8 @@ from weakref import WeakSet
 from otel_ml.in_force import Lease
 from otel_ml.instrumentors._imports import imports
 from otel_ml.instrumentors._loading import Loaded, Loading, await_loads
-from otel_ml.instrumentors._observing import Observer, Subject
+from otel_ml.instrumentors._observing import Observer
+from otel_ml.instrumentors._subject import Subject
 from otel_ml.instrumentors._supported import CheckedInstrumentor, SupportedFramework
 from otel_ml.instrumentors._training import Training
 from otel_ml.instrumentors._wrapping import Hooks, Patches

@@ -16,9 +16,11 @@ from weakref import WeakSet
 from otel_ml.describe.models import sources
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._identity import stored_at
-from otel_ml.instrumentors._observing import Subject, trainings
+from otel_ml.instrumentors._observing import trainings
+from otel_ml.instrumentors._subject import Subject
 from otel_ml.permitted import content_policy
 from otel_ml.record.failures import qualified
+from otel_ml.record.tracing import is_enabled
 from otel_ml.recorder import InferenceRecorder
 from otel_ml.running import NO_INFERENCE, running
 from otel_ml.settings import Settings
@@ -125,7 +127,7 @@ class Loading:
         kwargs: dict[str, Any],
     ) -> Any:
         """Call *original*, known as *name*, and tell of the model that it loads."""
-        if _is_loading.get() or not self._recorder.is_enabled():
+        if _is_loading.get() or not is_enabled():
             return original(*args, **kwargs)
         token = _is_loading.set(True)
         outside = running.set(NO_INFERENCE)  # some loaders try the model

@@ -1,25 +1,27 @@
 """One call of a model, observed: what every framework's instrumentor does, in the order it happens."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from time import perf_counter, time_ns
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
-from otel_ml.describe.arrays import FEW_BYTES, Table, sound_copy
+from otel_ml.describe.arrays import Table, read_table
 from otel_ml.describe.inputs import Forms, describe_form
-from otel_ml.describe.models import ByIdentity, Model, registrations
+from otel_ml.describe.models import ByIdentity, registrations
 from otel_ml.describe.samples import Content, ContentPolicy, Drawn, draw_rows
-from otel_ml.describe.tensors import plain_array
 from otel_ml.describe.validation import Expectation, Failure, ValidationError, validation_facts
 from otel_ml.describe.values import Facts
 from otel_ml.hooks import CallHooks, ContentHook, without_content
-from otel_ml.instrumentors._arguments import argument, first_argument
-from otel_ml.instrumentors._turns import Turns
+from otel_ml.instrumentors._arguments import argument
+from otel_ml.instrumentors._kept import kept
+from otel_ml.instrumentors._subject import Subject
 from otel_ml.permitted import content_policy, input_hash
 from otel_ml.record.inference import Inference
+from otel_ml.record.recording import Recording
+from otel_ml.record.tracing import is_enabled
 from otel_ml.record.unread import Reading, Unread
-from otel_ml.recorder import Channel, InferenceRecorder, Recording
+from otel_ml.recorder import Channel, InferenceRecorder
 from otel_ml.running import NO_INFERENCE, NOTHING, running
 from otel_ml.settings import Settings
 from otel_ml_conventions.attributes import (
@@ -28,16 +30,9 @@ from otel_ml_conventions.attributes import (
     ML_INPUT_MISSING_COUNT,
     ML_PREDICTION_CONFIDENCE,
     ML_PREDICTION_CONFIDENCES,
-    MlOperationNameValues,
 )
 
-__all__ = [
-    "Call",
-    "Captured",
-    "Observer",
-    "Subject",
-    "trainings",
-]
+__all__ = ["Call", "Observer", "trainings"]
 
 _Args = tuple[Any, ...]
 _Kwargs = dict[str, Any]
@@ -45,9 +40,10 @@ _Function = Callable[..., Any]
 _Pick = Callable[[Any], Any]
 
 _UNKNOWN: Final[Facts] = {}
+_NOTHING_ASKED: Final[tuple[_Function | None, _Args, _Kwargs]] = (None, (), {})
+_NO_TABLE: Final = Table(None)
 _NOTHING_WRONG: Final = validation_facts((), is_rejected=False)
 _THE_ONLY_ONE: Final = range(1)
-_MAX_PARTS: Final = 4
 
 
 class _Known(NamedTuple):
@@ -64,99 +60,71 @@ class _Method(NamedTuple):
     What is kept of one of its methods.
 
     Attributes:
-        known: The model.
+        name: What it is called.
+        subject: The model, as its framework reads it.
+        takes_first: Whether it reads its samples from the first argument, as most do.
+        expectation: What the model says of its inputs.
+        forms: The forms of inputs that were seen before.
         channel: What the calls share.
         is_needed: Whether metrics need something of the outputs of every call.
+        reads_values: Whether of outputs more is told than their shape and type.
         reading: How what calls leave is looked at later; None where all is looked at in the call.
         asks_for: An argument without which the outputs of calls that give it cannot be read.
     """
 
-    known: _Known
+    name: str
+    subject: "Subject"
+    takes_first: bool
+    expectation: Expectation
+    forms: Forms
     channel: Channel
     is_needed: bool
+    reads_values: bool
     reading: Reading | None
     asks_for: str | None
 
 
-class Subject(Protocol):
+class Call(Recording):
     """
-    A model as its framework reads it, once, until a model is trained again.
+    A call under way, as its instrumentor knows it.
 
-    Where it knows more of its inputs than their names it says so by an attribute `expectation`. Where
-    copies of the arrays in an output, alone or in a list, say all that it does, it has an attribute
-    `distributions`: of the methods whose outputs hold probabilities of classes, what returns these, one
-    row per sample. Small outputs are then looked at later, but not of calls that give one argument
-    without which they cannot be read, whose name is its attribute `asks_for`.
-    Whoever extends it predicts, and reads the samples from the first argument of every method.
+    Args:
+        of_method: What is kept of the method.
+        asked: The method, and what it is called with: the model first.
+        table: The input.
+        max_rows: Of how many samples something is told, at most.
     """
-
-    model: Model
-    feature_names: tuple[str, ...] | None
-
-    def operation(self, method: str) -> str:  # noqa: ARG002 - others tell them apart
-        """Return the value of `ml.operation.name` for *method*: `predict`."""
-        return MlOperationNameValues.PREDICT.value
-
-    def table(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:  # noqa: ARG002 - others look
-        """Return what *method* is asked about, given its arguments after the model: the first."""
-        return first_argument(args, kwargs)
-
-    def matters_unsampled(self, method: str) -> bool:
-        """Whether the outputs of *method* hold something that metrics need of every call."""
-
-    def outputs(self, method: str, output: Any, captured: "Captured") -> Facts:
-        """Return what is to be told of *output*, of the samples that *captured* gives; nobody changes it later."""
-
-
-class Captured(Protocol):
-    """
-    Tells which samples of an output are captured, and what was asked for.
-
-    Attributes:
-        is_told: Whether what is said goes onto a span; else metrics need its confidences alone.
-    """
-
-    is_told: bool
-
-    def positions(self, length: int) -> Sequence[int] | None:
-        """Return positions in an output of *length* samples; None if the input had another number."""
-
-    def argument(self, name: str) -> Any:
-        """Return what was given for the parameter *name* of the method, None where nothing was."""
-
-
-class Call:
-    """A call under way: what is known of it before its model has answered."""
 
     # What most calls leave as it is, so that only the others set it.
     content_rows: Sequence[int] | None = None
     failures: tuple[Failure, ...] = ()
     form: Facts | None = None  # of the input, where it is one that was seen before
-    missing_count: int | None = None
+    inputs: Facts = _UNKNOWN
     permits_content = True
     samples: Drawn | None = None  # copies of those whose values may be told later
     waits = (
         False  # whether nothing of the input has to be looked at any more before the call is over
     )
-    started = 0.0
 
     def __init__(
         self,
-        method: str,
         of_method: _Method,
         asked: tuple[_Function | None, _Args, _Kwargs],
         table: Table,
-        recording: Recording,
         max_rows: int,
     ) -> None:
-        self.method = method
+        # As a recording begins, in the caller's time.
+        self.channel = of_method.channel
+        self.batch_size = table.rows
         self.of_method = of_method
         self._asked = asked
         self.table = table
-        self.recording = recording
-        self.inputs: dict[str, Any] = {}
-        self.is_told = recording.is_recording
         self._max_rows = max_rows
+
+    @property
+    def is_told(self) -> bool:
+        """Whether what is said goes onto a span."""
+        return self.is_recording
 
     @property
     def model(self) -> Any:
@@ -169,17 +137,19 @@ class Call:
 
     def positions(self, length: int) -> Sequence[int] | None:
         """Return the positions of the samples whose inputs are captured, or else might have been."""
-        table = self.table
-        if length == 1 == table.rows:  # most calls
-            return _THE_ONLY_ONE
-        if table.rows is None:
-            table.rows = length
-        if table.rows != length:
+        if self.batch_size is None:
+            self.batch_size = length
+        if self.batch_size != length:
             return None
         if self.content_rows is None:
             # Drawn once, or a label would stand beside the confidence of another sample.
             self.content_rows = draw_rows(length, self._max_rows)
         return self.content_rows
+
+    def let_go(self) -> None:
+        """Hold nothing of the caller's any more: the call is over, and what is kept of it waits to be recorded."""
+        self._asked, self.table = _NOTHING_ASKED, _NO_TABLE
+        self.inputs, self.samples = _UNKNOWN, None
 
 
 class Observer:
@@ -241,7 +211,7 @@ class Observer:
         current = running.get()
         if current and not (self._captures_parts and _is_part(current, args)):
             return original(*args, **kwargs)
-        if not args or not self._recorder.is_enabled():
+        if not args or not is_enabled():
             return original(*args, **kwargs)
         token = running.set(id(args[0]))
         try:
@@ -257,30 +227,6 @@ class Observer:
         finally:
             running.reset(token)
 
-    def iterate(
-        self, original: _Function, method: str, args: _Args, kwargs: _Kwargs
-    ) -> Generator[Any, Any, Any]:
-        """
-        Be the generator that *original*, a generator function, makes; it is one inference.
-
-        It ends with the last step, or when the caller goes; what is told is the last step's
-        output. Nothing of ours is current while the caller has its turn, and that is not counted.
-        """
-        if running.get() or not args or not self._recorder.is_enabled():
-            return (yield from original(*args, **kwargs))
-        call = self._begin(original, method, args, kwargs, is_part=False, is_current=False)
-        turns = Turns(args[0])
-        try:
-            result = yield from turns.of(original(*args, **kwargs))
-        except GeneratorExit:
-            self._end(call, turns.seconds, turns.output, None)
-            raise
-        except BaseException as error:
-            self._end(call, turns.seconds, None, error)
-            raise
-        self._end(call, turns.seconds, turns.output, None)
-        return result
-
     def open(
         self, method: str, args: _Args, kwargs: _Kwargs, original: _Function | None = None
     ) -> Call | None:
@@ -289,17 +235,24 @@ class Observer:
 
         With *original* the subject can ask for arguments that were given by position.
         """
-        if running.get() or not args or not self._recorder.is_enabled():
+        if running.get() or not args or not is_enabled():
             return None
         call = self._begin(original, method, args, kwargs, is_part=False, is_current=False)
         if call is not None:
             call.started = perf_counter()
         return call
 
-    def close(self, call: Call | None, output: Any, error: BaseException | None = None) -> None:
-        """End what `open` began, with what the model returned or raised."""
+    def close(
+        self,
+        call: Call | None,
+        output: Any,
+        error: BaseException | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        """End what `open` began, with what the model returned or raised, and the *seconds* that it took if not all since then."""
         if call is not None:
-            self._end(call, perf_counter() - call.started, output, error)
+            duration = perf_counter() - call.started if seconds is None else seconds
+            self._end(call, duration, output, error)
 
     def _begin(
         self,
@@ -315,25 +268,24 @@ class Observer:
         except Exception as error:  # noqa: BLE001 - a model of the user's may raise anything
             self._recorder.failed("describe_model", error)
             return None
-        subject = of_method.known.subject
         try:
-            table = subject.table(method, args[1:], kwargs)
+            if of_method.takes_first and len(args) > 1:  # most calls
+                table = read_table(args[1])
+            else:
+                table = of_method.subject.table(method, args[1:], kwargs)
         except Exception as error:  # noqa: BLE001 - an input of the user's may raise anything
             self._recorder.failed("describe_input", error)
             table = Table(None)
-        recording = self._recorder.begin(of_method.channel, table.rows, is_current=is_current)
-        asked = (original, args, kwargs)
-        call = Call(method, of_method, asked, table, recording, self._max_rows)
-        if self._call_hooks is not None and recording.is_recording:
-            call.permits_content = self._call_hooks.permits(
-                recording.span, args[0], args[1:], kwargs
-            )
+        call = Call(of_method, (original, args, kwargs), table, self._max_rows)
+        self._recorder.begin(call, is_current=is_current)
+        if self._call_hooks is not None and call.is_recording:
+            call.permits_content = self._call_hooks.permits(call.span, args[0], args[1:], kwargs)
         try:
             self._describe_input(call)
         except Exception as error:  # noqa: BLE001 - an input of the user's may raise anything
             self._recorder.failed("describe_input", error)
         if call.failures and self._validator.rejects:
-            rejection = ValidationError(subject.model.name, call.failures)
+            rejection = ValidationError(of_method.subject.model.name, call.failures)
             self._end(call, 0.0, None, rejection)
             raise rejection
         return call
@@ -361,18 +313,23 @@ class Observer:
         if distributions is not None and self._looks_later:
             probabilities = distributions.get(method) if is_needed else None
             if probabilities is not None or not is_needed:
-                reading = Reading(partial(self._describe, known, method), probabilities)
+                reading = Reading(partial(self._describe, subject, method), probabilities)
         return _Method(
-            known,
+            method,
+            subject,
+            type(subject).table is Subject.table,
+            known.expectation,
+            known.forms,
             self._recorder.channel(model, subject.operation(method), f"{model.type}.{method}"),
             is_needed,
+            getattr(subject, "reads_values", True),
             reading,
             getattr(subject, "asks_for", None),
         )
 
     def _describe_input(self, call: Call) -> None:
-        table, known = call.table, call.of_method.known
-        form = known.forms.of(table)
+        table, of_method = call.table, call.of_method
+        form = of_method.forms.of(table)
         is_sound = table.is_sound()
         call.missing_count = 0 if is_sound else table.missing()
         is_usual = False
@@ -380,28 +337,26 @@ class Observer:
             call.form = form.facts
             is_usual = bool(is_sound and form.is_expected and table.rows)
         if not is_usual or self._validator.uses_profile:
-            model = known.subject.model
-            call.failures = self._validator.check_input(table, model, known.expectation)
-        elif call.of_method.reading is not None and self._can_wait(call):
+            model = of_method.subject.model
+            call.failures = self._validator.check_input(table, model, of_method.expectation)
+        elif of_method.reading is not None and (not call.is_recording or self._can_wait(call)):
             call.waits = True
             return
-        if call.is_told:
+        if call.is_recording:
             call.inputs = self._inputs(call)
 
     def _can_wait(self, call: Call) -> bool:
-        """Whether nothing of the input has to be told now; a copy of what may be told later is taken."""
-        if not call.is_told:
-            return True
-        if not (self._tells_later and call.recording.can_wait):
+        """Whether the span need not be told of the input now; a copy of what it may be told later is taken."""
+        if not (self._tells_later and call.can_wait):
             return False
         if self._policy is None:
             return True
-        call.samples = self._policy.draw(call.table, call.of_method.known.subject.feature_names)
+        call.samples = self._policy.draw(call.table, call.of_method.subject.feature_names)
         return call.samples is not None
 
     def _inputs(self, call: Call) -> dict[str, Any]:
         """Return what is told of the input, of which only `samples` are looked at once the call is over."""
-        table, names = call.table, call.of_method.known.subject.feature_names
+        table, names = call.table, call.of_method.subject.feature_names
         inputs = dict(describe_form(table, names, None) if call.form is None else call.form)
         if call.missing_count is not None:
             inputs[ML_INPUT_MISSING_COUNT] = call.missing_count
@@ -439,58 +394,54 @@ class Observer:
         if call.waits:
             if error is None and self._leave(call, duration, end_time_ns, output):
                 return
-            if call.is_told:
+            if call.is_recording:
                 call.inputs = self._inputs(call)
         outputs = _UNKNOWN if error is not None else self._outputs(call, output)
         if self._validator.is_on:
             self._judge(call, output, outputs, error)
         inputs: Facts = call.inputs
-        if call.is_told and (self._content_hook or self._call_hooks):
+        if call.is_recording and (self._content_hook or self._call_hooks):
             inputs, outputs = _UNKNOWN, self._permitted(call, {**inputs, **outputs})
             if self._call_hooks is not None and error is None:
-                self._call_hooks.tell(call.recording.span, call.model, output)
-        inference = Inference(
-            call.table.rows,
-            duration,
-            end_time_ns,
-            call.missing_count,
-            inputs,
-            outputs,
-            error,
-        )
-        self._recorder.end(call.recording, inference, is_settled=self._tells_later)
+                self._call_hooks.tell(call.span, call.model, output)
+        size, missing = call.batch_size, call.missing_count
+        call.let_go()
+        inference = Inference(size, duration, end_time_ns, missing, inputs, outputs, error)
+        self._recorder.end(call, inference, is_settled=self._tells_later)
 
     def _leave(self, call: Call, duration: float, end_time_ns: int, output: Any) -> bool:
         """End a call in which nothing is wrong, with a copy of its output; False where there can be none."""
-        of_method, rows, unread = call.of_method, call.table.rows, None
-        reading, form = of_method.reading, call.form
+        of_method = call.of_method
+        reading, form, rows = of_method.reading, call.form, call.batch_size
         if of_method.asks_for is not None and call.argument(of_method.asks_for) is not None:
             return False
         try:
-            copied = _sound_copy(output)
+            copied = kept(output, has_values=of_method.reads_values)
         except Exception:  # noqa: BLE001 - of a kind that cannot be read
             copied = None
         if copied is None or reading is None or form is None or rows is None:
             return False
-        if call.is_told or of_method.is_needed:
+        unread = None
+        if call.is_recording or of_method.is_needed:
             unread = Unread(reading, form, call.samples, copied, rows, self._max_rows)
-        self._recorder.leave(call.recording, duration, end_time_ns, rows, unread)
+        call.let_go()
+        self._recorder.leave(call, duration, end_time_ns, unread)
         return True
 
-    def _describe(self, known: _Known, method: str, call: Unread) -> Facts:
+    def _describe(self, subject: Subject, method: str, call: Unread) -> Facts:
         """Return what the span says of *call*, in which nothing was wrong."""
         facts: dict[str, Any] = {**call.form, ML_INPUT_MISSING_COUNT: 0}
         content = None
         if call.samples is not None:
-            content = self._captured(call.samples, known.subject.feature_names)
+            content = self._captured(call.samples, subject.feature_names)
         if content is not None:
             facts.update(content.facts)
-            call.chosen = content.rows
+            call.choose(content.rows)
         if self._validator.is_on:
             facts.update(_NOTHING_WRONG)
         try:
             if self._captures_outputs:
-                facts.update(known.subject.outputs(method, call.output, call))
+                facts.update(subject.outputs(method, call.output, call))
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach who looks at a span
             self._recorder.failed("describe_output", error)
         call.is_cut = ML_CONTENT_TRUNCATED in facts
@@ -510,7 +461,7 @@ class Observer:
             facts = without_content(facts)
         if self._content_hook is None:
             return facts
-        return self._content_hook.filtered(facts, call.recording.span)
+        return self._content_hook.filtered(facts, call.span)
 
     def _judge(self, call: Call, output: Any, outputs: Facts, error: BaseException | None) -> None:
         """Tell of the rules that the call breaks."""
@@ -521,47 +472,28 @@ class Observer:
         if error is None and not is_sound:
             self._validate_output(call, output)
         if call.failures:
-            self._recorder.broken(call.recording, call.failures)
-        if call.is_told:
+            self._recorder.broken(call, call.failures)
+        if call.is_recording:
             is_rejected = isinstance(error, ValidationError)
-            call.inputs.update(validation_facts(call.failures, is_rejected=is_rejected))
+            told = validation_facts(call.failures, is_rejected=is_rejected)
+            call.inputs = {**call.inputs, **told}
 
     def _validate_output(self, call: Call, output: Any) -> None:
         """Look at what the model answered, and add what is wrong with that."""
         try:
-            call.failures += self._validator.check_output(output, call.table.rows)
+            call.failures += self._validator.check_output(output, call.batch_size)
         except Exception as failure:  # noqa: BLE001 - an output of the user's may raise anything
             self._recorder.failed("validate_output", failure)
 
     def _outputs(self, call: Call, output: Any) -> Facts:
         """Return what is told of *output*: on a span all that may be, else what metrics need."""
-        if not (self._captures_outputs if call.is_told else call.of_method.is_needed):
+        if not (self._captures_outputs if call.is_recording else call.of_method.is_needed):
             return _UNKNOWN
         try:
-            return call.of_method.known.subject.outputs(call.method, output, call)
+            return call.of_method.subject.outputs(call.of_method.name, output, call)
         except Exception as error:  # noqa: BLE001 - an output of the user's may raise anything
             self._recorder.failed("describe_output", error)
             return _UNKNOWN
-
-
-def _sound_copy(output: Any) -> Any:
-    """
-    Return a copy of *output*, an array or a list of some.
-
-    None unless it says what the output itself does, is small, and nothing is wrong in it.
-    """
-    if type(output) is list:
-        if not 0 < len(output) <= _MAX_PARTS or any(map(_is_no_array, output)):
-            return None
-        is_small = sum(part.nbytes for part in output) <= FEW_BYTES
-        copies = [sound_copy(part) for part in output] if is_small else [None]
-        return None if any(part is None for part in copies) else copies
-    array = output if type(output).__name__ == "ndarray" else plain_array(output)
-    return None if array is None else sound_copy(array)
-
-
-def _is_no_array(part: Any) -> bool:
-    return type(part).__name__ != "ndarray"
 
 
 def _known(subject: Subject) -> _Known:

@@ -76,6 +76,5 @@ class Pass:
         samples, seconds = self._samples, self._seconds
         self._samples, self._seconds = 0, 0.0
         if call is not None:
-            call.table.rows = samples
-            call.started = perf_counter() - seconds
-            self._observer.close(call, ANSWERED, error)
+            call.batch_size = samples
+            self._observer.close(call, ANSWERED, error, seconds)

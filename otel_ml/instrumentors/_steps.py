@@ -10,7 +10,8 @@ from opentelemetry import trace
 
 from otel_ml.describe.models import framework_of
 from otel_ml.instrumentors._arguments import first_argument
-from otel_ml.record.under_way import recent
+from otel_ml.record.recent import recent
+from otel_ml.record.tracing import is_enabled
 from otel_ml.recorder import InferenceRecorder
 from otel_ml.running import NO_INFERENCE, NOTHING, running
 from otel_ml_conventions import attributes as keys
@@ -162,7 +163,7 @@ class Steps:
             self._recorder.finish(span, {}, error)
 
     def _start(self, step: Step, taken: _Taken) -> trace.Span | None:
-        if not self._recorder.is_enabled():
+        if not is_enabled():
             return None
         try:
             facts = self._facts(step, taken)

@@ -9,9 +9,10 @@ from opentelemetry import context as context_api
 from opentelemetry import trace
 
 from otel_ml.instrumentors._arguments import first_argument
-from otel_ml.instrumentors._observing import Subject
+from otel_ml.instrumentors._subject import Subject
 from otel_ml.record.channel import Channel
 from otel_ml.record.failures import qualified
+from otel_ml.record.tracing import is_enabled
 from otel_ml.recorder import InferenceRecorder
 from otel_ml.running import NO_INFERENCE, running
 from otel_ml.settings import Settings
@@ -60,7 +61,7 @@ class Training:
         """Call *original*, which trains the model that is its first argument if *trains* says so."""
         is_fit = trains and original.__name__ in _FITS
         is_inside = running.get() == NO_INFERENCE
-        if not is_fit or is_inside or not args or not self._recorder.is_enabled():
+        if not is_fit or is_inside or not args or not is_enabled():
             return self._guard(original, trains, args, kwargs)
         channel = self._channel(original, args[0])
         span = None

@@ -5,12 +5,42 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
+from otel_ml.instrumentors._observing import Observer
 from otel_ml.running import running
 
-__all__ = ["Turns", "within"]
+__all__ = ["iterate", "within"]
 
 
-class Turns:
+def iterate(
+    observer: Observer,
+    original: Callable[..., Any],
+    method: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Generator[Any, Any, Any]:
+    """
+    Be the generator that *original*, a generator function, makes; it is one inference.
+
+    It ends with the last step, or when the caller goes; what is told is the last step's
+    output. Nothing of ours is current while the caller has its turn, and that is not counted.
+    """
+    call = observer.open(method, args, kwargs, original)
+    if call is None:
+        return (yield from original(*args, **kwargs))
+    turns = _Turns(args[0])
+    try:
+        result = yield from turns.of(original(*args, **kwargs))
+    except GeneratorExit:
+        observer.close(call, turns.output, None, turns.seconds)
+        raise
+    except BaseException as error:
+        observer.close(call, None, error, turns.seconds)
+        raise
+    observer.close(call, turns.output, None, turns.seconds)
+    return result
+
+
+class _Turns:
     """The steps of a generator, each of them a part of *model*, and the time that they take."""
 
     def __init__(self, model: Any) -> None:
@@ -18,11 +48,11 @@ class Turns:
         self.output: Any = None
         self._model = model
 
-    def of(self, steps: Generator[Any, Any, Any]) -> "Turns":
+    def of(self, steps: Generator[Any, Any, Any]) -> "_Turns":
         self._steps = steps
         return self
 
-    def __iter__(self) -> "Turns":
+    def __iter__(self) -> "_Turns":
         return self
 
     def __next__(self) -> Any:

@@ -17,7 +17,9 @@ from otel_ml.instrumentors._boosters import identity_in
 from otel_ml.instrumentors._identity import Metadata, identify
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded, loaded_into
-from otel_ml.instrumentors._observing import Captured, Observer, Subject
+from otel_ml.instrumentors._observing import Observer
+from otel_ml.instrumentors._subject import Captured, Subject
+from otel_ml.instrumentors._turns import iterate
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.settings import Settings
 from otel_ml_conventions import attributes as keys
@@ -89,7 +91,7 @@ class CatboostInstrumentor(FrameworkInstrumentor):
         ) -> Any:
             name = argument(original, args, kwargs, "parent_method_name") or method
             if method == "_staged_predict":
-                return observer.iterate(original, name, args, kwargs)
+                return iterate(observer, original, name, args, kwargs)
             return observer.observe(original, name, args, kwargs)
 
         return observe

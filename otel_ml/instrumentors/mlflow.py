@@ -15,7 +15,9 @@ from otel_ml.instrumentors._awaited import FRAMEWORKS
 from otel_ml.instrumentors._identity import Metadata, identify, stored_at
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded
-from otel_ml.instrumentors._observing import Captured, Observer, Subject
+from otel_ml.instrumentors._observing import Observer
+from otel_ml.instrumentors._subject import Captured, Subject
+from otel_ml.instrumentors._turns import iterate
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.instrumentors.sklearn import Estimator
 from otel_ml.settings import Settings
@@ -78,7 +80,7 @@ class MlflowInstrumentor(FrameworkInstrumentor):
         ) -> Any:
             if method == _STREAMS:
                 chunks = original(*args, **kwargs)  # now, for it may refuse what it is given
-                return observer.iterate(lambda *_, **__: chunks, method, args, kwargs)
+                return iterate(observer, lambda *_, **__: chunks, method, args, kwargs)
             return observer.observe(original, method, args, kwargs)
 
         return observe

@@ -16,7 +16,8 @@ from otel_ml.instrumentors._awaited import FRAMEWORKS
 from otel_ml.instrumentors._identity import Metadata, identify, stored_at
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded, loaded_into
-from otel_ml.instrumentors._observing import Captured, Observer, Subject
+from otel_ml.instrumentors._observing import Observer
+from otel_ml.instrumentors._subject import Captured, Subject
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.settings import Settings
 from otel_ml_conventions import attributes as keys
@@ -180,6 +181,7 @@ class OnnxSession:
         self.distributions = (
             {} if self._probability is None else dict.fromkeys(_ANSWERS, self._given)
         )
+        self.reads_values = any((self._label, self._probability, self._number))
         self._answers_per_sample = _share_first_axis(session.get_inputs(), outputs)
         self.feature_names = said.feature_names
         framework = framework_of(type(session), MlFrameworkNameValues.ONNXRUNTIME.value)
@@ -225,8 +227,9 @@ class OnnxSession:
         return self._told(answers, captured) or describe_shape(output[0])
 
     def _given(self, outputs: Any) -> Any:
-        """Return the probabilities in all *outputs*; None where they are maps."""
-        return one_array(outputs[self._outputs.index(self._probability or "")])
+        """Return the probabilities in all *outputs*."""
+        probabilities = outputs[self._outputs.index(self._probability or "")]
+        return one_array(_rows(probabilities) if isinstance(probabilities, list) else probabilities)
 
     def _bound(self, bound: Sequence[Any], captured: Captured) -> Facts:
         facts = _shape_of(bound[0])
@@ -252,9 +255,14 @@ class OnnxSession:
         if isinstance(probabilities, list) and probabilities:  # of each sample, a map of classes
             if not self._are_named:
                 answers = Answers(self._settings, tuple(map(class_label, probabilities[0])))
-            rows = [list(sample.values()) for sample in probabilities]
-            probabilities = sys.modules["numpy"].asarray(rows, dtype="float32")
+            probabilities = _rows(probabilities)
         return answers.describe(Answer.PROBABILITIES, probabilities, captured)
+
+
+def _rows(maps: Sequence[Mapping[Any, float]]) -> Any:
+    """Return an array with the values of each of *maps* as a row."""
+    rows = [list(classes.values()) for classes in maps]
+    return sys.modules["numpy"].asarray(rows, dtype="float32")
 
 
 def _named(outputs: Sequence[Any], names: frozenset[str]) -> str | None:

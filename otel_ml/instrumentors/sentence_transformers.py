@@ -17,7 +17,7 @@ from otel_ml.instrumentors._hugging_face import class_names, hub_metadata, loade
 from otel_ml.instrumentors._identity import identify
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded
-from otel_ml.instrumentors._observing import Captured, Subject
+from otel_ml.instrumentors._subject import Captured, Subject
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.settings import Settings
 from otel_ml_conventions.attributes import (

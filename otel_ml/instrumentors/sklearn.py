@@ -17,8 +17,9 @@ from otel_ml.instrumentors._boosters import asks_for_margins, identity_in, only_
 from otel_ml.instrumentors._identity import Metadata, identify
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded, file_of
-from otel_ml.instrumentors._observing import Captured, Observer, Subject
+from otel_ml.instrumentors._observing import Observer
 from otel_ml.instrumentors._steps import Step, Steps, is_outermost
+from otel_ml.instrumentors._subject import Captured, Subject
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.settings import Settings
 from otel_ml_conventions.attributes import (

@@ -22,7 +22,8 @@ from otel_ml.instrumentors._hugging_face import class_names, hub_metadata
 from otel_ml.instrumentors._identity import Metadata, identify, stored_at
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded, file_of
-from otel_ml.instrumentors._observing import Captured, Observer, Subject
+from otel_ml.instrumentors._observing import Observer
+from otel_ml.instrumentors._subject import Captured, Subject
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.settings import Settings
 from otel_ml_conventions import attributes as keys
@@ -205,6 +206,7 @@ class Module:
         config = getattr(model, "config", None)
         task = said.task or _problem(config)
         self._answer, self._convert = _reading(model, task)
+        self.reads_values = self._answer is not Answer.UNKNOWN
         self._has_confidences = self._answer in _DISTRIBUTIONS
         self.distributions: dict[str, _Convert] = {}
         if self._has_confidences:
@@ -249,7 +251,7 @@ class Module:
         if tensor is None:
             return _NOT_TOLD
         array = None
-        if self._answer is not Answer.UNKNOWN:
+        if self.reads_values:
             array = output if is_copied else plain_array(tensor)
         if array is None:
             return describe_shape(tensor)

@@ -21,9 +21,10 @@ from otel_ml.instrumentors._hugging_face import hub_metadata, loaded_from
 from otel_ml.instrumentors._identity import identify
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded
-from otel_ml.instrumentors._observing import Captured, Observer, Subject
+from otel_ml.instrumentors._observing import Observer
 from otel_ml.instrumentors._passes import ANSWERED, Pass
 from otel_ml.instrumentors._steps import Step, Steps
+from otel_ml.instrumentors._subject import Captured, Subject
 from otel_ml.instrumentors._turns import within
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.instrumentors.torch import Module

@@ -15,7 +15,8 @@ from otel_ml.instrumentors._boosters import Booster, Objective, identity_in, onl
 from otel_ml.instrumentors._identity import Metadata
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded, loaded_into
-from otel_ml.instrumentors._observing import Captured, Observer, Subject
+from otel_ml.instrumentors._observing import Observer
+from otel_ml.instrumentors._subject import Captured, Subject
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.instrumentors.sklearn import Estimator, wrap_methods
 from otel_ml.settings import Settings

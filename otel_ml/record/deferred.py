@@ -19,9 +19,7 @@ from opentelemetry.attributes import BoundedAttributes
 
 from otel_ml.describe.values import Facts
 
-__all__ = ["DeferredAttributes", "defer"]
-
-_NOTHING_MORE: Final[Facts] = {}
+__all__ = ["DeferredAttributes", "defer", "defer_from_start"]
 
 
 class _Resolving:
@@ -47,13 +45,13 @@ class DeferredAttributes(BoundedAttributes):
 
     Args:
         earlier: Attributes that nobody else changes from now on; they may be deferred themselves.
-        tell: Returns more of them, and does not raise. It is called at most once.
+        tell: Returns more of them, and does not raise. It is called at most once, as is each that `defer` adds.
     """
 
     def __init__(self, earlier: BoundedAttributes, tell: Callable[[], Facts]) -> None:
         # Not the SDK's own beginning: what that would put into place is what `__getattr__` waits for.
         self._earlier = earlier
-        self._tell = tell
+        self._tells: tuple[Callable[[], Facts], ...] = (tell,)
 
     # Functions do it, no method: another thread may change the class between finding one and calling it.
     def __getattr__(self, name: str) -> Any:
@@ -71,20 +69,31 @@ def _resolve(attributes: DeferredAttributes) -> None:
         if type(attributes) is not DeferredAttributes:
             return  # another thread has done it
         own = vars(attributes)
-        earlier, tell = own["_earlier"], own["_tell"]
+        earlier, tells = own["_earlier"], own["_tells"]
         if type(earlier) is DeferredAttributes:
             _resolve(earlier)
-        own["_tell"] = _nothing_more  # for what looks at them while they are worked out
-        # All together where the SDK can: each by itself takes twice as long.
-        getattr(earlier, "_set_items", earlier.update)(tell())
+        own["_tells"] = ()  # for what looks at them while they are worked out
+        for tell in tells:
+            # All together where the SDK can: each by itself takes twice as long.
+            getattr(earlier, "_set_items", earlier.update)(tell())
         own.pop("_earlier", None)
-        own.pop("_tell", None)
+        own.pop("_tells", None)
         own.update({**vars(earlier), **own})  # own: that nobody may change them any more
         attributes.__class__ = BoundedAttributes  # type: ignore[assignment]  # it has all that one has, and nothing else
 
 
-def _nothing_more() -> Facts:
-    return _NOTHING_MORE
+def defer_from_start(span: Any, tell: Callable[[], Facts]) -> None:
+    """
+    Give *span*, which has just begun and is known to nobody else, what *tell* returns, as `defer` does.
+
+    Args:
+        span: A span that records, of an SDK that is known.
+        tell: Returns the attributes, and does not raise. It is called at most once.
+    """
+    try:
+        span._attributes = DeferredAttributes(span._attributes, tell)  # noqa: SLF001 - there is no public place
+    except AttributeError:  # it is built in another way than is known
+        span.set_attributes(tell())
 
 
 def defer(span: Any, tell: Callable[[], Facts]) -> BoundedAttributes | None:
@@ -98,11 +107,24 @@ def defer(span: Any, tell: Callable[[], Facts]) -> BoundedAttributes | None:
         tell: Returns the attributes, and does not raise. It is called at most once.
     """
     try:
-        with span._lock:  # noqa: SLF001 - there is no public place, here and below
+        with span._lock:  # noqa: SLF001 - as above, here and below
             if span._end_time is None:  # noqa: SLF001
-                attributes = DeferredAttributes(span._attributes, tell)  # noqa: SLF001
-                span._attributes = attributes  # noqa: SLF001
-                return attributes
+                attributes = span._attributes  # noqa: SLF001
+                if not _is_added(attributes, tell):
+                    attributes = span._attributes = DeferredAttributes(attributes, tell)  # noqa: SLF001
+                return attributes  # type: ignore[no-any-return]  # the span's own
     except AttributeError:  # it is built in another way than is known
         span.set_attributes(tell())
     return None
+
+
+def _is_added(attributes: BoundedAttributes, tell: Callable[[], Facts]) -> bool:
+    """Let *attributes* be followed by those that *tell* returns, unless somebody has looked at them."""
+    if type(attributes) is not DeferredAttributes:
+        return False
+    with _resolving.lock:
+        own = vars(attributes)
+        tells = own.get("_tells")  # none while they are worked out, and afterwards
+        if tells:
+            own["_tells"] = (*tells, tell)
+        return bool(tells)

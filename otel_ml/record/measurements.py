@@ -3,17 +3,17 @@
 import threading
 import weakref
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence, Sized
+from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry import context as context_api
 from opentelemetry import metrics, trace
 
-from otel_ml.record.channel import Channel
 from otel_ml.record.failures import Failures
 from otel_ml.record.histograms import DirectHistogram
-from otel_ml.record.unread import Unread, confidences_together
+from otel_ml.record.recording import Kind, Recording
+from otel_ml.record.unread import confidences_together
 from otel_ml.ring import Ring
 from otel_ml_conventions.attributes import ERROR_TYPE, ML_FALLBACK_REASON
 from otel_ml_conventions.metrics import (
@@ -27,42 +27,19 @@ from otel_ml_conventions.metrics import (
     create_ml_sdk_truncated,
 )
 
-__all__ = ["Measurement", "Measurements"]
+if TYPE_CHECKING:
+    from otel_ml.record.channel import Channel
 
-# A measurement is at most 2 KB (an output, or 32 confidences), so what waits is at most 8 MB; where
-# values are captured, it holds copies of as many bytes as may be told of them, 8 KB by default.
+__all__ = ["Measurements"]
+
+# What waits of a call is at most 8 KB (an output, or 32 confidences), so what waits is at most 32 MB; where
+# values are captured, it holds copies of as many bytes as may be told of them, again 8 KB by default.
 _CAPACITY: Final = 4096
 _MAX_KINDS: Final = 1024
 
+# Not an empty one, for which the SDK would take what is current in whatever thread asks for metrics.
+_NO_SPAN: Final = trace.set_span_in_context(trace.INVALID_SPAN, context_api.Context())
 
-class Measurement(NamedTuple):
-    """
-    What the metrics need of one call, small enough to wait in a queue.
-
-    `error_type` and `fallback_reason` are None where the model answered as it should; `is_cut` says
-    that what was told of its content is not all of it; what `unread` holds is yet to be looked at, and
-    `content` are attributes of a span that hold samples of it, and may have to be worked out yet.
-    """
-
-    channel: Channel
-    duration: float
-    batch_size: int | None
-    fallback_reason: str | None
-    unread: Unread | None
-    confidences: Sequence[float] = ()
-    missing_count: int | None = None
-    error_type: str | None = None
-    span_context: trace.SpanContext | None = None
-    is_cut: bool = False
-    content: Sized | None = None
-
-    @property
-    def kind(self) -> "_Kind":
-        """Whose call it was, and how it went: what durations and predictions are told apart by."""
-        return (self.channel, self.error_type, self.fallback_reason)
-
-
-_Kind = tuple[Channel, str | None, str | None]
 _Attributes = dict[str, str]
 _Numbers = list[tuple[float, context_api.Context]]
 
@@ -79,34 +56,34 @@ class _Overflow:
 
 
 class _Lot:
-    """What measurements say that are recorded together, by the attributes that it is recorded with."""
+    """What calls say that are recorded together, by the attributes that it is recorded with."""
 
     def __init__(self) -> None:
-        self.durations: defaultdict[_Kind, _Numbers] = defaultdict(list)
-        self.predictions: Counter[_Kind] = Counter()
+        self.durations: defaultdict[Kind, _Numbers] = defaultdict(list)
+        self.predictions: Counter[Kind] = Counter()
         self.batch_sizes: defaultdict[Channel, _Numbers] = defaultdict(list)
         self.confidences: defaultdict[Channel, _Numbers] = defaultdict(list)
         self.missing: Counter[Channel] = Counter()
         self.cut = 0
 
-    def add(self, measurement: Measurement) -> None:
-        """Add what one *measurement* says."""
-        kind, channel = measurement.kind, measurement.channel
-        context = _context(measurement.span_context)
-        self.durations[kind].append((measurement.duration, context))
-        if measurement.batch_size is not None:
-            self.batch_sizes[channel].append((measurement.batch_size, context))
-            self.predictions[kind] += measurement.batch_size
-        if measurement.confidences:
-            self.add_confidences(measurement, measurement.confidences)
-        if measurement.missing_count:
-            self.missing[channel] += measurement.missing_count
-        self.cut += measurement.is_cut or _is_cut(measurement)
+    def add(self, recording: Recording) -> None:
+        """Add what *recording* says."""
+        kind, channel = recording.kind, recording.channel
+        context = _context(recording)
+        self.durations[kind].append((recording.duration, context))
+        if recording.batch_size is not None:
+            self.batch_sizes[channel].append((recording.batch_size, context))
+            self.predictions[kind] += recording.batch_size
+        if recording.confidences:
+            self.add_confidences(recording, recording.confidences)
+        if recording.missing_count:
+            self.missing[channel] += recording.missing_count
+        self.cut += recording.is_cut or _is_cut(recording)
 
-    def add_confidences(self, measurement: Measurement, confidences: Sequence[float]) -> None:
-        """Add *confidences* that were found in the call of *measurement*."""
-        context = _context(measurement.span_context)
-        self.confidences[measurement.channel] += [(number, context) for number in confidences]
+    def add_confidences(self, recording: Recording, confidences: Sequence[float]) -> None:
+        """Add *confidences* that were found in the call of *recording*."""
+        context = _context(recording)
+        self.confidences[recording.channel] += [(number, context) for number in confidences]
 
 
 class Measurements:
@@ -134,27 +111,28 @@ class Measurements:
         self._missing_values = create_ml_input_missing_values(meter)
         self._truncated = create_ml_sdk_truncated(meter)
         self._begin()
-        self.ring: Ring[Measurement] = Ring(_CAPACITY, self._consume, self._restart)
+        self.ring: Ring[Recording] = Ring(_CAPACITY, self._consume, self._restart)
         _live.add(self)
         _observe_collections(meter)
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
-        self._overflow: dict[_Kind, _Overflow] = {}
-        self._attributes_of: dict[_Kind, _Attributes] = {}
+        self._overflow: dict[Kind, _Overflow] = {}
+        self._attributes_of: dict[Kind, _Attributes] = {}
 
     def _restart(self) -> None:
         self._begin()
         _drops.total = 0
         self._forget()
 
-    def keep_the_count(self, measurement: Measurement) -> None:
-        """Keep number and time of a *measurement* that the ring had no room for."""
+    def keep_the_count(self, recording: Recording) -> None:
+        """Keep number and time of a *recording* that the ring had no room for."""
         with self._lock:
-            overflow = self._overflow.setdefault(measurement.kind, _Overflow())
+            overflow = self._overflow.setdefault(recording.kind, _Overflow())
             overflow.calls += 1
-            overflow.predictions += measurement.batch_size or 0
-            overflow.seconds += measurement.duration
+            overflow.predictions += recording.batch_size or 0
+            overflow.seconds += recording.duration
+        recording.forget()
 
     def flush(self) -> None:
         """Record, before returning, everything that was measured."""
@@ -169,19 +147,21 @@ class Measurements:
         self.ring.close()
         self.flush()
 
-    def _consume(self, measurements: list[Measurement]) -> None:
+    def _consume(self, recordings: list[Recording]) -> None:
         try:
-            self._record(measurements)
+            self._record(recordings)
             self._record_leftovers()
         except Exception as error:  # noqa: BLE001 - a metrics SDK may raise anything
             self._failures.failed("record_metrics", error)
 
-    def _record(self, measurements: Sequence[Measurement]) -> None:
+    def _record(self, recordings: Sequence[Recording]) -> None:
         lot = _Lot()
-        for measurement in measurements:
-            lot.add(measurement)
-        for measurement, confidences in self._look_at(measurements):
-            lot.add_confidences(measurement, confidences)
+        for recording in recordings:
+            lot.add(recording)
+        for recording, confidences in self._look_at(recordings):
+            lot.add_confidences(recording, confidences)
+        for recording in recordings:
+            recording.forget()
         self._record_lot(lot)
         if lot.cut:
             self._truncated.add(lot.cut)
@@ -200,16 +180,16 @@ class Measurements:
                 self._missing_values.add(missing, channel.metric_attributes)
 
     def _look_at(
-        self, measurements: Sequence[Measurement]
-    ) -> Iterable[tuple[Measurement, Sequence[float]]]:
+        self, recordings: Sequence[Recording]
+    ) -> Iterable[tuple[Recording, Sequence[float]]]:
         """Return the confidences in what callers left to be looked at, and in whose call."""
-        left = [(each, each.unread) for each in measurements if each.unread is not None]
+        left = [(each, each.unread) for each in recordings if each.unread is not None]
         try:
             found = confidences_together([unread for _, unread in left])
         except Exception as error:  # noqa: BLE001 - numpy may run out of memory
             self._failures.failed("describe_output", error)
             return ()
-        return zip((measurement for measurement, _ in left), found, strict=True)
+        return zip((recording for recording, _ in left), found, strict=True)
 
     def _record_leftovers(self) -> None:
         self._failures.record()
@@ -226,7 +206,7 @@ class Measurements:
             mean = (kept.seconds / kept.calls, _NO_SPAN)
             self._durations.record(repeat(mean, kept.calls), attributes)
 
-    def _attributes(self, kind: _Kind) -> _Attributes:
+    def _attributes(self, kind: Kind) -> _Attributes:
         """Return the attributes of *kind*, the same object every time: histograms know it again."""
         attributes = self._attributes_of.get(kind)
         if attributes is None:
@@ -264,25 +244,28 @@ def _flush_and_count(_options: metrics.CallbackOptions) -> Iterable[metrics.Obse
     return [metrics.Observation(_drops.total)]
 
 
-def _is_cut(measurement: Measurement) -> bool:
+def _context(recording: Recording) -> context_api.Context:
+    """Return where the metrics of *recording* are recorded: what leads from them to its span."""
+    if recording.context is None:
+        at = recording.span_context
+        recording.context = (
+            _NO_SPAN
+            if at is None
+            else trace.set_span_in_context(trace.NonRecordingSpan(at), context_api.Context())
+        )
+    return recording.context
+
+
+def _is_cut(recording: Recording) -> bool:
     """Whether samples of a call are told in part only; that is known when they are written."""
-    if measurement.content is None or measurement.unread is None:
+    unread, attributes = recording.unread, recording.attributes
+    if unread is None or unread.samples is None or attributes is None:
         return False
-    len(measurement.content)  # whatever is asked of them, they are worked out
-    return measurement.unread.is_cut
+    len(attributes)  # whatever is asked of them, they are worked out
+    return unread.is_cut
 
 
-def _context(span_context: trace.SpanContext | None) -> context_api.Context:
-    if span_context is None:
-        return _NO_SPAN
-    return trace.set_span_in_context(trace.NonRecordingSpan(span_context), context_api.Context())
-
-
-# Not an empty one, for which the SDK would take what is current in whatever thread asks for metrics.
-_NO_SPAN: Final = trace.set_span_in_context(trace.INVALID_SPAN, context_api.Context())
-
-
-def _attributes(kind: _Kind) -> _Attributes:
+def _attributes(kind: Kind) -> _Attributes:
     channel, error_type, fallback_reason = kind
     attributes = channel.metric_attributes
     if error_type is not None:

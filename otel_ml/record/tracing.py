@@ -2,14 +2,17 @@
 
 import re
 from contextlib import suppress
+from contextvars import Context
 from typing import Any, Final
 
+from opentelemetry import context as context_api
 from opentelemetry import trace
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from otel_ml.record.known_sdk import is_sdk_known
 from otel_ml_conventions.schema import SCHEMA_URL
 
-__all__ = ["Tracing"]
+__all__ = ["Tracing", "is_enabled"]
 
 # The samplers that decide as an unsampled parent did, told by the description every sampler has:
 # under them a child of an unsampled parent need not be started to know that nothing comes of it.
@@ -26,6 +29,21 @@ _IDLE_AT_START: Final = frozenset(
     {"SpanProcessor.on_start", "SimpleSpanProcessor.on_start", "BatchSpanProcessor.on_start"}
 )
 _PROCESSING: Final = ("opentelemetry.sdk.trace", "opentelemetry.sdk.trace.export")
+
+
+def _suppressing() -> tuple[str, ...]:
+    with suppress_instrumentation():
+        return tuple(context_api.get_current())
+
+
+# What a context says so by; looked up once, and where nothing else is current.
+_SUPPRESSING: Final = Context().run(_suppressing)
+
+
+def is_enabled() -> bool:
+    """Whether telemetry is wanted in this context: an exporter, say, suppresses its own."""
+    context = context_api.get_current()
+    return not context or not any(map(context.get, _SUPPRESSING))
 
 
 class Tracing:
@@ -119,5 +137,8 @@ def _is_idle_at_start(processor: Any) -> bool:
 
 
 def _is_parent_unsampled() -> bool:
-    parent = trace.get_current_span().get_span_context()
-    return parent.is_valid and not parent.trace_flags.sampled
+    context = context_api.get_current()
+    if not context:
+        return False
+    parent = trace.get_current_span(context).get_span_context()
+    return not parent.trace_flags & trace.TraceFlags.SAMPLED and parent.is_valid

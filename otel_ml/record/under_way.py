@@ -1,13 +1,11 @@
-"""The calls under way: each one's recording, how many there are, and for how long the oldest runs."""
+"""The calls under way: how many there are, and for how long the oldest runs."""
 
 import weakref
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar, Token
+from collections.abc import Iterable
 from time import perf_counter
-from typing import Any, Final
+from typing import TYPE_CHECKING
 
-from opentelemetry import metrics, trace
+from opentelemetry import metrics
 
 from otel_ml.record.channel import Channel
 from otel_ml_conventions.metrics import (
@@ -16,114 +14,12 @@ from otel_ml_conventions.metrics import (
     METRIC_ML_INFERENCE_OLDEST_AGE,
 )
 
-__all__ = ["CallsUnderWay", "Recent", "Recording", "recent"]
+if TYPE_CHECKING:
+    from otel_ml.record.recording import Recording
+
+__all__ = ["CallsUnderWay"]
 
 _Attributes = tuple[tuple[str, str], ...]
-
-
-class Recording:
-    """
-    A call under way: its span, where there is one, and where it came from.
-
-    Attributes:
-        channel: What it shares with other calls.
-        knows_size: Whether its number of samples was known when it began.
-        span: Its span, None where none was started.
-        is_recording: Whether that span takes attributes.
-        can_wait: Whether what it says at its end can be worked out after it; without a span it always can.
-        token: What puts back the context of before, None where the span is not the current one.
-        started: When it began, in seconds of `time.perf_counter`.
-        has_ended: Whether it is over.
-        outer: The call that it is a part of, None for an outermost one or where nobody asks.
-        prediction_id: What the prediction is called, None until that is known.
-        fallback_reason: Why something else answered in place of the model.
-    """
-
-    __slots__ = (
-        "can_wait",
-        "channel",
-        "fallback_reason",
-        "has_ended",
-        "is_recording",
-        "knows_size",
-        "outer",
-        "prediction_id",
-        "span",
-        "started",
-        "token",
-    )
-
-    def __init__(self, channel: Channel, knows_size: bool, started: float) -> None:
-        self.channel = channel
-        self.knows_size = knows_size
-        self.started = started
-        self.span: trace.Span | None = None
-        self.token: Token[Any] | None = None
-        self.is_recording = False
-        self.can_wait = True
-        self.has_ended = False
-        self.outer: Recording | None = None
-        self.fallback_reason: str | None = None
-        self.prediction_id: str | None = None
-
-
-class Recent:
-    """The call that began last in each context, be it over or not: somebody may ask what it was."""
-
-    def __init__(self) -> None:
-        self._last: ContextVar[Recording | None] = ContextVar("otel_ml_recent", default=None)
-
-    def remember(self, recording: Recording) -> None:
-        """Make *recording* the last one of this context."""
-        outer = self._last.get()
-        while outer is not None and outer.has_ended:  # a part that came before this one
-            outer = outer.outer
-        recording.outer = outer
-        self._last.set(recording)
-
-    @contextmanager
-    def during(self, recording: Recording) -> Iterator[None]:
-        """Make *recording* the last one of this context while the block lasts."""
-        token = self._last.set(recording)
-        try:
-            yield
-        finally:
-            with suppress(ValueError):  # closed in another context, by the garbage collector
-                self._last.reset(token)
-
-    def under_way(self) -> Recording | None:
-        """Return the innermost call under way in this context."""
-        recording = self.get()
-        return None if recording is None or recording.has_ended else recording
-
-    def here(self) -> Recording | None:
-        """
-        Return the call that this context is about: the one under way, else the one that ended last.
-
-        None inside a span of another trace than that one's: a thread that serves one request after
-        another keeps its context.
-        """
-        recording = self.get()
-        if recording is None or not recording.has_ended or _is_of_this_trace(recording):
-            return recording
-        return None
-
-    def get(self) -> Recording | None:
-        """Return the innermost call under way in this context, else the last outermost one."""
-        recording = self._last.get()
-        while recording is not None and recording.has_ended and recording.outer is not None:
-            recording = recording.outer
-        return recording
-
-
-recent: Final = Recent()
-
-
-def _is_of_this_trace(recording: Recording) -> bool:
-    here = trace.get_current_span().get_span_context()
-    if not here.is_valid or recording.span is None:
-        return not here.is_valid
-    return here.trace_id == recording.span.get_span_context().trace_id
 
 
 class CallsUnderWay:

@@ -45,7 +45,6 @@ class Unread:
 
     is_told = True  # as who describes outputs asks: all that may be is told of them
     is_cut = False  # whether samples are told only in part; known when they are
-    chosen: Sequence[int] | None = None  # the samples that are told of, when they are known
 
     def __init__(
         self,
@@ -62,6 +61,8 @@ class Unread:
         self.output = output
         self.rows = rows
         self._at_most = at_most
+        # The samples that are told of, by how many there are: whichever thread comes first, all tell of the same.
+        self._chosen: dict[int, Sequence[int]] = {}
 
     def facts(self) -> Facts:
         """Return what a span says of the call, beside what it says at its start."""
@@ -73,10 +74,14 @@ class Unread:
             return _THE_ONLY_ONE
         if length != self.rows:
             return None
-        if self.chosen is None:
-            # Whichever thread comes first: both tell of the same.
-            return vars(self).setdefault("chosen", draw_rows(length, self._at_most))  # type: ignore[no-any-return]  # as drawn
-        return self.chosen
+        chosen = self._chosen.get(length)
+        if chosen is None:
+            chosen = self._chosen.setdefault(length, draw_rows(length, self._at_most))
+        return chosen
+
+    def choose(self, rows: Sequence[int]) -> None:
+        """Tell of the samples *rows* and no others."""
+        self._chosen[self.rows] = rows
 
     @staticmethod
     def argument(_name: str) -> None:

@@ -25,6 +25,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from otel_ml.describe.models import Model
 from otel_ml.record.inference import Inference
+from otel_ml.record.recording import Recording
 from otel_ml.recorder import Channel, InferenceRecorder
 from otel_ml.testing import Capture
 from otel_ml_conventions.attributes import ML_CALL_SEQUENCE, ML_CALL_STREAM
@@ -39,6 +40,13 @@ def inference(**facts: Any) -> Inference:
     return plain._replace(**facts)
 
 
+def begun(recorder: InferenceRecorder, channel: Channel, batch_size: int | None = 1) -> Recording:
+    """Return a call that has begun."""
+    recording = Recording(channel, batch_size)
+    recorder.begin(recording)
+    return recording
+
+
 class Setting:
     """A recorder into memory."""
 
@@ -49,7 +57,7 @@ class Setting:
 
     def call(self, channel: Channel | None = None, **facts: Any) -> None:
         """Record one inference."""
-        recording = self.recorder.begin(channel or self.channel, facts.get("batch_size", 1))
+        recording = begun(self.recorder, channel or self.channel, facts.get("batch_size", 1))
         self.recorder.end(recording, inference(**facts))
 
     def sequences(self) -> list[int]:
@@ -139,7 +147,7 @@ def test_two_methods_of_one_model_share_their_numbers(setting: Setting) -> None:
 def test_the_span_is_current_inside_and_not_after(setting: Setting) -> None:
     """And its end is the moment the model returned, not the moment it was written down."""
     before = trace.get_current_span()
-    recording = setting.recorder.begin(setting.channel, 1)
+    recording = begun(setting.recorder, setting.channel)
     assert trace.get_current_span() is recording.span
     setting.recorder.end(recording, inference(end_time_ns=12_345))
     assert trace.get_current_span() is before
@@ -152,6 +160,7 @@ def test_a_provider_that_is_set_later_is_used_then() -> None:
         from opentelemetry import metrics, trace
         from otel_ml.describe.models import Model
         from otel_ml.record.inference import Inference
+        from otel_ml.record.recording import Recording
         from otel_ml.recorder import InferenceRecorder
         from otel_ml.testing import Capture
 
@@ -160,7 +169,9 @@ def test_a_provider_that_is_set_later_is_used_then() -> None:
         channel = recorder.channel(model, "predict", "f")
 
         def call():
-            recorder.end(recorder.begin(channel, 1), Inference(1, 0.5, 1, 0, {}, {}, None))
+            recording = Recording(channel, 1)
+            recorder.begin(recording)
+            recorder.end(recording, Inference(1, 0.5, 1, 0, {}, {}, None))
 
         call()
         seen = Capture()
@@ -200,7 +211,7 @@ def test_a_closed_recorder_has_recorded_everything() -> None:
     recorder = InferenceRecorder(TracerProvider(), provider)
     channel = recorder.channel(MODEL, "predict", "f")
     for _ in range(100):
-        recorder.end(recorder.begin(channel, 1), inference())
+        recorder.end(begun(recorder, channel), inference())
     recorder.close()
     data = reader.get_metrics_data()
     assert data is not None
@@ -287,6 +298,7 @@ FORKING = """
     import json, os, sys
     from otel_ml.describe.models import Model
     from otel_ml.record.inference import Inference
+    from otel_ml.record.recording import Recording
     from otel_ml.recorder import InferenceRecorder
     from otel_ml.testing import Capture
 
@@ -295,7 +307,9 @@ FORKING = """
     channel = recorder.channel(Model("m", None, "t", "sklearn", None, None), "predict", "f")
 
     def call():
-        recorder.end(recorder.begin(channel, 1), Inference(1, 0.5, 1, 0, {}, {}, None))
+        recording = Recording(channel, 1)
+        recorder.begin(recording)
+        recorder.end(recording, Inference(1, 0.5, 1, 0, {}, {}, None))
 
     def told():
         spans = [dict(span.attributes) for span in seen.spans]

@@ -7,10 +7,14 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from otel_ml.describe.arrays import read_table
+from otel_ml.describe.arrays import Table, read_table
 from otel_ml.describe.inputs import Forms, describe_form
 from otel_ml.describe.validation import Expectation
-from otel_ml_conventions.attributes import ML_INPUT_FEATURE_COUNT
+from otel_ml_conventions.attributes import (
+    ML_INPUT_FEATURE_COUNT,
+    ML_INPUT_MISSING_COUNT,
+    ML_INPUT_SCHEMA_HASH,
+)
 
 NAMES = ("age", "income")
 KNOWN = Expectation(NAMES, takes_texts=False)
@@ -102,3 +106,29 @@ def test_ever_new_widths_do_not_fill_the_memory() -> None:
     assert last is not None
     assert last.facts[ML_INPUT_FEATURE_COUNT] == 500
     assert forms.of(read_table(np.ones((1, 500)))) is not last
+
+
+class Grid(Table):
+    """A kind of input that an extension reads: its cells are of one type, and some are missing."""
+
+    def __init__(self, rows: int, columns: int) -> None:
+        super().__init__((rows, columns))
+
+    def types(self) -> tuple[str, ...]:
+        """Return the type of all cells."""
+        return ("decimal",)
+
+    def missing(self) -> int:
+        """Return how many cells are empty."""
+        return 3
+
+
+def test_an_extension_has_kinds_of_input_of_its_own() -> None:
+    """What a subclass says of itself is told as of any other table; what it leaves out is unknown."""
+    grid = Grid(5, 2)
+    told = describe_form(grid, NAMES, grid.missing())
+    assert told[ML_INPUT_FEATURE_COUNT] == 2
+    assert told[ML_INPUT_MISSING_COUNT] == 3
+    assert told[ML_INPUT_SCHEMA_HASH] == describe_form(Grid(1, 2), NAMES, 0)[ML_INPUT_SCHEMA_HASH]
+    assert grid.is_sound() is None
+    assert grid.copy() is None

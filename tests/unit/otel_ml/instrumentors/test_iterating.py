@@ -12,6 +12,7 @@ from otel_ml.instrumentors._answers import Answer
 from otel_ml.instrumentors._boosters import Booster, Objective
 from otel_ml.instrumentors._identity import Metadata
 from otel_ml.instrumentors._observing import Observer
+from otel_ml.instrumentors._turns import iterate
 from otel_ml.running import running
 from otel_ml.settings import Settings
 from otel_ml.testing import Capture
@@ -53,7 +54,7 @@ def _observer(captured: Capture) -> Iterator[Observer]:
 
 def iteration(observer: Observer, model: Model, *samples: float) -> Generator[Any, Any, Any]:
     """Return the observed steps of *model*."""
-    return observer.iterate(Model.steps, "steps", (model, samples), {})
+    return iterate(observer, Model.steps, "steps", (model, samples), {})
 
 
 def test_nothing_happens_before_the_first_step(observer: Observer, captured: Capture) -> None:
@@ -126,7 +127,7 @@ def test_a_call_that_fails_before_its_first_step_ends(
     observer: Observer, captured: Capture
 ) -> None:
     """With wrong arguments there is no generator: one span with an error."""
-    steps = observer.iterate(Model.steps, "steps", (Model(),), {"unknown": 1})
+    steps = iterate(observer, Model.steps, "steps", (Model(),), {"unknown": 1})
     with pytest.raises(TypeError):
         next(steps)
     assert captured.attributes["error.type"] == "TypeError"
@@ -143,7 +144,7 @@ def test_a_model_that_refuses_to_end_is_an_error(observer: Observer, captured: C
                 except GeneratorExit:  # noqa: PERF203 - that is what it does
                     yield np.array([2.0])
 
-    steps = observer.iterate(Stubborn.steps, "steps", (Stubborn(), [1.0]), {})
+    steps = iterate(observer, Stubborn.steps, "steps", (Stubborn(), [1.0]), {})
     next(steps)
     with pytest.raises(RuntimeError, match="ignored GeneratorExit"):
         steps.close()
@@ -162,7 +163,7 @@ def test_nothing_of_ours_is_current_while_the_caller_has_its_turn(observer: Obse
             return "returned"
 
     model = Looking()
-    steps = observer.iterate(Looking.steps, "steps", (model, [1.0, 2.0]), {})
+    steps = iterate(observer, Looking.steps, "steps", (model, [1.0, 2.0]), {})
     for _ in steps:
         assert running.get() == 0
         assert not get_current_span().is_recording()
@@ -188,5 +189,5 @@ def test_the_steps_of_a_part_are_no_inference(observer: Observer, captured: Capt
         def steps(self, samples: Any) -> Generator[Any, Any, str]:
             return (yield from iteration(observer, Model(), *samples))
 
-    assert len(list(observer.iterate(Outer.steps, "steps", (Outer(), [1.0, 2.0]), {}))) == 2
+    assert len(list(iterate(observer, Outer.steps, "steps", (Outer(), [1.0, 2.0]), {}))) == 2
     assert captured.attributes["ml.model.name"] == "Outer"

@@ -7,7 +7,10 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +21,15 @@ import pytest
 from onnx import TensorProto, helper
 from onnxruntime.capi.onnxruntime_inference_collection import Session
 from opentelemetry import context, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.trace import StatusCode
 
 import otel_ml
+from otel_ml.describe.samples import _generator as drawing
 from otel_ml.instrumentors._turns import within
+from otel_ml.record import tracing
+from otel_ml.record.deferred import DeferredAttributes
 from otel_ml.settings import Settings
 from otel_ml.testing import Capture, capture
 from otel_ml_conventions.attributes import (
@@ -30,6 +38,7 @@ from otel_ml_conventions.attributes import (
     ML_BATCH_CONFIDENCE_MEAN,
     ML_BATCH_CONFIDENCE_MIN,
     ML_BATCH_SIZE,
+    ML_CALL_STREAM,
     ML_DEVICE_NAME,
     ML_FRAMEWORK_NAME,
     ML_FRAMEWORK_VERSION,
@@ -54,6 +63,7 @@ from otel_ml_conventions.attributes import (
     ML_PREDICTION_VALUE,
     ML_PREDICTION_VALUES,
     ML_TASK_TYPE,
+    ML_VALIDATION_RESULT,
 )
 
 FLOAT = TensorProto.FLOAT
@@ -135,6 +145,86 @@ def columns() -> ort.InferenceSession:
 def logs(*rows: tuple[float, float]) -> dict[str, Any]:
     """Return a feed whose softmax is *rows*."""
     return {"x": np.log(np.array(rows, dtype=np.float32))}
+
+
+@contextmanager
+def instrumented(provider: TracerProvider, settings: Settings | None = None) -> Iterator[None]:
+    """Instrument ONNX Runtime for the block, with spans from *provider*."""
+    otel_ml.instrument(
+        ["onnxruntime"],
+        tracer_provider=provider,
+        meter_provider=MeterProvider(),
+        settings=settings or Settings(),
+    )
+    try:
+        yield
+    finally:
+        otel_ml.uninstrument()
+
+
+class Kept(SpanProcessor):
+    """Keeps ended spans and does not look at them."""
+
+    def __init__(self) -> None:
+        self.spans: list[ReadableSpan] = []
+        self.waits = False
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Keep it, and whether what is said in it waits for who looks."""
+        self.spans.append(span)
+        self.waits = type(span._attributes) is DeferredAttributes
+
+
+def told(model: Callable[[], Any], feed: dict[str, Any]) -> tuple[bool, dict[str, Any]]:
+    """Return whether what is said of a run waits for who looks, and what it is, but what no two runs share."""
+    kept, provider = Kept(), TracerProvider()
+    provider.add_span_processor(kept)
+    with instrumented(provider):
+        session = model()
+        kept.spans.clear()  # that of its loading
+        drawing.seed(0)
+        session.run(None, feed)
+    (span,) = kept.spans
+    facts = dict(span.attributes or {})
+    return kept.waits, {key: fact for key, fact in facts.items() if key != ML_CALL_STREAM}
+
+
+@pytest.mark.parametrize("rows", [1, 3, 300])
+@pytest.mark.parametrize(
+    "model", [softmax, zipmap, total, partial(softmax, "y")], ids=["p", "maps", "number", "form"]
+)
+def test_told_later_is_told_the_same(
+    model: Callable[[], Any], rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Arrays, maps and outputs of which the shape is told: what waits says what is said in the call."""
+    feed = {"x": np.random.default_rng(rows).normal(size=(rows, 2)).astype(np.float32)}
+    later = told(model, feed)
+    monkeypatch.setattr(tracing, "is_sdk_known", bool)
+    assert later == (True, told(model, feed)[1])
+
+
+def test_of_a_large_answer_whose_form_is_told_the_samples_can_wait() -> None:
+    """The answer is not copied, its shape and type are told, beside the samples as they were."""
+    kept, provider = Kept(), TracerProvider()
+    provider.add_span_processor(kept)
+    feed = {"x": np.ones((3000, 2), dtype=np.float32)}
+    model = softmax("y")
+    with instrumented(provider, Settings(capture_content="span_only")):
+        model.run(None, feed)
+        feed["x"][:] = CANARY
+    (span,) = kept.spans
+    facts = dict(span.attributes or {})
+    assert kept.waits
+    assert (facts[ML_OUTPUT_SHAPE], facts[ML_OUTPUT_DTYPE]) == ((3000, 2), "float32")
+    assert {tuple(row.values()) for row in json.loads(str(facts[ML_INPUT_ROWS]))} == {(1.0, 1.0)}
+
+
+def test_a_large_answer_that_is_not_finite_is_told_of() -> None:
+    """That its values are not kept does not keep it from being checked."""
+    model = softmax("y")
+    with capture() as seen:
+        model.run(None, {"x": np.full((3000, 2), np.inf, dtype=np.float32)})
+    assert seen.attributes[ML_VALIDATION_RESULT] == "warn"
 
 
 def test_a_run_is_one_inference(conforming: Capture) -> None:

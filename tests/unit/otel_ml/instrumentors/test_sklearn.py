@@ -792,15 +792,15 @@ def test_many_threads_at_once_lose_and_mix_nothing(iris: Pipeline, captured: Cap
 @pytest.mark.parametrize(
     ("place", "cause"),
     [
-        ("otel_ml.instrumentors._arguments.read_table", "describe_input"),
-        ("otel_ml.describe.inputs.schema_hash", "describe_input"),
+        ("otel_ml.instrumentors.sklearn.Estimator.table", "describe_input"),
+        ("otel_ml.describe.inputs.names_in_force", "describe_input"),
         ("otel_ml.describe.samples.ContentPolicy.capture", "describe_input"),
         ("otel_ml.instrumentors._answers.describe_probabilities", "describe_output"),
         ("otel_ml.instrumentors.sklearn.Estimator.__init__", "describe_model"),
-        ("otel_ml.recorder.Channel.__init__", "describe_model"),
+        ("otel_ml.instrumentors.sklearn.identify", "describe_model"),
         ("opentelemetry.sdk.trace.Tracer.start_span", "start_span"),
         ("opentelemetry.sdk.trace.Span.end", "end_span"),
-        ("otel_ml.recorder.confidences_of", "measure"),
+        ("otel_ml.ring.Ring.put", "measure"),
         ("opentelemetry.sdk.metrics.Histogram.record", "record_metrics"),
     ],
 )

@@ -137,8 +137,8 @@ def is_unread(span: ReadableSpan) -> bool:
     """Whether nothing of what the model answered was looked at yet."""
     attributes: Any = span._attributes
     # By what it is made of: whatever looks at it otherwise works it out.
-    tell = vars(attributes).get("_tell") if type(attributes) is DeferredAttributes else None
-    return isinstance(getattr(tell, "__self__", None), Unread)
+    tells = vars(attributes).get("_tells", ()) if type(attributes) is DeferredAttributes else ()
+    return any(isinstance(getattr(tell, "__self__", None), Unread) for tell in tells)
 
 
 @contextmanager

@@ -1,0 +1,91 @@
+"""One call of a model, from its beginning until its metrics are recorded."""
+
+from collections.abc import Sequence
+from contextvars import Token
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context as context_api
+from opentelemetry import trace
+from opentelemetry.attributes import BoundedAttributes
+
+from otel_ml.record.channel import Channel
+
+if TYPE_CHECKING:
+    from otel_ml.record.unread import Unread
+
+__all__ = ["Kind", "Recording"]
+
+
+Kind = tuple[Channel, str | None, str | None]
+"""Whose call it was, its `error.type`, and why something else answered in place of the model."""
+
+
+class Recording:
+    """
+    One call: where it came from, its span while that lasts, and what the metrics need of it.
+
+    One object for all of it, for it is made in the caller's time. When the call is over it waits in a
+    queue, and holds nothing of the caller's any more.
+
+    Args:
+        channel: What it shares with other calls.
+        batch_size: Its number of samples, None where that is not known yet.
+
+    Attributes:
+        knows_size: Whether that was known when it began.
+        started: When it began, in seconds of `time.perf_counter`.
+        number: The how-manieth call of its model it is.
+        outer: The call that it is a part of, None for an outermost one or where nobody asks.
+        span: Its span, None where none was started; of a call that left something to be looked at
+            later, what stands for it.
+        is_recording: Whether that span takes attributes.
+        can_wait: Whether what it says at its end can be worked out after it; without a span it always can.
+        token: What puts back the context of before, None where the span is not the current one.
+        prediction_id: What the prediction is called, None until that is known.
+        fallback_reason: Why something else answered in place of the model.
+        has_ended: Whether it is over; what follows is known only then.
+        duration: Seconds that the model's own method took.
+        error_type: Why it failed, None where it did not.
+        missing_count: Null and NaN cells of the input, None where they were not counted.
+        confidences: Those of its samples, as far as they were looked at.
+        unread: What is yet to be looked at.
+        attributes: Those of its span, which tell that too; None where that is over or not recorded.
+        is_cut: Whether what was told of its content is not all of it.
+        span_context: Where its span is, where that is recorded.
+        context: What leads from its metrics to its span, when they have been recorded.
+    """
+
+    # What most calls leave as it is, so that only the others set it.
+    knows_size = True
+    outer: "Recording | None" = None
+    span: trace.Span | None = None
+    is_recording = False
+    can_wait = True
+    token: Token[Any] | None = None
+    prediction_id: str | None = None
+    fallback_reason: str | None = None
+    has_ended = False
+    duration = 0.0
+    error_type: str | None = None
+    missing_count: int | None = None
+    confidences: Sequence[float] = ()
+    unread: "Unread | None" = None
+    attributes: BoundedAttributes | None = None
+    is_cut = False
+    span_context: trace.SpanContext | None = None
+    context: context_api.Context | None = None
+    started = 0.0
+    number = 0
+
+    def __init__(self, channel: Channel, batch_size: int | None) -> None:
+        self.channel = channel
+        self.batch_size = batch_size
+
+    @property
+    def kind(self) -> Kind:
+        """Return what durations and predictions are told apart by."""
+        return (self.channel, self.error_type, self.fallback_reason)
+
+    def forget(self) -> None:
+        """Keep only what somebody may ask of a call that is over: which it was, and where its span is."""
+        self.unread = self.attributes = self.context = None
