@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from otel_ml_processor.assess.performance import PerformanceReading
-    from otel_ml_processor.feedback.joining import FeedbackTotals
+    from otel_ml_processor.feedback.totals import FeedbackTotals
     from otel_ml_processor.windows.streams import Increment
 
 ROWS_AT_ONCE: Final = 4096

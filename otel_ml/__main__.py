@@ -1,8 +1,11 @@
 """The command `otel-ml`: a name for each subcommand, and nothing loaded before it is called."""
 
+import ast
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points, version
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Final
 
 __all__ = ["main"]
@@ -26,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _USAGE_ERROR
     name, *rest = arguments
     if name in {"-h", "--help"}:
-        print(f"{_USAGE}\n\nOpenTelemetry for machine learning.\n\ncommands: {known}")  # noqa: T201 - same
+        print(_help(commands.values()))  # noqa: T201 - same
         return 0
     if name == "--version":
         print(f"otel-ml {version('otel-ml')}")  # noqa: T201 - same
@@ -35,6 +38,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"otel-ml: unknown command {name!r}; known: {known}", file=sys.stderr)  # noqa: T201 - same
         return _USAGE_ERROR
     return _run(commands[name], rest)
+
+
+def _help(commands: Iterable[EntryPoint]) -> str:
+    listed = [f"  {each.name:<13}{_about(each)}".rstrip() for each in commands]
+    return "\n".join(
+        [
+            f"{_USAGE}\n\nOpenTelemetry for machine learning.\n\ncommands:",
+            *sorted(listed),
+            "\n`otel-ml COMMAND --help` says more.",
+        ]
+    )
+
+
+def _about(command: EntryPoint) -> str:
+    """Return what the module of a command says that it does; it is read and not loaded, for what it needs may not be there."""
+    try:
+        spec = find_spec(command.module)
+        source = Path(spec.origin or "").read_bytes() if spec is not None else b""
+        said = ast.get_docstring(ast.parse(source)) or ""
+    except (ImportError, OSError, SyntaxError, ValueError):  # of another distribution, or damaged
+        return ""
+    return said.partition("\n")[0].partition("`: ")[2].rstrip(".")
 
 
 def _run(command: EntryPoint, arguments: Sequence[str]) -> int:
@@ -46,7 +71,7 @@ def _run(command: EntryPoint, arguments: Sequence[str]) -> int:
             raise  # ours is broken, nothing that could be installed would mend it
         print(  # noqa: T201 - a command speaks
             f"otel-ml {command.name}: needs {missing}, which is not there: "
-            "install otel-ml[processor]",
+            "pip install 'otel-ml[processor]'",
             file=sys.stderr,
         )
         return _USAGE_ERROR

@@ -89,7 +89,9 @@ class Demo:
             missing = ", ".join(name for name in SERVER_NAMES if name not in self._servers)
             self._say(f"without {missing} (`make tools` builds them): service and processor alone")
             parts = parts_alone(self._at, files, pace.rows)
-        self._say(f"starting {', '.join(part.name for part in parts)}; logs in {_FOLDER / 'logs'}")
+        self._say(
+            f"starting {', '.join(part.name for part in parts)}; logs in {_FOLDER / 'logs'}, and the first start takes a minute or two"
+        )
         processes.start(*parts)
         self._say(f"page of the processor: http://{self._at.processor_page}/", "", *_LEGEND, "")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Part", "PartFailedError", "Processes"]
 
 _LOG_LINES = 12
-_READY_WITHIN_S = 60.0
+_READY_WITHIN_S = 300.0  # the first time the processor compiles its decoder: half a minute, or several where others want the CPU
 _STOPPED_WITHIN_S = 10.0
 _POLL_S = 0.1
 
@@ -68,7 +68,7 @@ class Processes:
         Start *parts* together and return when all are ready.
 
         Raises:
-            PartFailedError: If one ends, or is not ready within a minute.
+            PartFailedError: If one ends, or is not ready within five minutes.
         """
         for part in parts:
             self._running.append(self._started(part))

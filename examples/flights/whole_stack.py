@@ -106,7 +106,9 @@ def _run(servers: Mapping[str, str], options: argparse.Namespace) -> None:
     ):
         files = Files(_FOLDER / "model.joblib", _FOLDER / "profile.json", Path(scratch))
         parts = [_with_monitor(part, at) for part in parts_with_servers(at, files, _ROWS, servers)]
-        print(f"starting {', '.join(part.name for part in parts)}; logs in {_FOLDER / 'logs'}")
+        print(
+            f"starting {', '.join(part.name for part in parts)}; logs in {_FOLDER / 'logs'}, and the first start takes a minute or two"
+        )
         processes.start(*parts)
         print(*_where(at), "Ctrl-C ends everything.", sep="\n", flush=True)
         _play(at, processes, options)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.assess.performance import PerformanceReading
     from otel_ml_processor.assess.reading import Reading
-    from otel_ml_processor.feedback.joining import FeedbackTotals
+    from otel_ml_processor.feedback.totals import FeedbackTotals
 
 __all__ = [
     "FOLDER",

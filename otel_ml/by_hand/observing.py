@@ -6,6 +6,7 @@ from functools import partial, wraps
 from typing import Any, Final, NamedTuple, TypeVar, overload
 
 from otel_ml.by_hand.calls import Call, Identity
+from otel_ml.record.given_up import given_up
 from otel_ml_conventions.attributes import (
     MlFrameworkNameValues,
     MlOperationNameValues,
@@ -160,14 +161,13 @@ def _generator(function: Callable[..., Any], told: _Told) -> Callable[..., Any]:
     @wraps(function)
     def observed(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         call = told.call(args, kwargs)
+        given_up.expect()
         call.open(is_current=False)
         try:
             returned = yield from _steps(function(*args, **kwargs), told, call)
-        except GeneratorExit:
-            call.close()
-            raise
         except BaseException as error:
-            call.close(error)
+            is_left = isinstance(error, GeneratorExit)
+            given_up.end(partial(call.close, None if is_left else error))
             raise
         call.close()
         return returned

@@ -14,6 +14,9 @@ from otel_ml.settings import Option, OptionError, Settings, options, read_enviro
 __all__ = ["Captured", "Choice", "examine_settings"]
 
 _OURS: Final = ("OTEL_INSTRUMENTATION_ML_", "OTEL_ML_")
+_NEAR: Final = (
+    0.5  # of two words, how alike they are: one of two parts that is left out is near, too
+)
 _CONTENT_TOLD: Final = {
     "span_only": "feature values on spans",
     "event_only": "feature values on events",
@@ -113,11 +116,19 @@ def _shown(option: Option, value: Any) -> str:
 
 def _unknown_variables(environment: Mapping[str, str]) -> Iterable[Finding]:
     known = [option.variable for option in options().values() if option.variable]
+    by_ending = {_ending(variable): variable for variable in known}
     for name in sorted(environment):
         if name.startswith(_OURS) and name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            remedy = f"did you mean {near[0]}?" if near else "take it out"
+            near = difflib.get_close_matches(_ending(name), by_ending, n=1, cutoff=_NEAR)
+            remedy = f"did you mean {by_ending[near[0]]}?" if near else "take it out"
             yield Finding(f"{name} is set, and nothing reads it", remedy)
+
+
+def _ending(variable: str) -> str:
+    """Return what tells a variable from the others: all are alike in what they begin with."""
+    for beginning in _OURS:
+        variable = variable.removeprefix(beginning)
+    return variable
 
 
 def _contradictions(settings: Settings) -> Iterable[Finding]:

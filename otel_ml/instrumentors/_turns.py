@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import perf_counter
 from typing import Any
 
 from otel_ml.instrumentors._observing import Observer
+from otel_ml.record.given_up import given_up
 from otel_ml.running import running
 
 __all__ = ["iterate", "within"]
@@ -27,14 +29,14 @@ def iterate(
     call = observer.open(method, args, kwargs, original)
     if call is None:
         return (yield from original(*args, **kwargs))
+    given_up.expect()
     turns = _Turns(args[0])
     try:
         result = yield from turns.of(original(*args, **kwargs))
-    except GeneratorExit:
-        observer.close(call, turns.output, None, turns.seconds)
-        raise
     except BaseException as error:
-        observer.close(call, None, error, turns.seconds)
+        is_left = isinstance(error, GeneratorExit)
+        output, told = (turns.output, None) if is_left else (None, error)
+        given_up.end(partial(observer.close, call, output, told, turns.seconds))
         raise
     observer.close(call, turns.output, None, turns.seconds)
     return result

@@ -29,6 +29,7 @@ from otel_ml.instrumentors._turns import within
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.instrumentors.torch import Module
 from otel_ml.record.generation import GenerationRecorder, is_opted_in
+from otel_ml.record.given_up import given_up
 from otel_ml.running import running
 from otel_ml.settings import Settings
 from otel_ml_conventions import attributes as keys
@@ -259,7 +260,8 @@ def _is_lazy(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
 def _remember(passes: "ByIdentity[Pass]", result: Any, entry: "Pass") -> None:
     if type(result).__name__ in {"PipelineIterator", "PipelinePackIterator"}:
         passes.remember(result, entry)
-        weakref.finalize(result, entry.end)
+        given_up.expect()
+        weakref.finalize(result, given_up.end, entry.end)
 
 
 class _Pipeline:

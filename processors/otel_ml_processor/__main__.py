@@ -1,4 +1,4 @@
-"""`otel-ml processor`: read the configuration, serve, drain on SIGTERM."""
+"""`otel-ml processor`: compute drift and confidence in the path of a collector; serve, drain on SIGTERM."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from otel_ml_processor.commands.components import components_text
-from otel_ml_processor.config_file import configuration_text, load_config
-from otel_ml_processor.errors import OtelMlError
+from otel_ml_processor.commands.parser import Parser
+from otel_ml_processor.config_file import configuration_text, load_config, said_by
+from otel_ml_processor.errors import ConfigError, OtelMlError
 from otel_ml_processor.log_lines import write_logs
 from otel_ml_processor.service import Service
 
@@ -44,19 +45,25 @@ example: otel-ml processor --config processor.yaml
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the processor until SIGTERM or SIGINT, or say something of it; return 0 after a clean end, 2 for what the operator can mend."""
-    arguments = _parser().parse_args(argv)
     try:
-        config = load_config(arguments.config, arguments.set)
-        write_logs(config.logs.format)
-        _ACTIONS[arguments.action](config, arguments)
+        _act(_parser().parse_args(argv))
     except OtelMlError as error:
-        print(f"otel-ml processor: {_placed(error, arguments.config)}", file=sys.stderr)  # noqa: T201 - the answer
+        print(f"otel-ml processor: {error}", file=sys.stderr)  # noqa: T201 - the answer
         return _MISUSE
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _act(arguments: argparse.Namespace) -> None:
+    config = load_config(arguments.config, arguments.set)
+    write_logs(config.logs.format)
+    try:
+        _ACTIONS[arguments.action](config, arguments)
+    except ConfigError as error:
+        raise ConfigError(_placed(error, arguments)) from None
+
+
+def _parser() -> Parser:
+    parser = Parser(
         prog="otel-ml processor",
         description="Compute drift and confidence of ML inferences in the path of an OpenTelemetry collector.",
         epilog=_EPILOG,
@@ -129,7 +136,7 @@ def _reloaded(
         new_config = load_config(arguments.config, arguments.set)
         new = Service(new_config, folder)
     except OtelMlError as error:
-        message = _placed(error, arguments.config)
+        message = _placed(error, arguments)
         _LOGGER.error("%s; the configuration before stays in force", message)  # noqa: TRY400 - one line, as at the start
         return config, service
     # The old one lets go of its addresses first. Whoever sends meanwhile finds nobody for a moment and sends again.
@@ -137,7 +144,7 @@ def _reloaded(
     try:
         new.start()
     except OtelMlError as error:
-        message = _placed(error, arguments.config)
+        message = _placed(error, arguments)
         _LOGGER.error("%s; the configuration before is in force again", message)  # noqa: TRY400 - one line, as at the start
         old = Service(config, folder)
         old.start()
@@ -168,10 +175,12 @@ _ACTIONS: Final[Mapping[str, Callable[[Config, argparse.Namespace], None]]] = {
 }
 
 
-def _placed(error: OtelMlError, config: Path | None) -> str:
-    """Return the message with the file before a path within it, where whoever raised it did not know the file."""
+def _placed(error: OtelMlError, arguments: argparse.Namespace) -> str:
+    """Return the message with who says it before a path within the configuration, where whoever raised it did not know that."""
     message = str(error)
-    return f"{config or 'defaults'}: {message}" if message.startswith("$.") else message
+    return (
+        said_by(message, arguments.config, arguments.set) if message.startswith("$.") else message
+    )
 
 
 def _folder(config: Path | None) -> Path:

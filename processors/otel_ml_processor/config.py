@@ -53,6 +53,8 @@ __all__ = [
 ]
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_LONGEST_S = 36_500 * 86_400
+"""A century: in nanoseconds it is a number of 64 bits."""
 _BYTES = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
@@ -71,7 +73,10 @@ class Duration(float):
             raise ValueError(
                 f"expected a duration such as '500ms', '30s', '5m', '1h' or '7d', got {text!r}"
             )
-        return cls(float(found[1]) * SECONDS[found[2]])
+        duration = cls(float(found[1]) * SECONDS[found[2]])
+        if duration > _LONGEST_S:
+            raise ValueError(f"expected a duration of at most 36500d, got {text!r:.60}")
+        return duration
 
     def __str__(self) -> str:
         unit = next((u for u, s in reversed(SECONDS.items()) if self >= s), "ms")
@@ -175,7 +180,7 @@ class ReceiveConfig(Door, frozen=True, kw_only=True):
     http: HttpDoor | None = None
     """OTLP over HTTP too, for example `{}`. Without a `receive` in the configuration both doors are open."""
     max_message: Size = Size(64 << 20)
-    """Largest request, after decompression, above 0; beyond it RESOURCE_EXHAUSTED."""
+    """Largest request, after decompression, above 0 and below 2GiB; beyond it RESOURCE_EXHAUSTED."""
     max_in_flight: Size = Size(128 << 20)
     """Bytes of all requests being worked on, above 0; beyond it UNAVAILABLE with RetryInfo."""
     threads: Annotated[int, Meta(ge=1)] = 16

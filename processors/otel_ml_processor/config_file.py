@@ -19,7 +19,7 @@ from otel_ml_processor.config import (
     Size,
     room_in,
 )
-from otel_ml_processor.config_lines import line_of
+from otel_ml_processor.config_lines import line_of, not_yaml
 from otel_ml_processor.config_rules import validate
 from otel_ml_processor.errors import ConfigError
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["configuration_text", "load_config"]
+__all__ = ["configuration_text", "load_config", "said_by"]
 
 _NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
 """What the parser raises: a ValueError for what looks like a date and is none, a RecursionError for brackets without end."""
@@ -56,18 +56,41 @@ def load_config(path: Path | None, settings: Sequence[str] = ()) -> Config:
         config = _converted(_inherited(resolved), file)
         validate(config, file)
     except ConfigError as error:
-        if path is None or settings:  # what a setting says stands in no line
-            raise
-        raise ConfigError(_with_line(str(error), path)) from None
+        raise ConfigError(said_by(str(error).removeprefix(f"{file}: "), path, settings)) from None
     return config
 
 
-def _with_line(message: str, path: Path) -> str:
-    """Return *message* with the line of the file that it is about, where it names a place."""
-    place = re.match(r"\$[\w.\[\]]*", message.removeprefix(f"{path}: "))
+def said_by(message: str, path: Path | None, settings: Sequence[str]) -> str:
+    """
+    Return a *message* about a place in the configuration with who says what stands there: a setting or the file, and in which line.
+
+    A message that begins with no place such as `$.receive.endpoint` is about the file.
+    """
+    place = re.match(r"\$[\w.\[\]]*", message)
+    if place is None:
+        return f"{path or 'defaults'}: {message}"
     unknown = re.search(r"unknown key '(\w+)'", message)
-    line = line_of(path.read_bytes(), place[0], unknown[1] if unknown else "") if place else None
-    return message if line is None else f"{message} (line {line})"
+    key = unknown[1] if unknown else ""
+    said = next((s for s in reversed(settings) if _is_about(s, place[0], key)), None)
+    if said is not None:
+        return f"--set {said.partition('=')[0]}: {message}"
+    line = None if path is None else _line(path, place[0], key)
+    return f"{path or 'defaults'}: {message}" + ("" if line is None else f" (line {line})")
+
+
+def _line(path: Path, place: str, key: str) -> int | None:
+    try:
+        return line_of(path.read_bytes(), place, key)
+    except OSError:  # gone since it was read
+        return None
+
+
+def _is_about(setting: str, place: str, key: str) -> bool:
+    """Return whether a setting says what stands at *place*, or has the unknown *key* there."""
+    said = f"$.{setting.partition('=')[0]}"
+    if key:
+        return f"{said}.".startswith(f"{place}.{key}.")
+    return re.match(rf"{re.escape(said)}(?!\w)", place) is not None
 
 
 def configuration_text(config: Config) -> str:
@@ -153,7 +176,7 @@ def _document(path: Path) -> object:
         message = f"{path}: cannot read the configuration: {error.strerror}"
         raise ConfigError(message) from None
     except _NOT_YAML as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        raise not_yaml(path, error) from None
     return {} if document is None else document
 
 
@@ -201,10 +224,17 @@ def _converted(document: object, file: str) -> Config:
     try:
         return msgspec.convert(document, Config, dec_hook=_unit)
     except msgspec.ValidationError as error:
-        text, _, place = str(error).partition(" - at `")
-        where = place.rstrip("`") or "$"
-        worded = _worded(text, where, _found_at(document, where))
+        text, _, place = str(error).partition(" - at ")
+        *of_key, where = re.findall(r"`([^`]+)`", place) or ["$"]
+        found = _found_at(document, where)
+        worded = _key_worded(found) if of_key else _worded(text, where, found)
         raise ConfigError(f"{file}: {where}: {worded}") from None
+
+
+def _key_worded(found: object) -> str:
+    """Return what is wrong with the keys of *found*, a mapping: YAML has numbers and dates among them too."""
+    odd = [key for key in found if not isinstance(key, str)] if isinstance(found, dict) else []
+    return f"expected texts as keys, got {', '.join(map(repr, odd)):.60}; put it in quotes"
 
 
 def _found_at(document: Any, place: str) -> object:
@@ -225,7 +255,7 @@ def _worded(text: str, place: str, found: object) -> str:
         return f"unknown key '{unknown[1]}'; known: {', '.join(known)}"
     if "Invalid enum value" in text:
         return f"expected one of {', '.join(sorted(_choices(kind)))}, got {found!r}"
-    expected = re.sub(r", got `.*`$", "", text[:1].lower() + text[1:]).replace("`", "")
+    expected = re.sub(r"(?s), got .*$", "", text[:1].lower() + text[1:]).replace("`", "")
     if _holds_secret(kind):
         return f"{expected}, got {type(found).__name__}, which is not shown, for there may be secrets in it"
     return f"{expected}, got {found!r:.60}"

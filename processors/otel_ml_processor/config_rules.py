@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from otel_ml_processor.config import SECONDS, Client, ClientTls, Duration
+from otel_ml_processor.endpoint import is_address, leads_to
 from otel_ml_processor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["validate"]
 
 _MAX_SEGMENTS = 8
+_MAX_MESSAGE = (1 << 31) - 1
 
 _Rule = tuple[str, bool, str, object]
 """Where, whether it holds, what was expected, what was found."""
@@ -50,6 +52,12 @@ def _rules(config: Config) -> list[_Rule]:
         ("forward", inline == (config.forward is not None), _forwarding(inline), forward),
         *_address_rules(config),
         *_above_zero_rules(config),
+        (
+            "receive.max_message",
+            config.receive.max_message <= _MAX_MESSAGE,
+            "a size below 2GiB, more than which gRPC does not take",
+            str(config.receive.max_message),
+        ),
         (
             "streams.silent",
             config.streams.silent >= SECONDS["m"],
@@ -180,20 +188,20 @@ def _state_rules(state: StateConfig) -> list[_Rule]:
 def _address_rules(config: Config) -> list[_Rule]:
     http = config.receive.http
     ours = [config.receive.endpoint, *([http.endpoint] if http else [])]
-    targets: list[tuple[str, Destination]] = []
+    targets: list[tuple[str, str, str]] = []
     if config.forward is not None:
-        targets = [("forward", config.forward)]
-        targets += [(f"forward.also[{i}]", copy) for i, copy in enumerate(config.forward.also)]
+        copies = enumerate(config.forward.also)
+        targets = [_target("forward", config.forward)]
+        targets += [_target(f"forward.also[{i}]", copy) for i, copy in copies]
+    if config.emit.endpoint is not None:
+        targets.append(("emit.endpoint", config.emit.endpoint, config.emit.endpoint))
+    form = "host:port such as 127.0.0.1:4317, without http:// before it"
     other = "another address than that of our own receiver, which would be a loop"
     return [
+        *((place, is_address(address), form, repr(said)) for place, said, address in targets),
         *(
-            (
-                f"{place}.endpoint",
-                target.endpoint.partition("/")[0] not in ours,
-                other,
-                target.endpoint,
-            )
-            for place, target in targets
+            (place, not any(leads_to(address, own) for own in ours), other, said)
+            for place, said, address in targets
         ),
         (
             "receive.http.endpoint",
@@ -204,13 +212,22 @@ def _address_rules(config: Config) -> list[_Rule]:
     ]
 
 
+def _target(place: str, target: Destination) -> tuple[str, str, str]:
+    """Return where the address of *target* stands, what is said there, and the address without the path that it may have over HTTP."""
+    said = target.endpoint
+    return f"{place}.endpoint", said, said.partition("/")[0] if target.protocol == "http" else said
+
+
 def _client_rules(place: str, client: Client) -> list[_Rule]:
     tls = client.tls or ClientTls()
     has_both = (tls.cert_file is None) == (tls.key_file is None)
-    odd = [name for name in client.headers if not re.fullmatch(r"[a-z0-9_.-]+", name)]
+    odd = [n for n in client.headers if not re.fullmatch(r"[a-z0-9_.-]+", n) or n.endswith("-bin")]
+    torn = [n for n, value in client.headers.items() if not re.fullmatch(r"[ -~]*", value)]
+    said = "values of printable ASCII in one line"
     return [
         (f"{place}.tls", has_both, "both of 'cert_file' and 'key_file', or none", "one of them"),
-        (f"{place}.headers", not odd, "names in lower case", odd),
+        (f"{place}.headers", not odd, "names in lower case, without '-bin' at the end", odd),
+        (f"{place}.headers", not torn, said, f"another one, which is not shown, of {torn}"),
     ]
 
 

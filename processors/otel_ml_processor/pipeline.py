@@ -154,7 +154,9 @@ class Pipeline:
             lambda stream: self._config_of(stream).drift.windows_between_alarms
         )
         """What every stream was in its last windows; the freshest of them is what a span is told."""
-        self.patterns = ErrorPatterns(config.max_streams, config.verdicts.low_confidence)
+        self.patterns = ErrorPatterns(
+            config.max_streams, lambda stream: self._config_of(stream).verdicts.low_confidence
+        )
         """Where each stream fails more than elsewhere."""
         if joining is not None:
             joining.patterns = self.patterns
@@ -186,6 +188,7 @@ class Pipeline:
         )
         if is_repeat:
             self._self_metrics.add(METRIC_ML_PROCESSOR_DUPLICATES, answer.n_inferences)
+            self.ledger.settle()  # whose repeat it is may still be on its way to the disk
         return answer.response
 
     def _take(self, requests: Sequence[Request]) -> list[Answer]:
@@ -221,6 +224,8 @@ class Pipeline:
             self._refresh(slid)
             for stream in streams.retired():
                 self._forget(stream)
+                if self._learner is not None:
+                    self._learner.forget(stream)
                 self._emit.forget(stream)
             self._settle(now_ns)
             self._emit.lag(streams.lag_s(now_ns))
@@ -265,6 +270,8 @@ class Pipeline:
     def _forget(self, stream: StreamKey) -> None:
         self.states.forget(stream)
         self.told.forget(stream)
+        self.patterns.forget(stream)
+        self._examples.forget(stream)
         if self._explaining is not None:
             self._explaining.forget(stream)
 

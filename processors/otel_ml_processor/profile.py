@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -34,6 +34,8 @@ __all__ = [
 ]
 
 FORMAT: Final = "otel-ml-profile/1"
+Count = Annotated[int, msgspec.Meta(le=(1 << 53) - 1)]
+"""A number that JSON can say exactly wherever it is read, and thousands of which add up in 64 bits."""
 
 
 class Part(
@@ -54,7 +56,7 @@ class CellReference(Part, frozen=True, kw_only=True):
     """Of the feature; empty for the prediction and the confidence."""
     type: Literal["numeric", "categorical"]
     """`numeric`: counted in bins. `categorical`: counted by name."""
-    counts: list[int]
+    counts: list[Count]
     """Rows per cell."""
     edges: list[float] = []
     """Inner edges of the bins, midway between neighbouring values of the reference."""
@@ -64,13 +66,13 @@ class CellReference(Part, frozen=True, kw_only=True):
     """The most frequent categories, most frequent first."""
     other_known: list[str] = []
     """Known categories beyond the most frequent ones: seen, but without a cell of their own."""
-    missing: int = 0
+    missing: Count = 0
     """Rows without a value."""
-    non_finite: int = 0
+    non_finite: Count = 0
     """Rows with an infinite number."""
-    unseen: int = 0
+    unseen: Count = 0
     """Rows whose category has no name here: too rare to be named in a profile that was learned from inferences."""
-    type_error: int = 0
+    type_error: Count = 0
     """Rows with a value of another type, in a profile that was learned from inferences."""
     min: float | None = None
     """Smallest value of a numeric column; what is below is out of range."""
@@ -112,9 +114,9 @@ class Calibration(Part, frozen=True, kw_only=True):
     """The class whose probability the score is. Without one it is the confidence, and a row comes true where the prediction is right."""
     edges: list[float]
     """Inner edges of the score bins, in [0, 1]."""
-    rows: list[int]
+    rows: list[Count]
     """Rows per bin."""
-    positives: list[int]
+    positives: list[Count]
     """Those that came true, per bin."""
     probabilities: list[float]
     """Of coming true, per bin, in [0, 1]."""
@@ -147,7 +149,7 @@ class RungReference(Part, frozen=True, kw_only=True):
     200 of them in mode `scaled` gives: the smallest adjusted p-value of a column whose effect reaches `effect_floor`.
     """
 
-    rows: int
+    rows: Count
     """Of one window."""
     effect_floor: float
     """Smallest debiased PSI that could alarm."""
@@ -175,7 +177,7 @@ class HourlyCounts(Part, frozen=True, kw_only=True):
 
     season: Season
     """`hour_of_day` or `hour_of_week`."""
-    counts: list[list[list[int]]]
+    counts: list[list[list[Count]]]
     """By column, by hour."""
 
 
@@ -248,17 +250,17 @@ class SegmentReference(Part, frozen=True, kw_only=True):
 
     value: str
     """Of the attribute, as text; empty: all rows with another value that is not among the most frequent ones."""
-    rows: int
+    rows: Count
     """How many have it."""
-    outputs: list[int] = []
+    outputs: list[Count] = []
     """Rows by cell and slot of the prediction, then of the confidence, as far as the profile has them."""
-    confident: int = 0
+    confident: Count = 0
     """Rows that have a confidence."""
-    low: int = 0
+    low: Count = 0
     """Those below `low_confidence`."""
-    labelled: int = 0
+    labelled: Count = 0
     """Rows whose truth is known."""
-    wrong: int = 0
+    wrong: Count = 0
     """Those whose prediction was wrong."""
 
 
@@ -278,7 +280,7 @@ class Source(Part, frozen=True, kw_only=True):
     """`CSV`, `Parquet`, `OTLP`, `inferences` (learned by a processor), or the library of a data frame."""
     uri: str
     """Files or whatever names the rows."""
-    rows: int
+    rows: Count
     """How many there were."""
     sha256: str = ""
     """Of the files, in hexadecimal; empty where there is none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import zlib
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -49,7 +50,7 @@ def _content(path: Path) -> bytes:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             data = file.read(MAX_PROFILE_BYTES + 1)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         message = (
             f"{path}: cannot read the profile: {reason}; build one with `otel-ml profile build`"
@@ -66,4 +67,5 @@ def _parsed(data: bytes, path: Path) -> Profile:
     try:
         return msgspec.json.decode(data, type=Profile)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ProfileError(f"{path}: not a profile of format {FORMAT}: {error}") from None
+        reason = error if data else "the file is empty"
+        raise ProfileError(f"{path}: not a profile of format {FORMAT}: {reason}") from None

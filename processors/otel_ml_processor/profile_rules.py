@@ -10,7 +10,7 @@ from otel_ml_processor.errors import ProfileError
 from otel_ml_processor.profile import columns_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from otel_ml_processor.profile import (
         Calibration,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["validate"]
 
 _SCHEMA: Final = re.compile(r"[0-9a-f]{16}")
+_LARGEST_SUM: Final = (1 << 62) - 1
 _MAX_LEAVES: Final = 32
 _N_SLOTS: Final = 6
 """Of every counted column, behind its cells: see `sketches.slots`, which is on the same floor."""
@@ -37,6 +38,8 @@ def validate(profile: Profile, file: str) -> None:
     for place, column in columns_of(profile):
         _check_column(column, f"{file}: {place}")
     _check_schemas(profile.schemas, f"{file}: $.schemas")
+    for i, test in enumerate(profile.self_tests):
+        _check_windows(test.p_values, f"{file}: $.self_tests[{i}].p_values")
     for i, rung in enumerate(profile.own_windows):
         n_columns = len(columns_of(profile)) + (profile.correlation is not None)
         _check_rung(rung, n_columns, f"{file}: $.own_windows[{i}]")
@@ -57,6 +60,14 @@ def _check_schemas(schemas: Sequence[str], place: str) -> None:
     for i, schema in enumerate(schemas):
         if not _SCHEMA.fullmatch(schema):
             raise ProfileError(f"{place}[{i}]: expected 16 hexadecimal digits, got {schema!r}")
+
+
+def _check_windows(p_values: Mapping[str, Sequence[float]], place: str) -> None:
+    lengths = {len(values) for values in p_values.values()}
+    if len(lengths) != 1 or lengths == {0}:
+        raise ProfileError(
+            f"{place}: expected one per window of each family, got {sorted(lengths)}"
+        )
 
 
 def _check_rung(rung: RungReference, n_columns: int, place: str) -> None:
@@ -144,8 +155,9 @@ def _check_pairs(
     found = len(correlation.sums), len(correlation.spreads)
     if found != expected:
         raise ProfileError(f"{place}: expected {expected} sums and spreads, got {found}")
-    if min(correlation.sums) < 0 or min(correlation.spreads) <= 0:
-        raise ProfileError(f"{place}: expected sums >= 0 and spreads > 0")
+    fits = min(correlation.sums) >= 0 and max(correlation.sums) <= _LARGEST_SUM
+    if not fits or min(correlation.spreads) <= 0:
+        raise ProfileError(f"{place}: expected sums >= 0, at most {_LARGEST_SUM}, and spreads > 0")
 
 
 def _check_segments(segments: SegmentsReference, profile: Profile, place: str) -> None:

@@ -40,6 +40,7 @@ from otel_ml_processor.emit.pages import pages
 from otel_ml_processor.emit.push import Pusher
 from otel_ml_processor.emit.server import HttpServer
 from otel_ml_processor.emit.webhook import Webhook
+from otel_ml_processor.endpoint import leads_to
 from otel_ml_processor.errors import ConfigError, ProfileError
 from otel_ml_processor.feedback.explaining import Explaining
 from otel_ml_processor.feedback.joining import DROPPED_FEEDBACK, Joining
@@ -86,6 +87,8 @@ _DECODER: Final = FastDecoder if IS_COMPILED else PlainDecoder
 _DEFAULT_PUSH: Final = "127.0.0.1:14319"
 _PUSH_TIMEOUT_S: Final = 5.0
 _GRACE_S: Final = 10.0
+_TICK: Final = "tick"
+"""The cause under which `ml.processor.failures` counts what fails as time passes and no step has contained."""
 _FLUSH_S: Final = 10.0
 
 
@@ -106,6 +109,7 @@ class Service:
         self._learner = _learner(config, folder, self._references)
         self._promises = self._tested_promises()
         self._told: set[str] = set()
+        self._mistakes: set[type[Exception]] = set()
         self._self_metrics = new_self_metrics()
         self._bins = FeatureBins() if config.emit.feature_bins else None
         self._confidences = ConfidenceSamples(config.max_streams)
@@ -147,7 +151,8 @@ class Service:
         by_tenant = ByTenant(header, self._takes) if header else None
         self._doors = Doors(config, self._takes(), self._self_metrics, folder, by_tenant)
         self._is_ready = False
-        facts = ProcessorFacts(config.mode, config.receive.endpoint, self._identity.version)
+        http = config.receive.http.endpoint if config.receive.http else ""
+        facts = ProcessorFacts(config.mode, config.receive.endpoint, self._identity.version, http)
         page = pages(self._book, facts, lambda: self._is_ready)
         self._http = HttpServer(config.http.endpoint, page, insecure_bind=config.insecure_bind)
 
@@ -196,11 +201,20 @@ class Service:
             raise
 
     def tick(self) -> None:
-        """Let time pass: close and assess windows."""
-        self._pipeline.tick(time.time_ns())
-        self._look_at_profiles()
+        """Let time pass: close and assess windows. A mistake of ours is said once and counted; whoever sends traces is served on."""
+        self._do(lambda: self._pipeline.tick(time.time_ns()))
+        self._do(self._look_at_profiles)
         if self._keeper is not None:
-            self._keeper.save_if_due()
+            self._do(self._keeper.save_if_due)
+
+    def _do(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:  # without the next tick no window is closed any more
+            self._self_metrics.add(METRIC_ML_PROCESSOR_FAILURES, cause=_TICK)
+            if type(error) not in self._mistakes:
+                self._mistakes.add(type(error))
+                _LOGGER.exception("a tick failed; further ones are counted")
 
     def _look_at_profiles(self) -> None:
         """Read profiles that have changed again, and go on learning others; compare with what there is now."""
@@ -242,11 +256,12 @@ class Service:
         if self._learner is not None:
             self._learner.close()
         if self._keeper is None:
-            self._pipeline.finish()
+            self._do(self._pipeline.finish)
         else:  # windows go on after the restart
-            self._pipeline.tick(time.time_ns())
-            self._keeper.close()
-        self._pipeline.join_last(time.time_ns())
+            self._do(lambda: self._pipeline.tick(time.time_ns()))
+        self._do(lambda: self._pipeline.join_last(time.time_ns()))
+        if self._keeper is not None:  # what is counted now is told, and counted on from
+            self._do(self._keeper.close)
         if not self._pusher.flush(_FLUSH_S):
             _LOGGER.warning("some metrics or events were not delivered before the end")
         if self._webhook is not None:
@@ -376,7 +391,8 @@ class Service:
     def _register(self, stream: StreamKey) -> None:
         profile = self._references.profile(stream)
         if profile is not None:
-            low_confidence = self._config.verdicts.low_confidence
+            own = self._config.of_model(stream.model, stream.version)
+            low_confidence = own.verdicts.low_confidence
             self._book.register(
                 stream,
                 profile,
@@ -487,7 +503,8 @@ def _learner(config: Config, folder: Path, references: References) -> Learner | 
         return None
     state = config.state.directory
     files = LearnedFiles(None if state is None else folder / state / "learned")
-    return Learner(config.bootstrap, config.drift, references, files, config.max_streams)
+    most, silent_s = config.max_streams, config.streams.silent
+    return Learner(config.bootstrap, config.drift, references, files, most, silent_s)
 
 
 def load_references(config: Config, folder: Path) -> References:
@@ -508,7 +525,7 @@ def new_self_metrics() -> SelfMetrics:
             METRIC_ML_PROCESSOR_UNDECODED: Cause,
             METRIC_ML_PROCESSOR_UNANNOTATED: UnannotatedCause,
             METRIC_ML_PROCESSOR_REFUSED: RefusalCause,
-            METRIC_ML_PROCESSOR_FAILURES: (*STEPS, *STATE_STEPS),
+            METRIC_ML_PROCESSOR_FAILURES: (*STEPS, *STATE_STEPS, _TICK),
             METRIC_ML_PROCESSOR_OVERFLOW: ["streams", STRANGERS, SERIES_BUDGET, DROPPED_FEEDBACK],
         }
     )
@@ -521,10 +538,17 @@ def _push_endpoint(config: Config) -> str:
     Raises:
         ConfigError: If that is our own receiver: what we say would come back to us.
     """
-    said = urlsplit(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""))
-    endpoint = config.emit.endpoint or said.netloc or _DEFAULT_PUSH
-    if endpoint == config.receive.endpoint:
-        where = "$.emit.endpoint" if config.emit.endpoint else "OTEL_EXPORTER_OTLP_ENDPOINT"
-        message = f"{where}: expected another address than that of our own receiver, got {endpoint}"
+    if config.emit.endpoint is not None:
+        return config.emit.endpoint
+    said = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+    # Over gRPC it may be said without a scheme.
+    endpoint = urlsplit(said if "//" in said else f"//{said}").netloc or _DEFAULT_PUSH
+    http = config.receive.http
+    ours = [config.receive.endpoint, *([http.endpoint] if http else [])]
+    if any(leads_to(endpoint, own) for own in ours):
+        message = (
+            "OTEL_EXPORTER_OTLP_ENDPOINT: expected another address than that of our own receiver, "
+            f"got {endpoint}; say another one, or `emit.endpoint`"
+        )
         raise ConfigError(message)
     return endpoint

@@ -16,10 +16,12 @@ from transformers.pipelines.pt_utils import PipelineIterator
 from otel_ml import register_model
 from otel_ml.describe.probabilities import entropy
 from otel_ml.instrumentors import uninstrument
+from otel_ml.record.given_up import given_up
 from otel_ml.settings import Settings
 from otel_ml.testing import Capture, capture
 from otel_ml_conventions import attributes as keys
 from tests.data.framework_calls import assert_put_back, attributes_of, round_trips
+from tests.data.giving_up import Locking, drop_in_a_cycle, runs_through
 from tests.data.tiny_transformers import classifier, encoder, folder_of, generator, tokenizer
 
 OPT_IN = "OTEL_SEMCONV_STABILITY_OPT_IN"
@@ -190,6 +192,27 @@ def test_an_iterator_that_is_given_up_ends_its_inference(conforming: Capture, to
     del answers
     gc.collect()
     assert conforming.attributes[keys.ML_BATCH_SIZE] == 2
+
+
+def test_an_iterator_that_garbage_collection_takes_waits_for_no_lock(
+    conforming: Capture, tokens: Any
+) -> None:
+    """Its span ends in a thread of ours: the one that collects may hold what an exporter waits for."""
+    locking = Locking()
+    conforming.tracer_provider.add_span_processor(locking)
+    answers = iter(sentiment(tokens)(drawn()))
+    next(answers)
+    drop_in_a_cycle(answers)
+    del answers
+
+    def collect() -> None:
+        with locking.lock:
+            gc.collect()
+
+    assert runs_through(collect)
+    given_up.settle()
+    assert [is_main for _, is_main in locking.ended] == [False]
+    assert conforming.attributes[keys.ML_BATCH_SIZE] == 1
 
 
 def test_an_error_on_the_way_ends_the_inference(captured: Capture, tokens: Any) -> None:

@@ -117,7 +117,7 @@ MISTAKES = {
     "http: {endpoint: nowhere}": "$.http.endpoint: expected host:port",
     "receive: {endpoint: '10.1.2.3:4317'}": "$.receive.endpoint: expected an address of this machine",
     "emit: {endpoint: '127.0.0.1:14317'}": "$.emit.endpoint: expected another address",
-    "mode: [": "not YAML",
+    "mode: [": ":1: expected YAML: ",
 }
 
 
@@ -132,6 +132,16 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path, text: str, said: 
     assert line.startswith("otel-ml processor: ")
     assert str(tmp_path) in line
     assert said in line
+
+
+def test_an_address_of_the_command_line_that_is_none_is_told_as_such(tmp_path: Path) -> None:
+    """Also where the mistake is found only when the doors are opened: nobody looks for it in the file."""
+    config = configured(tmp_path, "receive: {endpoint: '127.0.0.1:0'}")
+    done = run("--config", config, "--set", "receive.endpoint=here")
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()
+    place = "--set receive.endpoint: $.receive.endpoint"
+    assert line.startswith(f"otel-ml processor: {place}: expected host:port such as ")
 
 
 @pytest.mark.parametrize("room", ["receive", "http"])
@@ -155,7 +165,7 @@ def test_a_missing_extra_is_named() -> None:
         [sys.executable, "-c", blocked], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 2
-    assert "install otel-ml[processor]" in done.stderr
+    assert "pip install 'otel-ml[processor]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

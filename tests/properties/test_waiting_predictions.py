@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_ml_processor.config import Config, Duration, FeedbackConfig, TenantsConfig, WindowConfig
-from otel_ml_processor.feedback.joining import FeedbackTotals
 from otel_ml_processor.feedback.memory import JoiningMemory
+from otel_ml_processor.feedback.totals import FeedbackTotals
 from otel_ml_processor.signals import Signal
 from tests.data.export_requests import export_request, inference_span
 from tests.data.labels import label_record, label_request, rooms
@@ -167,14 +167,17 @@ class Ours:
 
     def __init__(self) -> None:
         self.told = Told()
+        self.now_ns = START_NS
         self._begin()
 
     def _begin(self) -> None:
         self.joining, self.pipeline = rooms(CONFIG, self.told, START_NS)
+        # Time passes here; a prediction of later than now is taken to be of now.
+        self.pipeline.ledger._clock_ns = lambda: self.now_ns
 
     def predict(self, request: Predict, first_span: int, now_ns: int) -> None:
         """Send spans."""
-        spans = []
+        spans, self.now_ns = [], now_ns
         for number, call in enumerate(request.calls, start=first_span):
             values: dict[str, object] = {"ml.model.name": f"model {call.model}"}
             if call.name is not None:

@@ -141,18 +141,27 @@ class _Stream:
         return self.counts[failure]
 
 
+def _as_the_reference_says(_: StreamKey) -> None:
+    """Say nothing of what a low confidence is."""
+
+
 class ErrorPatterns:
     """
     What the last ten to twenty thousand rows of every stream with a reference say; safe to use from any thread.
 
-    Memory is at most *max_streams* x three kinds x 16 bytes per count of the reference. *low_confidence* is by default the reference's.
+    Memory is at most *max_streams* x three kinds x 16 bytes per count of the reference. *low_confidence_of* says below what a stream's confidence is low, None
+    where the reference does.
     """
 
-    __slots__ = ("_lock", "_low_confidence", "_max_streams", "_streams")
+    __slots__ = ("_lock", "_low_confidence_of", "_max_streams", "_streams")
 
-    def __init__(self, max_streams: int, low_confidence: float | None = None) -> None:
+    def __init__(
+        self,
+        max_streams: int,
+        low_confidence_of: Callable[[StreamKey], float | None] = _as_the_reference_says,
+    ) -> None:
         self._max_streams = max_streams
-        self._low_confidence = low_confidence
+        self._low_confidence_of = low_confidence_of
         self._streams: dict[StreamKey, _Stream] = {}
         self._lock = threading.Lock()
 
@@ -221,6 +230,11 @@ class ErrorPatterns:
                         said.rows, said.hits, said.all_rows, said.all_hits
                     )
 
+    def forget(self, key: StreamKey) -> None:
+        """Drop all that is remembered of a stream, so that there is room for another."""
+        with self._lock:
+            self._streams.pop(key, None)
+
     def _stream(self, placed: PlacedRows) -> _Stream | None:
         if placed.reference is None or not len(placed):
             return None
@@ -241,7 +255,7 @@ class ErrorPatterns:
             is_failed = np.zeros(len(placed), dtype=bool)
         if "failed" in stream.counts or is_failed.any():
             stream.of("failed").add(places, is_failed)
-        threshold = self._low_confidence
+        threshold = self._low_confidence_of(placed.rows.stream)
         threshold = stream.reference.low_confidence if threshold is None else threshold
         sure = in_unit(placed.rows.confidences)
         said = ~np.isnan(sure)

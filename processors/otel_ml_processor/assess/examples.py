@@ -101,6 +101,11 @@ class Examples:
         shown = [trace_id for more, trace_id in sorted(rows, reverse=True) if more > 1 and trace_id]
         return tuple(dict.fromkeys(shown))[:MAX_EXAMPLES]
 
+    def forget(self, stream: StreamKey) -> None:
+        """Drop the rows of *stream*, so that there is room for those of another."""
+        with self._lock:
+            self._rings.pop(stream, None)
+
     def _rings_of(self, placed: PlacedRows) -> dict[str, _Ring]:
         stream = placed.rows.stream
         if placed.reference is None or not len(placed):

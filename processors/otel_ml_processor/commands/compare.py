@@ -14,12 +14,8 @@ from otel_ml_conventions.attributes import MlDriftStateValues
 from otel_ml_processor.commands.compare_page import compare_page
 from otel_ml_processor.commands.compare_sides import compare_files
 from otel_ml_processor.commands.compare_text import compare_json, compare_text
-from otel_ml_processor.commands.table_arguments import (
-    Parser,
-    add_roles,
-    progress_steps,
-    roles_of,
-)
+from otel_ml_processor.commands.parser import Parser
+from otel_ml_processor.commands.table_arguments import add_roles, progress_steps, roles_of
 from otel_ml_processor.config import DriftConfig
 from otel_ml_processor.errors import OtelMlError, TableError
 

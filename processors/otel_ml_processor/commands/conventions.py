@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 
@@ -19,8 +19,9 @@ from otel_ml_conventions.tally import Tally
 from otel_ml_processor.commands.conformance_text import conformance_text
 from otel_ml_processor.commands.live_check import LiveCheck
 from otel_ml_processor.commands.otlp_files import read_requests
+from otel_ml_processor.commands.parser import Parser, add_command
 from otel_ml_processor.commands.reading_progress import reading_progress
-from otel_ml_processor.errors import ConfigError, OtelMlError
+from otel_ml_processor.errors import OtelMlError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,18 +80,10 @@ def _until(seconds: float | None) -> str:
     return "Ctrl-C prints what was found" if seconds is None else f"ends after {seconds:g} s"
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, like all others."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what argparse would print below its usage."""
-        raise ConfigError(f"{message} (see `{self.prog} --help`)")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="otel-ml conventions", description=__doc__, epilog=_EPILOG)
+def _parser() -> Parser:
+    parser = Parser(prog="otel-ml conventions", description=__doc__, epilog=_EPILOG)
     commands = parser.add_subparsers(required=True, metavar="check|live-check")
-    check = commands.add_parser("check", help="judge files of OTLP", epilog=_EPILOG)
+    check = add_command(commands, "check", "judge files of OTLP", epilog=_EPILOG)
     check.add_argument(
         "files",
         nargs="+",
@@ -102,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         "--progress", action="store_true", help="show progress even if stderr is no terminal"
     )
     check.set_defaults(run=_check)
-    live = commands.add_parser("live-check", help="judge what arrives by OTLP", epilog=_EPILOG)
+    live = add_command(commands, "live-check", "judge what arrives by OTLP", epilog=_EPILOG)
     add = live.add_argument
     add("--grpc", default="127.0.0.1:4317", metavar="HOST:PORT", help="OTLP/gRPC, port 0: any free")
     add("--http", default="127.0.0.1:4318", metavar="HOST:PORT", help="OTLP/HTTP, port 0: any free")

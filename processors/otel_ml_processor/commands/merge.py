@@ -12,6 +12,7 @@ from rich.console import Console
 
 from otel_ml_processor.assess.promise import Promises
 from otel_ml_processor.assess.window import assess_window
+from otel_ml_processor.commands.parser import Parser
 from otel_ml_processor.commands.replay_text import replay_text
 from otel_ml_processor.config_file import load_config
 from otel_ml_processor.emit.readings import reading_json
@@ -48,8 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `otel-ml merge` with *argv* and return its exit code: 0, or 2 with one line on stderr."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show every name
-    arguments = _parser().parse_args(argv)
     try:
+        arguments = _parser().parse_args(argv)
         readings = _merge(arguments)
     except OtelMlError as error:
         sys.stderr.write(f"otel-ml merge: {error}\n")
@@ -123,8 +124,8 @@ def _write(path: Path, whole: StoredSnapshot) -> None:
         raise UnusableFileError(f"{path}: cannot be written: {error.strerror}") from None
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="otel-ml merge",
         description=__doc__,
         epilog=_EPILOG,

@@ -21,6 +21,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from otel_ml_processor.errors import OtelMlError
+from otel_ml_processor.receive.otlp_json import spell_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -78,7 +79,7 @@ def read_requests(path: Path) -> Iterator[Placed]:
 
 def from_json(document: object) -> Request:
     """
-    Return the request that a JSON document says; fields that are not known are passed over.
+    Return the request that a JSON document says; fields that are not known are passed over, and ids of the document are spelled anew.
 
     Raises:
         ValueError: If it is no request of traces, metrics or logs; the message says what was expected and found.
@@ -92,6 +93,7 @@ def from_json(document: object) -> Request:
         found = ", ".join(map(_shown, sorted(document)[:3])) or "nothing"
         raise ValueError(f"expected one of {_known()}, found {found}")
     try:
+        spell_ids(document, also_base64=True)
         return ParseDict(document, kinds[0](), ignore_unknown_fields=True)
     except (ParseError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:160]
@@ -291,6 +293,8 @@ def _known() -> str:
 
 def _shown(value: object) -> str:
     names: Iterable[tuple[type, str]] = ((list, "an array"), (str, "a text"), (bool, "a boolean"))
-    if isinstance(value, (bytes, str)):
+    if isinstance(value, bytes):
+        value = value.decode("latin-1")
+    if isinstance(value, str):
         return ascii(value[:40])
     return next((name for kind, name in names if isinstance(value, kind)), "a number or null")

@@ -17,12 +17,12 @@ import pyarrow as pa
 
 from otel_ml_conventions.attributes import MlDriftTargetValues
 from otel_ml_processor.commands.own_windows import own_windows, rung_sizes
+from otel_ml_processor.commands.parser import Parser, add_command
 from otel_ml_processor.commands.profile_kept import add_kept
 from otel_ml_processor.commands.profile_text import profile_text
 from otel_ml_processor.commands.reference_hours import TableHours
 from otel_ml_processor.commands.self_tests import AssignedTarget, self_tests
 from otel_ml_processor.commands.table_arguments import (
-    Parser,
     Steps,
     add_roles,
     progress_steps,
@@ -387,7 +387,7 @@ def _built_from_file(
 def _parser() -> Parser:
     parser = Parser(prog="otel-ml profile", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="build|show|merge|freeze|log")
-    _add_build(commands.add_parser("build", help="count a table of inferences into a profile"))
+    _add_build(add_command(commands, "build", "count a table of inferences into a profile"))
     add_kept(commands)
     return parser
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from otel_ml_processor.commands.parser import add_command
 from otel_ml_processor.commands.profile_merge import merged
 from otel_ml_processor.commands.profile_text import column_picture, profile_text
 from otel_ml_processor.config import DriftConfig
@@ -19,33 +20,33 @@ from otel_ml_processor.profile_sources import ARTIFACT, is_of_mlflow, log_profil
 if TYPE_CHECKING:
     import argparse
 
-    from otel_ml_processor.commands.table_arguments import Parser
+    from otel_ml_processor.commands.parser import Commands
 
 __all__ = ["add_kept"]
 
 _PROMISED: Final = DriftConfig().false_alarm_rate
 
 
-def add_kept(commands: argparse._SubParsersAction[Parser]) -> None:
+def add_kept(commands: Commands) -> None:
     """Give *commands* those for profiles that there are; each sets `run`, which returns what is to be printed."""
-    show = commands.add_parser("show", help="show what a profile holds")
+    show = add_command(commands, "show", "show what a profile holds")
     show.add_argument(
         "file", metavar="FILE", help="a profile, .json or .json.gz, or models:/NAME/VERSION"
     )
     show.add_argument("--column", metavar="NAME", help="one column, cell by cell")
     show.set_defaults(run=_show)
-    merge = commands.add_parser("merge", help="add up profiles that have the same cells")
+    merge = add_command(commands, "merge", "add up profiles that have the same cells")
     merge.add_argument("first", type=Path, metavar="FILE")
     merge.add_argument("others", type=Path, nargs="+", metavar="FILE")
     merge.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     merge.set_defaults(run=_merge)
-    freeze = commands.add_parser(
-        "freeze", help="declare a profile complete that a processor is still learning"
+    freeze = add_command(
+        commands, "freeze", "declare a profile complete that a processor is still learning"
     )
     freeze.add_argument("file", type=Path, metavar="FILE")
     freeze.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: FILE itself")
     freeze.set_defaults(run=_freeze)
-    log = commands.add_parser("log", help="keep a profile in MLflow, with the run of its model")
+    log = add_command(commands, "log", "keep a profile in MLflow, with the run of its model")
     log.add_argument("file", type=Path, metavar="FILE")
     where = log.add_mutually_exclusive_group(required=True)
     where.add_argument("--run-id", default="", metavar="RUN", help="the run that made the model")
@@ -59,7 +60,10 @@ def _show(arguments: argparse.Namespace) -> str:
     name: str = arguments.file
     profile = profile_of_mlflow(name) if is_of_mlflow(name) else read_profile(Path(name))
     if arguments.column is not None:
-        return column_picture(profile, arguments.column)
+        try:
+            return column_picture(profile, arguments.column)
+        except ProfileError as error:
+            raise ProfileError(f"{name}: {error}") from None
     return profile_text(profile, _PROMISED)
 
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from otel_ml_processor.assess.promise import Promises
 from otel_ml_processor.assess.states import describe
 from otel_ml_processor.commands.otlp_files import OtlpFileError, read_requests
+from otel_ml_processor.commands.parser import Parser
 from otel_ml_processor.commands.reading_progress import reading_progress
 from otel_ml_processor.commands.replay_text import replay_text
 from otel_ml_processor.commands.replayed_logs import ReplayedLogs, logs_first, newest_end_ns
@@ -24,6 +25,7 @@ from otel_ml_processor.config_file import load_config
 from otel_ml_processor.emit.readings import reading_json
 from otel_ml_processor.errors import OtelMlError
 from otel_ml_processor.feedback.explaining import Explaining
+from otel_ml_processor.refusal import Refusal
 from otel_ml_processor.service import load_references, make_pipeline, new_self_metrics
 from otel_ml_processor.signals import Signal
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.assess.verdict import Verdicts
     from otel_ml_processor.columns import StreamKey
     from otel_ml_processor.decode.decoder import Decoded
+    from otel_ml_processor.pipeline import Pipeline
     from otel_ml_processor.windows.streams import Totals
 
 __all__ = ["Replayed", "main", "replayed"]
@@ -120,14 +123,14 @@ def replayed(paths: Sequence[Path], arguments: argparse.Namespace) -> Replayed:
     logs, heard_ns = ReplayedLogs(), 0
     with reading_progress(paths, is_shown=arguments.progress or sys.stderr.isatty()) as report:
         for path in logs_first(paths):
-            for request, _, read_bytes in read_requests(path):
+            for request, place, read_bytes in read_requests(path):
                 if isinstance(request, ExportLogsServiceRequest):
                     logs.add(request)
                 elif isinstance(request, ExportTraceServiceRequest):
                     heard_ns = max(heard_ns, newest_end_ns(request))
                     for said in logs.until(heard_ns):
                         explaining.hear(Signal.LOGS, said)
-                    pipeline.take(request.SerializeToString(), None)
+                    _take(pipeline, request, f"{path}:{place}")
                     pipeline.tick(now_ns)
                 report(path, read_bytes)
     for said in logs.until():
@@ -139,12 +142,19 @@ def replayed(paths: Sequence[Path], arguments: argparse.Namespace) -> Replayed:
     return kept
 
 
+def _take(pipeline: Pipeline, request: ExportTraceServiceRequest, place: str) -> None:
+    try:
+        pipeline.take(request.SerializeToString(), None)
+    except Refusal as refusal:
+        raise OtlpFileError(f"{place}: {refusal.message}") from None
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `otel-ml replay` with *argv* and return its exit code: 0, or 2 with one line on stderr."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show every name
-    arguments = _parser().parse_args(argv)
     try:
+        arguments = _parser().parse_args(argv)
         kept = replayed(arguments.files, arguments)
         if not kept.readings:
             raise OtlpFileError(
@@ -166,8 +176,8 @@ def _named(paths: Sequence[Path]) -> str:
     return ", ".join(map(str, paths))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="otel-ml replay",
         description=__doc__,
         epilog=_EPILOG,

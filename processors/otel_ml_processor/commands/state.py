@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from otel_ml_processor.columns import StreamKey
+from otel_ml_processor.commands.parser import Parser, add_command
 from otel_ml_processor.config_file import load_config
 from otel_ml_processor.errors import ConfigError, OtelMlError
 from otel_ml_processor.feedback.keys import id_key, span_keys
@@ -47,8 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `otel-ml state` with *argv* and return its exit code: 0, or 2 with one line on stderr."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show every name
-    arguments = _parser().parse_args(argv)
     try:
+        arguments = _parser().parse_args(argv)
         folder = StateFolder(_path(arguments))
         for line in arguments.run(folder, arguments):
             sys.stdout.write(f"{line}\n")
@@ -134,17 +135,17 @@ def _words(text: str) -> bytes:
     return bytes.fromhex(found[1] + found[2])
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="otel-ml state", description=__doc__)
+def _parser() -> Parser:
+    parser = Parser(prog="otel-ml state", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="show|forget")
     for name, run, text in (
         ("show", _show, "say what a state folder holds"),
         ("forget", _forget, "take spans out of it"),
     ):
-        command = commands.add_parser(
+        command = add_command(
+            commands,
             name,
-            help=text,
-            description=text,
+            text,
             epilog=_EPILOG if run is _forget else None,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import Progress
 
 from otel_ml_processor.commands.table_roles import Roles
-from otel_ml_processor.errors import ConfigError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator
 
-__all__ = ["Parser", "Steps", "add_roles", "progress_steps", "roles_of"]
+__all__ = ["Steps", "add_roles", "progress_steps", "roles_of"]
 
 
 class Steps:
@@ -40,14 +39,6 @@ def progress_steps(*, is_shown: bool) -> Iterator[Steps]:
     console = Console(stderr=True)
     with Progress(console=console, transient=console.is_terminal, disable=not is_shown) as bar:
         yield Steps(bar)
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, like all others."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what argparse would print below its usage."""
-        raise ConfigError(f"{message} (see `{self.prog} --help`)")
 
 
 def add_roles(parser: argparse.ArgumentParser) -> None:

@@ -137,4 +137,6 @@ def _decoded(text: str) -> object:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
         # What msgspec refuses and producers write: NaN and Infinity, numbers beyond the largest float.
-        return json.loads(text, parse_int=float)
+        found = json.dumps(json.loads(text, parse_int=float), ensure_ascii=False)
+        # Half of a surrogate pair, which JSON can say, is in no text that can be written down or sent on.
+        return json.loads(found.encode(errors="replace"))

@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.emit.feature_bins import FeatureBins
     from otel_ml_processor.emit.points import Attributes
     from otel_ml_processor.emit.stream_pages import StreamCounts
-    from otel_ml_processor.feedback.joining import FeedbackTotals
+    from otel_ml_processor.feedback.totals import FeedbackTotals
     from otel_ml_processor.profile import Profile
     from otel_ml_processor.self_metrics import SelfMetrics
     from otel_ml_processor.windows.quality import Freshness

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.emit.otlp import Identity
     from otel_ml_processor.emit.push import Pusher
     from otel_ml_processor.emit.webhook import Webhook
-    from otel_ml_processor.feedback.joining import FeedbackTotals
+    from otel_ml_processor.feedback.totals import FeedbackTotals
     from otel_ml_processor.self_metrics import SelfMetrics
     from otel_ml_processor.windows.streams import Totals
 

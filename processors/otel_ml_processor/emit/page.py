@@ -37,6 +37,8 @@ __all__ = ["CONTENT_SECURITY_POLICY", "ProcessorFacts", "page_html"]
 
 _SHOWN: Final = 25
 """Rows of a window's table that are open at once; the others unfold."""
+_NAMED: Final = 10
+"""Features that a sentence names; the others are counted."""
 _NO_REFERENCE: Final = "no reference"
 _WAITING: Final = "waiting"
 _VERDICTS: Final = ("drifting", "warning", "steady", "insufficient", _NO_REFERENCE, _WAITING)
@@ -76,8 +78,10 @@ class ProcessorFacts:
     mode: str
     """`tee` or `inline`."""
     receive_endpoint: str
-    """Where spans are to be sent."""
+    """Where spans are to be sent by gRPC."""
     version: str
+    http_endpoint: str = ""
+    """Where they are to be sent by HTTP; empty where that door is closed."""
 
 
 def page_html(views: Sequence[StreamView], facts: ProcessorFacts, *, is_ready: bool) -> str:
@@ -132,10 +136,10 @@ def _slowly(reading: Reading) -> str:
     slow = [t for t in reading.targets if t.evidence is not None and t.evidence.log >= level]
     named = [
         f"{valid_text(t.name) or t.target.value} ({'rising' if t.evidence.rises else 'falling'})"
-        for t in slow[:_SHOWN]
+        for t in slow[:_NAMED]
         if t.evidence is not None
     ]
-    rest = [f"{len(slow) - _SHOWN} more"] if len(slow) > _SHOWN else []
+    rest = [f"{len(slow) - _NAMED} more"] if len(slow) > _NAMED else []
     return ", ".join(named + rest)
 
 
@@ -175,8 +179,8 @@ def _duration(seconds: float) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     """Return the first of *names*, and how many more there are."""
-    rest = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
-    return ", ".join([*map(valid_text, names[:_SHOWN]), *rest])
+    rest = [f"{len(names) - _NAMED} more"] if len(names) > _NAMED else []
+    return ", ".join([*map(valid_text, names[:_NAMED]), *rest])
 
 
 def _driver(target: TargetReading) -> str:

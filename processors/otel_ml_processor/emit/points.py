@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.assess.performance import PerformanceReading
     from otel_ml_processor.assess.reading import ConfidenceReading, Reading, TargetReading
     from otel_ml_processor.columns import StreamKey
-    from otel_ml_processor.feedback.joining import FeedbackTotals
+    from otel_ml_processor.feedback.totals import FeedbackTotals
 
 __all__ = [
     "COMPARED_STATES",

@@ -10,7 +10,7 @@ import msgspec
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.events import EVENT_ML_EXPLANATION
 from otel_ml_processor.columns import StreamKey
-from otel_ml_processor.decode.attributes import number, text
+from otel_ml_processor.decode.attributes import MAX_TEXT, number, text
 from otel_ml_processor.decode.said import EXPLANATION_MARK
 from otel_ml_processor.decode.whose import ONE_TENANT
 from otel_ml_processor.feedback.events import by_key, events_in_logs, events_of_span, spans_with
@@ -89,8 +89,7 @@ def _attributions(value: AnyValue | None) -> Attributions:
         return _of_json(value.string_value)
     if len(value.kvlist_value.values) > _MAX_FEATURES:
         return {}
-    found = {each.key: number(each.value, set()) for each in value.kvlist_value.values}
-    return {name: each for name, each in found.items() if math.isfinite(each)}
+    return _told({each.key: number(each.value, set()) for each in value.kvlist_value.values})
 
 
 def _of_json(content: str) -> Attributions:
@@ -98,9 +97,12 @@ def _of_json(content: str) -> Attributions:
         found = msgspec.json.decode(content, type=dict[str, float])
     except msgspec.DecodeError:
         return {}
-    if len(found) > _MAX_FEATURES:
-        return {}
-    return {name: each for name, each in found.items() if math.isfinite(each)}
+    return {} if len(found) > _MAX_FEATURES else _told(found)
+
+
+def _told(found: Mapping[str, float]) -> Attributions:
+    """Return what tells something: finite numbers under names that are no longer than names are."""
+    return {n: each for n, each in found.items() if math.isfinite(each) and len(n) <= MAX_TEXT}
 
 
 def _position(value: AnyValue | None) -> int | None:

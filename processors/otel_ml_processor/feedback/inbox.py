@@ -6,15 +6,17 @@ import threading
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import numpy as np
+
 from otel_ml_processor.decode.fast_search import occurs
 from otel_ml_processor.decode.said import FEEDBACK_MARK, OF_ROWS, Said
 from otel_ml_processor.signals import Signal
 from otel_ml_processor.windows.divided import segment_column
+from otel_ml_processor.windows.streams import MAX_AHEAD_NS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from otel_ml_processor.columns import FloatArray, IntArray, StreamKey, TextColumn
@@ -129,14 +131,14 @@ class Inbox:
         counted: Sequence[PlacedRows],
         increments: Sequence[Increment],
     ) -> None:
-        """Hold the rows of a request that were counted, and what that changed."""
-        steps = {increment.stream: increment.steps for increment in increments}
-        for placed in counted:
+        """Hold the rows of a request that were counted, and what each part of them changed; parts without rows changed nothing."""
+        parts = [placed for placed in counted if len(placed)]
+        for placed, increment in zip(parts, increments, strict=True):
             rows = placed.rows
-            taken = steps.get(rows.stream)
-            if taken is None or not len(rows):
+            if increment.stream != rows.stream:  # there was no room for it
                 continue
-            held = counted_rows(spans, placed, taken)
+            held = counted_rows(spans, placed, increment.steps)
+            held = held._replace(end_times_ns=_not_ahead(rows.end_times_ns, increment.heard_ns))
             if self._segments:
                 segments = {name: segment_column(rows, name) for name in self._segments}
                 held = held._replace(segments=segments)
@@ -157,6 +159,12 @@ class Inbox:
                 return
             self._rows.append(rows)
             self._rows_held += len(rows.spans)
+
+
+def _not_ahead(end_times_ns: IntArray, now_ns: int) -> IntArray:
+    """Return *end_times_ns* as windows take them: one that is too far in the future is now, or all other predictions would be old beside it."""
+    is_ahead = end_times_ns > now_ns + MAX_AHEAD_NS
+    return np.where(is_ahead, now_ns, end_times_ns) if is_ahead.any() else end_times_ns
 
 
 def counted_rows(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otel_ml_conventions import attributes as keys
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-    from otel_ml_processor.columns import FloatArray, IntArray
+    from otel_ml_processor.columns import FloatArray
     from otel_ml_processor.feedback.cohorts import Cohort
     from otel_ml_processor.feedback.inbox import CountedRows
     from otel_ml_processor.feedback.reading import Feedback
@@ -39,6 +40,8 @@ __all__ = [
     "lists_of",
 ]
 
+Places = NDArray[np.int16]
+"""Of up to `MAX_ROWS` items: lists of so many are kept that wider numbers would be most of the memory."""
 MAX_LISTS: Final = 100_000
 """Lists that feedback may still come for, the latest ones."""
 _TASKS: Final = {MlTaskTypeValues.RANKING.value, MlTaskTypeValues.RECOMMENDATION.value}
@@ -57,7 +60,7 @@ class SeenList(NamedTuple):
 
     keys: tuple[int, ...]
     row: int
-    places: IntArray
+    places: Places
 
 
 @dataclass(slots=True, eq=False)
@@ -67,7 +70,7 @@ class ShownList:
     stream: int
     windows: tuple[int, ...]
     time_ns: int
-    places: IntArray
+    places: Places
     truths: dict[int, float] = field(default_factory=dict)
     """Gain of each item that was judged, by its position."""
     reactions: dict[int, float] = field(default_factory=dict)
@@ -150,7 +153,7 @@ def lists_of(rows: CountedRows) -> Iterator[SeenList]:
             yield SeenList(tuple(way for way in ways if way != NO_KEY), row, places)
 
 
-def _places(said: Mapping[str, AnyValue]) -> IntArray | None:
+def _places(said: Mapping[str, AnyValue]) -> Places | None:
     """Return the place of each item; None of what is no list."""
     if text(said.get(keys.ML_TASK_TYPE), set()) not in _TASKS:
         return None
@@ -161,8 +164,8 @@ def _places(said: Mapping[str, AnyValue]) -> IntArray | None:
     if not _FEWEST_ITEMS <= size <= MAX_ROWS:
         return None
     if len(scores) != size or not all(map(math.isfinite, scores)):
-        return np.arange(size)
-    places = np.empty(size, dtype=np.int64)
+        return np.arange(size, dtype=np.int16)
+    places = np.empty(size, dtype=np.int16)
     places[np.argsort(-np.array(scores), kind="stable")] = np.arange(size)
     return places
 

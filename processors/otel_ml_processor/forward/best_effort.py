@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BestEffort"]
 
+_LOGGER: Final = logging.getLogger(__name__)
 _LEAST_PAUSE_S: Final = 0.1
 _KEEP_S: Final = 300.0
 """A request that is still refused for now after so long is given up."""
@@ -55,6 +57,7 @@ class BestEffort:
         self._clock = clock
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
+        self._said: set[str] = set()
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="otel-ml-best-effort", daemon=True)
@@ -111,9 +114,19 @@ class BestEffort:
             if refusal.code is grpc.StatusCode.UNAVAILABLE and is_young:
                 return max(_LEAST_PAUSE_S, refusal.retry_after_s or 0.0)
             self._self_metrics.add(counters.send_failed, waiting.n_items, BEST_EFFORT)
+        except Exception as error:  # noqa: BLE001 - whatever a client raises, this thread must outlive it
+            self._self_metrics.add(counters.send_failed, waiting.n_items, BEST_EFFORT)
+            self._say_once(error)
         else:
             self._self_metrics.add(counters.sent, waiting.n_items, BEST_EFFORT)
         return None
+
+    def _say_once(self, error: Exception) -> None:
+        what = type(error).__name__
+        # At the end a client that has been closed may raise anything.
+        if what not in self._said and not self._stopping.is_set():
+            self._said.add(what)
+            _LOGGER.warning("cannot send a copy: %s: %s; further ones are counted", what, error)
 
     def _remove_first(self) -> None:
         with self._changed:

@@ -22,8 +22,10 @@ def channel_credentials(config: ClientTls, folder: Path, place: str) -> grpc.Cha
     Return the credentials of a gRPC channel that *config* describes; paths are relative to *folder*, *place* is where it stands.
 
     Raises:
-        ConfigError: If a file cannot be read or holds no PEM.
+        ConfigError: If a file cannot be read, holds no PEM, or key and certificate do not belong together.
     """
+    # gRPC finds out with the first connection, and does not say what is wrong.
+    client_context(config, folder, place)
     names = {
         "ca_file": config.ca_file,
         "key_file": config.key_file,
@@ -51,16 +53,18 @@ def client_context(config: ClientTls, folder: Path, place: str) -> ssl.SSLContex
         ConfigError: If a file cannot be read, holds no PEM, or key and certificate do not belong together.
     """
     ca = config.ca_file and _pem(folder / config.ca_file, f"{place}.tls.ca_file")
-    context = ssl.create_default_context(cadata=ca.decode("ascii", "replace") if ca else None)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if config.cert_file and config.key_file:
-        certificate, key = folder / config.cert_file, folder / config.key_file
-        _pem(certificate, f"{place}.tls.cert_file")
-        _pem(key, f"{place}.tls.key_file")
-        try:
-            context.load_cert_chain(certificate, key)
-        except ssl.SSLError as error:
-            raise ConfigError(f"{place}.tls: cannot use these files: {error.reason}") from None
+    try:
+        context = ssl.create_default_context(cadata=ca.decode("ascii", "replace") if ca else None)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if config.cert_file and config.key_file:
+            certificate, key = folder / config.cert_file, folder / config.key_file
+            _pem(certificate, f"{place}.tls.cert_file")
+            _pem(key, f"{place}.tls.key_file")
+            # Nobody is there to be asked for a password.
+            context.load_cert_chain(certificate, key, password="")
+    except ssl.SSLError as error:
+        reason = error.reason or error
+        raise ConfigError(f"{place}.tls: cannot use these files: {reason}") from None
     return context
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -68,6 +69,13 @@ class LearnedFiles:
                     path,
                     error.strerror,
                 )
+
+    def remove(self, stream: StreamKey) -> None:
+        """Delete the profile of *stream*; that it cannot be is no reason to stop."""
+        self._written.pop(stream, None)
+        if self._folder is not None:
+            with suppress(OSError):
+                self.path(stream).unlink()
 
     def was_frozen(self, stream: StreamKey) -> bool:
         """Return whether somebody else has declared the profile of *stream* complete since it was written."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final
@@ -24,7 +25,7 @@ from otel_ml_processor.profile import Source, sealed
 from otel_ml_processor.windows.schemas import schemas_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from otel_ml_processor.columns import InferenceColumns
     from otel_ml_processor.config import BootstrapConfig, DriftConfig
@@ -81,8 +82,8 @@ class _Growing:
         self.names, self.sample, self.sample_rows = names, [], 0
 
     def note(self, newest_ns: int) -> None:
-        """Take note of event time, which a span from the future does not move."""
-        self.first_ns = self.first_ns or newest_ns
+        """Take note of event time, which a span from the future does not move; below 0 there is none yet."""
+        self.first_ns = self.first_ns or max(0, newest_ns)
         self.newest_ns = max(self.newest_ns, newest_ns)
 
 
@@ -90,7 +91,8 @@ class Learner:
     """
     Learns the profiles of streams that have none, and gives them to *references*; safe to use from any thread.
 
-    `remember` is called with what requests say, `settle` as time passes. At most as many profiles as *most* are learned; *drift* has the smallest
+    `remember` is called with what requests say, `settle` as time passes. At most as many profiles as *most* are kept: where there are so many, that of a stream
+    which has made room for another (`forget`), or of which nothing has come for *silent_s* seconds since a restart, makes room here too. *drift* has the smallest
     effect that can alarm, for the self-tests.
     """
 
@@ -101,6 +103,8 @@ class Learner:
         references: References,
         files: LearnedFiles,
         most: int = 100,
+        silent_s: float = 86_400.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
         self._effect_floor = drift.effect_floor
@@ -108,11 +112,16 @@ class Learner:
         self._files = files
         self._most = most
         self._growing: dict[StreamKey, _Growing] = {}
+        self._silent_s = silent_s
+        self._clock = clock
+        self._gone: dict[StreamKey, float] = {}
+        """Streams that nothing has come of since they made room, or since the start, and from when on they make room here; the longest first."""
         self._lock = threading.Lock()
 
     def recall(self) -> None:
         """Go on with what is in the files."""
         for stream, profile in self._files.read().items():
+            self._gone[stream] = self._clock() + self._silent_s
             self._references.learn(stream, profile)
             is_in_force = self._references.profile(stream) is profile
             if profile.provisional and is_in_force:
@@ -128,8 +137,13 @@ class Learner:
 
     def learns(self, stream: StreamKey) -> bool:
         """Return whether the profile of *stream*, which has none, is being learned, or will be as soon as it is its turn."""
-        has_room = stream in self._growing or self._references.n_learned < self._most
-        return _is_plain(stream) and has_room
+        has_room = self._references.n_learned < self._most or self._longest_gone() is not None
+        return _is_plain(stream) and (stream in self._growing or has_room)
+
+    def forget(self, stream: StreamKey) -> None:
+        """Take note that *stream* has made room: its profile is kept for when it comes again, as long as no other one needs the room."""
+        with self._lock:
+            self._gone[stream] = self._clock()
 
     def asks(self, stream: StreamKey) -> bool:
         """Return whether the bytes of the next spans of *stream*, which has no reference, are to tell which features it has."""
@@ -145,6 +159,8 @@ class Learner:
         """Take note of the rows of a request, which were *counted*, and of what that changed."""
         newest_ns = {increment.stream: increment.newest_ns for increment in increments}
         with self._lock:
+            for stream in newest_ns:
+                self._gone.pop(stream, None)
             for placed in counted:
                 if placed.reference is None and placed.rows.stream in newest_ns:
                     self._sample(placed.rows, spans, newest_ns[placed.rows.stream])
@@ -178,8 +194,11 @@ class Learner:
 
     def _has_room(self, now_ns: int) -> bool:
         """Return whether one more stream can be learned; where there are samples enough, one that has long been silent makes room."""
-        if self._references.n_learned >= self._most:
-            return False
+        while self._references.n_learned >= self._most:
+            gone = self._longest_gone()
+            if gone is None:
+                return False
+            self._unlearn(gone)
         samples = {s: g.newest_ns for s, g in self._growing.items() if g.profile is None}
         if len(samples) < _MAX_SAMPLES:
             return True
@@ -188,6 +207,17 @@ class Learner:
             return False
         del self._growing[silent]
         return True
+
+    def _longest_gone(self) -> StreamKey | None:
+        now_s = self._clock()
+        return next((s for s, since_s in list(self._gone.items()) if since_s <= now_s), None)
+
+    def _unlearn(self, gone: StreamKey) -> None:
+        del self._gone[gone]
+        self._growing.pop(gone, None)
+        if self._references.unlearn(gone):
+            self._files.remove(gone)
+            _LOGGER.info("%s: what was learned of it makes room for another", gone)
 
     @property
     def _sample_rows(self) -> int:

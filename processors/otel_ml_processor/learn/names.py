@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from otel_ml_processor.decode.attributes import MAX_TEXT
 from otel_ml_processor.decode.class_probabilities import PROBABILITY_KEYS, samples_of
 from otel_ml_processor.decode.content import CONTENT_KEYS, content_of_row, content_of_rows
 
@@ -29,7 +30,9 @@ def feature_names(spans: InferenceSpans, stream: StreamKey) -> tuple[str, ...]:
     """Return the names of the captured features of *stream*, in the order in which they come; values without names have none."""
     names: dict[str, None] = {}
     for name in _names(spans, stream):
-        names.setdefault(name)
+        # A longer one names nothing, and would be on every series of its feature.
+        if len(name) <= MAX_TEXT:
+            names.setdefault(name)
         if len(names) == MAX_FEATURES:
             break
     return tuple(names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import grpc
 import zstandard
@@ -17,12 +17,25 @@ __all__ = ["ENCODINGS", "expanded", "too_large"]
 
 _MAX_WINDOW: Final = 8 << 20
 """Bytes of memory that a zstd frame may ask for: what its format recommends everybody to support."""
-_PIECE: Final = 128
+_ZSTD_PIECE: Final = 128
 """Bytes of zstd that are decompressed at once: four bytes can become 128 KiB, so a piece is 4 MiB at most."""
-_GZIP_PIECE: Final = 1 << 20
+_GZIP_PIECE: Final = 4 << 10
+"""The same of gzip, of which a byte can become a thousand."""
 _USUAL: Final = 16
 """What becomes more than so many times as large is measured before it is made: telemetry becomes five to fifteen times as large, a bomb a thousand times."""
 _WITH_GZIP_HEADER: Final = 31
+
+
+class _Decompressor(Protocol):
+    """Expands one member, given piece by piece, up to its end."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, /) -> bytes: ...
 
 
 def expanded(body: bytes, encoding: str, limit_bytes: int) -> bytes:
@@ -66,30 +79,30 @@ def _identity(body: bytes) -> Iterator[bytes]:
     yield body
 
 
-def _gunzipped(body: bytes) -> Iterator[bytes]:
-    """Yield the content of all members of *body*, which may be several, one behind the other."""
-    while body:
-        member = zlib.decompressobj(_WITH_GZIP_HEADER)
+def _members(body: bytes, piece_bytes: int, new: Callable[[], _Decompressor]) -> Iterator[bytes]:
+    """Yield the content of all members of *body*, which may be several, one behind the other; *new* expands one."""
+    at = 0
+    while at < len(body):
+        member = new()
         while not member.eof:
-            piece = member.decompress(body, _GZIP_PIECE)
-            body = member.unconsumed_tail
-            if not (piece or body or member.eof):
+            # Not all that is left: what lies behind the end of a member is copied, for each of a million tiny ones.
+            piece = body[at : at + piece_bytes]
+            if not piece:
                 raise EOFError("it is cut off")
-            yield piece
-        body = member.unused_data
+            yield member.decompress(piece)
+            at += len(piece) - len(member.unused_data)
+
+
+def _gunzipped(body: bytes) -> Iterator[bytes]:
+    return _members(body, _GZIP_PIECE, lambda: zlib.decompressobj(_WITH_GZIP_HEADER))
 
 
 def _unzstd(body: bytes) -> Iterator[bytes]:
-    """Yield the content of all frames of *body*."""
-    at = 0
-    while at < len(body):
-        frame = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).decompressobj()
-        while not frame.eof:
-            piece = body[at : at + _PIECE]
-            if not piece:
-                raise EOFError("it is cut off")
-            yield frame.decompress(piece)
-            at += len(piece) - len(frame.unused_data)
+    return _members(
+        body,
+        _ZSTD_PIECE,
+        lambda: zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).decompressobj(),
+    )
 
 
 ENCODINGS: Final[Mapping[str, Callable[[bytes], Iterator[bytes]]]] = {

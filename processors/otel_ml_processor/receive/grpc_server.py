@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -44,6 +46,9 @@ _OPTIONS: Final = (
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.max_ping_strikes", 2),
 )
+_READ_S: Final = 30.0
+"""A message that takes longer to arrive is given up: who says nothing must not keep a thread."""
+_LOOK_S: Final = 1.0
 _FOR_EVER_S: Final = 1e9
 """gRPC gives a call without a deadline one that lies centuries ahead."""
 
@@ -93,6 +98,8 @@ class GrpcServer:
         self._health = _health_on(self._health_thread)
         add_HealthServicer_to_server(self._health, self._server)
         self._port = 0
+        self._reading: dict[grpc.ServicerContext, float] = {}
+        self._stopping = threading.Event()
 
     @property
     def port(self) -> int:
@@ -123,6 +130,7 @@ class GrpcServer:
         if not self._port:
             self.bind()
         self._server.start()
+        threading.Thread(target=self._give_up_silent, name="otel-ml-patience", daemon=True).start()
         self._health.set("", HealthCheckResponse.SERVING)
 
     def _listen(self, endpoint: str) -> int:
@@ -136,6 +144,7 @@ class GrpcServer:
 
         A caller that is cut off is told so and keeps its spans; *take* may still be at work on them when this returns.
         """
+        self._stopping.set()
         self._health.enter_graceful_shutdown()
         self._server.stop(grace_s).wait()
         for threads in (self._threads, self._health_thread):
@@ -155,12 +164,13 @@ class GrpcServer:
         header = partial(_header, context)
         take = self._door.take_of(signal, take, header)
         self._door.let_in(header)
-        request = self._read(messages)
+        request = self._read(messages, context)
         with self._door.admission.hold(len(request)):
             remaining_s = context.time_remaining()
             return take(request, remaining_s if remaining_s < _FOR_EVER_S else None)
 
-    def _read(self, messages: Iterator[bytes]) -> bytes:
+    def _read(self, messages: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+        self._reading[context] = time.monotonic()
         try:
             return next(messages)
         except (StopIteration, grpc.RpcError):
@@ -170,6 +180,16 @@ class GrpcServer:
                 f"expected one message of at most {self._config.max_message} bytes (receive.max_message)",
                 RefusalCause.UNREADABLE,
             ) from None
+        finally:
+            del self._reading[context]
+
+    def _give_up_silent(self) -> None:
+        """Cancel, until the server stops, the calls whose message does not come; they may be begun again."""
+        while not self._stopping.wait(_LOOK_S):
+            oldest_s = time.monotonic() - _READ_S
+            for context, since_s in list(self._reading.items()):
+                if since_s < oldest_s:
+                    context.cancel()
 
 
 def _health_on(thread: ThreadPoolExecutor) -> HealthServicer:

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
+from otel_ml_processor.receive.admission import RETRY_AFTER_S
 from otel_ml_processor.receive.callers import Callers
 from otel_ml_processor.receive.content import ENCODINGS, expanded, too_large
 from otel_ml_processor.receive.door import Doorkeeper
@@ -164,9 +165,10 @@ class OtlpHttpServer:
                         raise too_large(self._max_message)
                     parts.append(part)
         except (ClientDisconnect, TimeoutError):
-            message = f"expected the whole body within {_READ_S:g} s"
+            # Nothing is wrong with what would have come: whoever is only slow keeps it.
+            message = f"expected the whole body within {_READ_S:g} s; try again"
             raise Refusal(
-                grpc.StatusCode.INVALID_ARGUMENT, message, RefusalCause.UNREADABLE
+                grpc.StatusCode.UNAVAILABLE, message, RefusalCause.UNREADABLE, RETRY_AFTER_S
             ) from None
         return b"".join(parts)
 

@@ -32,10 +32,7 @@ def check_endpoint(place: str, endpoint: str, *, may_reach_out: bool) -> None:
     for address in ("127.0.0.1", "::1") if host == "localhost" else (host,):
         reason = _why_not_free(address, port)
         if reason:
-            raise ConfigError(
-                f"{place}: cannot listen on {endpoint}: {reason}; "
-                "stop what listens there or choose another port"
-            )
+            raise ConfigError(f"{place}: cannot listen on {endpoint}: {reason}")
 
 
 def _is_loopback(host: str) -> bool:
@@ -46,14 +43,17 @@ def _is_loopback(host: str) -> bool:
 
 
 def _why_not_free(address: str, port: int) -> str:
-    """Return why nothing can listen there; empty if something can, or if this machine does not have that kind of address."""
+    """Return why nothing can listen there, and what to do; empty if something can, or if this machine does not have that kind of address."""
     # gRPC binds one of the two addresses of `localhost` and says nothing if the other is taken, so each is bound once and let go.
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address, port))
+    except socket.gaierror:
+        return "nobody knows that name; write an address of this machine"
     except OSError as error:
-        is_missing = error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
-        return "" if is_missing else os.strerror(error.errno or 0)
+        if error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
+            return ""
+        return f"{os.strerror(error.errno or 0)}; stop what listens there or choose another port"
     return ""

@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.signals import Signal
 
-__all__ = ["json_of", "protobuf_of"]
+__all__ = ["json_of", "protobuf_of", "spell_ids"]
 
 _IDS: Final = frozenset(
     {"traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id"}
 )
+
+_LENGTHS: Final = frozenset({32, 16})
+"""Characters of an id in hexadecimal; in base64 it has 24 or 12."""
 
 
 def protobuf_of(text: bytes, signal: Signal) -> bytes:
@@ -32,7 +35,7 @@ def protobuf_of(text: bytes, signal: Signal) -> bytes:
     """
     try:
         document = msgspec.json.decode(text, type=dict[str, Any])
-        _spell_ids(document)
+        spell_ids(document)
         request = ParseDict(document, signal.request(), ignore_unknown_fields=True)
     except (msgspec.MsgspecError, ParseError, ValueError, RecursionError) as error:
         found = " ".join(str(error).split()) or "nesting that is too deep"
@@ -47,14 +50,22 @@ def json_of(message: Message) -> bytes:
     return MessageToJson(message, indent=None).encode()
 
 
-def _spell_ids(document: dict[str, Any]) -> None:
-    """Write every id in base64, as protobuf's JSON has bytes; attributes have no such keys, theirs are values."""
+def spell_ids(document: object, *, also_base64: bool = False) -> None:
+    """
+    Write every id within *document* in base64, as protobuf's JSON has bytes; attributes have no such keys, theirs are values.
+
+    Where ids may be *also base64* already, as protobuf's own JSON has them, those of another length than OTLP's stay as they are.
+
+    Raises:
+        ValueError: If one is not hexadecimal.
+    """
     waiting: list[Any] = [document]
     while waiting:
         node = waiting.pop()
         if isinstance(node, dict):
             for key, value in node.items():
-                if key in _IDS and isinstance(value, str):
+                is_id = key in _IDS and isinstance(value, str)
+                if is_id and (len(value) in _LENGTHS or not also_base64):
                     node[key] = b64encode(bytes.fromhex(value)).decode()
             waiting += node.values()
         elif isinstance(node, list):

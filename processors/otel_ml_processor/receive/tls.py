@@ -49,7 +49,8 @@ class _Files(Generic[_Made]):
             self._seen = self._stamps()
             self.first = self._read()
         except ssl.SSLError as error:
-            raise ConfigError(f"{place}: cannot use these files: {error.reason}") from None
+            reason = error.reason or error
+            raise ConfigError(f"{place}: cannot use these files: {reason}") from None
         except OSError as error:
             raise ConfigError(f"{place}: cannot read {error.filename}: {error.strerror}") from None
         except ValueError as error:
@@ -91,7 +92,7 @@ def server_credentials(config: ServerTls, folder: Path, place: str) -> grpc.Serv
     Each new connection looks whether the files have changed. Connections that are open keep what they began with.
 
     Raises:
-        ConfigError: If a file is missing or holds no PEM.
+        ConfigError: If a file is missing, holds no PEM, or key and certificate do not belong together.
     """
     files = _Files(config, folder, place, _for_grpc)
     return grpc.dynamic_ssl_server_credentials(
@@ -122,6 +123,8 @@ def server_context(config: ServerTls, folder: Path, place: str) -> ssl.SSLContex
 
 
 def _for_grpc(paths: Mapping[str, Path]) -> grpc.ServerCertificateConfiguration:
+    # Raises where they do not belong together: gRPC would tell nobody, and serve nobody.
+    _for_http(paths)
     content = {key: path.read_bytes() for key, path in paths.items()}
     return grpc.ssl_server_certificate_configuration(
         [(content["key_file"], content["cert_file"])],
@@ -132,7 +135,8 @@ def _for_grpc(paths: Mapping[str, Path]) -> grpc.ServerCertificateConfiguration:
 def _for_http(paths: Mapping[str, Path]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(paths["cert_file"], paths["key_file"])
+    # Nobody is there to be asked for a password.
+    context.load_cert_chain(paths["cert_file"], paths["key_file"], password="")
     if "client_ca_file" in paths:
         context.load_verify_locations(paths["client_ca_file"])
         context.verify_mode = ssl.CERT_REQUIRED

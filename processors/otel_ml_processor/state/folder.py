@@ -101,6 +101,13 @@ class StateFolder:
             with suppress(OSError):
                 os.pwrite(self._counted, _COUNTED.pack(self._id, counted), 0)
 
+    def set_aside(self) -> str:
+        """Keep the snapshot for whoever wants to look, and return what it is called now; the next one does not write over it."""
+        aside = self.snapshot.with_name("snapshot.unusable")
+        with suppress(OSError):
+            self.snapshot.replace(aside)
+        return aside.name
+
     def journal(self, number: int) -> Path:
         """Return where the journal of that number lies."""
         return self.path / f"journal-{number}"

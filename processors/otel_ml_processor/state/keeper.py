@@ -125,7 +125,8 @@ class Keeper:
         except OSError as error:
             self._failed(_RESTORE, f"{error.strerror}: what is missing begins anew")
         except (ValueError, LookupError) as error:  # whole, and yet none of ours
-            self._failed(_RESTORE, f"{error!r}: what is missing begins anew")
+            aside = self._folder.set_aside()
+            self._failed(_RESTORE, f"{error!r}; it is now {aside}, and what is missing begins anew")
         self._folder.note(self._kept.ledger.counted)
         self._kept.ledger.note = self._folder.note
         self._kept.book.set_state(begun)
@@ -253,9 +254,8 @@ class Keeper:
             _LOGGER.info("state: there is none in %s yet; all windows begin anew", file.parent)
             return None
         except UnusableFileError as error:
-            aside = file.with_name("snapshot.unusable")
-            file.replace(aside)
-            self._failed(_RESTORE, f"{error}; it is now {aside.name}, and all windows begin anew")
+            aside = self._folder.set_aside()
+            self._failed(_RESTORE, f"{error}; it is now {aside}, and all windows begin anew")
             return None
         if self._clock_ns() - stored.snapshot.written_ns > self._config.retention * 1e9:
             _LOGGER.info("state: older than state.retention, deleted; all windows begin anew")

@@ -23,9 +23,12 @@ def normalized_discounted_gain(relevance: FloatArray) -> float:
     References:
         Järvelin, K., Kekäläinen, J. (2002). Cumulated gain-based evaluation of IR techniques. ACM Trans. Inf. Syst. 20.
     """
+    most = relevance.max(initial=0.0)
+    if not most > 0:
+        return math.nan
+    shares = relevance / most  # of the largest gain: sums of gains may be beyond the largest number
     discount = 1 / np.log2(np.arange(2, len(relevance) + 2))
-    best = float(np.sort(relevance)[::-1] @ discount)
-    return float(relevance @ discount) / best if best > 0 else math.nan
+    return float(shares @ discount) / float(np.sort(shares)[::-1] @ discount)
 
 
 def average_precision(relevance: FloatArray) -> float:

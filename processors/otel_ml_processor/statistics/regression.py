@@ -36,17 +36,17 @@ class RegressionErrors:
         """Return the sums of two columns of the same length; rows in which either is not finite, or has no finite square, are passed over."""
         with np.errstate(over="ignore", invalid="ignore"):  # of numbers near the largest there is
             known = np.isfinite((predictions - truths) ** 2 + truths**2)
-        truth, error = truths[known], predictions[known] - truths[known]
-        can_divide = truth != 0
-        return cls(
-            rows=len(truth),
-            absolute=float(np.abs(error).sum()),
-            squared=float((error**2).sum()),
-            relative=float(np.abs(error[can_divide] / truth[can_divide]).sum()),
-            relative_rows=int(can_divide.sum()),
-            truth=float(truth.sum()),
-            truth_squared=float((truth**2).sum()),
-        )
+            truth, error = truths[known], predictions[known] - truths[known]
+            can_divide = truth != 0
+            return cls(
+                rows=len(truth),
+                absolute=float(np.abs(error).sum()),
+                squared=float((error**2).sum()),
+                relative=float(np.abs(error[can_divide] / truth[can_divide]).sum()),
+                relative_rows=int(can_divide.sum()),
+                truth=float(truth.sum()),
+                truth_squared=float((truth**2).sum()),
+            )
 
     def __add__(self, other: RegressionErrors) -> RegressionErrors:
         return RegressionErrors(
@@ -73,5 +73,6 @@ class RegressionErrors:
         """Share of the truth's variance that the prediction explains, at most 1; negative where a constant would do better."""
         if not self.rows:
             return math.nan
-        variance = self.truth_squared - self.truth**2 / self.rows
+        # Not as a power, which raises where the product is infinite.
+        variance = self.truth_squared - self.truth * self.truth / self.rows
         return 1 - self.squared / variance if variance > 0 else math.nan

@@ -95,6 +95,13 @@ class References:
             known = _Known(profile, before.reference)
         self._learned[stream] = known
 
+    def unlearn(self, stream: StreamKey) -> bool:
+        """Forget what was learned of *stream*; return whether there was anything."""
+        is_known = stream in self._learned
+        # Another mapping: somebody may be looking through this one.
+        self._learned = {key: known for key, known in self._learned.items() if key != stream}
+        return is_known
+
     @property
     def n_learned(self) -> int:
         """How many streams have a profile that was learned."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -141,6 +141,8 @@ class _Stream:
     """Newest event time; less the lateness it is the watermark."""
     heard_ns: int = 0
     """When the last row came, by the clock."""
+    moved_ns: int = 0
+    """When one came that event time follows, by the clock: since then the stream is idle, even where rows from the future go on coming."""
     closed: list[Closed] = field(default_factory=list)
 
     def count(self, whole: Summary) -> None:
@@ -185,8 +187,13 @@ class _Stream:
         self.low_confidence += copy.low_confidence
         self.ood += copy.ood
         self.quality.merge(copy.quality)
-        self.newest_ns = max(self.newest_ns, copy.newest_ns)
-        self.heard_ns = max(self.heard_ns, copy.heard_ns)
+        self.note(copy.newest_ns, copy.heard_ns)
+
+    def note(self, newest_ns: int, heard_ns: int) -> None:
+        """Take note that rows came, the newest of them of that event time."""
+        self.newest_ns = max(self.newest_ns, newest_ns)
+        self.heard_ns = max(self.heard_ns, heard_ns)
+        self.moved_ns = self.heard_ns
 
 
 class Streams:
@@ -247,8 +254,7 @@ class Streams:
                 for step in increment.steps[windows.name]:
                     stream.closed += windows.take(step, increment.parts[step.begin, step.end])
             stream.count(whole)
-            stream.newest_ns = max(stream.newest_ns, increment.newest_ns)
-            stream.heard_ns = max(stream.heard_ns, increment.heard_ns)
+            stream.note(increment.newest_ns, increment.heard_ns)
 
     def copies(self) -> list[StreamCopy]:
         """Return what every stream has, all of the same instant, free to be read while rows go on being added."""
@@ -296,6 +302,7 @@ class Streams:
         stream.low_confidence, stream.ood = before.low_confidence, before.ood
         stream.quality = StreamQuality(before.quality.invalid)  # features may be others now
         stream.newest_ns, stream.heard_ns = before.newest_ns, before.heard_ns
+        stream.moved_ns = before.moved_ns
         return stream
 
     def close(self, now_ns: int) -> list[ClosedWindow]:
@@ -338,9 +345,9 @@ class Streams:
             return self._taken()
 
     def lag_s(self, now_ns: int) -> float:
-        """Return how far behind the clock the event time of the slowest stream is, in seconds, >= 0; 0 without streams."""
+        """Return how far behind the clock the event time of the slowest stream is, in seconds, >= 0; 0 without one that has any."""
         with self._lock:
-            newest = [stream.newest_ns for stream in self._streams.values()]
+            newest = [s.newest_ns for s in self._streams.values() if s.newest_ns > _BEGINNING]
         return max(0.0, (now_ns - min(newest)) / 1e9) if newest else 0.0
 
     def totals(self) -> list[Totals]:
@@ -385,9 +392,11 @@ class Streams:
             stream = self._streams[key] = self._new_stream(key)
         if placed.reference is not stream.reference:  # it has changed since they were placed
             placed = place(placed.rows, stream.reference)
+        times = self._times(stream, placed.rows.end_times_ns, now_ns)
+        if times.times_ns is not placed.rows.end_times_ns:  # some were from the future
+            placed = replace(placed, rows=replace(placed.rows, end_times_ns=times.times_ns))
         parts = Parts(placed, stream.new_summary)
         whole = parts.summary(0, len(placed))
-        times = self._times(stream, placed.rows.end_times_ns, now_ns)
         steps: dict[str, list[Step]] = {}
         for windows in stream.windows:
             steps[windows.name] = windows.plan(times, self._lateness_ns)
@@ -465,15 +474,19 @@ class Streams:
     def _times(self, stream: _Stream, end_times_ns: IntArray, now_ns: int) -> EventTimes:
         """Return the rows' event times, with which the stream's has passed."""
         times = EventTimes(end_times_ns, stream.newest_ns)
+        moves = True
         if times.last_ns > now_ns + MAX_AHEAD_NS:
             is_ahead = end_times_ns > now_ns + MAX_AHEAD_NS
             self.counts.clamped += int(is_ahead.sum())
+            moves = not is_ahead.all()
             times = EventTimes(np.where(is_ahead, now_ns, end_times_ns), stream.newest_ns, is_ahead)
         stream.newest_ns = times.newest_ns
+        if moves or not stream.moved_ns:
+            stream.moved_ns = now_ns
         return times
 
     def _watermark(self, stream: _Stream, now_ns: int) -> int:
-        if now_ns - stream.heard_ns >= self._config.idle * 1e9:
+        if now_ns - stream.moved_ns >= self._config.idle * 1e9:
             stream.newest_ns = max(stream.newest_ns, now_ns)
         return stream.newest_ns - self._lateness_ns
 

@@ -20,6 +20,7 @@ def commands(monkeypatch: pytest.MonkeyPatch, **modules: str) -> None:
 def _greeter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Install a subcommand that greets whom it is told, and one whose import needs a package."""
     (tmp_path / "greeter.py").write_text(
+        '"""`otel-ml greet`: say hello to whom it is told.\n\nAnd no more."""\n'
         "def main(argv):\n    print('hello', *argv)\n    return 7\n"
     )
     (tmp_path / "needy.py").write_text("import a_package_that_is_not_there\n")
@@ -58,7 +59,7 @@ def test_a_missing_extra_is_told_with_what_to_install(
     assert command.main(["need"]) == 2
     error = capsys.readouterr().err
     assert "a_package_that_is_not_there" in error
-    assert "install otel-ml[processor]" in error
+    assert "pip install 'otel-ml[processor]'" in error
     assert error.count("\n") == 1
 
 
@@ -79,10 +80,41 @@ def test_without_a_subcommand_the_usage_is_shown(capsys: pytest.CaptureFixture[s
 @pytest.mark.usefixtures("_greeter")
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_help_lists_the_subcommands(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """On standard output, with status 0, and none of them imported."""
+    """On standard output, each with what its module says of itself, with status 0, and none of them imported."""
     assert command.main([flag]) == 0
-    assert "fail, greet, need" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    begin = lines.index("commands:") + 1
+    assert [line.split() for line in lines[begin : begin + 3]] == [
+        ["fail"],
+        ["greet", "say", "hello", "to", "whom", "it", "is", "told"],
+        ["need"],
+    ]
     assert "greeter" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "module", ["no_such_module", "no_such_package.command", "damaged", "binary", "math"]
+)
+def test_help_is_given_beside_a_subcommand_that_is_broken(
+    module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of another distribution that is half removed, or not written in Python: it is listed, without a word about it."""
+    (tmp_path / "damaged.py").write_text("def main(:")
+    (tmp_path / "binary.py").write_bytes(b"\0\xff")
+    monkeypatch.syspath_prepend(tmp_path)
+    commands(monkeypatch, broken=f"{module}:main")
+    assert command.main(["--help"]) == 0
+    assert "\n  broken\n" in capsys.readouterr().out
+
+
+def test_help_says_a_word_about_every_subcommand(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever has just installed it finds what there is to do; none of ours is silent."""
+    assert command.main(["--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    names = sorted(point.name for point in entry_points(group="otel_ml_commands"))
+    begin = lines.index("commands:") + 1
+    listed = [line.split(maxsplit=1) for line in lines[begin : begin + len(names)]]
+    assert [name for name, _ in listed] == names
 
 
 def test_version_is_the_distributions(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from otel_ml_processor.config import Config, Duration, HttpDoor, Size
-from otel_ml_processor.config_file import configuration_text, load_config
+from otel_ml_processor.config_file import configuration_text, load_config, said_by
 from otel_ml_processor.errors import ConfigError
 
 
@@ -98,6 +99,20 @@ BAD = {
     "mode: inline\nforward: {endpoint: 'a:1', also: [{endpoint: 'b:1', headers: {X: y}}]}": "$.forward.also[0].headers: expected names in lower case",
     "receive: {http: {endpoint: '127.0.0.1:14317'}}": "$.receive.http.endpoint: expected another address than `receive.endpoint`",
     "receive: {http: {threads: 3}}": "$.receive.http: unknown key 'threads'; known: basic_auth_file, bearer_token_file, endpoint, tls",
+    "mode: inline\nforward: {endpoint: 'localhost:14317'}": "$.forward.endpoint: expected another address",
+    "mode: inline\nforward: {endpoint: '[::1]:14318'}": "$.forward.endpoint: expected another address",
+    "mode: inline\ninsecure_bind: true\nreceive: {endpoint: '0.0.0.0:4317'}\nforward: {endpoint: '127.0.0.1:4317'}": "$.forward.endpoint: expected another address",
+    "emit: {endpoint: 'localhost:14318'}": "$.emit.endpoint: expected another address",
+    "mode: inline\nforward: {endpoint: 'http://a:1'}": "$.forward.endpoint: expected host:port such as 127.0.0.1:4317, without http:// before it, got 'http://a:1'",
+    "mode: inline\nforward: {endpoint: 'https://a:1', protocol: http}": "$.forward.endpoint: expected host:port such as 127.0.0.1:4317, without http:// before it, got 'https://a:1'",
+    "mode: inline\nforward: {endpoint: 'a:1', also: [{endpoint: b}]}": "$.forward.also[0].endpoint: expected host:port",
+    "emit: {endpoint: ''}": "$.emit.endpoint: expected host:port",
+    "emit: {headers: {x-bin: y}}": "$.emit.headers: expected names in lower case, without '-bin' at the end, got ['x-bin']",
+    'emit: {headers: {authorization: "Bearer y\\n"}}': "$.emit.headers: expected values of printable ASCII in one line, got another one, which is not shown, of ['authorization']",
+    "emit: {headers: {1: y}}": "$.emit.headers: expected texts as keys, got 1; put it in quotes",
+    "2001-01-01: y": "$: expected texts as keys, got datetime.date(2001, 1, 1); put it in quotes",
+    "receive: {max_message: 2GiB}": "$.receive.max_message: expected a size below 2GiB, more than which gRPC does not take, got 2GiB",
+    "windows: [{name: a, length: 36501d}]": "$.windows[0].length: expected a duration of at most 36500d, got '36501d' (line 1)",
     "privacy: none": "$.privacy: expected one of aggregate_only, as_received, got 'none'",
     "recieve: {}": "$: unknown key 'recieve'; known: bootstrap, confidence, drift, emit, feedback, forward, http",
     "emit: {webhook: {url: 'training.example.org', secret: x}}": "$.emit.webhook.url: expected http://... or https://..., got training.example.org",
@@ -121,7 +136,7 @@ BAD = {
     "streams: {silent: 59s}": "$.streams.silent: expected a duration >= 1m, got 59s",
     "windows: [{name: a, rows: 9}]": "$.windows[0].rows: expected a number >= min_rows (200), got 9",
     "windows: [{name: a, rows: 900}, {name: a, rows: 901}]": "$.windows: expected names that differ",
-    "streams: {lateness: 5}": "$.streams.lateness: expected a duration such as '500ms'",
+    "streams: {lateness: 5}": "$.streams.lateness: expected a duration such as '500ms', '30s', '5m', '1h' or '7d', got 5 (line 1)",
     "receive: {max_message: 12MB}": "$.receive.max_message: expected a size such as '64KiB'",
     "receive: {threads: 0}": "$.receive.threads: expected int >= 1, got 0",
     "receive: {endpoint: '${env:OTEL_ML_UNSET}'}": "$.receive.endpoint: the environment has no OTEL_ML_UNSET",
@@ -137,9 +152,10 @@ BAD = {
     "models: [7]": "$.models[0]: expected object, got 7",
     "http: {endpoint: 8080}": "$.http.endpoint: expected str, got 8080",
     "[]": "$: expected object, got []",
-    "mode: [": "not YAML: while parsing",
-    "? [a]\n: b": "not YAML",
-    "mode: !!python/object/apply:os.system [ls]": "not YAML",
+    "mode: [": "expected YAML: expected the node content, but found '<stream end>'",
+    "? [a]\n: b": "expected YAML: found unhashable key",
+    "mode: !!python/object/apply:os.system [ls]": "expected YAML: could not determine a constructor",
+    "mode: tee\n\tdrift: {}": "expected YAML: found character '\\t' that cannot start any token; indent with spaces",
 }
 
 
@@ -152,9 +168,63 @@ def test_a_mistake_is_one_line_with_file_place_expectation_and_finding(
     with pytest.raises(ConfigError) as raised:
         load_config(path)
     message = str(raised.value)
-    assert message.startswith(f"{path}: ")
+    assert re.match(rf"{re.escape(str(path))}(:[12])?: ", message)
     assert said in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["a.b=1"], "--set a.b: $: unknown key 'a'; known: bootstrap, "),
+        (["receive.lenght=x"], "--set receive.lenght: $.receive: unknown key 'lenght'; known: "),
+        (
+            ["mode=tee", "receive={threads: many}"],
+            "--set receive: $.receive.threads: expected int",
+        ),
+        (["windows=5"], "--set windows: $.windows: expected array, got 5"),
+        (
+            ["mode=outline", "mode=tee", "mode=inlin"],
+            "--set mode: $.mode: expected one of inline, tee, got 'inlin'",
+        ),
+    ],
+)
+def test_a_mistake_in_a_setting_is_told_as_the_settings(
+    settings: list[str], message: str, tmp_path: Path
+) -> None:
+    """Nobody is sent to a file, or to the defaults, for what stands on the command line."""
+    for path in (None, written(tmp_path, "mode: tee\nreceive: {threads: 4}")):
+        with pytest.raises(ConfigError) as raised:
+            load_config(path, settings)
+        assert str(raised.value).startswith(message)
+        assert "(line" not in str(raised.value)
+
+
+def test_a_mistake_in_the_file_beside_settings_is_told_as_the_files(tmp_path: Path) -> None:
+    """With its line, although something else is overruled."""
+    path = written(tmp_path, "http: {}\nreceive:\n  max_message: 5 apples")
+    with pytest.raises(ConfigError) as raised:
+        load_config(path, ["mode=tee", "receive.threads=2"])
+    assert str(raised.value).startswith(f"{path}: $.receive.max_message: ")
+    assert str(raised.value).endswith("(line 3)")
+
+
+def test_a_mistake_in_a_file_that_has_gone_meanwhile_is_told_all_the_same(tmp_path: Path) -> None:
+    """A processor that reads its configuration again outlives an editor that replaces the file in that moment."""
+    message = "$.receive.endpoint: cannot listen on 127.0.0.1:1"
+    path = tmp_path / "gone.yaml"
+
+    assert said_by(message, path, []) == f"{path}: {message}"
+
+
+def test_bytes_that_are_no_text_are_told_as_such(tmp_path: Path) -> None:
+    """In the words of the reader, without its notes for itself."""
+    path = tmp_path / "processor.yaml"
+    path.write_bytes(b"mode: \xff")
+    with pytest.raises(ConfigError) as raised:
+        load_config(path)
+    expected = "expected YAML: unacceptable character #x00ff: invalid start byte"
+    assert str(raised.value) == f"{path}: {expected}"
 
 
 def test_whoever_writes_receive_opens_what_it_says(tmp_path: Path) -> None:

@@ -164,6 +164,19 @@ def _with(value: object, *places: str | int) -> Callable[[dict[str, Any]], objec
             _with(0.0, "own_windows", 0, "columns", 2, "scale"),
             r"\$\.own_windows\[0\]\.columns: expected numbers > 0, got 0.0",
         ),
+        (
+            _with([1, 2**63, 3], "features", 0, "counts"),
+            r"Expected `int` <= 9007199254740991 - at `\$\.features\[0\]\.counts\[1\]`",
+        ),
+        (
+            _with(2**70, "source", "rows"),
+            r"Expected `int` <= 9007199254740991 - at `\$\.source\.rows`",
+        ),
+        (
+            _with([0.5], "self_tests", 0, "p_values", "outputs"),
+            r"\$\.self_tests\[0\]\.p_values: expected one per window of each family, got \[1, 2\]",
+        ),
+        (_with({}, "self_tests", 0, "p_values"), r"p_values: expected one per window of each"),
         (_with([], "own_windows", 0, "alarms", "features"), "a number per window, got .0."),
         (_with({}, "own_windows", 0, "alarms"), "'alarms' of the same families"),
         (
@@ -198,13 +211,31 @@ def test_a_file_that_is_no_profile_is_refused(tmp_path: Path, content: bytes) ->
         read_profile(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"{}" * 99, mtime=0)[:-12]])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no gzip",
+        gzip.compress(b"{}" * 99, mtime=0)[:-12],
+        gzip.compress(b"{}" * 99, mtime=0)[:10]
+        + b"\xff" * 20,  # whole as a file, no deflated data in it
+    ],
+)
 def test_a_torn_gzip_is_refused(tmp_path: Path, content: bytes) -> None:
     """A download that stopped half way is a profile error like any other."""
     path = tmp_path / "p.json.gz"
     path.write_bytes(content)
 
     with pytest.raises(ProfileError, match=r"p\.json\.gz: "):
+        read_profile(path)
+
+
+def test_an_empty_file_is_told_as_such(tmp_path: Path) -> None:
+    """A build that had no room left on the disk leaves one; it is no puzzle about truncated input."""
+    path = tmp_path / "p.json"
+    path.touch()
+
+    with pytest.raises(ProfileError, match=r"otel-ml-profile/1: the file is empty$"):
         read_profile(path)
 
 

@@ -52,6 +52,7 @@ def test_both_parts_are_read_as_they_were_written(tmp_path: Path) -> None:
         ("correlation", {"pairs": [(1, 0)]}, r"\$\.correlation\.pairs: expected pairs"),
         ("correlation", {"sums": [1]}, r"\$\.correlation: expected \(15, 6\) sums and spreads"),
         ("correlation", {"spreads": [0.0] * 6}, r"\$\.correlation: expected sums >= 0"),
+        ("correlation", {"sums": [2**63] + [0] * 14}, r"\$\.correlation: expected sums >= 0"),
     ],
 )
 def test_a_part_that_contradicts_itself_is_refused(

@@ -7,8 +7,9 @@ import io
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
+from otel_ml_processor.commands.parser import Parser
 from otel_ml_processor.commands.splice.collector import Collector
 from otel_ml_processor.commands.splice.conflicts import check_names_are_free
 from otel_ml_processor.commands.splice.layers import read_layers, resolved
@@ -25,7 +26,7 @@ from otel_ml_processor.commands.splice.wishes import (
     Hop,
     Wishes,
 )
-from otel_ml_processor.errors import ConfigError, OtelMlError
+from otel_ml_processor.errors import OtelMlError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,16 +142,8 @@ def _reached(hop: Hop) -> str:
     return f"{'127.0.0.1' if hop.is_here else 'COLLECTOR'}:{port}"
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, like all others."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what argparse would print below its usage."""
-        raise ConfigError(f"{message} (see `{self.prog} --help`)")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="otel-ml splice",
         description=__doc__,
         epilog=_EPILOG,

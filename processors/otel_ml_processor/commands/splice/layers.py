@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import yaml
 
-from otel_ml_processor.commands.splice.yaml_mistakes import not_yaml
+from otel_ml_processor.config_lines import not_yaml
 from otel_ml_processor.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -212,12 +212,21 @@ def test_a_choice_that_cannot_be_meant_is_told(
     assert said.startswith(told)
 
 
+@pytest.mark.parametrize(
+    ("misspelt", "remedy"),
+    [
+        (f"{ML}FEATURES_DENYLIST", f"did you mean {ML}FEATURE_DENYLIST?"),
+        ("OTEL_ML_CAPTURE_CONTENT", f"did you mean {ML}CAPTURE_CONTENT?"),
+        (f"{ML}NOPE", "take it out"),
+        (ML, "take it out"),
+    ],
+)
 def test_a_misspelt_variable_is_told_with_the_one_that_is_near(
-    monkeypatch: pytest.MonkeyPatch,
+    misspelt: str, remedy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A deny list that nobody reads is the dearest slip."""
-    (finding,) = found(monkeypatch, **{f"{ML}FEATURES_DENYLIST": "ssn"}).findings
-    assert finding.remedy == f"did you mean {ML}FEATURE_DENYLIST?"
+    """A deny list that nobody reads is the dearest slip; that two begin alike makes them no neighbours."""
+    (finding,) = found(monkeypatch, **{misspelt: "ssn"}).findings
+    assert finding.remedy == remedy
 
 
 def test_a_hook_beside_the_program_is_found_and_not_run(

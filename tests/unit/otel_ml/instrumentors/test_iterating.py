@@ -1,5 +1,6 @@
 """A model that answers step by step is one inference, and stays the generator that it was."""
 
+import gc
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
@@ -13,9 +14,11 @@ from otel_ml.instrumentors._boosters import Booster, Objective
 from otel_ml.instrumentors._identity import Metadata
 from otel_ml.instrumentors._observing import Observer
 from otel_ml.instrumentors._turns import iterate
+from otel_ml.record.given_up import given_up
 from otel_ml.running import running
 from otel_ml.settings import Settings
 from otel_ml.testing import Capture
+from tests.data.giving_up import Locking, drop_in_a_cycle, runs_through
 
 
 class Model:
@@ -107,6 +110,27 @@ def test_a_caller_that_goes_ends_the_inference(
     go(steps)
     del steps
     assert model.heard == ["end"]
+    assert "error.type" not in captured.attributes
+
+
+def test_a_generator_that_garbage_collection_takes_waits_for_no_lock(
+    observer: Observer, captured: Capture
+) -> None:
+    """Its span ends in a thread of ours: the one that collects may hold what an exporter waits for."""
+    locking = Locking()
+    captured.tracer_provider.add_span_processor(locking)
+    steps = iteration(observer, Model(), 1.0, 2.0)
+    next(steps)
+    drop_in_a_cycle(steps)
+    del steps
+
+    def collect() -> None:
+        with locking.lock:
+            gc.collect()
+
+    assert runs_through(collect)
+    given_up.settle()
+    assert [is_main for _, is_main in locking.ended] == [False]
     assert "error.type" not in captured.attributes
 
 

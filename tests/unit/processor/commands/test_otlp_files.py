@@ -62,6 +62,21 @@ def test_lines_of_json_are_requests(tmp_path: Path) -> None:
     assert [place for _, place in found] == ["1", "3", "5"]
 
 
+def test_ids_are_read_in_hexadecimal_and_in_base64(tmp_path: Path) -> None:
+    """OTLP writes the first, protobuf's own JSON the second: both are 16 and 8 bytes."""
+    request = traces()
+    content = json.dumps(as_otlp_json(request)) + "\n" + MessageToJson(request, indent=None)
+
+    found = [request for request, _ in read(tmp_path / "a.jsonl", content)]
+
+    ids = [(s.trace_id, s.span_id) for r in found for s in r.resource_spans[0].scope_spans[0].spans]
+    own = request.resource_spans[0].scope_spans[0].spans[0]
+    assert ids == [
+        (bytes.fromhex("0af7651916cd43dd8448eb211c80319c"), bytes([1] * 8)),
+        (own.trace_id, own.span_id),
+    ]
+
+
 def test_documents_that_are_written_over_several_lines_are_requests(tmp_path: Path) -> None:
     """One, or one behind the other, with a byte order mark."""
     content = "\ufeff" + "\n".join(json.dumps(as_otlp_json(r), indent=2) for r in REQUESTS)
@@ -135,7 +150,7 @@ def test_any_length_of_resource_is_protobuf(tmp_path: Path, size: int) -> None:
     [
         (b"", " expected OTLP, the file is empty"),
         (b" \n ", " expected OTLP, the file is empty"),
-        (b"hello", "1: expected OTLP as JSON or protobuf, found the text b'hello'"),
+        (b"hello", "1: expected OTLP as JSON or protobuf, found the text 'hello'"),
         (b"\x00" * 100, " expected OTLP as JSON or protobuf of traces, metrics or logs, found 100"),
         (b"\x89PNG\r\n\x1a\n", " expected OTLP as JSON or protobuf of traces, metrics or logs"),
         (b"{}", "1: expected one of resourceSpans, resourceMetrics, resourceLogs, found nothing"),

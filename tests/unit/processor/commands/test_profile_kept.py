@@ -158,7 +158,7 @@ def test_a_column_is_shown_cell_by_cell(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["show", str(tmp_path / "p.json"), "--column", "city"]) == 0
     assert "Oslo\\n" in capsys.readouterr().out
     assert main(["show", str(tmp_path / "p.json"), "--column", "town"]) == 2
-    assert "no column 'town'; known: stars, city" in capsys.readouterr().err
+    assert "p.json: no column 'town'; known: stars, city" in capsys.readouterr().err
 
 
 def test_the_bars_of_numbers_show_their_distribution(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,9 @@ def as_lines(requests: list[bytes], path: Path) -> Path:
         )
         for group in document["resourceSpans"]:
             for scoped in group["scopeSpans"]:
-                for number, span in enumerate(scoped["spans"]):
-                    span["traceId"], span["spanId"] = "ab" * 16, f"{number + 1:016x}"
+                for span in scoped["spans"]:
+                    for key in ("traceId", "spanId"):
+                        span[key] = b64decode(span[key]).hex()
         lines.append(json.dumps(document))
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -107,6 +109,36 @@ def test_files_of_both_kinds_say_the_same(folder: Path, capsys: pytest.CaptureFi
 
     assert whole == lines == readings(capsys, *halves, *config)
     assert [reading["rows"] for reading in whole] == [250, 50]
+
+
+def test_spans_that_come_again_are_counted_once(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In other requests than before, as a sender that batched anew leaves them in a file; they are known by their ids, in hexadecimal too."""
+    spans = requests([1 + n % 10 for n in range(250)])
+    whole = ExportTraceServiceRequest()
+    whole.MergeFromString(b"".join(spans))
+    file = as_lines([*spans, whole.SerializeToString()], folder / "traces.jsonl")
+
+    found = readings(capsys, file, "--config", folder / "processor.yaml")
+
+    assert [reading["rows"] for reading in found] == [250]
+
+
+def test_a_request_of_too_many_spans_is_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The limit is that of the processor; what is said names the file and where in it the request stands."""
+    spans = b"".join(requests([1] * 50)) * 1311
+    file = folder / "traces.binpb"
+    file.write_bytes(spans)
+
+    assert main([str(file)]) == 2
+
+    said = capsys.readouterr().err
+    assert said.startswith(f"otel-ml replay: {file}:request 1: ")
+    assert "more than 65536 spans" in said
+    assert said.count("\n") == 1
 
 
 def test_old_telemetry_falls_into_the_windows_of_its_own_time(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from otel_ml_conventions.attributes import MlFeedbackOutcomeValues, MlFeedbackSourceValues
 from otel_ml_processor.assess.performance import PerformanceReading
 from otel_ml_processor.assess.reading import WindowSpan
-from otel_ml_processor.feedback.joining import FeedbackTotals, Joined
+from otel_ml_processor.feedback.totals import FeedbackTotals, Joined
 from tests.unit.processor.emit.sample_readings import HOUR_NS, START_NS, STREAM
 
 PERFORMANCE = PerformanceReading(

@@ -241,9 +241,36 @@ def test_an_empty_page_says_what_to_do(book: MetricBook) -> None:
     found = page(book, is_ready=False)
 
     assert "No inference yet" in found.text
-    assert "127.0.0.1:14317" in found.text
+    assert (
+        "spans to 127.0.0.1:14317 (gRPC). A stream appears here with its first inference"
+        in found.text
+    )
     assert "starting" in found.text
     assert found.count("table") == 0
+
+
+def test_whoever_sends_by_http_finds_that_door_too(book: MetricBook) -> None:
+    """Where it is open; an exporter that speaks HTTP gets no answer at the other."""
+    facts = replace(FACTS, http_endpoint="127.0.0.1:14318")
+
+    found = Outline(page_html(book.views(), facts, is_ready=True)).text
+
+    assert found.count("127.0.0.1:14317 (gRPC) or 127.0.0.1:14318 (HTTP)") == 2
+
+
+def test_a_sentence_names_ten_features_and_counts_the_others(book: MetricBook) -> None:
+    """A model with a hundred features that rise slowly is told of in three lines, not on a page."""
+    slow = [samples.feature(f"rising_{number:03d}") for number in range(100)]
+    reading = samples.with_evidence(samples.reading(*slow))
+    rising = Evidence(log=1e6, rises=True)
+    targets = tuple(replace(target, evidence=rising) for target in reading.targets)
+    book.update(replace(reading, targets=targets), None)
+
+    text = page(book).text
+
+    sentence = text[text.index("Slow drift: ") :].partition(" . ")[0]
+    names = [f"rising_{number:03d} (rising)" for number in range(10)]
+    assert sentence == f"Slow drift: {', '.join(names)}, 90 more"
 
 
 def test_the_page_shows_state_numbers_and_promise(book: MetricBook) -> None:

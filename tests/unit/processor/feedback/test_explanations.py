@@ -33,7 +33,7 @@ from otel_ml_processor.windows.reference import Reference
 from tests.data.export_requests import RESOURCE, any_value, attributes, export_request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 STREAM = StreamKey("shop", "prod", "fraud", "3")
 MODEL = {"ml.model.name": "fraud", "ml.model.version": "3"}
@@ -94,6 +94,16 @@ def drifting(window: Explained, alpha: float = 0.01) -> list[str]:
     """Return the features whose attributions drift."""
     readings = assess_explanations(window, alpha=alpha, effect_floor=0.01, scores=())
     return [r.name for r in readings if r.state is MlDriftStateValues.DRIFTING]
+
+
+@pytest.mark.parametrize("form", [dict, json.dumps])
+def test_a_name_longer_than_names_are_is_passed_over(form: Callable[[object], object]) -> None:
+    """Hundreds of explanations are kept: each with a megabyte of name they would be all of the memory."""
+    said = form({"a" * 257: 1.0, "a" * 256: 2.0, "b": 3.0})
+
+    (found,) = explanations_in(Signal.LOGS, logs(record(said)))
+
+    assert found.attributions == {"a" * 256: 2.0, "b": 3.0}
 
 
 def test_an_explanation_is_read_from_a_log() -> None:

@@ -13,7 +13,7 @@ from otel_ml_processor.config import (
     StreamsConfig,
     WindowConfig,
 )
-from otel_ml_processor.feedback.joining import FeedbackTotals
+from otel_ml_processor.feedback.totals import FeedbackTotals
 from otel_ml_processor.signals import Signal
 from tests.data.export_requests import RESOURCE, export_request, inference_span
 from tests.data.labels import label_record, label_request, rooms

@@ -20,7 +20,8 @@ from otel_ml_processor.commands.profile import build_profile_from_table
 from otel_ml_processor.commands.replay import Replayed
 from otel_ml_processor.config import Config, WindowConfig
 from otel_ml_processor.feedback.explanations import explanations_in
-from otel_ml_processor.feedback.joining import FeedbackTotals, Joining
+from otel_ml_processor.feedback.joining import Joining
+from otel_ml_processor.feedback.totals import FeedbackTotals
 from otel_ml_processor.profile import Profile
 from otel_ml_processor.service import make_pipeline, new_self_metrics
 from otel_ml_processor.signals import Signal

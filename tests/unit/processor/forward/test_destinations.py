@@ -168,6 +168,32 @@ def test_what_is_refused_for_good_or_too_long_is_given_up() -> None:
     assert counted(metrics) == {SPANS.send_failed: 7}
 
 
+def test_a_client_that_breaks_costs_the_request_and_not_the_destination(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What it raises is said once; what comes afterwards is sent, instead of waiting until there is no room."""
+    metrics = SelfMetrics()
+
+    class Broken(Place):
+        """Breaks on what is empty."""
+
+        def send(self, request: bytes, timeout_s: float) -> bytes:
+            """Keep what is not empty."""
+            return super().send(bytes([request[0], *request[1:]]), timeout_s)
+
+    copies = Broken()
+    best_effort = BestEffort({TRACES: copies}, 100, 10, metrics)
+    for request in (b"", b"", b"abc"):
+        best_effort.offer(TRACES, request, 3)
+    assert best_effort.flush(10)
+    best_effort.close()
+    assert copies.sent == [b"abc"]
+    assert counted(metrics) == {SPANS.send_failed: 6, SPANS.sent: 3}
+    assert [record.getMessage() for record in caplog.records] == [
+        "cannot send a copy: IndexError: index out of range; further ones are counted"
+    ]
+
+
 def test_what_still_waits_at_the_end_is_counted_as_failed() -> None:
     """And nothing is taken any more."""
     metrics = SelfMetrics()

@@ -207,6 +207,33 @@ def test_a_duration_that_is_not_covered_keeps_it_provisional(tmp_path: Path) -> 
     assert house.profile.source.rows > 1000
 
 
+def test_a_first_request_from_the_future_covers_nothing(tmp_path: Path) -> None:
+    """There is no event time yet with which a duration could begin."""
+    house = House(tmp_path, "bootstrap={rows: 1000, min_duration: 2h}")
+    begin_ns, house.begin_ns = house.begin_ns, time.time_ns() + 86_400 * SECOND_NS
+    house.send(100)
+    house.begin_ns = begin_ns
+    house.send(3000)
+    house.close()
+
+    assert house.profile is not None
+    assert house.profile.provisional
+
+
+def test_a_name_of_a_thousand_characters_is_no_feature(tmp_path: Path) -> None:
+    """It would be on every series of it, and in every snapshot."""
+
+    def named(random: np.random.Generator, _: int) -> dict[str, object]:
+        value = float(random.normal())
+        return {"amount": value, "x" * 257: value, "y" * 256: value}
+
+    house = House(tmp_path).send(2000, named)
+    house.close()
+
+    assert house.profile is not None
+    assert [column.name for column in house.profile.features] == ["amount", "y" * 256]
+
+
 def test_nothing_that_was_sent_is_in_the_files(tmp_path: Path) -> None:
     """Neither the ids that every row has of its own, nor a rare name, nor a number as it was."""
 
@@ -322,6 +349,28 @@ def test_the_range_is_that_of_all_rows_that_were_learned(tmp_path: Path) -> None
     assert column.max >= 4100 / 7
     assert column.max <= 620
     assert column.min == 14  # of the 101st row, the first that told its features
+
+
+def test_a_stream_that_made_room_makes_room_for_what_is_learned(tmp_path: Path) -> None:
+    """Of many versions over the years the newest are learned, as they are the ones that are counted; those at work stay, over a restart too."""
+
+    def learned(house: House) -> set[str]:
+        return {profile.model for profile in house.service._references.profiles.values()}
+
+    settings = "streams={max: 2}", "bootstrap={rows: 1000, min_duration: 1h}"
+    house = House(tmp_path, *settings)
+    house.send(600, model="a").send(600, model="b")
+    assert learned(house) == {"a", "b"}
+    longest_silent = StreamKey("shop", "", "a", "1")
+    house.service._pipeline.ledger._streams._streams[longest_silent].heard_ns = 0
+    house.send(700, model="c")
+    assert learned(house) == {"b", "c"}
+    assert len(list((tmp_path / "state/learned").glob("*.json"))) == 2
+    house.close()
+
+    again = House(tmp_path, *settings).send(600, model="d")
+
+    assert learned(again) == {"b", "c"}
 
 
 def test_only_so_many_streams_are_learned(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

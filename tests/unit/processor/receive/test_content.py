@@ -6,6 +6,8 @@ import gzip
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Protocol
 
 import grpc
 import pytest
@@ -17,6 +19,21 @@ from otel_ml_processor.receive.content import ENCODINGS, expanded
 from otel_ml_processor.refusal import Refusal
 
 MIB = 1 << 20
+
+
+class Decompressor(Protocol):
+    """What expands a member, of either library."""
+
+    @property
+    def eof(self) -> bool:
+        """Whether the member has ended."""
+
+    @property
+    def unused_data(self) -> bytes:
+        """What was handed in behind its end."""
+
+    def decompress(self, data: bytes, /) -> bytes:
+        """Return what *data* was."""
 
 
 def gzip_bomb() -> bytes:
@@ -55,6 +72,40 @@ def test_many_small_bombs_are_one(encoding: str) -> None:
     assert len(expanded(member * 4, encoding, 4 * MIB)) == 4 * MIB
     with pytest.raises(Refusal):
         expanded(member * 4 + compress(b"x"), encoding, 4 * MIB)
+
+
+@pytest.mark.parametrize("encoding", BOMBS)
+def test_a_million_empty_members_take_no_hour(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What each member costs does not depend on how many there are behind it: a body of nothing but them would keep a thread for an hour."""
+    compress = gzip.compress if encoding == "gzip" else zstandard.ZstdCompressor().compress
+    n, handed = 10_000, [0]
+
+    def counted(decompressor: Decompressor) -> SimpleNamespace:
+        state = SimpleNamespace(eof=False, unused_data=b"")
+
+        def decompress(data: bytes) -> bytes:
+            handed[0] += len(data)
+            made = decompressor.decompress(data)
+            state.eof, state.unused_data = decompressor.eof, decompressor.unused_data
+            return made
+
+        state.decompress = decompress
+        return state
+
+    new_gzip, new_zstd = zlib.decompressobj, zstandard.ZstdDecompressor
+    if encoding == "gzip":
+        monkeypatch.setattr("zlib.decompressobj", lambda wbits: counted(new_gzip(wbits)))
+    else:
+        monkeypatch.setattr(
+            "zstandard.ZstdDecompressor",
+            lambda **options: SimpleNamespace(
+                decompressobj=lambda: counted(new_zstd(**options).decompressobj())
+            ),
+        )
+    assert expanded(compress(b"") * n, encoding, MIB) == b""
+    assert handed[0] <= n * 16_384
 
 
 def test_a_frame_that_asks_for_much_memory_is_refused() -> None:

@@ -22,6 +22,7 @@ from otel_ml_conventions.metrics import METRIC_ML_PROCESSOR_REFUSED
 from otel_ml_processor.config import ReceiveConfig, Size
 from otel_ml_processor.decode.wire import scan
 from otel_ml_processor.errors import ConfigError
+from otel_ml_processor.receive import grpc_server
 from otel_ml_processor.receive.admission import Admission
 from otel_ml_processor.receive.grpc_server import GrpcServer
 from otel_ml_processor.refusal import Refusal, RefusalCause
@@ -422,3 +423,26 @@ def test_what_is_no_address_is_refused(endpoint: str) -> None:
 
     with pytest.raises(ConfigError, match=r"\$\.receive\.endpoint: expected host:port"):
         server_of(config)
+
+
+def test_who_begins_a_call_and_says_nothing_keeps_its_thread_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """More silent callers than threads, none with a deadline: they are cut off and counted, and whoever comes then is served."""
+    monkeypatch.setattr(grpc_server, "_READ_S", 0.2)
+    monkeypatch.setattr(grpc_server, "_LOOK_S", 0.05)
+    is_over = threading.Event()
+
+    def silence() -> Iterator[bytes]:
+        is_over.wait()
+        yield from ()
+
+    with receiving(lambda _request, _: b"", threads=2) as receiver:
+        begin = receiver.channel.stream_unary(EXPORT)
+        silent = [begin.future(silence()) for _ in range(4)]
+        codes = [call.exception(timeout=30).code() for call in silent]
+        is_over.set()
+
+        assert codes == [grpc.StatusCode.CANCELLED] * 4
+        assert receiver.export(b"a request", timeout=30) == b""
+        assert receiver.refused() == {"unreadable": 4}

@@ -263,11 +263,13 @@ def test_a_word_that_nobody_knows_stops_nothing(tmp_path: Path) -> None:
     memory = StateMemory(stored.snapshot.streams[0].key, "10m", "wandering", False, ())  # noqa: FBT003 - a record
     odd = msgspec.structs.replace(stored.snapshot, states=(memory,))
     write_snapshot(tmp_path / "snapshot", StoredSnapshot(odd, stored.generations))
+    written = (tmp_path / "snapshot").read_bytes()
 
     second = House(tmp_path)
 
     assert second.rows() == 5
     assert failures(second, "restore") == 1
+    assert (tmp_path / "snapshot.unusable").read_bytes() == written
     assert second.take(request(range(7))).rows() == 7
 
 

@@ -61,3 +61,12 @@ def test_parts_are_merged_and_taken_back(one: list[list[float]], other: list[lis
 def test_nothing_has_no_score() -> None:
     """Without a list every score is unknown, not zero."""
     assert all(map(math.isnan, RankingSums().scores.values()))
+
+
+def test_gains_near_the_largest_number_are_gains() -> None:
+    """Only how they compare matters: the largest there are, and the smallest, give what 1 and 0 do."""
+    expected = ndcg_score([[0.0, 1.0, 1.0]], [order_of(np.zeros(3))])
+    for gain in (1.7e308, 5e-324):
+        sums = RankingSums()
+        sums.add(np.array([0.0, gain, gain]))
+        assert sums.scores["ndcg"] == pytest.approx(expected)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_ml_processor.columns import InferenceColumns, StreamKey, TextColumn
+from otel_ml_processor.columns import InferenceColumns, Kind, StreamKey, TextColumn, ValueColumn
 from otel_ml_processor.config import Duration, StreamsConfig, WindowConfig
 from otel_ml_processor.profile import Source
 from otel_ml_processor.windows.placed import PlacedRows, place
@@ -108,6 +109,64 @@ def test_a_span_from_the_future_is_counted_and_does_not_move_event_time() -> Non
     kept.add([rows_at([30])], at(40))
     assert kept.counts.late == 0
     assert spans(kept.finish()) == [("1h", 0, 3600, 4)]
+
+
+def test_a_stream_whose_clock_is_always_ahead_closes_its_windows_by_ours() -> None:
+    """A service whose clock is two minutes fast: none of its rows moves event time, so it is idle however many come, and nothing piles up."""
+    kept = streams(HOURLY, lateness=Duration(0))
+    closed = []
+    for second in range(0, 11_000, 20):
+        kept.add([rows_at([second + 120])], at(second))
+        closed += kept.close(at(second + 19))
+    assert spans(closed) == [
+        ("1h", 0, 3600, 180),
+        ("1h", 3600, 7200, 180),
+        ("1h", 7200, 10800, 180),
+    ]
+    assert kept.counts.clamped == 550
+    assert kept.counts.late == 0
+    (left,) = kept.copies()
+    assert len(left.windows[0].opened) == 1
+
+
+def test_what_comes_late_still_counts_beside_rows_that_are_ahead() -> None:
+    """Rows of an hour ago, as a queue lets them go, move event time: rows from the future in between make none of them late."""
+    kept = streams(HOURLY)
+    for second in range(0, 600, 10):
+        kept.add([rows_at([second])], at(3600 + second))
+        kept.add([rows_at([86_400])], at(3600 + second + 5))
+        assert kept.close(at(3600 + second + 9)) == []
+    assert kept.counts.late == 0
+
+
+def test_a_stream_without_event_time_has_no_lag() -> None:
+    """Only a row from the future has come: nothing is behind the clock yet, least of all by centuries."""
+    kept = streams(HOURLY)
+    kept.add([rows_at([86_400])], at(0))
+    assert kept.lag_s(at(1)) == 0.0
+
+
+def test_a_row_from_the_future_is_not_when_a_feature_was_last_seen() -> None:
+    """It is taken to be of now in all that is told of time, or a feature that falls silent would stay fresh for as long."""
+    profile = build_profile(
+        {"amount": np.arange(100.0)},
+        model="fraud",
+        version="1",
+        created="2026-01-01T00:00:00Z",
+        source=Source(kind="array", uri="", rows=100),
+    )
+    reference = Reference.of(profile)
+    kept = Streams(StreamsConfig(), [HOURLY], lambda _: reference)
+    ahead = rows_at([86_400]).rows
+    value = ValueColumn(
+        np.array([Kind.NUMBER], dtype=np.uint8), np.array([5.0]), np.array([-1], dtype=np.int64)
+    )
+    kept.add([place(replace(ahead, features={"amount": value}), reference)], at(10))
+
+    (totals,) = kept.totals()
+
+    assert totals.freshness is not None
+    assert totals.freshness.seen_ns == {"amount": at(10)}
 
 
 def test_row_windows_hold_exactly_as_many_rows_however_the_requests_are_cut() -> None:
