@@ -1,6 +1,6 @@
 """Functions of the user's around a call of a model: found when first needed, and unable to harm it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from logging import getLogger
 from typing import Any, Final
@@ -84,7 +84,7 @@ class _Function:
     def call(self, *args: Any, otherwise: Any) -> Any:
         """Return what the function returns, *otherwise* where it fails."""
         try:
-            function = self._loaded or self._load()
+            function = self._load() if self._loaded is None else self._loaded
             return function(*args)
         except Exception as error:  # noqa: BLE001 - a user's function may raise anything
             self._failed(self._option, error)
@@ -125,16 +125,18 @@ class ContentHook:
         """Return the hook of *settings*, None where there is none."""
         return None if settings.content_hook is None else cls(settings.content_hook, failed)
 
-    def filtered(self, facts: Facts, span: Any) -> Facts:
-        """Return *facts* with the content that the hook lets pass; the hook sees nothing else."""
-        content = {key: fact for key, fact in facts.items() if key in CONTENT}
+    def filtered(
+        self, facts: Mapping[str, Any], span: Any, kinds: Container[str] = CONTENT
+    ) -> dict[str, Any]:
+        """Return *facts* with the content, those of *kinds*, that the hook lets pass; it sees nothing else."""
+        content = {key: fact for key, fact in facts.items() if key in kinds}
+        rest = {key: fact for key, fact in facts.items() if key not in kinds}
         if not content:
-            return facts
+            return rest
         permitted = self._function.call(content, span, otherwise=None)
-        rest = without_content(facts)
         try:
             return {**_attributes(permitted), **rest}
-        except TypeError as error:
+        except Exception as error:  # noqa: BLE001 - what a user's function returns may raise anything
             self._failed("content_hook", error)
             return rest
 
@@ -151,8 +153,8 @@ class CallHooks:
     """
     The user's functions before and after a recorded call.
 
-    `before_capture(span, model, args, kwargs)` may return False: no content of that call is captured
-    then. `after_capture(span, model, output)` may add attributes to the span. Both see what the
+    `before_capture(span, model, args, kwargs)` may return false: no content of that call is captured
+    then, but it is where nothing is returned. `after_capture(span, model, output)` may add attributes to the span. Both see what the
     program itself works with, and must leave it as it is.
 
     Args:
@@ -162,8 +164,10 @@ class CallHooks:
     """
 
     def __init__(self, before: Hook | None, after: Hook | None, failed: _Failed) -> None:
-        self._before = before and _Function("before_capture", before, failed)
-        self._after = after and _Function("after_capture", after, failed)
+        # Not by their truth: a function may be an object that is empty.
+        self._failed = failed
+        self._before = None if before is None else _Function("before_capture", before, failed)
+        self._after = None if after is None else _Function("after_capture", after, failed)
 
     @classmethod
     def chosen(cls, settings: Settings, failed: _Failed) -> "CallHooks | None":
@@ -173,11 +177,16 @@ class CallHooks:
 
     def permits(self, span: Any, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         """Whether content of this call may be captured; not where the hook fails."""
-        if not self._before:
+        if self._before is None:
             return True
-        return self._before.call(span, model, args, kwargs, otherwise=False) is not False
+        answer = self._before.call(span, model, args, kwargs, otherwise=False)
+        try:
+            return answer is None or bool(answer)  # numpy has a false of its own
+        except Exception as error:  # noqa: BLE001 - what a user's function returns may raise anything
+            self._failed("before_capture", error)
+            return False
 
     def tell(self, span: Any, model: Any, output: Any) -> None:
         """Let the hook add to *span* what it makes of *output*."""
-        if self._after:
+        if self._after is not None:
             self._after.call(span, model, output, otherwise=None)

@@ -1,6 +1,8 @@
 """The recorder that all parts of one process share, so that the calls of a model are numbered once."""
 
+import os
 import threading
+from operator import is_
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_ml.settings import Settings
@@ -25,8 +27,7 @@ class Lease:
 
     Attributes:
         settings: What may be captured.
-        providers: Where what is observed goes. They are held, so that no other object gets the
-            identity of one of them.
+        providers: Where what is observed goes.
         holders: How many have to give it back.
     """
 
@@ -41,10 +42,16 @@ class Lease:
     @property
     def recorder(self) -> "InferenceRecorder":
         """The recorder; made when first asked for, with the metrics of the process beside it."""
-        with _changing:
-            if self._recorder is None:
-                self._recorder = _made(self)
-            return self._recorder
+        recorder = self._recorder
+        if recorder is None:  # else every call by hand would wait for every other
+            with _leases.changing:
+                recorder = self._recorder = self._recorder or _made(self)
+        return recorder
+
+    def has_terms(self, settings: Settings, providers: Providers) -> bool:
+        """Whether one recorder can serve both: by equal settings, and by providers that are the same."""
+        are_same = all(map(is_, self.providers, providers))
+        return are_same and self.settings == settings
 
     def end(self) -> None:
         """Record what was observed and not yet recorded."""
@@ -52,9 +59,25 @@ class Lease:
             self._recorder.close()
 
 
-# By what decides whether two instrumentors can share a recorder: settings, and providers by identity.
-_leases: Final[dict[tuple[Settings, tuple[int, ...]], Lease]] = {}
-_changing: Final = threading.Lock()
+class _Leases:
+    """
+    All leases, the oldest first, and who changes them.
+
+    No dictionary: settings may hold a function of the user's that has no hash.
+    """
+
+    def __init__(self) -> None:
+        self.held: list[Lease] = []
+        self.restart()
+
+    def restart(self) -> None:
+        """Wait for nobody in a process that was forked off: who changed them is still with its parent."""
+        self.changing = threading.Lock()
+
+
+_leases: Final = _Leases()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leases.restart)
 
 
 def _made(held: Lease) -> "InferenceRecorder":
@@ -85,25 +108,26 @@ def lease(
         logger_provider: Where events go, the global provider by default.
     """
     providers = Providers(tracer_provider, meter_provider, logger_provider)
-    terms = settings, tuple(map(id, providers))
     if settings.log_correlation:
         from otel_ml.log_correlation import correlate_logs
 
         correlate_logs()
-    with _changing:
-        held = _leases.setdefault(terms, Lease(settings, providers))
+    with _leases.changing:
+        held = next((each for each in _leases.held if each.has_terms(settings, providers)), None)
+        if held is None:
+            held = Lease(settings, providers)
+            _leases.held.append(held)
         held.holders += 1
         return held
 
 
 def release(held: Lease) -> None:
     """Give *held* back; what it has not recorded is recorded when nobody holds it any more."""
-    with _changing:
+    with _leases.changing:
         held.holders -= 1
-        for terms, each in list(_leases.items()):
-            if each is held and held.holders == 0:
-                del _leases[terms]
-                held.end()
+        if held.holders == 0:
+            _leases.held.remove(held)
+            held.end()
 
 
 def in_force() -> "InferenceRecorder":
@@ -113,6 +137,6 @@ def in_force() -> "InferenceRecorder":
     It is the one that was leased last and is still held; where nothing is instrumented, one with
     the global providers and the settings of the environment, which is kept from then on.
     """
-    for held in reversed(list(_leases.values())):
+    for held in reversed(_leases.held.copy()):
         return held.recorder
     return lease(Settings.from_environment()).recorder

@@ -1,8 +1,8 @@
 """Records of the `logging` module, told which trace, span and prediction they are about."""
 
 import logging
-from collections.abc import Callable
-from typing import Any, Final
+from functools import wraps
+from typing import Final
 
 from opentelemetry import trace
 
@@ -16,7 +16,8 @@ class LogCorrelation(logging.Filter):
     A filter that refuses no record, and gives each `trace_id`, `span_id` and `prediction_id`.
 
     They are hexadecimal, and the id that the prediction has; each is empty where there is none, so
-    that a format can always name it. For a handler of one's own, or in `dictConfig`:
+    that a format can always name it, and stays what it is where the record has it already. For a
+    handler of one's own, or in `dictConfig`:
     `"filters": {"otel_ml": {"()": "otel_ml.LogCorrelation"}}`.
     """
 
@@ -28,35 +29,38 @@ class LogCorrelation(logging.Filter):
 
 def correlate_logs() -> None:
     """
-    Give every record that is made from now on `trace_id`, `span_id` and `prediction_id`.
+    Give every record that is logged from now on `trace_id`, `span_id` and `prediction_id`.
 
-    Whatever the logger and the handler. A second call changes nothing. The environment variable
+    Whatever the logger and the handler; a record that has one already, by `extra` say, keeps its own.
+    A second call changes nothing. The environment variable
     `OTEL_INSTRUMENTATION_ML_LOG_CORRELATION=true` does the same once anything is instrumented.
     """
-    make = logging.getLogRecordFactory()
-    if not isinstance(make, _Factory):
-        logging.setLogRecordFactory(_Factory(make))
+    handle = logging.Logger.handle
+    if hasattr(handle, _MARKER):
+        return
 
-
-class _Factory:
-    """Makes records as *make* does, and tells them."""
-
-    def __init__(self, make: Callable[..., logging.LogRecord]) -> None:
-        self._make = make
-
-    def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
-        record = self._make(*args, **kwargs)
+    # Not by a factory of records: `logging` refuses an `extra` of a name that a new record has.
+    @wraps(handle)
+    def handle_told(logger: logging.Logger, record: logging.LogRecord) -> None:
         _tell(record)
-        return record
+        handle(logger, record)
+
+    setattr(handle_told, _MARKER, True)
+    logging.Logger.handle = handle_told  # type: ignore[method-assign,assignment]  # all records pass here
 
 
+_MARKER: Final = "__otel_ml__"
 _NO_TRACE: Final = ("", "")
 
 
 def _tell(record: logging.LogRecord) -> None:
-    record.trace_id, record.span_id = _ids()
+    trace_id, span_id = _ids()
     recording = recent.here()
-    record.prediction_id = (None if recording is None else recording.prediction_id) or ""
+    prediction_id = None if recording is None else recording.prediction_id
+    known = vars(record)
+    known.setdefault("trace_id", trace_id)
+    known.setdefault("span_id", span_id)
+    known.setdefault("prediction_id", prediction_id or "")
 
 
 def _ids() -> tuple[str, str]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Validator"]
 
+_MAX_TOLD: Final = 64  # models without a profile that are named in the log
 _NONE: Final[tuple[Failure, ...]] = ()
 
 _logger = getLogger("otel_ml")
@@ -84,7 +85,7 @@ class Validator:
             return None
 
     def _tell_of_mismatch(self, reference: "Reference", model: Model) -> None:
-        if (model.name, model.version) in self._told:
+        if (model.name, model.version) in self._told or len(self._told) >= _MAX_TOLD:
             return
         self._told.add((model.name, model.version))
         _logger.warning(

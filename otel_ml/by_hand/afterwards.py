@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 from opentelemetry import trace
 
 from otel_ml.by_hand.prediction_ids import context_of, plain_id
+from otel_ml.by_hand.typed import typed
+from otel_ml.in_force import in_force
 from otel_ml.record.recent import recent
 from otel_ml.record.recording import Recording
 from otel_ml_conventions import attributes as keys
@@ -50,7 +52,7 @@ def find(
     }
     if model is None and recording is not None:
         facts |= _model_of(recording)
-    known = {key: fact for key, fact in facts.items() if fact is not None}
+    known = typed(facts, in_force().failed)
     return Inferred(_span(prediction, recording), known, recording)
 
 

@@ -27,6 +27,7 @@ from otel_ml.by_hand.outputs import (
     read_probabilities,
 )
 from otel_ml.by_hand.prediction_ids import context_of, id_of, plain_id
+from otel_ml.by_hand.typed import text, typed
 from otel_ml.describe.arrays import Table
 from otel_ml.describe.inputs import describe_form
 from otel_ml.describe.models import Model
@@ -72,8 +73,9 @@ class Identity(NamedTuple):
 
     def model(self) -> Model:
         """Return the model, as far as it is told."""
+        version = None if self.version is None else text(self.version)
         return Model(
-            self.name, self.version, "", self.framework, version_of(self.framework), self.task
+            text(self.name), version, "", self.framework, version_of(self.framework), self.task
         )
 
 
@@ -228,8 +230,8 @@ class Call:
         """Tell that something else answered in place of the model, and why, in a word of the code's."""
         if self._recording is not None:
             # A text so long that it may quote something becomes its hash, as a label does.
-            self._recording.fallback_reason = class_label(reason)
-            self._outputs[keys.ML_FALLBACK_REASON] = self._recording.fallback_reason
+            self._tell(lambda: {keys.ML_FALLBACK_REASON: class_label(reason)})
+            self._recording.fallback_reason = self._outputs.get(keys.ML_FALLBACK_REASON)
 
     def retried(self, count: int = 1) -> None:
         """Tell that the call was tried again, *count* times more; the first try does not count."""
@@ -284,9 +286,12 @@ class Call:
         self._capture = capture_of(recorder)
         self._checks = Checks(recorder)
         self._table = self._read_features()
-        links = _links(self._links) if self._links else None
+        if self._batch_size is not None:
+            told = typed({keys.ML_BATCH_SIZE: self._batch_size}, recorder.failed)
+            self._batch_size = told.get(keys.ML_BATCH_SIZE)
+        links = self._read_links()
         channel = self._identity.channel(recorder)
-        rows = self._table.rows if self._batch_size is None else self._batch_size
+        rows = self._size()
         self._recording = Recording(channel, rows)
         recorder.begin(self._recording, is_current=is_current, links=links)
         if self._prediction_id is not None:
@@ -309,6 +314,13 @@ class Call:
         """Return the names of the columns that the caller gave."""
         return None if self._feature_names is None else tuple(map(str, self._feature_names))
 
+    def _read_links(self) -> list[trace.Link] | None:
+        try:
+            return _links(self._links) or None
+        except Exception as error:  # noqa: BLE001 - what a user gives may raise anything
+            self._recorder.failed("describe_facts", error)
+            return None
+
     def _read_features(self) -> Table:
         try:
             return table_of(self._features)
@@ -322,7 +334,7 @@ class Call:
         if not recording.is_recording:
             return
         facts = {**self._facts, keys.ML_PREDICTION_ID: recording.prediction_id}
-        self._inputs = {key: fact for key, fact in facts.items() if fact is not None}
+        self._inputs = typed(facts, self._recorder.failed)
         names = self._names()
         self._inputs.update(describe_form(table, names, self._missing_count))
         # Before the call, for a model may work in place on what it is given.
@@ -333,6 +345,10 @@ class Call:
         told = self._capture.input_hash(table, names)
         if told is not None:
             self._inputs[keys.ML_INPUT_HASH] = told
+
+    def _size(self) -> int | None:
+        """Return the number of samples, as far as it is known by now."""
+        return self._table.rows if self._batch_size is None else self._batch_size
 
     def _positions(self, length: int) -> Sequence[int]:
         """Return the positions of the samples whose inputs are captured, or else might have been."""
@@ -366,7 +382,7 @@ class Call:
         if recording is None or recording.has_ended:
             return
         duration, now = perf_counter() - recording.started, time_ns()
-        size = self._table.rows if self._batch_size is None else self._batch_size
+        size = self._size()
         facts: Facts = self._outputs if error is None else {}
         judged = self._checks.told_of(recording, error)
         if recording.is_recording:

@@ -1,12 +1,11 @@
 """What of the inputs that users hand over may leave: the same rules as for instrumented frameworks."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any
 
 from otel_ml.describe.arrays import Table, read_table
 from otel_ml.describe.samples import Content
-from otel_ml.describe.values import Facts
-from otel_ml.hooks import ContentHook
+from otel_ml.hooks import CONTENT, ContentHook
 from otel_ml.permitted import content_policy, input_hash
 from otel_ml.recorder import InferenceRecorder
 
@@ -53,9 +52,11 @@ class Capture:
         """Whether something of *feature* may leave; of one without a name where there is no list."""
         return not self._has_lists if feature is None else self._policy.permits(feature)
 
-    def filtered(self, facts: Facts, span: Any) -> Facts:
-        """Return of *facts* what the user's hook lets pass."""
-        return facts if self._hook is None else self._hook.filtered(facts, span)
+    def filtered(
+        self, facts: Mapping[str, Any], span: Any, kinds: Container[str] = CONTENT
+    ) -> Mapping[str, Any]:
+        """Return of *facts* what the user's hook lets pass; content are those of *kinds*."""
+        return facts if self._hook is None else self._hook.filtered(facts, span, kinds)
 
 
 def capture_of(recorder: InferenceRecorder) -> Capture:

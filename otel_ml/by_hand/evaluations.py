@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from otel_ml.by_hand.operations import Operation, identity, operation
+from otel_ml.by_hand.typed import typed
 from otel_ml.in_force import in_force
 from otel_ml.record.tracing import is_enabled
 from otel_ml_conventions import attributes as keys
@@ -41,7 +42,7 @@ def record_evaluation(
     recorder = in_force()
     if not is_enabled():
         return
-    if dataset is not None and dataset not in _DATASETS:
+    if dataset is not None and not (isinstance(dataset, str) and dataset in _DATASETS):
         reason = f"expected a dataset of {', '.join(_DATASETS)}, found another"
         recorder.refused("record_evaluation", reason)
         return
@@ -57,8 +58,7 @@ def record_evaluation(
     except Exception as error:  # noqa: BLE001 - what a user gives may raise anything
         recorder.failed("record_evaluation", error)
         return
-    known = {key: fact for key, fact in facts.items() if fact is not None}
-    recorder.event(EVENT_ML_EVALUATION_RESULT, known)
+    recorder.event(EVENT_ML_EVALUATION_RESULT, typed(facts, recorder.failed))
 
 
 class Evaluation:

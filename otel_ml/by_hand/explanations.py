@@ -12,7 +12,7 @@ from otel_ml.by_hand.attributions import Attributions, read_attributions
 from otel_ml.by_hand.capture import capture_of
 from otel_ml.by_hand.operations import Operation, identity, operation
 from otel_ml.by_hand.outputs import UnreadableError
-from otel_ml.by_hand.prediction_ids import plain_id
+from otel_ml.by_hand.typed import whole
 from otel_ml.describe.probabilities import class_label
 from otel_ml.describe.samples import draw_rows
 from otel_ml.in_force import in_force
@@ -25,6 +25,8 @@ from otel_ml_conventions.events import EVENT_ML_EXPLANATION
 __all__ = ["Explanation", "explanation", "record_explanation"]
 
 _METHODS: Final = tuple(method.value for method in MlExplanationMethodValues)
+# What tells of the sample, which a content hook sees.
+_CONTENT: Final = frozenset({keys.ML_EXPLANATION_ATTRIBUTIONS, keys.ML_EXPLANATION_TOP_FEATURES})
 _ON_LOG: Final = frozenset({"event_only", "span_and_event"})
 _ON_SPAN: Final = frozenset({"span_only", "span_and_event"})
 
@@ -49,8 +51,8 @@ def record_explanation(
     default, nothing leaves. With `event_only` it is the event `ml.explanation`, in the trace context
     of the inference; with `span_only` the same on the span while that records, with the names of
     the features in `ml.explanation.top_features`; with `span_and_event` both. The lists of allowed
-    and denied features hold here too. Values of features never leave, though SHAP's objects hold
-    them. Nothing is raised; what cannot be understood is counted and logged once.
+    and denied features hold here too, and a content hook sees attributions before they leave. Values
+    of features never leave, though SHAP's objects hold them. Nothing is raised; what cannot be understood is counted and logged once.
 
     Args:
         attributions: A mapping from feature to contribution, or a pandas series; an `Explanation` of
@@ -126,9 +128,9 @@ def explanation(
     facts = {
         **identity(name, version, framework, task, implementation),
         keys.ML_EXPLANATION_METHOD: _method(method),
-        keys.ML_EXPLANATION_TARGET: None if target is None else class_label(target),
+        keys.ML_EXPLANATION_TARGET: target,
         keys.ML_BATCH_SIZE: batch_size,
-        keys.ML_PREDICTION_ID: None if prediction_id is None else plain_id(prediction_id),
+        keys.ML_PREDICTION_ID: prediction_id,
     }
     with operation("explain", name, facts, hides_calls=True) as under_way:
         yield Explanation(under_way, method, target)
@@ -145,7 +147,8 @@ class _Said(NamedTuple):
 
 
 def _method(method: object) -> str:
-    return str(method) if method in _METHODS else MlExplanationMethodValues.OTHER.value
+    is_known = isinstance(method, str) and method in _METHODS
+    return str(method) if is_known else MlExplanationMethodValues.OTHER.value
 
 
 def _may_leave(recorder: InferenceRecorder) -> bool:
@@ -183,9 +186,10 @@ def _record_samples(
     said: _Said,
     explaining: trace.Span,
 ) -> None:
+    told = None if said.position is None else whole(said.position)
     for position in draw_rows(len(samples), recorder.settings.capture_max_rows):
         chosen = _chosen(recorder, samples[position], said.top)
-        index = position if said.position is None and len(samples) > 1 else said.position
+        index = position if told is None and len(samples) > 1 else told
         if chosen:
             one = said._replace(position=index, base_value=_base(samples[position], said))
             _record(recorder, inferred, chosen, one, explaining)
@@ -223,13 +227,17 @@ def _record(
         keys.ML_EXPLANATION_TOP_FEATURES: list(chosen),
         keys.ML_EXPLANATION_ATTRIBUTIONS: chosen,
     }
-    known = {key: fact for key, fact in facts.items() if fact is not None}
+    told = {key: fact for key, fact in facts.items() if fact is not None}
+    known = capture_of(recorder).filtered(told, inferred.span, _CONTENT)
+    if keys.ML_EXPLANATION_ATTRIBUTIONS not in known:
+        return
     mode = recorder.settings.capture_content
     recorder.event(
         EVENT_ML_EXPLANATION, known, inferred.span, to_log=mode in _ON_LOG, to_span=mode in _ON_SPAN
     )
-    if mode in _ON_SPAN and said.position is None:
-        _name_features(list(chosen), inferred, explaining)
+    names = known.get(keys.ML_EXPLANATION_TOP_FEATURES)
+    if mode in _ON_SPAN and said.position is None and names is not None:
+        _name_features(names, inferred, explaining)
 
 
 def _name_features(names: list[str], inferred: Inferred, explaining: trace.Span) -> None:

@@ -88,8 +88,14 @@ def observe(
     _check_names(name, version, output)
 
     def decorate(function: Callable[..., Any]) -> Any:
-        if not callable(function):
-            raise TypeError(f"observe: expected a function, found {type(function).__name__}")
+        if isinstance(function, (classmethod, staticmethod)):
+            kind = type(function).__name__
+            raise TypeError(
+                f"observe: expected a function, found {kind}; put @{kind} above @observe"
+            )
+        if not callable(function) or isinstance(function, type):
+            found = "a class" if isinstance(function, type) else type(function).__name__
+            raise TypeError(f"observe: expected a function, found {found}")
         place = f"{_of(function, '__module__')}.{_of(function, '__qualname__')}"
         model = name or _of(function, "__name__")
         identity = Identity(model, version, operation, task, framework, place)
@@ -118,11 +124,13 @@ class _Told(NamedTuple):
 
 
 def _observed(function: Callable[..., Any], told: _Told) -> Callable[..., Any]:
-    if inspect.isasyncgenfunction(function):
+    # Of an object that can be called its method says what it is.
+    functions = (function, type(function).__call__)
+    if any(map(inspect.isasyncgenfunction, functions)):
         return _asynchronous_generator(function, told)
-    if inspect.isgeneratorfunction(function):
+    if any(map(inspect.isgeneratorfunction, functions)):
         return _generator(function, told)
-    if inspect.iscoroutinefunction(function):
+    if any(map(inspect.iscoroutinefunction, functions)):
         return _coroutine(function, told)
     return _plain(function, told)
 

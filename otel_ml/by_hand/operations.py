@@ -8,6 +8,7 @@ from typing import Any, Final
 from opentelemetry import context as context_api
 from opentelemetry import trace
 
+from otel_ml.by_hand.typed import typed
 from otel_ml.in_force import in_force
 from otel_ml.record.tracing import is_enabled
 from otel_ml.recorder import InferenceRecorder
@@ -16,7 +17,8 @@ from otel_ml_conventions import attributes as keys
 
 __all__ = ["Operation", "identity", "operation", "version_of"]
 
-_IDENTITY = (keys.ML_MODEL_NAME, keys.ML_MODEL_VERSION)
+_IDENTITY: Final = (keys.ML_MODEL_NAME, keys.ML_MODEL_VERSION)
+_OF_METRICS: Final = (*_IDENTITY, keys.ML_FRAMEWORK_NAME, keys.ML_TASK_TYPE)
 
 
 _PACKAGES: Final = {"pytorch": "torch"}  # where a framework's package has another name
@@ -65,6 +67,11 @@ class Operation:
         self.span = span
         self.facts: dict[str, Any] = {}
         self.identity = {key: began_with[key] for key in _IDENTITY if key in began_with}
+        self._began_with = began_with
+
+    def of_metrics(self) -> dict[str, Any]:
+        """Return what metrics say of the model."""
+        return {key: self._began_with[key] for key in _OF_METRICS if self._began_with.get(key)}
 
 
 @contextmanager
@@ -81,9 +88,11 @@ def operation(
         hides_calls: Whether calls of models inside are no inferences.
     """
     recorder = in_force()
-    told = {keys.ML_OPERATION_NAME: action, **facts}
-    known = {key: fact for key, fact in told.items() if fact is not None}
-    span = recorder.start(f"{action} {target}", known) if is_enabled() else None
+    known = typed({keys.ML_OPERATION_NAME: action, **facts}, recorder.failed)
+    name = action
+    with suppress(Exception):  # what a user gives as a name may raise anything
+        name = f"{action} {target}"
+    span = recorder.start(name, known) if is_enabled() else None
     under_way = Operation(recorder, span, known)
     error: BaseException | None = None
     try:

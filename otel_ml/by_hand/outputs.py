@@ -1,11 +1,13 @@
 """What users say that a model answered, as facts: whatever they hold it in."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from json import dumps
 from math import fsum, isfinite, sqrt
 from typing import Any, Final
 
+from otel_ml.describe.embeddings import describe_embeddings
 from otel_ml.describe.probabilities import class_label, describe_probabilities, entropy, margin
+from otel_ml.describe.tensors import plain_array
 from otel_ml.describe.values import Facts
 from otel_ml_conventions import attributes as keys
 
@@ -44,8 +46,9 @@ def samples_of(values: Any) -> list[Any]:
     Return *values* as one item per sample; what is no array and no sequence is one sample.
 
     Raises:
-        UnreadableError: If there is no sample.
+        UnreadableError: If there is no sample, it can be read but once, or it is on a device.
     """
+    values = _in_memory(values)
     values = values.tolist() if hasattr(values, "tolist") else values
     is_one = isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable)
     samples = [values] if is_one else list(values)
@@ -54,25 +57,44 @@ def samples_of(values: Any) -> list[Any]:
     return samples
 
 
+def _in_memory(values: Any) -> Any:
+    """Return tensors of the process's memory as arrays of numpy's, and anything else as it is."""
+    if isinstance(values, Iterator):
+        raise UnreadableError(
+            "expected a sequence, found an iterator, which only its user may read"
+        )
+    if getattr(values, "is_cpu", True) is False:
+        raise UnreadableError(
+            "expected a tensor in memory, found one on a device; give its `.cpu()`"
+        )
+    plain = plain_array(values)
+    return values if plain is None else plain
+
+
 def describe_label(value: Any, positions: Positions) -> Facts:
     """Return the class of the one sample."""
+    value = _in_memory(value)
     return describe_labels([value.item() if hasattr(value, "item") else value], positions)
 
 
 def describe_labels(values: Any, positions: Positions) -> Facts:
     """Return the class of each captured sample."""
-    labels = [class_label(value) for value in samples_of(values)]
-    return _told(labels, positions, keys.ML_PREDICTION_LABEL, keys.ML_PREDICTION_LABELS)
+    samples = samples_of(values)
+    return _told(
+        samples, class_label, positions, keys.ML_PREDICTION_LABEL, keys.ML_PREDICTION_LABELS
+    )
 
 
 def describe_values(values: Any, positions: Positions) -> Facts:
     """Return the predicted number of each captured sample."""
-    return _told(_numbers(values), positions, keys.ML_PREDICTION_VALUE, keys.ML_PREDICTION_VALUES)
+    samples = samples_of(values)
+    return _told(samples, _number, positions, keys.ML_PREDICTION_VALUE, keys.ML_PREDICTION_VALUES)
 
 
 def describe_scores(values: Any, positions: Positions) -> Facts:
     """Return the score of each captured sample."""
-    return _told(_numbers(values), positions, keys.ML_PREDICTION_SCORE, keys.ML_PREDICTION_SCORES)
+    samples = samples_of(values)
+    return _told(samples, _number, positions, keys.ML_PREDICTION_SCORE, keys.ML_PREDICTION_SCORES)
 
 
 def describe_interval(ends: Any, positions: Positions) -> Facts:
@@ -96,13 +118,20 @@ def describe_confidence(values: Any, positions: Positions) -> Facts:
     if not all(0.0 <= confidence <= 1.0 for confidence in confidences):
         raise UnreadableError("expected confidences between 0 and 1")
     facts = _told(
-        confidences, positions, keys.ML_PREDICTION_CONFIDENCE, keys.ML_PREDICTION_CONFIDENCES
+        confidences, float, positions, keys.ML_PREDICTION_CONFIDENCE, keys.ML_PREDICTION_CONFIDENCES
     )
     return facts if len(confidences) == 1 else {**facts, **_batch_confidence(confidences)}
 
 
 def describe_embedding(vectors: Any, positions: Positions) -> Facts:
     """Return dimension and mean length of embeddings; never the embeddings themselves."""
+    vectors = _in_memory(vectors)
+    if _is_matrix(vectors) and vectors.dtype.kind == "f":
+        positions(len(vectors))
+        facts = describe_embeddings(vectors) or {}
+        if isfinite(float(facts.get(keys.ML_EMBEDDING_NORM, 0.0))):  # type: ignore[arg-type]  # one number
+            return facts
+        raise UnreadableError("expected embeddings of finite numbers")
     rows = _rows_of(vectors)
     positions(len(rows))
     lengths = [sqrt(fsum(part * part for part in row)) for row in rows]
@@ -123,8 +152,7 @@ def read_probabilities(
             array of shape (n_samples, K) or a sequence of either.
         classes: The classes of the columns, None where *values* names them or nobody knows them.
     """
-    if isinstance(values, Mapping):
-        values = [values]
+    values = [values] if isinstance(values, Mapping) else _in_memory(values)
     if isinstance(values, (list, tuple)) and values and isinstance(values[0], Mapping):
         classes = list(values[0])
         values = [[sample.get(name, 0.0) for name in classes] for sample in values]
@@ -198,11 +226,18 @@ def _batch_confidence(confidences: Sequence[float]) -> Facts:
     }
 
 
-def _told(items: Sequence[Any], positions: Positions, one: str, several: str) -> Facts:
-    captured = positions(len(items))
-    if len(items) == 1:
-        return {one: items[0]}
-    return {several: [items[position] for position in captured]}
+def _told(
+    samples: Sequence[Any],
+    read: Callable[[Any], Any],
+    positions: Positions,
+    one: str,
+    several: str,
+) -> Facts:
+    """Return what *read* makes of the captured samples, of which nobody looks at the others."""
+    captured = positions(len(samples))
+    if len(samples) == 1:
+        return {one: read(samples[0])}
+    return {several: [read(samples[position]) for position in captured]}
 
 
 def _numbers(values: Any) -> list[float]:

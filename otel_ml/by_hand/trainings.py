@@ -6,18 +6,16 @@ from time import perf_counter
 from typing import Any, Final
 
 from otel_ml.by_hand.operations import Operation, identity, operation
+from otel_ml.by_hand.typed import typed
+from otel_ml.in_force import in_force
 from otel_ml.record.failures import qualified
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.events import EVENT_ML_TRAINING_EPOCH
 
 __all__ = ["Training", "training"]
 
-_OF_METRIC: Final = (
-    keys.ML_MODEL_NAME,
-    keys.ML_MODEL_VERSION,
-    keys.ML_FRAMEWORK_NAME,
-    keys.ML_TASK_TYPE,
-)
+# A span has room for 128 attributes, and lets go of the first ones, which say whose it is.
+_MAX_PARAMETERS: Final = 64
 
 
 class Training:
@@ -47,21 +45,32 @@ class Training:
             number = self._next if index is None else int(index)
             self._next = max(self._next, number + 1)
             facts = {**self._operation.identity, keys.ML_TRAINING_EPOCH_INDEX: number}
-            for score in _scored(scores, dataset):
+            about = typed({keys.ML_EVALUATION_DATASET: dataset}, recorder.failed)
+            for score in _scored(scores, about):
                 recorder.event(EVENT_ML_TRAINING_EPOCH, {**facts, **score}, self._operation.span)
             self._operation.facts[keys.ML_TRAINING_EPOCH_COUNT] = self._next
         except Exception as error:  # noqa: BLE001 - what a user gives may raise anything
             recorder.failed("record_epoch", error)
 
 
-def _scored(scores: Mapping[str, float] | None, dataset: str | None) -> list[dict[str, Any]]:
+def _scored(scores: Mapping[str, float] | None, about: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not scores:
         return [{}]
-    about = {} if dataset is None else {keys.ML_EVALUATION_DATASET: dataset}
     return [
         {keys.ML_EVALUATION_NAME: str(name), keys.ML_EVALUATION_VALUE: float(value), **about}
         for name, value in scores.items()
     ]
+
+
+def _told(parameters: Any) -> dict[str, object]:
+    if parameters is not None and not isinstance(parameters, Mapping):
+        found = type(parameters).__name__
+        in_force().refused("describe_facts", f"expected parameters by name, found {found}")
+        return {}
+    named = list((parameters or {}).items())
+    return {
+        f"{keys.ML_TRAINING_PARAMETER}.{name}": value for name, value in named[:_MAX_PARAMETERS]
+    }
 
 
 @contextmanager
@@ -99,7 +108,7 @@ def training(
         dataset_hash: Hash of the data: algorithm, colon, hexadecimal digits.
         sample_count: Number of samples in the data.
         feature_count: Number of features.
-        parameters: Settings of the training, by the framework's names.
+        parameters: Settings of the training, by the framework's names; the first 64 are told.
     """
     facts: dict[str, Any] = {
         **identity(name, version, framework, task, implementation),
@@ -111,10 +120,10 @@ def training(
         keys.ML_TRAINING_SAMPLE_COUNT: sample_count,
         keys.ML_INPUT_FEATURE_COUNT: feature_count,
     }
-    for parameter, value in (parameters or {}).items():
-        facts[f"{keys.ML_TRAINING_PARAMETER}.{parameter}"] = str(value)
-    started, ending = perf_counter(), {key: facts[key] for key in _OF_METRIC if facts[key]}
+    facts |= _told(parameters)
+    started = perf_counter()
     with operation("fit", name, facts, hides_calls=True) as under_way:
+        ending = under_way.of_metrics()
         try:
             yield Training(under_way)
         except BaseException as error:

@@ -468,7 +468,7 @@ class _Samples(Table):
         super().__init__((len(samples),))
         self._samples = samples
         self._is_sound: bool | None = None
-        self.columns = len(_sample_values(samples[0])) if samples else None
+        self.columns = _width(samples[0]) if samples else None
 
     def names(self) -> tuple[str, ...] | None:
         first = self._samples[0] if self._samples else None
@@ -477,7 +477,8 @@ class _Samples(Table):
         return None
 
     def missing(self) -> int | None:
-        if len(self._samples) * (self.columns or 1) > _MAX_COUNTED_OBJECTS:
+        is_large = len(self._samples) * (self.columns or 1) > _MAX_COUNTED_OBJECTS
+        if is_large or (self._samples and self.columns is None):
             return None
         values = [value for sample in self._samples for value in _sample_values(sample)]
         self._is_sound = _are_sound(values)
@@ -494,6 +495,15 @@ class _Samples(Table):
         if names is None:
             return [_sample_values(sample)[:width] for sample in chosen]
         return [[sample.get(name) for name in names[:width]] for sample in chosen]
+
+
+def _width(sample: Any) -> int | None:
+    """Return how many values a sample has, 1 for a single one, None for an image or the like."""
+    if isinstance(sample, (dict, list, tuple)):
+        return len(sample)
+    shape = getattr(sample, "shape", ()) if _package(type(sample)) == "numpy" else ()
+    width: int | None = None if len(shape) > 1 else (*shape, 1)[0]
+    return width
 
 
 def _sample_values(sample: Any) -> list[Any]:

@@ -111,19 +111,26 @@ def register_model(
         task: One of the values of `ml.task.type`.
 
     Raises:
-        TypeError: If *obj* cannot be weakly referenced, or names are given as one string.
+        TypeError: If *obj* cannot be weakly referenced, name or version is no text, or names are
+            given as one string.
         ValueError: If *task* is not known.
     """
     registrations.remember(
         obj,
         Registration(
-            name=name,
-            version=version,
+            name=_text("name", name),
+            version=_text("version", version),
             feature_names=_names("feature_names", feature_names),
             class_names=_names("class_names", class_names),
             task=None if task is None else _task(task),
         ),
     )
+
+
+def _text(argument: str, value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise TypeError(f"{argument}: expected text, found {type(value).__name__}")
 
 
 def _names(argument: str, names: Sequence[str] | None) -> tuple[str, ...] | None:

@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from hashlib import blake2b
 from json import dumps
 from typing import Any, Final
@@ -111,12 +112,20 @@ def distributions(output: Any) -> Any:
     """
     if not _is_matrix(output) or output.shape[1] == 1 or _are_distributions(output):
         return output
-    raised = sys.modules["numpy"].exp(output - output.max(axis=1, keepdims=True))
-    return raised / raised.sum(axis=1, keepdims=True)
+    with _quietly():
+        raised = sys.modules["numpy"].exp(output - output.max(axis=1, keepdims=True))
+        return raised / raised.sum(axis=1, keepdims=True)
 
 
 def _are_distributions(matrix: Any) -> bool:
-    return bool(matrix.min() >= 0.0 and abs(matrix.sum(axis=1) - 1.0).max() <= _TOLERANCE)
+    with _quietly():
+        return bool(matrix.min() >= 0.0 and abs(matrix.sum(axis=1) - 1.0).max() <= _TOLERANCE)
+
+
+def _quietly() -> AbstractContextManager[Any]:
+    """Return what keeps numpy from warning the user of numbers too large, which are no distributions."""
+    quietly: AbstractContextManager[Any] = sys.modules["numpy"].errstate(all="ignore")
+    return quietly
 
 
 def describe_probabilities(
@@ -139,7 +148,7 @@ def describe_probabilities(
     known = labels if labels is not None and len(labels) == output.shape[1] else None
     if len(output) == 1:
         sample = output.tolist()[0]
-        return _one_distribution(list(map(math.exp, sample)) if are_logarithms else sample, known)
+        return _one_distribution(_exponentials(sample) if are_logarithms else sample, known)
     return _several_distributions(exponentials(output) if are_logarithms else output, rows, known)
 
 
@@ -156,7 +165,7 @@ def describe_confidences(
     if len(output) == 1:
         sample = output.tolist()[0]
         if are_logarithms:
-            sample = list(map(math.exp, sample))
+            sample = _exponentials(sample)
         largest = max(sample)
         if not (min(sample) >= 0.0 and abs(sum(sample) - 1.0) <= _TOLERANCE):
             return None
@@ -181,7 +190,17 @@ def one_array(output: Any) -> Any:
 
 def exponentials(logarithms: Any) -> Any:
     """Return the numbers that *logarithms*, one numpy array, are of; None of anything else."""
-    return None if one_array(logarithms) is None else sys.modules["numpy"].exp(logarithms)
+    if one_array(logarithms) is None:
+        return None
+    with _quietly():
+        return sys.modules["numpy"].exp(logarithms)
+
+
+def _exponentials(sample: list[float]) -> list[float]:
+    try:
+        return list(map(math.exp, sample))
+    except OverflowError:  # no logarithm of a probability
+        return [math.inf]
 
 
 def _one_distribution(sample: list[float], labels: Sequence[str] | None) -> Facts | None:

@@ -148,4 +148,6 @@ def is_infinite(value: Any) -> bool:
 
 
 def _numpy_kind(value: Any) -> str:
-    return str(getattr(getattr(value, "dtype", None), "kind", ""))
+    """Return the kind of a number of numpy's; of a whole array, which a cell may hold, none."""
+    is_single = getattr(value, "shape", None) == ()
+    return str(getattr(getattr(value, "dtype", None), "kind", "")) if is_single else ""

@@ -24,6 +24,14 @@ _CONTENT_TOLD: Final = {
 }
 
 
+# What follows from a function that is not there.
+_WITHOUT_HOOK: Final = {
+    "content_hook": "with this hook no content is sent",
+    "before_capture": "with this hook no content is sent",
+    "after_capture": "with this hook no attributes are added",
+}
+
+
 class Choice(NamedTuple):
     """
     An option as it is in force.
@@ -135,14 +143,14 @@ def _contradictions(settings: Settings) -> Iterable[Finding]:
             "calls are to be rejected by a validation that is off",
             "set OTEL_INSTRUMENTATION_ML_VALIDATION to basic or profile",
         )
-    for name in ("content_hook", "before_capture", "after_capture"):
+    for name in _WITHOUT_HOOK:
         yield from _unfound(name, getattr(settings, name))
 
 
 def _unfound(name: str, place: object) -> Iterable[Finding]:
     if isinstance(place, str) and not _is_there(place):
         yield Finding(
-            f"{name}: {place!r} is not found; with this hook no content is sent",
+            f"{name}: {place!r} is not found; {_WITHOUT_HOOK[name]}",
             "mend its name, or put its module where the service finds it",
         )
 

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from typing import Final, NamedTuple
 
 from otel_ml.doctor.findings import Finding
@@ -18,6 +18,7 @@ __all__ = [
     "destinations",
     "why_nothing_starts",
     "without_credentials",
+    "without_queries",
 ]
 
 SIGNALS: Final = ("traces", "metrics", "logs")
@@ -66,17 +67,21 @@ def why_nothing_starts(environment: Mapping[str, str]) -> Finding | None:
         return Finding(
             "OTEL_SDK_DISABLED=true switches all telemetry off", "unset it, or set it to false"
         )
-    if not _configurators():
+    known = [point.name for point in entry_points(group="opentelemetry_configurator")]
+    wanted = environment.get("OTEL_PYTHON_CONFIGURATOR")
+    if known and wanted not in {None, *known}:
+        return Finding(
+            f"OTEL_PYTHON_CONFIGURATOR={wanted} is not installed, so nothing sets up an "
+            "OpenTelemetry SDK",
+            f"unset it; known: {', '.join(sorted(known))}",
+        )
+    if not known:
         return Finding(
             "nothing here sets up an OpenTelemetry SDK, so nothing is sent unless the program does "
             "it itself",
             "pip install 'otel-ml[otlp]'",
         )
     return None
-
-
-def _configurators() -> list[EntryPoint]:
-    return list(entry_points(group="opentelemetry_configurator"))
 
 
 def destinations(environment: Mapping[str, str]) -> list[Destination]:
@@ -115,8 +120,13 @@ def _is_installed(destination: Destination) -> bool:
 
 
 def without_credentials(endpoint: str) -> str:
-    """Return *endpoint* as it may be shown: without a name and a password before its host."""
-    return re.sub(r"(//|^)[^/]*@", r"\1", endpoint)
+    """Return *endpoint* as it may be shown: without name and password before its host, without a query."""
+    return without_queries(re.sub(r"(//|^)[^/]*@", r"\1", endpoint))
+
+
+def without_queries(text: str) -> str:
+    """Return *text* without what follows the question mark of an address: it may be a key."""
+    return re.sub(r"(/[^\s?]*)\?[^\s'\")]+", r"\1?...", text)
 
 
 def default_endpoint(protocol: str, signal: str) -> str:

@@ -71,7 +71,7 @@ def why_unreachable(address: Address, said_by: str) -> Finding | None:
             f"nothing listens at {address}",
             f"start a collector there, or say in {where} where one is",
         )
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):  # of a name with two dots in a row, say
         return Finding(f"there is no host {address.host!r}", f"mend {where}")
     except TimeoutError:
         return Finding(

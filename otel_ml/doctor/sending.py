@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any, Final, NamedTuple
 from urllib.request import getproxies
 
-from otel_ml.doctor.exporting import Destination
+from otel_ml.doctor.exporting import Destination, without_queries
 from otel_ml.doctor.findings import Finding
 from otel_ml.doctor.listening import listening
 from otel_ml.doctor.reaching import Address, address_of, spoken_at, why_no_tls, why_unreachable
@@ -105,7 +105,7 @@ def _export(destination: Destination, address: Address, make: Callable[[], Any])
         seconds = perf_counter() - started
     if is_acknowledged:
         return Sent(destination.endpoint, trace_id, seconds, None)
-    finding = _diagnosis(destination, address, " ".join(complaints))
+    finding = _diagnosis(destination, address, without_queries(" ".join(complaints)))
     return Sent(destination.endpoint, trace_id, None, finding)
 
 

@@ -50,14 +50,20 @@ def instrument(
             before *settings*.
 
     Raises:
+        TypeError: If *names* is one text.
         ValueError: If a name is not known, or an option does not take its value.
     """
     chosen = (settings or Settings.from_environment()).with_options(options)
     level = logging.DEBUG if names is None else logging.WARNING
     for name, instrumentor in _chosen(names).items():
         if instrumentor.is_instrumented_by_opentelemetry:
-            if options or settings is not None:
-                _logger.warning("%s is instrumented already: its settings stay as they are", name)
+            given = (tracer_provider, meter_provider, logger_provider, settings, options or None)
+            if any(each is not None for each in given):
+                _logger.warning(
+                    "%s is instrumented already: its settings and providers stay as they are; "
+                    "call otel_ml.uninstrument() first",
+                    name,
+                )
             continue
         try:
             instrumentor.instrument(
@@ -77,6 +83,7 @@ def uninstrument(names: Iterable[str] | None = None) -> None:
     Stop observing, put back every method, and record what was observed.
 
     Raises:
+        TypeError: If *names* is one text.
         ValueError: If a name is not known.
     """
     for instrumentor in _chosen(names).values():
@@ -85,12 +92,25 @@ def uninstrument(names: Iterable[str] | None = None) -> None:
 
 
 def _chosen(names: Iterable[str] | None) -> dict[str, BaseInstrumentor]:
+    if isinstance(names, str):
+        raise TypeError(
+            f"expected a list of frameworks, found the text {names!r}; write [{names!r}]"
+        )
     ours = _ours()
     wanted = list(ours) if names is None else list(names)
     for name in wanted:
         if name not in ours:
             raise ValueError(f"unknown framework {name!r}; known: {', '.join(sorted(ours))}")
-    return {name: ours[name].load()() for name in wanted}
+    found = {name: _loaded(name, ours[name]) for name in wanted}
+    return {name: instrumentor for name, instrumentor in found.items() if instrumentor is not None}
+
+
+def _loaded(name: str, point: EntryPoint) -> BaseInstrumentor | None:
+    try:
+        return point.load()()
+    except Exception as error:  # noqa: BLE001 - another distribution's may be broken in any way
+        _logger.warning("%s is not instrumented: %s cannot be loaded: %s", name, point.value, error)
+        return None
 
 
 @cache  # what is installed does not change, and looking takes longer than instrumenting

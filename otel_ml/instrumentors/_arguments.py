@@ -3,16 +3,23 @@
 from collections.abc import Callable
 from functools import lru_cache
 from types import CodeType
-from typing import Any
+from typing import Any, Final
 
 from otel_ml.describe.arrays import Table, read_table
 
 __all__ = ["argument", "first_argument", "given_first"]
 
 
+# Whoever gives the samples by name may give something else before them.
+_FIRST: Final = ("X", "data", "x", "inputs")
+
+
 def given_first(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Return the first argument after the model, by position or else by name."""
-    return args[0] if args else next(iter(kwargs.values()), None)
+    """Return the first argument after the model, by position or else by what frameworks call it."""
+    if args:
+        return args[0]
+    known = (kwargs[name] for name in _FIRST if name in kwargs)
+    return next(known, next(iter(kwargs.values()), None))
 
 
 def first_argument(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:

@@ -1,6 +1,6 @@
 """Who a model is: what was said of it, then what the operator says, then what can be found out."""
 
-from pathlib import PurePath, PurePosixPath, PureWindowsPath
+from pathlib import PurePosixPath, PureWindowsPath
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -123,7 +123,8 @@ def stored_at(place: str) -> Metadata:
     and `.../fraud/3/model.pkl`, of version 3. A file that is called as any model's has no name where
     its folder has none either. Nothing else of the path is told: it may say whose machine it is.
     """
-    path: PurePath = PureWindowsPath(place) if "\\" in place else PurePosixPath(place)
+    # What follows a question mark in an address may be the key to it.
+    path = PureWindowsPath(place) if "\\" in place else PurePosixPath(place.partition("?")[0])
     if path.stem.lower() in _ANY_MODELS:
         path = path.parent
         if path.name.lower() in _ANY_FOLDERS:

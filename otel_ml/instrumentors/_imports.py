@@ -1,12 +1,13 @@
 """Something to do when a module has been imported; nothing here imports it."""
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 __all__ = ["ImportHooks", "imports"]
 
@@ -18,13 +19,17 @@ class ImportHooks(MetaPathFinder):
     """
     Calls each hook once for the module it awaits, right before or right after that module's code runs.
 
-    It finds modules as the other finders do and leaves their loaders in place: only the loader's
-    `exec_module` is replaced, on that one instance, for that one call. A hook must not raise.
+    It finds modules as the other finders do. Until the code of an awaited one runs we stand in front
+    of its loader, which is not changed: others may share it. A hook must not raise.
     """
 
     def __init__(self) -> None:
         self._hooks: dict[str, list[_Hook]] = {}
         self._before: dict[str, list[Callable[[], None]]] = {}
+        self.restart()
+
+    def restart(self) -> None:
+        """Wait for nobody in a process that was forked off: who announces an import is still with its parent."""
         self._announcing = threading.RLock()
 
     def before_import(self, name: str, hook: Callable[[], None]) -> None:
@@ -70,23 +75,44 @@ class ImportHooks(MetaPathFinder):
         if fullname not in self._hooks:
             return None
         for finder in sys.meta_path:
-            spec = None if finder is self else finder.find_spec(fullname, path, target)
+            # Finders of before Python 3.4 have no such method: whoever still asks them does so himself.
+            find_spec = None if finder is self else getattr(finder, "find_spec", None)
+            spec: ModuleSpec | None = (
+                None if find_spec is None else find_spec(fullname, path, target)
+            )
             if spec is not None:
-                if spec.loader is not None:
-                    self._attach(fullname, spec.loader)
+                if hasattr(spec.loader, "exec_module"):
+                    spec.loader = _InFront(spec.loader, self._tell)
                 return spec
         return None
 
-    def _attach(self, name: str, loader: Loader) -> None:
-        execute = loader.exec_module
+    def _tell(self, module: ModuleType) -> None:
+        for hook in self._hooks.pop(module.__name__, ()):
+            hook(module)
 
-        def execute_then_tell(module: ModuleType) -> None:
-            del loader.exec_module  # the instance's own, set below
-            execute(module)
-            for hook in self._hooks.pop(name, ()):
-                hook(module)
 
-        loader.exec_module = execute_then_tell  # type: ignore[method-assign]  # taken off by itself
+class _InFront(Loader):
+    """A *loader* until it runs the code of its module, and *tell*, which is called with that afterwards."""
+
+    def __init__(self, loader: Any, tell: _Hook) -> None:
+        self._loader = loader
+        self._tell = tell
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """Return what the loader makes."""
+        module: ModuleType | None = self._loader.create_module(spec)
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the code of *module*, which from now on has its own loader, and tell of it."""
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        self._loader.exec_module(module)
+        self._tell(module)
 
 
 def _without(hook: object, awaited: dict[str, list[_Awaiting]]) -> dict[str, list[_Awaiting]]:
@@ -96,3 +122,5 @@ def _without(hook: object, awaited: dict[str, list[_Awaiting]]) -> dict[str, lis
 
 # One for all frameworks: several may await the same module.
 imports: Final = ImportHooks()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=imports.restart)

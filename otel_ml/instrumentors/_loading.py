@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
+from itertools import islice
 from pathlib import Path
 from threading import Thread
 from time import time_ns
@@ -17,6 +18,7 @@ from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._identity import stored_at
 from otel_ml.instrumentors._observing import trainings
 from otel_ml.instrumentors._subject import Subject
+from otel_ml.permitted import content_policy
 from otel_ml.record.failures import qualified
 from otel_ml.record.tracing import is_enabled
 from otel_ml.recorder import InferenceRecorder
@@ -70,13 +72,21 @@ class Loaded(NamedTuple):
 def file_of(place: Any) -> str | None:
     """Return the path of *place*, a path or an open file; None of anything else, such as bytes."""
     if not isinstance(place, str | os.PathLike):
-        place = getattr(place, "name", None)  # a number, where it was opened by its descriptor
+        # A member of an archive has the name that it has there, by which another file would be found.
+        is_file = _is_file(place)
+        place = getattr(place, "name", None) if is_file else None  # a number, by its descriptor
     return os.fsdecode(place) if isinstance(place, str | os.PathLike) else None
 
 
-def loaded_into(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Loaded:
-    """Return what a method has loaded into its own object, from its first argument."""
-    place = args[1] if len(args) > 1 else next(iter(kwargs.values()), None)
+def _is_file(opened: Any) -> bool:
+    with suppress(Exception):
+        return isinstance(opened.fileno(), int)
+    return False
+
+
+def loaded_into(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> Loaded:
+    """Return what a method has loaded into its own object, from its first argument, whose parameter is *name*."""
+    place = args[1] if len(args) > 1 else kwargs.get(name)
     return Loaded(args[0], file_of(place))
 
 
@@ -210,9 +220,13 @@ class Loading:
         if names is None:
             return {}
         facts: dict[str, Any] = {keys.ML_INPUT_FEATURE_COUNT: len(names)}
-        # Names may be values, as in `city=Paris`: they leave where values do.
+        # Names may be values, as in `city=Paris`: they leave where values do, and as far as those do.
         if self._settings.capture_content != "no_content":
-            facts[keys.ML_INPUT_FEATURE_NAMES] = names
+            permits = content_policy(self._settings).permits
+            permitted = filter(permits, names)
+            facts[keys.ML_INPUT_FEATURE_NAMES] = tuple(
+                islice(permitted, self._settings.capture_max_features)
+            )
         return facts
 
 

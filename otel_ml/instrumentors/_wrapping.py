@@ -11,7 +11,8 @@ import sys
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
-from functools import wraps
+from functools import update_wrapper, wraps
+from inspect import iscoroutinefunction
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final
 
@@ -135,8 +136,8 @@ class Patches:
 
     def __init__(self, module: str) -> None:
         self._module = module
-        self._patched: list[tuple[weakref.ref[Any], str]] = []
-        self._hooked: list[tuple[type, Any]] = []
+        self._patched: weakref.WeakKeyDictionary[Any, set[str]] = weakref.WeakKeyDictionary()
+        self._hooked: list[tuple[type, Any, Any]] = []
 
     def observe(self, owner: Any, name: str) -> None:
         """Observe what *owner*, a class or module, itself defines as *name*, under that name."""
@@ -152,7 +153,8 @@ class Patches:
 
     def _wrap(self, owner: Any, name: str, layer: _Layer) -> None:
         holder = _holder(owner, name)
-        if holder is None:
+        # What is awaited is known as that by its own function, and has not answered when it returns.
+        if holder is None or iscoroutinefunction(holder[2]):
             return
         place, attribute, function = holder
         layers = _layers(function)
@@ -163,7 +165,7 @@ class Patches:
                 if isinstance(owner, ModuleType):  # where pickle will look for it
                     wrapper.__module__ = owner.__name__
                 setattr(place, attribute, wrapper)
-        self._patched.append((weakref.ref(owner), name))
+        self._patched.setdefault(owner, set()).add(name)
 
     def hook_subclasses(self, base: type) -> None:
         """Make the hooks adopt every class that will extend *base*."""
@@ -179,19 +181,22 @@ class Patches:
             if adopt is not None:
                 adopt(cls)
 
-        setattr(base, "__init_subclass__", classmethod(adopt_subclass))  # noqa: B010 - mypy lets no one assign it
-        self._hooked.append((base, own))
+        hook: Any = classmethod(adopt_subclass)
+        setattr(base, "__init_subclass__", hook)  # noqa: B010 - mypy lets no one assign it
+        self._hooked.append((base, own, hook))
 
     def undo(self) -> None:
-        """Take off every wrapper that is still in its place; one that others wrapped stays, inert."""
-        for reference, name in self._patched:
-            owner = reference()
-            holder = None if owner is None else _holder(owner, name)
+        """Take off every wrapper and hook that is still in its place; one that others wrapped stays, inert."""
+        patched = [(owner, name) for owner, names in self._patched.items() for name in names]
+        for owner, name in patched:
+            holder = _holder(owner, name)
             if holder is not None and _is_ours(holder[2]):
                 place, attribute, function = holder
                 others = (layer for layer in _layers(function) if layer[1] != self._module)
                 setattr(place, attribute, _wrapped(function, tuple(others)))
-        for base, own in self._hooked:
+        for base, own, hook in self._hooked:
+            if base.__dict__.get("__init_subclass__") is not hook:
+                continue
             if own is None:
                 type.__delattr__(base, "__init_subclass__")
             else:
@@ -205,8 +210,9 @@ def _holder(owner: Any, name: str) -> tuple[Any, str, Any] | None:
     value = owner.__dict__.get(name)
     if isinstance(value, FunctionType):
         return owner, name, value
-    if isinstance(owner, ModuleType) and isinstance(value, BuiltinFunctionType):
-        return owner, name, value
+    if isinstance(owner, ModuleType) and isinstance(value, (BuiltinFunctionType, _Unbound)):
+        builtin = _Builtin(owner, name)
+        return builtin, "function", builtin.function
     if isinstance(value, classmethod) and isinstance(value.__func__, FunctionType):
         return _ClassMethod(owner, name), "function", value.__func__
     # scikit-learn's conditional methods: what `hasattr` answers is decided by the descriptor, so
@@ -215,6 +221,40 @@ def _holder(owner: Any, name: str) -> tuple[Any, str, Any] | None:
     if hasattr(value, "check") and isinstance(function, FunctionType):
         return value, "fn", function
     return None
+
+
+class _Unbound:
+    """A wrapper around a builtin: like that, it does not become a method where a class body holds it."""
+
+    def __init__(self, function: _Function) -> None:
+        update_wrapper(self, function)
+        self.function = function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+    def __reduce__(self) -> str:
+        name: str = self.function.__name__
+        return name  # by reference, as functions are pickled
+
+
+class _Builtin:
+    """The builtin function *name* of the module *owner*, as what holds it."""
+
+    def __init__(self, owner: ModuleType, name: str) -> None:
+        self._owner = owner
+        self._name = name
+
+    @property
+    def function(self) -> _Function:
+        value = self._owner.__dict__[self._name]
+        function: _Function = value.function if isinstance(value, _Unbound) else value
+        return function
+
+    @function.setter
+    def function(self, function: _Function) -> None:
+        is_wrapper = isinstance(function, FunctionType)
+        setattr(self._owner, self._name, _Unbound(function) if is_wrapper else function)
 
 
 class _ClassMethod:

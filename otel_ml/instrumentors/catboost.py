@@ -112,7 +112,7 @@ class CatboostInstrumentor(FrameworkInstrumentor):
         self, _name: str, args: tuple[Any, ...], kwargs: dict[str, Any], _result: Any
     ) -> Loaded:
         """Return the model into which a file was read."""
-        return loaded_into(args, kwargs)
+        return loaded_into(args, kwargs, "fname")
 
 
 def _guard_model(coverage: Coverage, owner: type) -> None:

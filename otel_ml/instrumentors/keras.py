@@ -13,6 +13,7 @@ from otel_ml.describe.several import several
 from otel_ml.describe.tensors import plain_array
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
+from otel_ml.instrumentors._arguments import given_first
 from otel_ml.instrumentors._awaited import FRAMEWORKS
 from otel_ml.instrumentors._identity import Metadata, identify
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
@@ -88,11 +89,15 @@ class KerasInstrumentor(FrameworkInstrumentor):
         def observe(
             original: Callable[..., Any], method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
         ) -> Any:
-            if method == _CALL:
-                if kwargs.get("training"):
-                    return observer.guard(original, trains=False, args=args, kwargs=kwargs)
-                if not _answers(args):
-                    return original(*args, **kwargs)
+            try:
+                is_training = method == _CALL and bool(kwargs.get("training"))
+                is_silent = method == _CALL and not is_training and not _answers(args)
+            except Exception:  # noqa: BLE001 - a truth that only the graph will know, an odd input
+                return original(*args, **kwargs)
+            if is_silent:
+                return original(*args, **kwargs)
+            if is_training:
+                return observer.guard(original, trains=False, args=args, kwargs=kwargs)
             return observer.observe(original, method, args, kwargs)
 
         return observe
@@ -145,7 +150,7 @@ class _Model:
 
     def table(self, _method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:
         """Return the inputs; of a model with several, where each has one column, one table."""
-        given = args[0] if args else next(iter(kwargs.values()), None)
+        given = given_first(args, kwargs)
         if isinstance(given, Mapping):
             return several({str(name): read_table(value) for name, value in given.items()})
         if isinstance(given, (list, tuple)) and given and hasattr(given[0], "shape"):

@@ -98,7 +98,7 @@ class OnnxRuntimeInstrumentor(FrameworkInstrumentor):
         self, _name: str, args: tuple[Any, ...], kwargs: dict[str, Any], _result: Any
     ) -> Loaded:
         """Return the session, and the file that it was made of."""
-        return loaded_into(args, kwargs)
+        return loaded_into(args, kwargs, "path_or_bytes")
 
     def observing(self, observer: Observer) -> Callable[..., Any]:
         """Return the observer's `observe`, except for runs that end in a callback."""

@@ -134,9 +134,11 @@ class SklearnInstrumentor(FrameworkInstrumentor):
     ) -> Loaded | None:
         """Return the estimator that joblib or pickle has read; whatever else they read is no model."""
         base = sys.modules.get("sklearn.base")
-        if base is None or not isinstance(result, base.BaseEstimator):
+        # By its type: what stands for another object may go and fetch that when asked for its class.
+        if base is None or not issubclass(type(result), base.BaseEstimator):
             return None
-        return Loaded(result, file_of(args[0] if args else next(iter(kwargs.values()), None)))
+        named = kwargs.get("filename", kwargs.get("file"))  # joblib's word, pickle's
+        return Loaded(result, file_of(args[0] if args else named))
 
 
 def wrap_methods(coverage: Coverage, owner: type) -> None:
@@ -339,11 +341,16 @@ def _part(estimator: Any, position: int) -> Any:
         own = _own(estimator)
         inner, steps = own.get("best_estimator_"), own.get("steps")
         if inner is None and isinstance(steps, list) and steps:
-            *_, inner = steps[position]
+            inner = _part_of(steps[position])
         if inner is None:
             break
         estimator = inner
     return estimator
+
+
+def _part_of(step: Any) -> Any:
+    """Return what takes a step of a pipeline; None where `steps` is a word of the user's for something else."""
+    return step[-1] if isinstance(step, (list, tuple)) and len(step) > 1 else None
 
 
 def _own(estimator: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from itertools import islice
 from types import ModuleType
 from typing import Any, Final
 
@@ -44,6 +45,7 @@ _IN_FRONT: Final = {
     "OptimizedModule": "_orig_mod",
 }
 _DEEPEST: Final = 16  # containers in containers
+_MOST_VALUES: Final = 64  # of a container, in search of a tensor: longer ones hold numbers or texts
 _TABLE_AXES: Final = 2
 _NOT_TOLD: Final[Facts] = {}
 _DISTRIBUTIONS: Final = frozenset({Answer.PROBABILITIES, Answer.LOGARITHMS})
@@ -136,7 +138,7 @@ class TorchInstrumentor(FrameworkInstrumentor):
         ) -> Any:
             try:
                 is_silent = not args or _is_silent(args[0])
-                is_training = not is_silent and _trains(args)
+                is_training = not is_silent and _trains(args, kwargs)
             except Exception:  # noqa: BLE001 - of something half made, about which the call will tell
                 return original(*args, **kwargs)
             if is_silent:
@@ -170,10 +172,10 @@ def _is_silent(model: Any) -> bool:
     return "_is_replica" in model.__dict__
 
 
-def _trains(args: tuple[Any, ...]) -> bool:
+def _trains(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     if not sys.modules["torch"].is_grad_enabled():
         return False
-    if any(getattr(value, "requires_grad", False) for value in args[1:]):
+    if any(getattr(value, "requires_grad", False) for value in (*args[1:], *kwargs.values())):
         return True
     model = _behind(args[0])
     # An exported graph is in no mode: what would change it is taken from it.
@@ -253,13 +255,16 @@ class Module:
             array = output if is_copied else plain_array(tensor)
         if array is None:
             return describe_shape(tensor)
+        is_row = array.ndim == 1 < array.size and self._convert is not two_classes
+        if is_row and self._has_confidences:
+            array = array.reshape(1, -1)  # of the one sample that it was asked about
         return self._answers.describe(self._answer, self._convert(array), captured)
 
 
 def _first_tensor(values: Any, depth: int = 2) -> Any:
     """Return the first tensor in *values*, or in what they hold; of answers by name the logits."""
     tensor = sys.modules["torch"].Tensor
-    for value in values:
+    for value in islice(values, _MOST_VALUES):
         if isinstance(value, tensor):
             return value
         inner = value

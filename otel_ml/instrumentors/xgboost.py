@@ -89,7 +89,7 @@ class XgboostInstrumentor(FrameworkInstrumentor):
         self, _name: str, args: tuple[Any, ...], kwargs: dict[str, Any], _result: Any
     ) -> Loaded:
         """Return the booster or estimator into which a file was read."""
-        return loaded_into(args, kwargs)
+        return loaded_into(args, kwargs, "fname")
 
 
 def _wrap_estimator(coverage: Coverage, owner: type) -> None:

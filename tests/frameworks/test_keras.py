@@ -168,6 +168,18 @@ def test_what_answers_nobody_is_no_inference(conforming: Capture) -> None:
     assert list(conforming.spans) == []
 
 
+def test_a_graph_may_decide_later_whether_it_trains(conforming: Capture) -> None:
+    """What is no truth value yet, while a function is traced, is passed on untouched."""
+    model = classifier()
+
+    @tf.function
+    def step(samples: Any, training: Any) -> Any:
+        return model(samples, training=training)
+
+    assert step(SAMPLES, tf.constant(value=False)).shape == (2, 3)
+    assert list(conforming.spans) == []
+
+
 def test_a_layer_that_is_registered_is_a_model(conforming: Capture) -> None:
     """Whoever serves a bare layer says so."""
     layer = keras.layers.Dense(2)

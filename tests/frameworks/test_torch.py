@@ -10,7 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -129,6 +129,7 @@ def test_training_is_no_inference(captured: Capture, net: Net) -> None:
     loss.backward()
     net.eval()
     net(torch.ones(2, 4, requires_grad=True)).sum().backward()
+    net(samples=torch.ones(2, 4, requires_grad=True)).sum().backward()
     assert captured.spans == ()
 
 
@@ -195,6 +196,27 @@ def test_logits_are_read_where_the_task_is_registered(full: Capture) -> None:
     assert attributes[ML_PREDICTION_CONFIDENCE] == pytest.approx(0.75)
     told = json.loads(attributes[ML_PREDICTION_PROBABILITIES])
     assert told == pytest.approx({"stays": 0.25, "leaves": 0.75})
+
+
+def test_a_single_sample_needs_no_axis_of_its_own(captured: Capture) -> None:
+    """A row of features in, a distribution out: one prediction, not one for each class."""
+    softmax_of_logs(nn.Softmax(-1))(torch.tensor([0.0, math.log(3)]))
+    softmax_of_logs(nn.LogSoftmax(-1))(torch.tensor([0.0, math.log(3)]))
+    for span in captured.spans:
+        attributes = dict(span.attributes or {})
+        assert attributes[ML_BATCH_SIZE] == 1
+        assert attributes[ML_PREDICTION_CONFIDENCE] == pytest.approx(0.75)
+    (counted,) = captured.metric("ml.inference.predictions")
+    assert counted.value == 2
+
+
+def test_a_number_for_each_sample_is_no_distribution(captured: Capture) -> None:
+    """Probabilities of the second class, squeezed: as many as samples, and of nobody are the classes known."""
+    model = Fixed(torch.tensor([0.25, 0.75])).eval()
+    otel_ml.register_model(model, task="binary_classification")
+    model(SAMPLES[:2])
+    assert captured.attributes[ML_BATCH_SIZE] == 2
+    assert ML_PREDICTION_CONFIDENCE not in captured.attributes
 
 
 def test_numbers_are_read_where_the_task_is_registered(full: Capture, net: Net) -> None:
@@ -589,6 +611,27 @@ def test_the_order_of_importing_does_not_matter(order: str) -> None:
         [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True
     )
     assert ran.stdout == "[True, True]\n"
+
+
+class Counted(list[Any]):
+    """A list that counts how many of its values were looked at."""
+
+    seen = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        """Return the values, each of which counts."""
+        for value in super().__iter__():
+            Counted.seen += 1
+            yield value
+
+
+def test_a_long_list_is_not_searched_for_a_tensor() -> None:
+    """A million texts or numbers in a list would take longer to look at than the model takes to answer."""
+    answer = torch.ones(1, 1)
+    with capture() as seen, torch.no_grad():
+        assert Fixed(answer).eval()(Counted(["a text"] * 5000)) is answer
+        assert len(seen.spans) == 1
+    assert Counted.seen <= 64
 
 
 ANSWERS: list[Callable[[Any, torch.Tensor], Any]] = [

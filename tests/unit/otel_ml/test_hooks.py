@@ -3,12 +3,13 @@
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from otel_ml import hooks
@@ -99,12 +100,24 @@ def _raise(content: Any, span: Any) -> Any:
         lambda content, span: "all of it",
         lambda content, span: [content],
         lambda content, span: {7: "seven"},
+        lambda content, span: Hostile(content),
         "a_module_that_is_not_there:redact",
         "json:no_such_function",
         "json:__name__",
         "no_such_entry_point",
     ],
-    ids=["raises", "arity", "text", "list", "keys", "module", "name", "no function", "entry point"],
+    ids=[
+        "raises",
+        "arity",
+        "text",
+        "list",
+        "keys",
+        "hostile",
+        "module",
+        "name",
+        "no function",
+        "entry point",
+    ],
 )
 def test_where_a_content_hook_fails_no_content_leaves(
     hook: Any, failures: Failures, caplog: pytest.LogCaptureFixture
@@ -169,7 +182,8 @@ def test_a_content_hook_may_be_named_by_an_entry_point(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("answer", "permitted"), [(None, True), (True, True), (0, True), (False, False)]
+    ("answer", "permitted"),
+    [(None, True), (True, True), (1, True), (0, False), (False, False), (np.False_, False)],
 )
 def test_only_false_keeps_content_out(answer: object, permitted: bool, failures: Failures) -> None:
     """A hook that only adds attributes need not return anything."""
@@ -182,6 +196,34 @@ def test_only_false_keeps_content_out(answer: object, permitted: bool, failures:
     call_hooks = CallHooks(before, None, failures)
     assert call_hooks.permits(SPAN, "model", (1,), {"x": 2}) is permitted
     assert seen == [(SPAN, "model", (1,), {"x": 2})]
+
+
+def test_an_answer_that_is_neither_true_nor_false_keeps_content_out(failures: Failures) -> None:
+    """An array of several answers is a slip in the hook."""
+    call_hooks = CallHooks(lambda *_: np.array([True, False]), None, failures)
+    assert call_hooks.permits(SPAN, "model", (), {}) is False
+    assert failures.causes == ["before_capture"]
+
+
+class Rules(list[str]):
+    """Rules that decide; there may be none."""
+
+    def __call__(self, *_told: Any) -> bool:
+        """Keep everything out."""
+        return False
+
+
+def test_an_empty_object_is_asked_like_any_function(failures: Failures) -> None:
+    """Whether a hook is there is not told by its truth."""
+    assert not CallHooks(Rules(), None, failures).permits(SPAN, "model", (), {})
+
+
+class Hostile(dict[str, Any]):
+    """A mapping that cannot be read."""
+
+    def __iter__(self) -> Iterator[str]:
+        """Fail."""
+        raise RuntimeError
 
 
 def test_a_hook_before_that_fails_keeps_content_out(failures: Failures) -> None:

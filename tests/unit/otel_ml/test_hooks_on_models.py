@@ -1,5 +1,6 @@
 """Users' functions around the calls of a real model: what leaves the process in the end."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,24 @@ def test_where_the_hook_fails_content_stays_and_the_failure_is_counted(
     assert (point.value, dict(point.attributes)) == (1, {keys.ML_SDK_ERROR_CAUSE: "content_hook"})
     (confidence,) = captured.metric("ml.prediction.confidence")
     assert confidence.count == 1
+
+
+@dataclass
+class Redaction:
+    """A hook with options, which has no hash, as data classes have none."""
+
+    allowed: list[str]
+
+    def __call__(self, *_told: Any) -> None:
+        """Let nothing pass."""
+
+
+def test_a_hook_needs_no_hash(model: LogisticRegression) -> None:
+    """Any object that can be called is a hook, and models are observed with it."""
+    with capture(Settings(capture_content="span_only", content_hook=Redaction(["a"]))) as seen:
+        model.predict(SAMPLE)
+        assert seen.attributes[keys.ML_BATCH_SIZE] == 1
+        assert keys.ML_INPUT_VALUES not in seen.attributes
 
 
 @pytest.mark.parametrize("has_content_hook", [False, True])

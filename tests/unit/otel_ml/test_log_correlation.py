@@ -19,10 +19,10 @@ FORMAT = '{"trace": "%(trace_id)s", "span": "%(span_id)s", "prediction": "%(pred
 
 @pytest.fixture(autouse=True)
 def _records_as_before() -> Iterator[None]:
-    """Put back what makes log records."""
-    make = logging.getLogRecordFactory()
+    """Put back what handles log records."""
+    handle = logging.Logger.handle
     yield
-    logging.setLogRecordFactory(make)
+    logging.Logger.handle = handle  # as it was
 
 
 class Kept(logging.Handler):
@@ -71,6 +71,7 @@ def test_a_record_of_nothing_has_empty_ids() -> None:
         "0" * 15 + "2",
         "",
     )
+    record = logging.makeLogRecord({})
     assert otel_ml.LogCorrelation().filter(record)
     assert (record.trace_id, record.span_id) == ("", "")
 
@@ -86,9 +87,38 @@ def test_logging_makes_up_no_id() -> None:
 def test_a_second_call_changes_nothing() -> None:
     """One line may stand in several places."""
     otel_ml.correlate_logs()
-    make = logging.getLogRecordFactory()
+    handle = logging.Logger.handle
     otel_ml.correlate_logs()
-    assert logging.getLogRecordFactory() is make
+    assert logging.Logger.handle is handle
+
+
+@pytest.mark.parametrize("name", ["trace_id", "span_id", "prediction_id"])
+@pytest.mark.parametrize("by_filter", [True, False])
+def test_what_a_service_says_itself_stays(by_filter: bool, name: str) -> None:
+    """A service that logs ids of its own by `extra` logs on, and they are what is written."""
+    handler, logger = Kept(), logging.getLogger("service")
+    if by_filter:
+        handler.addFilter(otel_ml.LogCorrelation())
+    else:
+        otel_ml.correlate_logs()
+    logger.addHandler(handler)
+    with capture(), otel_ml.inference("fraud", prediction_id="p7"):
+        logger.warning("scored", extra={name: "its own"})
+    logger.removeHandler(handler)
+    (told,) = handler.told
+    assert told[name.removesuffix("_id")] == "its own"
+
+
+def test_a_record_that_came_from_another_process_is_told_too() -> None:
+    """What a listener receives and hands to a logger can be formatted like any other."""
+    handler, logger = Kept(), logging.getLogger("service")
+    otel_ml.correlate_logs()
+    logger.addHandler(handler)
+    afar = {"levelno": logging.ERROR, "msg": "from afar", "trace_id": "theirs"}
+    logger.handle(logging.makeLogRecord(afar))
+    logger.removeHandler(handler)
+    (told,) = handler.told
+    assert (told["trace"], told["span"]) == ("theirs", "")
 
 
 def test_it_can_be_configured_as_a_dictionary() -> None:

@@ -5,6 +5,8 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.trace import NoOpTracerProvider
 
 import otel_ml
 from otel_ml import environment_variables
@@ -200,16 +202,28 @@ def test_the_face_takes_options_and_refuses_others() -> None:
         otel_ml.instrument(capture_max_rows="many")
 
 
-def test_what_is_instrumented_already_keeps_its_settings_and_says_so(
-    caplog: pytest.LogCaptureFixture,
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"capture_content": "span_only"},
+        {"settings": Settings()},
+        {"tracer_provider": NoOpTracerProvider()},
+        {"meter_provider": NoOpMeterProvider()},
+    ],
+)
+def test_what_is_instrumented_already_stays_as_it_is_and_says_so(
+    caplog: pytest.LogCaptureFixture, asked: dict[str, Any]
 ) -> None:
-    """Who asks for content after `opentelemetry-instrument` has done its work is told."""
+    """Who asks for content, or for another provider, after `opentelemetry-instrument` has done its work is told."""
     with capture():
         otel_ml.instrument(["sklearn"])
         assert caplog.records == []
-        otel_ml.instrument(["sklearn"], capture_content="span_only")
+        otel_ml.instrument(["sklearn"], **asked)
     (record,) = caplog.records
-    assert record.getMessage() == "sklearn is instrumented already: its settings stay as they are"
+    assert record.getMessage() == (
+        "sklearn is instrumented already: its settings and providers stay as they are; "
+        "call otel_ml.uninstrument() first"
+    )
 
 
 def test_the_key_is_not_shown() -> None:

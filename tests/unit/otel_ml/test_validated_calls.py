@@ -296,6 +296,18 @@ def test_a_profile_of_another_model_is_not_used(
     assert counted(seen) == {"missing": 1}
 
 
+def test_a_flood_of_models_is_none_of_warnings(
+    profile: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where somebody puts what varies into the name of a model, the log names 64 of them."""
+    settings = Settings(validation="profile", profile=profile)
+    with capture(settings), caplog.at_level(logging.WARNING, "otel_ml"):
+        for number in range(70):
+            with otel_ml.inference(f"request {number}", features=[[1.0]]):
+                pass
+    assert len(caplog.records) == 64
+
+
 @pytest.mark.parametrize("path", [None, "/nowhere/churn.json"])
 def test_without_a_profile_the_other_rules_stand(
     path: str | None, caplog: pytest.LogCaptureFixture

@@ -329,6 +329,36 @@ def test_explanations_go_where_content_goes(mode: Any, on_span: int, on_log: int
         seen.conformance.check()
 
 
+@pytest.mark.parametrize(
+    ("permitted", "told"),
+    [
+        (lambda content: content, {"secret": 9.0, "open": 1.0}),
+        (lambda content: {**content, "ml.explanation.attributions": {"open": 1.0}}, {"open": 1.0}),
+        (lambda content: None, None),
+        (lambda content: {"ml.explanation.top_features": ["open"]}, None),
+        (lambda content: content["no such key"], None),
+    ],
+)
+def test_a_content_hook_has_the_last_word_on_explanations(permitted: Any, told: Any) -> None:
+    """It sees them like all content, and may edit or drop them; without attributions there is no explanation."""
+    seen_by_hook: list[set[str]] = []
+
+    def hook(content: dict[str, Any], _span: Any) -> Any:
+        seen_by_hook.append(set(content))
+        return permitted(content)
+
+    with capture(Settings(capture_content="span_and_event", content_hook=hook)) as seen:
+        with otel_ml.inference("fraud"):
+            otel_ml.record_explanation({"secret": 9.0, "open": 1.0})
+        found = [
+            event["ml.explanation.attributions"] for event in seen.events_named("ml.explanation")
+        ]
+        assert found == ([] if told is None else [told])
+        assert len(seen.spans[0].events) == len(found)
+        assert ("ml.explanation.top_features" in seen.attributes) == bool(found)
+    assert seen_by_hook == [{"ml.explanation.attributions", "ml.explanation.top_features"}]
+
+
 def test_denied_features_are_in_no_explanation() -> None:
     """Denied names stay denied; where there are no names, a list means that nothing leaves."""
     with capture(Settings(capture_content="event_only", feature_denylist=("sec*",))) as seen:

@@ -70,6 +70,16 @@ def test_suppressed_instrumentation_makes_no_span(seen: Capture, name: str) -> N
     assert seen.spans == ()
 
 
+def test_very_many_parameters_do_not_push_the_model_out(seen: Capture) -> None:
+    """A span has room for 128 attributes: of 150 parameters the first 64 are told, and whose they are."""
+    with otel_ml.training("m", parameters={f"p{number}": number for number in range(150)}):
+        pass
+    told = seen.attributes
+    assert told["ml.model.name"] == "m"
+    parameters = [key for key in told if key.startswith("ml.training.parameter.")]
+    assert parameters == [f"ml.training.parameter.p{number}" for number in range(64)]
+
+
 def test_training_tells_its_epochs(seen: Capture) -> None:
     """An event per epoch and score, one without a score, and their number on the span."""
     with otel_ml.training("m", version="1", parameters={"depth": 8}) as run:

@@ -20,6 +20,18 @@ from otel_ml.testing import Capture, capture
 CANARY = "canary-7f3a"
 
 
+class OnDevice:
+    """A tensor that is not in the memory of the process: who asks it for its values waits for its device."""
+
+    is_cpu = False
+
+    def tolist(self) -> list[float]:
+        """Fail: the caller would have to wait."""
+        raise AssertionError
+
+    item = tolist
+
+
 def errors(seen: Capture) -> dict[str, int]:
     """Return how often something failed, by cause."""
     return {p.attributes["ml.sdk.error.cause"]: p.value for p in seen.metric("ml.sdk.errors")}
@@ -178,7 +190,13 @@ def test_probabilities_of_several_samples(seen: Capture, probabilities: Any) -> 
         {"confidence": CANARY},
         {"embedding": "text"},
         {"embedding": []},
+        {"embedding": np.array([[1.0, math.nan]])},
         {"labels": []},
+        {"labels": iter(["a"])},
+        {"probabilities": map(float, [0.5, 0.5])},
+        {"probabilities": OnDevice()},
+        {"label": OnDevice()},
+        {"embedding": OnDevice()},
     ],
 )
 def test_what_cannot_be_understood_is_counted_and_left_out(
@@ -235,6 +253,26 @@ def test_of_embeddings_dimension_and_mean_length_are_told(seen: Capture) -> None
         call.output(embedding=np.array([[3.0, 4.0], [0.0, 1.0]]))
     assert seen.attributes["ml.embedding.dimension"] == 2
     assert seen.attributes["ml.embedding.norm"] == 3.0
+
+
+class Named:
+    """A class that counts how often its name is asked for."""
+
+    asked = 0
+
+    def __str__(self) -> str:
+        """Return the name."""
+        Named.asked += 1
+        return "a"
+
+
+def test_of_many_answers_only_the_captured_ones_are_looked_at(seen: Capture) -> None:
+    """A hundred thousand labels take the caller no longer than those that leave."""
+    with otel_ml.inference("fraud") as call:
+        call.output(labels=[Named() for _ in range(1000)])
+    assert seen.attributes["ml.prediction.labels"] == ("a",) * 32
+    assert seen.attributes["ml.batch.size"] == 1000
+    assert Named.asked == 32
 
 
 def test_a_fallback_and_tries_are_told(seen: Capture) -> None:
@@ -335,7 +373,7 @@ def test_an_input_that_raises_when_it_is_looked_at_is_counted(seen: Capture) -> 
     assert errors(seen) == {"describe_input": 1}
 
 
-@pytest.mark.parametrize("odd", [{"name": ["list"]}, {"links": 5}, {"version": {"a": 1}}])
+@pytest.mark.parametrize("odd", [{"name": ["list"]}, {"version": {"a": 1}}])
 def test_a_call_that_cannot_be_recorded_is_made_all_the_same(
     seen: Capture, odd: dict[str, Any]
 ) -> None:
@@ -349,6 +387,15 @@ def test_a_call_that_cannot_be_recorded_is_made_all_the_same(
     with otel_ml.inference("fraud"):
         pass
     assert [span.name for span in seen.spans] == ["predict fraud"]
+
+
+def test_links_that_cannot_be_read_are_left_out(seen: Capture) -> None:
+    """The call is recorded without them, and what is missing is counted."""
+    links: Any = 5
+    with otel_ml.inference("fraud", links=links):
+        pass
+    assert len(seen.spans) == 1
+    assert errors(seen) == {"describe_facts": 1}
 
 
 def test_metrics_see_calls_that_are_not_sampled() -> None:

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import gc
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -167,6 +167,18 @@ def stream(words: list[str]) -> Generator[str, str, int]:
     return len(words)
 
 
+@pytest.mark.parametrize("output", ["labels", "probabilities", "embedding"])
+def test_a_result_that_can_be_read_once_is_left_to_the_caller(seen: Capture, output: str) -> None:
+    """Whoever returns an iterator gets it to the caller unread; nothing is told of it."""
+
+    @otel_ml.observe(output=output)
+    def halves() -> Iterator[float]:
+        return map(float, ["0.5", "0.5"])
+
+    assert list(halves()) == [0.5, 0.5]
+    assert len(seen.spans) == 1
+
+
 def test_a_generator_is_one_inference(seen: Capture) -> None:
     """It begins with the first step and ends with the last, whose answer is told."""
     steps = stream(["a", "b"])
@@ -323,9 +335,39 @@ def test_misuse_is_told_where_the_function_is_defined(
             return rows
 
 
+class Awaited:
+    """An object whose call is to be awaited."""
+
+    async def __call__(self) -> str:
+        """Answer inside of the inference."""
+        return str(otel_ml.current_prediction_id())
+
+
+class Stepwise:
+    """An object whose call is a generator."""
+
+    def __call__(self) -> Iterator[str]:
+        """Answer inside of the inference."""
+        yield str(otel_ml.current_prediction_id())
+
+
+def test_an_object_is_what_its_call_is(seen: Capture) -> None:
+    """Its inference lasts until it has answered, not until there is something to wait for."""
+    asked = asyncio.run(otel_ml.observe(name="awaited")(Awaited())())
+    (step,) = otel_ml.observe(name="stepwise")(Stepwise())()
+    told = [(span.name, (span.attributes or {})["ml.prediction.id"]) for span in seen.spans]
+    assert told == [("predict awaited", asked), ("predict stepwise", step)]
+
+
 def test_what_is_no_function_is_refused() -> None:
     """A value, and a parameter that takes many arguments."""
     with pytest.raises(TypeError, match="expected a function, found int"):
         otel_ml.observe(name="a")(3)  # type: ignore[type-var]  # on purpose
+    with pytest.raises(TypeError, match="expected a function, found a class"):
+        otel_ml.observe(dict)
+    with pytest.raises(TypeError, match="found staticmethod; put @staticmethod above @observe"):
+        otel_ml.observe(staticmethod(len))
+    with pytest.raises(TypeError, match="found classmethod; put @classmethod above @observe"):
+        otel_ml.observe(classmethod(len))  # type: ignore[type-var]  # on purpose
     with pytest.raises(ValueError, match="expected a single parameter"):
         otel_ml.observe(features="rows")(lambda *rows: rows)

@@ -107,6 +107,27 @@ def test_a_masked_array_keeps_what_it_masks() -> None:
     assert table.take([0], 2) is None
 
 
+class Picture:
+    """An array of three axes that takes long to become a list."""
+
+    __module__ = "numpy"
+    shape = (1080, 1920, 3)
+
+    def tolist(self) -> list[float]:
+        """Fail: nobody may ask for six million numbers."""
+        raise AssertionError
+
+
+def test_a_list_of_pictures_is_not_taken_apart() -> None:
+    """What has rows of its own is no row of features: its number is told, and nothing is converted."""
+    table = read_table([Picture(), Picture()])
+    assert (table.rows, table.columns) == (2, None)
+    assert (table.missing(), table.is_sound()) == (None, None)
+    table = read_table([np.array([1.0, NAN]), np.array([1.0, 2.0])])
+    assert (table.rows, table.columns, table.missing()) == (2, 2, 1)
+    assert read_table([np.float32(1), np.float32(NAN)]).missing() == 1
+
+
 def test_large_inputs_are_not_searched_for_missing_values() -> None:
     """Counting must not cost a caller more than a pass over a million numbers."""
     assert read_table(np.zeros((1001, 1000), "f4")).missing() is None

@@ -92,6 +92,8 @@ def test_a_registration_is_kept_as_said() -> None:
         ({"task": "guessing"}, ValueError, "unknown task 'guessing'; known: binary_class"),
         ({"feature_names": "age"}, TypeError, "feature_names: expected a sequence of names"),
         ({"class_names": "yes"}, TypeError, "class_names: expected a sequence of names"),
+        ({"name": b"fraud"}, TypeError, "name: expected text, found bytes"),
+        ({"version": 3}, TypeError, "version: expected text, found int"),
     ],
 )
 def test_a_wrong_registration_is_told_at_once(

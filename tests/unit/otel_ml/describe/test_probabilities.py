@@ -11,9 +11,11 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otel_ml.describe import probabilities
 from otel_ml.describe.probabilities import (
     class_label,
     describe_classes,
+    describe_confidences,
     describe_numbers,
     describe_probabilities,
     describe_scores,
@@ -131,6 +133,25 @@ def test_logarithms_say_the_same_as_probabilities(rows: int, dtype: str) -> None
 def test_what_is_no_distribution_has_no_confidence(output: Any) -> None:
     """Multi-label scores, NaN and other shapes are not taken for probabilities."""
     assert describe_probabilities(output, range(1), ("a", "b")) is None
+
+
+@pytest.mark.parametrize("are_logarithms", [False, True])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_numbers_too_large_for_arithmetic_are_no_distribution(
+    rows: int, are_logarithms: bool
+) -> None:
+    """Nobody is warned of an overflow that is not his own, and nothing fails."""
+    output = np.full((rows, 2), 1e308)
+    told = describe_probabilities(output, range(rows), None, are_logarithms=are_logarithms)
+    assert told is None
+    told = describe_confidences(output, range(rows), are_logarithms=are_logarithms)
+    assert told is None
+
+
+def test_logits_that_are_infinite_are_no_distribution() -> None:
+    """Nobody is warned of a difference of infinities that is not his own."""
+    softened = probabilities.distributions(np.full((2, 2), np.inf))
+    assert describe_probabilities(softened, range(2), None) is None
 
 
 def test_classes_that_do_not_fit_the_columns_are_not_named() -> None:

@@ -68,6 +68,7 @@ def test_a_text_is_escaped(value: str) -> None:
         (decimal.Decimal("1.10"), '"1.10"'),
         (dt.date(2013, 2, 28), '"2013-02-28"'),
         (pd.Timestamp("2013-02-28T12:00"), '"2013-02-28T12:00:00"'),
+        (np.array([1.5, 2.5]), '"[1.5 2.5]"'),
     ],
 )
 def test_every_kind_of_value_has_one_text(value: Any, text: str) -> None:
@@ -93,7 +94,10 @@ def test_values_of_unknown_types_are_told_by_themselves() -> None:
     assert row_texts([1, 2.5, None, True], None) == ["1", "2.5", "null", "true"]
 
 
-@pytest.mark.parametrize("value", [0, 0.0, "", b"", False, np.float32(0), [], np.inf, "nan"])
+@pytest.mark.parametrize(
+    "value",
+    [0, 0.0, "", b"", False, np.float32(0), [], np.inf, "nan", np.full(2, np.nan), np.empty(0)],
+)
 def test_a_value_is_not_missing_for_being_zero_or_empty(value: Any) -> None:
     """Only None, NaN, NaT and NA stand for no value."""
     assert not is_missing(value)

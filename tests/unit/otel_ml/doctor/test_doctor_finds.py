@@ -12,8 +12,8 @@ import pytest
 
 from otel_ml import doctor
 from otel_ml.doctor import exporting, frameworks
-from otel_ml.doctor.chosen import Choice
-from otel_ml.doctor.exporting import Destination
+from otel_ml.doctor.chosen import Choice, examine_settings
+from otel_ml.doctor.exporting import Destination, without_queries
 from otel_ml.doctor.frameworks import examine_frameworks
 from otel_ml.doctor.report import Report, examine
 from otel_ml.settings import Settings, options
@@ -321,6 +321,8 @@ def test_where_signals_go_is_as_the_specification_says(
     [
         ("http://me:secret@host:1/a@b", "http://host:1/a@b"),
         ("me:secret@host:1", "host:1"),
+        ("http://host:1/a?token=secret", "http://host:1/a?..."),
+        ("http://host:1?token=secret", "http://host:1?..."),
         ("https://host:1", "https://host:1"),
     ],
 )
@@ -346,6 +348,8 @@ def test_spans_may_go_to_several_places(monkeypatch: pytest.MonkeyPatch) -> None
         ({"OTEL_SDK_DISABLED": "TRUE"}, "OTEL_SDK_DISABLED=true switches all telemetry off"),
         ({"OTEL_TRACES_EXPORTER": "none"}, "spans go nowhere: OTEL_TRACES_EXPORTER names no"),
         ({"OTEL_TRACES_EXPORTER": "zipkin"}, "OTEL_TRACES_EXPORTER names an exporter that is not"),
+        ({"OTEL_PYTHON_CONFIGURATOR": "mine"}, "OTEL_PYTHON_CONFIGURATOR=mine is not installed"),
+        ({"OTEL_PYTHON_CONFIGURATOR": ""}, "OTEL_PYTHON_CONFIGURATOR= is not installed"),
         ({"OTEL_TRACES_SAMPLER": "parentbased_always_off"}, "OTEL_TRACES_SAMPLER=parentbased_al"),
     ],
 )
@@ -367,6 +371,14 @@ def test_without_the_extra_nothing_is_set_up(monkeypatch: pytest.MonkeyPatch) ->
     assert "nothing here sets up an OpenTelemetry SDK" in finding.said
     assert finding.remedy == "pip install 'otel-ml[otlp]'"
     assert (report.destinations, report.sent) == ([], [])
+
+
+def test_what_a_library_complains_of_is_told_without_keys() -> None:
+    """Some quote the address that they asked, with all that follows its question mark."""
+    complaint = "HTTPConnectionPool(host='h'): Max retries with url: /v1?token=secret (refused)? no"
+    assert without_queries(complaint) == (
+        "HTTPConnectionPool(host='h'): Max retries with url: /v1?... (refused)? no"
+    )
 
 
 def test_looking_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -527,3 +539,21 @@ def test_the_text_ends_with_what_is_off(
         "Test span",
     ]
     assert not [line for line in text.splitlines() if line != line.rstrip()]
+
+
+@pytest.mark.parametrize(
+    ("hook", "consequence"),
+    [
+        ("content_hook", "with this hook no content is sent"),
+        ("before_capture", "with this hook no content is sent"),
+        ("after_capture", "with this hook no attributes are added"),
+    ],
+)
+def test_of_a_function_that_is_not_there_the_consequence_is_told(
+    hook: str, consequence: str
+) -> None:
+    """Content stays in the process without the two that decide about it, and leaves without the third."""
+    blocks = {"ml_sklearn": {"capture_content": "span_only", hook: "nowhere.at_all:x"}}
+    _, _, findings = examine_settings({}, "otel.yaml", blocks)
+    (finding,) = findings
+    assert finding.said == f"{hook}: 'nowhere.at_all:x' is not found; {consequence}"

@@ -215,6 +215,8 @@ def test_the_endpoint_of_one_signal_is_taken_as_it_is(
         ("ftp://127.0.0.1", HTTP, "it is not http://HOST:PORT or https://HOST:PORT"),
         ("http://", "grpc", "it is not http://HOST:PORT or https://HOST:PORT"),
         ("http://no-such-host.invalid:1", "grpc", "there is no host 'no-such-host.invalid'"),
+        ("http://two..dots:1", "grpc", "there is no host 'two..dots'"),
+        (f"http://{'a' * 64}.example:1", "grpc", "there is no host 'aaa"),
         ("http://127.0.0.1:1", "http/json", "protocol 'http/json' is not known to the SDK"),
     ],
 )

@@ -1,11 +1,14 @@
 """What happens when a module is imported that we wait for."""
 
 import importlib
+import importlib.util
 import inspect
 import sys
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -83,6 +86,97 @@ def test_a_module_that_does_not_exist_is_still_not_found(hooks: ImportHooks) -> 
     hooks.when_imported("no_such_module_anywhere", lambda module: None)
     with pytest.raises(ModuleNotFoundError, match="no_such_module_anywhere"):
         importlib.import_module("no_such_module_anywhere")
+
+
+class Unchangeable:
+    """A loader that takes no attribute, as compiled ones do not."""
+
+    __slots__ = ()
+
+    def create_module(self, _spec: ModuleSpec) -> None:
+        """Leave it to Python."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Give the module a value."""
+        module.__dict__["VALUE"] = 1
+
+
+class Shared:
+    """A class that is a loader itself, as Python's own of frozen modules."""
+
+    @staticmethod
+    def create_module(_spec: ModuleSpec) -> None:
+        """Leave it to Python."""
+
+    @staticmethod
+    def exec_module(module: ModuleType) -> None:
+        """Give the module a value."""
+        module.__dict__["VALUE"] = 1
+
+
+class Legacy:
+    """A finder of before there were specs, as older programs bring along."""
+
+    def find_module(self, _name: str, _path: object = None) -> None:
+        """Find nothing."""
+
+
+class Finder:
+    """Finds `odd` and `even`, which one loader loads."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+
+    def find_spec(self, name: str, _path: object, _target: object = None) -> ModuleSpec | None:
+        """Return a spec of one of the two."""
+        return ModuleSpec(name, self._loader) if name in {"odd", "even"} else None
+
+
+@pytest.mark.parametrize("loader", [Unchangeable(), Shared])
+def test_a_loader_that_cannot_be_changed_is_not(
+    hooks: ImportHooks, monkeypatch: pytest.MonkeyPatch, loader: Any
+) -> None:
+    """The module comes as it would without us, is told of, and so comes the next one of the same loader."""
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder(loader)])
+    monkeypatch.delitem(sys.modules, "odd", raising=False)
+    monkeypatch.delitem(sys.modules, "even", raising=False)
+    told: list[str] = []
+    hooks.when_imported("odd", lambda module: told.append(module.__name__))
+    modules = [importlib.import_module(name) for name in ("odd", "even")]
+    assert [module.VALUE for module in modules] == [1, 1]
+    assert [module.__loader__ for module in modules] == [loader, loader]
+    assert told == ["odd"]
+
+
+def test_the_module_of_another_name_is_not_taken_for_the_awaited_one(
+    hooks: ImportHooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An archive has one loader for all its modules, and who looks for one may import another first."""
+
+    class Archive(Shared):
+        pass
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder(Archive())])
+    monkeypatch.delitem(sys.modules, "odd", raising=False)
+    monkeypatch.delitem(sys.modules, "even", raising=False)
+    told: list[str] = []
+    hooks.when_imported("odd", lambda module: told.append(module.__name__))
+    assert importlib.util.find_spec("odd") is not None
+    importlib.import_module("even")
+    assert told == []
+    importlib.import_module("odd")
+    assert told == ["odd"]
+
+
+@pytest.mark.filterwarnings("ignore:Legacy.find_spec:ImportWarning")
+def test_a_finder_of_the_old_kind_is_passed_by(
+    hooks: ImportHooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not there is not found, as a program expects that tries whether it is."""
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Legacy()])
+    hooks.when_imported("no_such_module", lambda _: None)
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("no_such_module")
 
 
 @pytest.mark.usefixtures("package")

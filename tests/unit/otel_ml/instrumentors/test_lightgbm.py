@@ -207,6 +207,18 @@ def test_training_evaluating_and_searching_are_no_inference(captured: Capture) -
     assert [span.name for span in captured.spans] == []
 
 
+def test_samples_given_by_name_are_found_among_other_arguments(captured: Capture) -> None:
+    """What comes before them by name is not taken for them."""
+    data = lgb.Dataset(SAMPLES, BINARY)
+    lgb.train(QUIET, data, 1).predict(num_iteration=1, data=SAMPLES[:2])
+    assert told(captured)["ml.input.feature.count"] == 3
+    captured.clear()
+    lgb.LGBMRegressor(n_estimators=1, **QUIET).fit(SAMPLES, NUMBERS).predict(
+        num_iteration=1, X=SAMPLES[:2]
+    )
+    assert told(captured)["ml.input.feature.count"] == 3
+
+
 @pytest.mark.parametrize("by_name", [False, True])
 def test_names_that_were_given_are_known_and_those_made_up_are_not(
     by_name: bool, full: Capture

@@ -6,6 +6,7 @@ import gc
 import hashlib
 import io
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,27 @@ def test_pickle_is_seen_too(captured: Capture, path: Path, wrapped: bool) -> Non
     assert ("artifact.hash" in (span.attributes or {})) is not wrapped
 
 
+def test_a_file_given_by_name_is_found_among_other_arguments(captured: Capture, path: Path) -> None:
+    """What joblib is told first may be how to read it."""
+    joblib.load(mmap_mode="r", filename=path)
+    assert [span.name for span in loads(captured)] == ["load fraud"]
+
+
+def test_a_member_of_an_archive_is_not_taken_for_a_file(
+    captured: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is called like it in the folder of the service is another one: its hash is not told."""
+    monkeypatch.chdir(tmp_path)
+    Path("fraud.pkl").write_bytes(b"another")
+    model = LogisticRegression().fit(SAMPLES, [0, 1, 1])
+    with zipfile.ZipFile("models.zip", "w") as archive:
+        archive.writestr("fraud.pkl", pickle.dumps(model))
+    with zipfile.ZipFile("models.zip") as archive, archive.open("fraud.pkl") as member:
+        pickle.load(member)
+    (span,) = loads(captured)
+    assert not any(key.startswith("artifact.") for key in span.attributes or {})
+
+
 def test_what_is_no_model_is_no_load(captured: Capture, tmp_path: Path) -> None:
     """Arrays and dictionaries come and go without a span, as do files that cannot be read."""
     joblib.dump({"rows": SAMPLES}, tmp_path / "rows.joblib")
@@ -95,6 +117,33 @@ def test_what_is_no_model_is_no_load(captured: Capture, tmp_path: Path) -> None:
         joblib.load(tmp_path / "missing.joblib")
 
     assert loads(captured) == []
+
+
+class Standing:
+    """Stands for another object, which it fetches when it is asked for its class."""
+
+    @property  # type: ignore[misc]  # as lazy objects do
+    def __class__(self) -> type:
+        """Fail: the other object is far away."""
+        raise RuntimeError
+
+
+class Fetching:
+    """What is pickled of one that stands for another."""
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        """Return what makes it again."""
+        return Standing, ()
+
+
+def test_what_stands_for_another_object_is_left_alone(captured: Capture, tmp_path: Path) -> None:
+    """A lazy object that was pickled is fetched when the program needs it, not before."""
+    path = tmp_path / "lazy.pkl"
+    path.write_bytes(pickle.dumps(Fetching()))
+    with path.open("rb") as file:
+        assert type(pickle.load(file)) is Standing
+    assert loads(captured) == []
+    assert captured.metric("ml.sdk.errors") == []
 
 
 def test_models_in_memory_are_counted_until_they_are_gone(captured: Capture, path: Path) -> None:
@@ -127,6 +176,43 @@ def test_names_of_features_leave_only_with_their_values(path: Path) -> None:
     assert [facts["ml.input.feature.count"] for facts in told] == [2, 2]
     assert "ml.input.feature.names" not in told[0]
     assert told[1]["ml.input.feature.names"] == ("city=Paris", "amount")
+
+
+def test_pickle_in_the_body_of_a_class_becomes_no_method(captured: Capture, path: Path) -> None:
+    """As the builtin that it is: a class that keeps `pickle.load` calls it without itself, and it is seen."""
+
+    class Store:
+        load = pickle.load
+
+    pickled = path.with_suffix(".pkl")
+    pickled.write_bytes(pickle.dumps(LogisticRegression().fit(SAMPLES, [0, 1, 1])))
+    with pickled.open("rb") as file:
+        model = Store().load(file)
+
+    assert model.predict(SAMPLES).shape == (3,)
+    assert [span.name for span in loads(captured)] == ["load fraud"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({"feature_denylist": ("city=*",)}, ("amount",)),
+        ({"feature_allowlist": ("city=*",)}, ("city=Paris",)),
+        ({"capture_max_features": 1}, ("city=Paris",)),
+        ({"feature_allowlist": ("nothing",)}, ()),
+    ],
+)
+def test_names_of_features_leave_as_far_as_their_values(
+    path: Path, settings: dict[str, Any], names: tuple[str, ...]
+) -> None:
+    """What is denied stays denied, as a name too, and no more are told than values would be."""
+    frame = pd.DataFrame(SAMPLES, columns=["city=Paris", "amount"])
+    joblib.dump(LogisticRegression().fit(frame, [0, 1, 1]), path)
+    with capture(Settings(capture_content="span_only", **settings)) as seen:
+        joblib.load(path)
+        (span,) = loads(seen)
+    assert (span.attributes or {})["ml.input.feature.names"] == names
+    assert (span.attributes or {})["ml.input.feature.count"] == 2
 
 
 def test_the_functions_are_themselves_again_and_can_be_shipped(path: Path) -> None:

@@ -84,6 +84,18 @@ def test_a_booster_is_called_as_its_file(
     assert [s.name for s in captured.spans if s.name.startswith("predict")] == ["predict churn"]
 
 
+def test_a_file_given_by_name_after_something_else_is_the_file(
+    captured: Capture, tmp_path: Path
+) -> None:
+    """In whatever order the arguments come: what is first may be a format, which is nobody's name."""
+    path, _ = catboost_file(tmp_path)
+    captured.clear()
+
+    catboost.CatBoostClassifier().load_model(format="cbm", fname=str(path))
+
+    assert [span.name for span in loads(captured)] == ["load churn"]
+
+
 @pytest.mark.parametrize("make", FILES)
 def test_what_is_no_model_fails_as_it_does(
     captured: Capture, tmp_path: Path, make: Callable[[Path], Any]

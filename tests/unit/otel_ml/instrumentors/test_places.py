@@ -19,6 +19,9 @@ from otel_ml_conventions import attributes as keys
         ("/srv/models/fraud/3/", "fraud", "3"),
         ("C:\\Users\\anna\\fraud.keras", "fraud", None),
         ("gs://bucket/fraud/12", "fraud", "12"),
+        ("https://host/models/fraud?sv=2026&sig=s3cret", "fraud", None),
+        ("https://host/fraud.onnx?X-Signature=s3.cret", "fraud", None),
+        ("\\\\?\\C:\\Users\\anna\\fraud.keras", "fraud", None),
         ("fraud", "fraud", None),
         ("3", "3", None),
         ("", None, None),
@@ -75,6 +78,7 @@ def test_classes_are_in_the_order_of_their_numbers() -> None:
         ("/home/anna/fraud", "fraud", None, {}),
         ("file:///home/anna/fraud", "fraud", None, {}),
         ("s3://bucket/fraud", "fraud", None, {}),
+        ("https://host/fraud?sig=s3cret", "fraud", None, {}),
         ("", None, None, {}),
     ],
 )

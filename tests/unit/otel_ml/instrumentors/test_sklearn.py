@@ -8,7 +8,7 @@ import sys
 import textwrap
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import EntryPoint, version
 from typing import Any
 
 import joblib
@@ -52,6 +52,7 @@ from sklearn.svm import OneClassSVM
 from sklearn.tree import DecisionTreeClassifier
 
 import otel_ml
+from otel_ml import instrumentors
 from otel_ml.instrumentors import _instrumentor as instrumentor_module
 from otel_ml.instrumentors._wrapping import MARKER
 from otel_ml.instrumentors.sklearn import SklearnInstrumentor
@@ -440,6 +441,8 @@ INPUTS = {
     "one axis": np.ones(4),
     "three axes": np.ones((ROWS, 2, 2)),
     "no axes": np.array(3.0),
+    "vectors in a column": pd.DataFrame({"a": list(SAMPLES[:ROWS]), "b": [1.0, np.nan, 2.0]}),
+    "list of pictures": [np.ones((2, 2))] * ROWS,
 }
 
 
@@ -921,6 +924,52 @@ def test_an_unknown_framework_is_told_with_the_known_ones() -> None:
         otel_ml.instrument(["sklern"])
     with pytest.raises(ValueError, match=r"unknown framework 'sklern'; known: catboost, .*sklearn"):
         otel_ml.uninstrument(["sklern"])
+
+
+def test_a_framework_by_itself_is_no_list_of_its_letters() -> None:
+    """The usual slip is told with what to write."""
+    for call in (otel_ml.instrument, otel_ml.uninstrument):
+        with pytest.raises(TypeError, match=r"found the text 'sklearn'; write \['sklearn'\]"):
+            call("sklearn")
+
+
+def test_an_instrumentor_of_others_that_is_broken_keeps_nobody_else_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What cannot be loaded is named, and all the rest is instrumented."""
+    broken = EntryPoint(
+        "ml_theirs", "a_module_that_is_not_there:Theirs", "opentelemetry_instrumentor"
+    )
+    known = {**instrumentors._ours(), "theirs": broken}
+    monkeypatch.setattr(instrumentors, "_ours", lambda: known)
+    with capture() as seen:
+        trained_on_names().predict(SAMPLES[:1])
+        assert len(seen.spans) == 1
+    assert "theirs is not instrumented: a_module_that_is_not_there:Theirs" in caplog.text
+
+
+class Gradual(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """A classifier of a user's, whose `steps` are no steps of a pipeline."""
+
+    def __init__(self, steps: list[Any]) -> None:
+        self.steps = steps
+
+    def fit(self, _samples: Any, target: Any) -> "Gradual":
+        """Remember the classes."""
+        self.classes_ = np.unique(target)
+        return self
+
+    def predict(self, samples: Any) -> Any:
+        """Predict the first class."""
+        return np.repeat(self.classes_[:1], len(samples))
+
+
+@pytest.mark.parametrize("steps", [[1, 2, 3], ["slow", "fast"], [None], [()], [("one",)]])
+def test_steps_may_be_a_word_of_the_users(captured: Capture, steps: list[Any]) -> None:
+    """An estimator with a parameter of that name is observed like any other."""
+    Gradual(steps).fit(SAMPLES, TARGET).predict(SAMPLES[:1])
+    assert captured.attributes[ML_TASK_TYPE] == "multiclass_classification"
+    assert captured.metric("ml.sdk.errors") == []
 
 
 def test_a_framework_asked_for_by_name_that_is_missing_is_a_warning(

@@ -1,7 +1,9 @@
 """Wrappers that leave no trace: in signatures, in pickles, after they are taken off."""
 
+import asyncio
 import functools
 import gc
+import inspect
 import subprocess
 import sys
 import textwrap
@@ -16,7 +18,7 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 
-from otel_ml.instrumentors._wrapping import MARKER
+from otel_ml.instrumentors._wrapping import MARKER, Patches
 from otel_ml.testing import Capture, capture
 
 SAMPLES = np.random.default_rng(0).normal(size=(40, 3))
@@ -47,6 +49,48 @@ def test_a_method_of_a_mixin_is_observed_too(captured: Capture) -> None:
     model = type("Mixed", (mixin, BaseEstimator), {})()
     model.predict(SAMPLES)
     assert [span.name for span in captured.spans] == ["predict Mixed"]
+
+
+def test_a_method_that_is_awaited_is_left_alone(captured: Capture) -> None:
+    """Servers ask whether a function is to be awaited; and it has not answered when it returns."""
+
+    async def later(self: Any, samples: Any) -> Any:
+        return predict(self, samples)
+
+    kind = make_class(predict=later)
+    assert inspect.iscoroutinefunction(kind.predict)
+    assert asyncio.run(kind().predict(SAMPLES)).tolist() == [0.0] * 40
+    assert list(captured.spans) == []
+
+
+def test_of_classes_that_are_gone_nothing_is_kept() -> None:
+    """A program may make classes as long as it runs."""
+    patches = Patches(__name__)
+    for _ in range(100):
+        patches.observe(type("Brief", (), {"predict": predict}), "predict")
+    gc.collect()
+    assert len(patches._patched) == 0
+
+
+def test_what_others_ask_of_new_classes_they_still_ask_afterwards() -> None:
+    """A hook that another tool put around ours stays in its place when ours goes."""
+    asked: list[str] = []
+
+    class Ancestor(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+        """What the hooks are on: scikit-learn's own class is not ours to change."""
+
+    patches = Patches(__name__)
+    patches.hook_subclasses(Ancestor)
+    ours = Ancestor.__dict__["__init_subclass__"]
+
+    def ask(cls: type) -> None:
+        ours.__get__(None, cls)()
+        asked.append(cls.__name__)
+
+    Ancestor.__init_subclass__ = classmethod(ask)  # as another tool would
+    patches.undo()
+    type("Later", (Ancestor,), {})
+    assert asked == ["Later"]
 
 
 def test_a_call_of_the_inherited_method_is_not_a_second_span(captured: Capture) -> None:
