@@ -52,6 +52,7 @@ from otel_ml_conventions.schema import SCHEMA_URL
 __all__ = ["Channel", "InferenceRecorder", "Recording"]
 
 _SCOPE: Final = "otel_ml"
+_MAX_NUMBERED: Final = 1024  # models whose calls are numbered
 
 _FEATURE_VALUES: Final = frozenset(
     {
@@ -116,13 +117,13 @@ class InferenceRecorder:
         self._broken_rules = BrokenRules(meter, tells_features=self.validator.uses_profile)
         self.kept: dict[type, Any] = {}
         self._failures = Failures(meter)
-        self._calls = CallsUnderWay(meter)
+        self._calls = CallsUnderWay(meter, meter_provider)
         self._measurements = Measurements(meter, self._failures, self._restart)
         self._ring = self._measurements.ring
         self._feedback = create_ml_feedback_events(meter)
         self._trainings = create_ml_training_duration(meter)
         self._loads = create_ml_model_load_duration(meter)
-        self._models = ModelsInMemory(meter)
+        self._models = ModelsInMemory(meter, meter_provider)
         self.count_loaded = self._models.count
         self._numbers: dict[tuple[str, str | None], Numbers] = {}
         self._stream = urandom(8).hex()
@@ -142,6 +143,11 @@ class InferenceRecorder:
 
     def channel(self, model: Model, operation: str, function_name: str | None) -> Channel:
         """Return what calls of *function_name* of *model* share; to be kept and used again."""
+        if len(self._numbers) >= _MAX_NUMBERED:  # somebody puts what varies into a name
+            self._numbers.clear()
+            self._stream = urandom(
+                8
+            ).hex()  # or those that come again would count from 1 in the same
         numbers = self._numbers.setdefault((model.name, model.version), Numbers())
         channel = Channel(model, operation, function_name, numbers)
         self._calls.know(channel)
@@ -317,7 +323,7 @@ class InferenceRecorder:
 
     def _tell_details(self, recording: Recording, inference: Inference) -> None:
         details = {
-            key: loads(str(fact)) if key in _MAPS else fact
+            key: _map(fact) if key in _MAPS else fact
             for key, fact in {**inference.inputs, **inference.outputs}.items()
             if key in _FEATURE_VALUES or (key.startswith(_ANSWERS) and key not in _DERIVED)
         }
@@ -448,6 +454,14 @@ def _facts_at_start(
 
 def _error_type(error: BaseException) -> str:
     return _REJECTED if isinstance(error, ValidationError) else qualified(type(error))
+
+
+def _map(fact: Any) -> Any:
+    """Return what the text *fact* stands for; itself where a hook of the user's has made something else of it."""
+    try:
+        return loads(fact)
+    except (TypeError, ValueError):
+        return fact
 
 
 def _without_feature_values(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,14 +4,41 @@ What runs in this context: the one guard of all frameworks and of what users rec
 The outermost call of a model is the inference; calls inside of it are parts of it.
 """
 
-from contextvars import ContextVar
-from typing import Final
+from collections.abc import Sequence
+from contextlib import suppress
+from contextvars import ContextVar, Token
+from typing import Final, NamedTuple
 
-__all__ = ["NOTHING", "NO_INFERENCE", "running"]
+__all__ = ["NOTHING", "NO_INFERENCE", "Entered", "enter", "leave", "running"]
 
-NOTHING: Final = 0
+NOTHING: Final[Sequence[int]] = ()
 # Something inside of which no call of a model is an inference: training, a part of a parallel call.
 NO_INFERENCE: Final = -1
 
-# `NOTHING`, `NO_INFERENCE`, or the identity (`id`) of the model that is being asked.
-running: Final[ContextVar[int]] = ContextVar("otel_ml_running", default=NOTHING)
+running: Final[ContextVar[Sequence[int]]] = ContextVar("otel_ml_running", default=NOTHING)
+"""
+`NO_INFERENCE` or the identity (`id`) of the model that is being asked, alone in a list; nothing else in it where none is.
+
+The list is emptied when the model has answered: a task that was started meanwhile has this context for as
+long as it lives, and what it does afterwards is no part of that call.
+"""
+
+
+class Entered(NamedTuple):
+    """What `enter` has put into force, for `leave`."""
+
+    inside: list[int]
+    token: Token[Sequence[int]]
+
+
+def enter(what: int) -> Entered:
+    """Let what follows in this context run inside of *what*, until `leave`."""
+    inside = [what]
+    return Entered(inside, running.set(inside))
+
+
+def leave(entered: Entered) -> None:
+    """Put back what `enter` found, also for whoever has taken its context along."""
+    entered.inside.clear()
+    with suppress(ValueError):  # closed in another context, by the garbage collector
+        running.reset(entered.token)

@@ -547,7 +547,8 @@ ML_CALL_STREAM: Final = "ml.call.stream"
 """
 Random identifier of the process that counts the calls.
 
-64 random bits in hexadecimal, drawn once per process and drawn again after a fork.
+64 random bits in hexadecimal, drawn once per process, and again after a fork or when more than
+1024 models have been numbered.
 
 Recommended on `ml.inference`.
 

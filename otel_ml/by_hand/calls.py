@@ -1,8 +1,7 @@
 """One call of a model by hand: what is told of it while it goes on, and how it becomes an inference."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from contextvars import Token
+from contextlib import contextmanager
 from time import perf_counter, time_ns
 from types import TracebackType
 from typing import Any, Final, NamedTuple
@@ -42,7 +41,7 @@ from otel_ml.record.recent import recent
 from otel_ml.record.recording import Recording
 from otel_ml.record.tracing import is_enabled
 from otel_ml.recorder import InferenceRecorder
-from otel_ml.running import NO_INFERENCE, NOTHING, running
+from otel_ml.running import NO_INFERENCE, Entered, enter, leave, running
 from otel_ml_conventions import attributes as keys
 
 __all__ = ["Call", "Identity"]
@@ -96,6 +95,7 @@ class Call:
         "_features",
         "_identity",
         "_inputs",
+        "_inside",
         "_links",
         "_missing_count",
         "_outer",
@@ -105,7 +105,6 @@ class Call:
         "_recording",
         "_rows",
         "_table",
-        "_token",
     )
 
     _recorder: InferenceRecorder
@@ -133,7 +132,7 @@ class Call:
         self._links = links
         self._recording: Recording | None = None
         self._outer: Recording | None = None
-        self._token: Token[int] | None = None
+        self._inside: Entered | None = None
         self._rows: Sequence[int] | None = None
         self._missing_count: int | None = None
         self._inputs: dict[str, Any] = {}
@@ -242,7 +241,7 @@ class Call:
     def __enter__(self) -> "Call":  # noqa: PYI034 - `Self` came with Python 3.11
         self.open()
         if self._recording is not None:
-            self._token = running.set(id(self))
+            self._inside = enter(id(self))
         return self
 
     def __exit__(
@@ -251,8 +250,8 @@ class Call:
         error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        if self._token is not None:
-            _put_back(self._token)
+        if self._inside is not None:
+            leave(self._inside)
         self.close(error)
 
     @contextmanager
@@ -261,12 +260,12 @@ class Call:
         if self._recording is None:
             yield
             return
-        guard = running.set(id(self))
+        inside = enter(id(self))
         try:
             with recent.during(self._recording), _in_span(self._recording.span):
                 yield
         finally:
-            _put_back(guard)
+            leave(inside)
 
     def open(self, *, is_current: bool = True) -> None:
         """Begin; with *is_current* false nothing of the call is current but in its `turn`s."""
@@ -395,7 +394,8 @@ class Call:
 def _is_inference(recorder: InferenceRecorder) -> bool:
     """Whether a call that begins now is one, or a part that is to be captured."""
     current = running.get()
-    is_wanted = current == NOTHING or (current != NO_INFERENCE and recorder.settings.capture_nested)
+    is_part = NO_INFERENCE not in current and recorder.settings.capture_nested
+    is_wanted = not current or is_part
     return is_wanted and is_enabled()
 
 
@@ -414,9 +414,3 @@ def _in_span(span: trace.Span | None) -> Iterator[None]:
         yield
     finally:
         context_api.detach(token)
-
-
-def _put_back(token: Token[int]) -> None:
-    # What is closed by the garbage collector may be closed in another context.
-    with suppress(ValueError):
-        running.reset(token)

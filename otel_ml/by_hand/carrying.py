@@ -1,7 +1,7 @@
 """Trace context, carried into threads, queues and processes that would not know it."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import Context, copy_context
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -56,7 +56,7 @@ class Carried(Generic[_Parameters, _Result]):
 
 
 def _unpack(
-    function: Callable[_Parameters, _Result], carrier: dict[str, str], guard: int
+    function: Callable[_Parameters, _Result], carrier: dict[str, str], guard: Sequence[int]
 ) -> Carried[_Parameters, _Result]:
     context = copy_context()
     context.run(context_api.attach, context.run(propagation.extract, carrier))

@@ -12,7 +12,7 @@ from otel_ml.by_hand.typed import typed
 from otel_ml.in_force import in_force
 from otel_ml.record.tracing import is_enabled
 from otel_ml.recorder import InferenceRecorder
-from otel_ml.running import NO_INFERENCE, running
+from otel_ml.running import NO_INFERENCE, enter, leave
 from otel_ml_conventions import attributes as keys
 
 __all__ = ["Operation", "identity", "operation", "version_of"]
@@ -118,9 +118,8 @@ def _current(span: trace.Span | None) -> Iterator[None]:
 
 @contextmanager
 def _no_inference() -> Iterator[None]:
-    token = running.set(NO_INFERENCE)
+    inside = enter(NO_INFERENCE)
     try:
         yield
     finally:
-        with suppress(ValueError):  # closed in another context, by the garbage collector
-            running.reset(token)
+        leave(inside)

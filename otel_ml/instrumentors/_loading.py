@@ -22,7 +22,7 @@ from otel_ml.permitted import content_policy
 from otel_ml.record.failures import qualified
 from otel_ml.record.tracing import is_enabled
 from otel_ml.recorder import InferenceRecorder
-from otel_ml.running import NO_INFERENCE, running
+from otel_ml.running import NO_INFERENCE, enter, leave
 from otel_ml.settings import Settings
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import MlOperationNameValues
@@ -130,7 +130,7 @@ class Loading:
         if _is_loading.get() or not is_enabled():
             return original(*args, **kwargs)
         token = _is_loading.set(True)
-        outside = running.set(NO_INFERENCE)  # some loaders try the model
+        inside = enter(NO_INFERENCE)  # some loaders try the model
         began = time_ns()
         try:
             result = original(*args, **kwargs)
@@ -138,7 +138,7 @@ class Loading:
             self._tell(original, name, args, kwargs, None, began, error)
             raise
         finally:
-            running.reset(outside)
+            leave(inside)
             _is_loading.reset(token)
         self._tell(original, name, args, kwargs, result, began, None)
         return result

@@ -22,7 +22,7 @@ from otel_ml.record.recording import Recording
 from otel_ml.record.tracing import is_enabled
 from otel_ml.record.unread import Reading, Unread
 from otel_ml.recorder import Channel, InferenceRecorder
-from otel_ml.running import NO_INFERENCE, NOTHING, running
+from otel_ml.running import NO_INFERENCE, enter, leave, running
 from otel_ml.settings import Settings
 from otel_ml_conventions.attributes import (
     ML_CONTENT_TRUNCATED,
@@ -196,13 +196,11 @@ class Observer:
 
     def guard(self, original: _Function, trains: bool, args: _Args, kwargs: _Kwargs) -> Any:
         """Call *original*, inside of which no call of a model is an inference."""
-        if running.get() == NO_INFERENCE:
-            return original(*args, **kwargs)
-        token = running.set(NO_INFERENCE)
+        inside = enter(NO_INFERENCE)
         try:
             return original(*args, **kwargs)
         finally:
-            running.reset(token)
+            leave(inside)
             if trains:
                 trainings.number += 1
 
@@ -213,9 +211,9 @@ class Observer:
             return original(*args, **kwargs)
         if not args or not is_enabled():
             return original(*args, **kwargs)
-        token = running.set(id(args[0]))
+        inside = enter(id(args[0]))
         try:
-            call = self._begin(original, method, args, kwargs, current != NOTHING)
+            call = self._begin(original, method, args, kwargs, bool(current))
             started = perf_counter()
             try:
                 output = original(*args, **kwargs)
@@ -225,7 +223,7 @@ class Observer:
             self._end(call, perf_counter() - started, output, None)
             return output
         finally:
-            running.reset(token)
+            leave(inside)
 
     def open(
         self, method: str, args: _Args, kwargs: _Kwargs, original: _Function | None = None
@@ -510,6 +508,6 @@ class _Trainings:
 trainings: Final = _Trainings()
 
 
-def _is_part(current: int, args: _Args) -> bool:
+def _is_part(current: Sequence[int], args: _Args) -> bool:
     """Whether another model than the running one is called, as a part of an inference."""
-    return current != NO_INFERENCE and bool(args) and id(args[0]) != current
+    return NO_INFERENCE not in current and bool(args) and id(args[0]) not in current

@@ -13,7 +13,7 @@ from otel_ml.instrumentors._arguments import first_argument
 from otel_ml.record.recent import recent
 from otel_ml.record.tracing import is_enabled
 from otel_ml.recorder import InferenceRecorder
-from otel_ml.running import NO_INFERENCE, NOTHING, running
+from otel_ml.running import NO_INFERENCE, running
 from otel_ml_conventions import attributes as keys
 
 __all__ = ["Step", "Steps", "is_outermost"]
@@ -103,7 +103,7 @@ class Steps:
     @contextmanager
     def known(self, args: tuple[Any, ...]) -> Iterator[None]:
         """Know the steps of the model that is the first of *args*, in this block: it is being asked."""
-        if not args or running.get() == NO_INFERENCE:
+        if not args or NO_INFERENCE in running.get():
             yield
             return
         steps: Mapping[int, Step] = {}
@@ -200,7 +200,7 @@ class Steps:
 
 def is_outermost() -> bool:
     """Whether nothing that is observed, and no step, runs in this context."""
-    return running.get() == NOTHING and _outline.get() is None
+    return not running.get() and _outline.get() is None
 
 
 def _rows(taken: _Taken) -> int | None:

@@ -60,7 +60,7 @@ class Training:
     ) -> Any:
         """Call *original*, which trains the model that is its first argument if *trains* says so."""
         is_fit = trains and original.__name__ in _FITS
-        is_inside = running.get() == NO_INFERENCE
+        is_inside = NO_INFERENCE in running.get()
         if not is_fit or is_inside or not args or not is_enabled():
             return self._guard(original, trains, args, kwargs)
         channel = self._channel(original, args[0])

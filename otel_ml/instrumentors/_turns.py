@@ -8,7 +8,7 @@ from typing import Any
 
 from otel_ml.instrumentors._observing import Observer
 from otel_ml.record.given_up import given_up
-from otel_ml.running import running
+from otel_ml.running import enter, leave
 
 __all__ = ["iterate", "within"]
 
@@ -83,8 +83,8 @@ class _Turns:
 @contextmanager
 def within(model: Any) -> Iterator[None]:
     """Make what runs in this block a part of *model*."""
-    token = running.set(id(model))
+    inside = enter(id(model))
     try:
         yield
     finally:
-        running.reset(token)
+        leave(inside)

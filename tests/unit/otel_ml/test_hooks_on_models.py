@@ -40,6 +40,21 @@ def test_a_content_hook_has_the_last_word(model: LogisticRegression) -> None:
     assert attributes[keys.ML_PREDICTION_CONFIDENCE] == pytest.approx(float(np.max(answer)))
 
 
+def test_what_a_hook_writes_in_place_of_values_is_in_the_event(model: LogisticRegression) -> None:
+    """Also where it is no map any more: the event is not lost for it."""
+    settings = Settings(capture_content="event_only", content_hook=_hidden)
+    with capture(settings) as captured:
+        model.predict_proba(SAMPLE)
+    (event,) = captured.events_named("ml.prediction.details")
+    assert event[keys.ML_INPUT_FEATURES] == "(hidden)"
+    assert captured.metric("ml.sdk.errors") == []
+
+
+def _hidden(content: dict[str, Any], _span: Any) -> dict[str, Any]:
+    """Return a text in place of the values."""
+    return {**content, keys.ML_INPUT_FEATURES: "(hidden)"}
+
+
 @pytest.mark.parametrize("hook", ["no_such_module:redact", len])
 def test_where_the_hook_fails_content_stays_and_the_failure_is_counted(
     hook: Any, model: LogisticRegression

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from sklearn.linear_model import LogisticRegression
 
@@ -435,6 +437,51 @@ def test_tasks_of_one_loop_do_not_take_each_other_for_parts(seen: Capture) -> No
     asyncio.run(main())
     assert sorted(span.name for span in seen.spans) == ["predict m0", "predict m1", "predict m2"]
     assert all(span.parent is None for span in seen.spans)
+
+
+def test_a_task_that_outlives_the_call_it_was_started_in_is_no_part_of_it(seen: Capture) -> None:
+    """A worker that the first request starts serves all that follow: what it asks later is told."""
+
+    async def serve(go_on: asyncio.Event) -> None:
+        """Ask two models: one while the call that started this is under way, one after it."""
+        with otel_ml.inference("meanwhile"):
+            pass
+        await go_on.wait()
+        with otel_ml.inference("afterwards"):
+            pass
+
+    async def main() -> None:
+        """Start it inside of a call."""
+        go_on = asyncio.Event()
+        with otel_ml.inference("first"):
+            worker = asyncio.create_task(serve(go_on))
+            await asyncio.sleep(0)
+        go_on.set()
+        await worker
+
+    asyncio.run(main())
+    assert sorted(span.name for span in seen.spans) == ["predict afterwards", "predict first"]
+
+
+def test_calls_under_way_are_told_also_by_a_second_recorder() -> None:
+    """Instrumented anew with other settings and the same provider: the gauge goes on."""
+    reader = InMemoryMetricReader()
+    meters = MeterProvider([reader])
+    for content in ("no_content", "span_only"):
+        otel_ml.instrument(["sklearn"], meter_provider=meters, capture_content=content)
+        with otel_ml.inference(content):
+            data = reader.get_metrics_data()
+        otel_ml.uninstrument()
+        active = [
+            (dict(point.attributes)["ml.model.name"], point.value)
+            for resource in (data.resource_metrics if data else ())
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+            if metric.name == "ml.inference.active"
+            for point in metric.data.data_points
+            if point.value
+        ]
+        assert active == [(content, 1)]
 
 
 def test_threads_do_not_disturb_each_other(seen: Capture) -> None:

@@ -50,6 +50,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import OneClassSVM
 from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils.parallel import Parallel, delayed
 
 import otel_ml
 from otel_ml import instrumentors
@@ -686,6 +687,17 @@ def test_calls_are_numbered_per_model(iris: Pipeline, captured: Capture) -> None
         for span in captured.spans
     ]
     assert found == [("Pipeline", 1), ("Pipeline", 2), ("LinearRegression", 1), ("Pipeline", 3)]
+
+
+def test_what_is_trained_in_parallel_is_read_anew(captured: Capture) -> None:
+    """The labels told are those that it was trained with last, though others trained it in threads of theirs."""
+    model = LogisticRegression().fit(SAMPLES[:, :2], np.where(SAMPLES[:, 0] > 6, "a", "b"))
+    model.predict(SAMPLES[:1, :2])
+    again = delayed(model.fit)(SAMPLES[:, :2], np.where(SAMPLES[:, 0] > 6, "x", "y"))
+    Parallel(n_jobs=1)([again])
+    captured.clear()
+    model.predict_proba(SAMPLES[:1, :2])
+    assert captured.attributes[ML_PREDICTION_LABEL] in {"x", "y"}
 
 
 def test_searching_validating_and_explaining_are_no_inferences(captured: Capture) -> None:

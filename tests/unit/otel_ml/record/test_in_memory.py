@@ -33,7 +33,7 @@ def _seen() -> Capture:
 @pytest.fixture(name="models")
 def _models(seen: Capture) -> ModelsInMemory:
     """Models that are counted there."""
-    return ModelsInMemory(seen.meter_provider.get_meter("test"))
+    return ModelsInMemory(seen.meter_provider.get_meter("test"), seen.meter_provider)
 
 
 def test_models_count_for_as_long_as_they_live(seen: Capture, models: ModelsInMemory) -> None:
@@ -45,6 +45,21 @@ def test_models_count_for_as_long_as_they_live(seen: Capture, models: ModelsInMe
     assert numbers(seen) == {"churn": 2, "fraud": 1}
     del one, third, held
     assert numbers(seen) == {"churn": 1, "fraud": 0}
+
+
+def test_those_of_several_recorders_are_told_together(seen: Capture) -> None:
+    """Instrumented anew, or with other settings for another framework: one provider, one number."""
+    meter, held = seen.meter_provider.get_meter("test"), Held()
+    before = ModelsInMemory(meter, seen.meter_provider)
+    before.count(held, CHURN)
+    after = ModelsInMemory(meter, seen.meter_provider)
+    after.count(held, CHURN)
+    after.count(held, FRAUD)
+    elsewhere = ModelsInMemory(Capture().meter_provider.get_meter("test"), None)
+    elsewhere.count(held, FRAUD)
+    assert numbers(seen) == {"churn": 2, "fraud": 1}
+    del before
+    assert numbers(seen) == {"churn": 1, "fraud": 1}
 
 
 def test_what_cannot_be_referenced_is_refused_and_not_counted(
@@ -72,7 +87,7 @@ def test_nothing_is_recorded_while_a_model_goes(seen: Capture, models: ModelsInM
 
 def test_a_provider_does_not_keep_what_counts(seen: Capture) -> None:
     """It keeps its callbacks for ever, and those say nothing any more."""
-    models = ModelsInMemory(seen.meter_provider.get_meter("test"))
+    models = ModelsInMemory(seen.meter_provider.get_meter("test"), seen.meter_provider)
     held = Held()
     models.count(held, CHURN)
     del models
