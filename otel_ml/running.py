@@ -5,9 +5,8 @@ The outermost call of a model is the inference; calls inside of it are parts of 
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from contextvars import ContextVar, Token
-from typing import Final, NamedTuple
+from typing import Final
 
 __all__ = ["NOTHING", "NO_INFERENCE", "Entered", "enter", "leave", "running"]
 
@@ -24,21 +23,21 @@ long as it lives, and what it does afterwards is no part of that call.
 """
 
 
-class Entered(NamedTuple):
-    """What `enter` has put into force, for `leave`."""
-
-    inside: list[int]
-    token: Token[Sequence[int]]
+Entered = tuple[list[int], Token[Sequence[int]]]
+"""What `enter` has put into force, for `leave`."""
 
 
 def enter(what: int) -> Entered:
     """Let what follows in this context run inside of *what*, until `leave`."""
     inside = [what]
-    return Entered(inside, running.set(inside))
+    return inside, running.set(inside)
 
 
 def leave(entered: Entered) -> None:
     """Put back what `enter` found, also for whoever has taken its context along."""
-    entered.inside.clear()
-    with suppress(ValueError):  # closed in another context, by the garbage collector
-        running.reset(entered.token)
+    inside, token = entered
+    inside.clear()
+    try:  # in the caller's time, where `suppress` takes half a microsecond
+        running.reset(token)
+    except ValueError:  # closed in another context, by the garbage collector
+        return
