@@ -10,7 +10,7 @@ from otel_ml_processor.columns import Kind
 from otel_ml_processor.compiled import lean
 from otel_ml_processor.decode.fast_number import read_number, read_plain_number
 from otel_ml_processor.decode.fast_text import find_text, same_text
-from otel_ml_processor.decode.fast_words import word_at
+from otel_ml_processor.decode.fast_words import byte_at, word_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -151,10 +151,10 @@ def _read_object(
     # What usually comes is looked for first, and in here: the expected key, a number, and a comma.
     n_keys = len(key_ends) - 1
     at = _skip_blanks(data, at, end)
-    if at >= end or data[at] != _OPEN:
+    if at >= end or byte_at(data, at) != _OPEN:
         return False, n_texts
     at = _skip_blanks(data, at + 1, end)
-    if at < end and data[at] == _CLOSE:
+    if at < end and byte_at(data, at) == _CLOSE:
         return _skip_blanks(data, at + 1, end) == end, n_texts
     expected = 0
     while at < end:
@@ -166,7 +166,7 @@ def _read_object(
             name, at = _read_key(data, at, end, keys, key_ends, expected)
             if at < 0:
                 return False, n_texts
-        if data[at] <= _FIRST_PRINTABLE:
+        if byte_at(data, at) <= _FIRST_PRINTABLE:
             at = _skip_blanks(data, at, end)
         kind, start = _NUMBER, at
         number, at = read_plain_number(data, at, end)
@@ -185,13 +185,13 @@ def _read_object(
             kinds[name, row] = kind
             numbers[name, row] = number
             expected = name + 1 if name + 1 < n_keys else 0
-        if data[at] <= _FIRST_PRINTABLE:
+        if byte_at(data, at) <= _FIRST_PRINTABLE:
             at = _skip_blanks(data, at, end)
-        if at >= end or data[at] != _COMMA:
-            is_closed = at < end and data[at] == _CLOSE
+        if at >= end or byte_at(data, at) != _COMMA:
+            is_closed = at < end and byte_at(data, at) == _CLOSE
             return is_closed and _skip_blanks(data, at + 1, end) == end, n_texts
         at += 1
-        if data[at] <= _FIRST_PRINTABLE:
+        if byte_at(data, at) <= _FIRST_PRINTABLE:
             at = _skip_blanks(data, at, end)
     return False, n_texts
 
