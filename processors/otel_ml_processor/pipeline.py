@@ -12,10 +12,10 @@ import threading
 import time
 from collections import Counter
 from dataclasses import replace
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final, Protocol
 
 import grpc
-import numpy as np
 
 from otel_ml_conventions.metrics import (
     METRIC_ML_PROCESSOR_CLAMPED,
@@ -478,7 +478,8 @@ def _answers(decoded: Decoded, requests: Sequence[Request], response: bytes) -> 
     first = with_warning(response, decoded.undecoded)
     if len(requests) == 1:
         return [Answer(first, len(decoded.spans))]
-    ends = np.cumsum([len(request.content) for request in requests])
-    counts = np.diff(np.searchsorted(decoded.spans.places[:, 1], ends), prepend=0).tolist()
+    ends = accumulate(len(request.content) for request in requests)
+    reached = [0, *decoded.spans.places[:, 1].searchsorted(list(ends)).tolist()]
+    counts = [after - before for before, after in pairwise(reached)]
     said = [first, *[b""] * (len(requests) - 1)]
     return [Answer(*answer) for answer in zip(said, counts, strict=True)]

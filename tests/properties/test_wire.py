@@ -278,12 +278,15 @@ def starts(request: bytes) -> list[int]:
 
 
 def test_a_request_that_could_take_from_the_next_is_not_whole() -> None:
-    """Cut off, or with a field at its end that has no length to look at; nor is one with nothing in it, or with too much to look at."""
+    """Cut off, or with a field that OTLP does not know; nor is one with nothing in it, or with too much to look at."""
     request = export_request([inference_span({})])
     assert is_whole(request)
     assert is_whole(request + request)
     assert not is_whole(request[:-1])
     assert not is_whole(request + b"\x10\x01")
+    assert not is_whole(b"\x12\x00" + request)
+    assert not is_whole(b"\x0a" + b"\xff" * 11)
+    assert not is_whole(b"\x0a\x80")
     assert not is_whole(b"")
     assert not is_whole(b"\x0a\x00" * 65)
 

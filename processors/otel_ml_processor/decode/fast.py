@@ -103,24 +103,36 @@ _UNSAID: Final = -2
 """Instead of the number of a text where a span does not have the attribute."""
 
 
-class _Names(NamedTuple):
+class _Joined(NamedTuple):
     """Texts one after the other, and where each begins and ends: text k is `data[ends[k]:ends[k + 1]]`."""
 
-    data: np.ndarray
+    data: ByteArray
     ends: IntArray
-    is_usual: NDArray[np.bool_]
-    """Which are written in JSON as they are: those without a quote, a backslash, or a control character."""
 
     @classmethod
-    def of(cls, names: Sequence[str]) -> _Names:
-        encoded = [name.encode() for name in names]
-        ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+    def of(cls, texts: Sequence[str]) -> _Joined:
+        encoded = [text.encode() for text in texts]
+        return cls(padded(b"".join(encoded)), np.cumsum([0, *map(len, encoded)], dtype=np.int64))
+
+
+class _Keys(NamedTuple):
+    """Names as they stand in a JSON object, each with its quotes and its colon."""
+
+    data: ByteArray
+    ends: IntArray
+    is_usual: NDArray[np.bool_]
+    """Which names are written in JSON as they are: those without a quote, a backslash, or a control character."""
+
+    @classmethod
+    def of(cls, names: Sequence[str]) -> _Keys:
         is_usual = [_UNUSUAL.search(name) is None for name in names]
-        return cls(padded(b"".join(encoded)), ends, np.array(is_usual, dtype=np.bool_))
+        keys = _Joined.of([f'"{name}":' for name in names])
+        return cls(*keys, np.array(is_usual, dtype=np.bool_))
 
 
 _UNUSUAL: Final = re.compile(r'["\\\x00-\x1f]')
-_names_of: Final = lru_cache(maxsize=1024)(_Names.of)
+_joined_names: Final = lru_cache(maxsize=1024)(_Joined.of)
+_keys_of: Final = lru_cache(maxsize=1024)(_Keys.of)
 
 
 class _Texts(NamedTuple):
@@ -380,7 +392,7 @@ class _Segments(NamedTuple):
             return cls(names, _NO_INTEGERS, _NO_INTEGERS)
         numbers = np.full((len(names), len(spans)), _UNSAID, dtype=np.int64)
         table, ranges = _Texts.room(min(_MAX_TEXTS, numbers.size))
-        scan_segments(data, spans, states, *_names_of(names)[:2], table, ranges, numbers)
+        scan_segments(data, spans, states, *_joined_names(names), table, ranges, numbers)
         return cls(names, numbers, ranges)
 
 
@@ -466,7 +478,7 @@ class _Objects(NamedTuple):
         numbers, texts = np.full(shape, np.nan), np.full(shape, -1, dtype=np.int64)
         table, ranges = _Texts.room(min(most_texts, texts.size))
         is_read = np.ones(len(kinds), np.bool_)
-        places, packed = np.ascontiguousarray(places.T), _names_of(tuple(names))
+        places, packed = np.ascontiguousarray(places.T), _keys_of(tuple(names))
         n_texts = read_objects(data, places, *packed, said, numbers, texts, table, ranges, is_read)
         return cls(said, numbers, texts, ranges[:n_texts], is_read)
 

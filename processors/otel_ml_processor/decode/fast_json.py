@@ -10,7 +10,7 @@ from otel_ml_processor.columns import Kind
 from otel_ml_processor.compiled import lean
 from otel_ml_processor.decode.fast_number import read_number, read_plain_number
 from otel_ml_processor.decode.fast_text import find_text, same_text
-from otel_ml_processor.decode.fast_words import word_at
+from otel_ml_processor.decode.fast_words import byte_at, word_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,26 +57,42 @@ def _end_of_string(data: ByteArray, at: int, end: int) -> int:
 
 
 @lean
-def _find_name(
-    data: ByteArray, start: int, end: int, names: ByteArray, name_ends: IntArray, expected: int
+def _find_key(
+    data: ByteArray, start: int, end: int, keys: ByteArray, key_ends: IntArray, expected: int
 ) -> int:
-    """Return which of the names the bytes in `[start, end)` are, -1 for none; *expected* is looked at first."""
-    n_names = len(name_ends) - 1
-    for step in range(n_names):
+    """Return whose name the bytes in `[start, end)` are, -1 for none; *expected* is looked at first."""
+    n_keys = len(key_ends) - 1
+    for step in range(n_keys):
         index = expected + step
-        if index >= n_names:
-            index -= n_names
-        if same_text(data, start, end, names, name_ends[index], name_ends[index + 1]):
+        if index >= n_keys:
+            index -= n_keys
+        if same_text(data, start, end, keys, key_ends[index] + 1, key_ends[index + 1] - 2):
             return index
     return -1
+
+
+@lean
+def _read_key(
+    data: ByteArray, at: int, end: int, keys: ByteArray, key_ends: IntArray, expected: int
+) -> tuple[int, int]:
+    """Return which of *keys* begins at *at*, -1 for none of them, and the offset behind it; that is -1 for what is no key or is not read here."""
+    if data[at] != _QUOTE:
+        return -1, -1
+    stop = _end_of_string(data, at + 1, end)
+    if stop < 0:
+        return -1, -1
+    colon = _skip_blanks(data, stop + 1, end)
+    if colon >= end or data[colon] != _COLON:
+        return -1, -1
+    return _find_key(data, at + 1, stop, keys, key_ends, expected), colon + 1
 
 
 @lean
 def read_objects(
     data: ByteArray,
     ranges: IntArray,
-    names: ByteArray,
-    name_ends: IntArray,
+    keys: ByteArray,
+    key_ends: IntArray,
     is_usual: NDArray[np.bool_],
     kinds: ByteArray,
     numbers: FloatArray,
@@ -86,12 +102,12 @@ def read_objects(
     is_read: NDArray[np.bool_],
 ) -> int:
     """
-    Read the JSON object in each of *ranges* (n, 2) into row i of *kinds*, *numbers* and *texts*, shape (n_names, n).
+    Read the JSON object in each of *ranges* (n, 2) into row i of *kinds*, *numbers* and *texts*, shape (n_keys, n).
 
     Returned is the number of different texts.
 
-    The names are the bytes in `[name_ends[k], name_ends[k + 1])` of *names*; *is_usual* says which are written in JSON as they are. A name that an object does not have keeps what its column
-    held before. `is_read[i]` says whether the object was flat and plain; what the columns hold of another is undefined. A range that begins at -1 is
+    The bytes in `[key_ends[k], key_ends[k + 1])` of *keys* are a quote, the name, a quote and a colon; *is_usual* says which names are written in JSON as they are. A name that an
+    object does not have keeps what its column held before. `is_read[i]` says whether the object was flat and plain; what the columns hold of another is undefined. A range that begins at -1 is
     left alone.
     """
     n_texts = 0
@@ -103,8 +119,8 @@ def read_objects(
             ranges[row, 0],
             ranges[row, 1],
             row,
-            names,
-            name_ends,
+            keys,
+            key_ends,
             is_usual,
             kinds,
             numbers,
@@ -122,8 +138,8 @@ def _read_object(
     at: int,
     end: int,
     row: int,
-    names: ByteArray,
-    name_ends: IntArray,
+    keys: ByteArray,
+    key_ends: IntArray,
     is_usual: NDArray[np.bool_],
     kinds: ByteArray,
     numbers: FloatArray,
@@ -132,51 +148,32 @@ def _read_object(
     seen: IntArray,
     n_texts: int,
 ) -> tuple[bool, int]:
-    # What usually comes is looked for first, and in here: the expected name, a number, and at most one blank.
-    n_names = len(name_ends) - 1
+    # What usually comes is looked for first, and in here: the expected key, a number, and a comma.
+    n_keys = len(key_ends) - 1
     at = _skip_blanks(data, at, end)
-    if at >= end or data[at] != _OPEN:
+    if at >= end or byte_at(data, at) != _OPEN:
         return False, n_texts
     at = _skip_blanks(data, at + 1, end)
-    if at < end and data[at] == _CLOSE:
+    if at < end and byte_at(data, at) == _CLOSE:
         return _skip_blanks(data, at + 1, end) == end, n_texts
     expected = 0
     while at < end:
-        if data[at] != _QUOTE:
-            return False, n_texts
-        name = -1
-        key_end = at + 1 + name_ends[expected + 1] - name_ends[expected]
-        if (
-            is_usual[expected]
-            and key_end < end
-            and data[key_end] == _QUOTE
-            and same_text(
-                data, at + 1, key_end, names, name_ends[expected], name_ends[expected + 1]
-            )
-        ):
-            name = expected
+        name, first, last = expected, key_ends[expected], key_ends[expected + 1]
+        after = at + last - first
+        if is_usual[expected] and same_text(data, at, after, keys, first, last):
+            at = after
         else:
-            key_end = _end_of_string(data, at + 1, end)
-            if key_end < 0:
+            name, at = _read_key(data, at, end, keys, key_ends, expected)
+            if at < 0:
                 return False, n_texts
-            name = _find_name(data, at + 1, key_end, names, name_ends, expected)
-        at = key_end + 1
-        if data[at] != _COLON:
+        if byte_at(data, at) <= _FIRST_PRINTABLE:
             at = _skip_blanks(data, at, end)
-        if at >= end or data[at] != _COLON:
-            return False, n_texts
-        at += 1
-        if data[at] <= _FIRST_PRINTABLE:
-            at = _skip_blanks(data, at, end)
-        kind, start, after = _NUMBER, at, at
-        number = np.nan
-        if at < end and (_ZERO <= data[at] <= _NINE or data[at] == _MINUS):
-            number, after = read_plain_number(data, at, end)
-        if after == at:
-            kind, number, start, after = _read_value(data, at, end)
-        if kind < 0:
-            return False, n_texts
-        at = after
+        kind, start = _NUMBER, at
+        number, at = read_plain_number(data, at, end)
+        if at == start:
+            kind, number, start, at = _read_value(data, at, end)
+            if kind < 0:
+                return False, n_texts
         if name >= 0:
             if kind == _TEXT:
                 text, n_texts = find_text(data, start, at - 1, table, seen, n_texts)
@@ -187,15 +184,14 @@ def _read_object(
                 texts[name, row] = -1
             kinds[name, row] = kind
             numbers[name, row] = number
-            expected = name + 1 if name + 1 < n_names else 0
-        if data[at] <= _FIRST_PRINTABLE:
+            expected = name + 1 if name + 1 < n_keys else 0
+        if byte_at(data, at) <= _FIRST_PRINTABLE:
             at = _skip_blanks(data, at, end)
-        if at < end and data[at] == _CLOSE:
-            return _skip_blanks(data, at + 1, end) == end, n_texts
-        if at >= end or data[at] != _COMMA:
-            return False, n_texts
+        if at >= end or byte_at(data, at) != _COMMA:
+            is_closed = at < end and byte_at(data, at) == _CLOSE
+            return is_closed and _skip_blanks(data, at + 1, end) == end, n_texts
         at += 1
-        if data[at] <= _FIRST_PRINTABLE:
+        if byte_at(data, at) <= _FIRST_PRINTABLE:
             at = _skip_blanks(data, at, end)
     return False, n_texts
 

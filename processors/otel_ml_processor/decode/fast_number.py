@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from otel_ml_processor.compiled import lean
-from otel_ml_processor.decode.fast_words import word_at
+from otel_ml_processor.decode.fast_words import byte_at, word_at
 
 if TYPE_CHECKING:
     from otel_ml_processor.columns import ByteArray
@@ -81,7 +81,7 @@ def read_plain_number(data: ByteArray, at: int, end: int) -> tuple[float, int]:
     """
     nan = float("nan")
     start = at
-    is_negative = data[at] == _MINUS
+    is_negative = byte_at(data, at) == _MINUS
     at += is_negative
     first_digit = at
     digits, count = _leading_digits(word_at(data, at))
@@ -91,10 +91,10 @@ def read_plain_number(data: ByteArray, at: int, end: int) -> tuple[float, int]:
         digits = digits * _POWERS_OF_TEN[count] + more
         at += count
     n_digits = at - first_digit
-    if n_digits == 0 or (n_digits > 1 and data[first_digit] == _ZERO):
+    if n_digits == 0 or (n_digits > 1 and byte_at(data, first_digit) == _ZERO):
         return nan, start
     n_decimals = 0
-    if data[at] == _POINT:
+    if byte_at(data, at) == _POINT:
         at += 1
         count = np.int64(8)
         while count == 8 and at < end:
@@ -104,7 +104,7 @@ def read_plain_number(data: ByteArray, at: int, end: int) -> tuple[float, int]:
             n_decimals += count
         if n_decimals == 0:
             return nan, start
-    is_longer = data[at] == _SMALL_E or data[at] == _LARGE_E
+    is_longer = byte_at(data, at) == _SMALL_E or byte_at(data, at) == _LARGE_E
     if is_longer or at > end or n_digits + n_decimals > MAX_DIGITS:
         return nan, start
     if digits < _EXACT:  # a quotient of two floats is rounded once (Clinger, 1990)

@@ -18,7 +18,7 @@ from otel_ml_processor.compiled import IS_COMPILED, compiled
 if TYPE_CHECKING:
     from otel_ml_processor.columns import ByteArray
 
-__all__ = ["BLOCK", "copied", "differing", "not_ascii", "padded", "word_at"]
+__all__ = ["BLOCK", "byte_at", "copied", "differing", "not_ascii", "padded", "word_at"]
 
 BLOCK: Final = 32
 """Bytes of a block; a word has eight."""
@@ -56,13 +56,18 @@ def _differing_of_bytes(data: ByteArray, at: int, other: ByteArray, other_at: in
 
 
 @compiled
+def _byte_of_bytes(data: ByteArray, at: int) -> int:
+    return int(data[at])
+
+
+@compiled
 def _copied_of_bytes(source: ByteArray, start: int, end: int, target: ByteArray, at: int) -> int:
     target[at : at + end - start] = source[start:end]
     return at + end - start
 
 
-def _of_machine() -> tuple[Any, Any, Any, Any]:
-    """Return the same four as a few instructions each, which stand where they are called."""
+def _of_machine() -> tuple[Any, Any, Any, Any, Any]:
+    """Return the same five as a few instructions each, which stand where they are called."""
     from llvmlite import ir
     from numba import types
     from numba.core.cgutils import raw_memcpy
@@ -104,6 +109,13 @@ def _of_machine() -> tuple[Any, Any, Any, Any]:
         return types.uint64(data, types.int64, other, types.int64), generate
 
     @intrinsic
+    def byte_at(_: Any, data: Any, __: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            return loaded(context, builder, (signature.args[0], given[0]), given[1], ir.IntType(8))
+
+        return types.uint8(data, types.int64), generate
+
+    @intrinsic
     def copied(_: Any, source: Any, __: Any, ___: Any, target: Any, ____: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
             source, start, end, target, at = given
@@ -118,14 +130,20 @@ def _of_machine() -> tuple[Any, Any, Any, Any]:
         places = types.int64, types.int64
         return types.int64(source, *places, target, types.int64), generate
 
-    return word_at, not_ascii, differing, copied
+    return word_at, not_ascii, differing, copied, byte_at
 
 
 _is_checked = os.environ.get("NUMBA_BOUNDSCHECK", "0") == "1"
 _chosen = (
     _of_machine()
     if IS_COMPILED and sys.byteorder == "little" and not _is_checked
-    else (_word_of_bytes, _not_ascii_of_bytes, _differing_of_bytes, _copied_of_bytes)
+    else (
+        _word_of_bytes,
+        _not_ascii_of_bytes,
+        _differing_of_bytes,
+        _copied_of_bytes,
+        _byte_of_bytes,
+    )
 )
 
 word_at: Any = _chosen[0]
@@ -136,3 +154,5 @@ differing: Any = _chosen[2]
 """`differing(data, at, other, other_at)`: which bytes of two blocks are not the same; bit k stands for byte k."""
 copied: Any = _chosen[3]
 """`copied(source, start, end, target, at)`: where in *target* the bytes in `[start, end)` of *source* end that it has copied to *at* there."""
+byte_at: Any = _chosen[4]
+"""`byte_at(data, at)`: the byte at *at*, where that is never negative: an index is looked at for that each time, which takes longer than reading a byte."""

@@ -7,7 +7,6 @@ is read here; what a span holds stays as it came, known or not.
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import grpc
@@ -44,6 +43,7 @@ MAX_FIELDS: Final = 8 * MAX_SPANS
 
 _MAX_FIELDS_LOOKED_AT: Final = 64
 _RESOURCE_SPANS: Final = 1
+_RESOURCE_SPANS_TAG: Final = 0x0A
 _RESOURCE: Final = 1
 _SCOPE_SPANS: Final = 2
 _SPANS: Final = 2
@@ -113,15 +113,23 @@ def scan(request: bytes) -> list[ResourceSpans]:
 
 
 def is_whole(request: bytes) -> bool:
-    """Return whether *request* ends where its last field does, so that the bytes of another request may stand behind it; False also where it has too many to look."""
-    framing = Framing(request)
-    try:
-        fields = list(
-            islice(framing.messages(0, len(request), None, "request"), _MAX_FIELDS_LOOKED_AT)
-        )
-    except MalformedRequest:
-        return False
-    return bool(fields) and fields[-1][1].end == len(request)
+    """
+    Return whether *request* is one `resource_spans` behind the other up to its end, so that the bytes of another request may stand behind it.
+
+    False also where it has other fields, or too many to look.
+    """
+    framing, at, end = Framing(request), 0, len(request)
+    for _ in range(_MAX_FIELDS_LOOKED_AT):
+        if at >= end or request[at] != _RESOURCE_SPANS_TAG:
+            return False
+        try:
+            length, body = framing.varint(at + 1, end, "request")
+        except MalformedRequest:
+            return False
+        at = body + length
+        if at == end:
+            return True
+    return False
 
 
 def _resource_spans(framing: Framing, place: Place, path: str) -> ResourceSpans:
@@ -159,25 +167,30 @@ class Framing:
             self._fields_left -= 1
             if self._fields_left < 0:
                 raise self._malformed(path, at, f"more than {MAX_FIELDS} fields")
-            tag, after_tag = self._varint(at, end, path)
+            tag, after_tag = self.varint(at, end, path)
             number, wire_type = tag >> 3, tag & 7
             if not 0 < number <= _MAX_FIELD_NUMBER:
                 raise self._malformed(path, at, f"field number {number}")
             if wire_type == _LENGTH_DELIMITED:
-                length, body = self._varint(after_tag, end, path)
+                length, body = self.varint(after_tag, end, path)
                 at = body + length
                 self._check_end(at, end, after_tag, path)
                 yield number, Place(after_tag, body, at, parent)
             elif wire_type == _VARINT:
-                _, at = self._varint(after_tag, end, path)
+                _, at = self.varint(after_tag, end, path)
             elif wire_type in _FIXED_SIZES:
                 at = after_tag + _FIXED_SIZES[wire_type]
                 self._check_end(at, end, after_tag, path)
             else:
                 raise self._malformed(path, at, f"wire type {wire_type}")
 
-    def _varint(self, at: int, end: int, path: str) -> tuple[int, int]:
-        """Return the number at *at* and the offset behind it."""
+    def varint(self, at: int, end: int, path: str) -> tuple[int, int]:
+        """
+        Return the number at *at* and the offset behind it.
+
+        Raises:
+            MalformedRequest: If it is longer than 10 bytes, or cut off at *end*.
+        """
         request = self.request
         if at < end and request[at] < _CONTINUES:  # Most tags and many lengths are one byte.
             return request[at], at + 1

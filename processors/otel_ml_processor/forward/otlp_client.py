@@ -47,8 +47,6 @@ _OPTIONS: Final = (
     ),  # The next hop is where the operator says, not behind a proxy for the web.
 )
 
-_ACCEPTED: Final = ExportTraceServiceResponse()
-
 
 class OtlpClient:
     """
@@ -120,8 +118,9 @@ def rejected_items(response: bytes) -> int:
 
 
 def _parsed(response: bytes) -> ExportTraceServiceResponse | None:
-    if not response:  # most say nothing: it was accepted
-        return _ACCEPTED
+    """Return what *response* says; None where that is nothing, as usual, or cannot be read: it was accepted."""
+    if not response:
+        return None
     try:
         return ExportTraceServiceResponse.FromString(response)
     except DecodeError:

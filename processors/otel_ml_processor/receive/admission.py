@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -11,7 +10,7 @@ import grpc
 from otel_ml_processor.refusal import Refusal, RefusalCause
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from typing_extensions import Self
 
 __all__ = ["RETRY_AFTER_S", "Admission", "Share"]
 
@@ -49,21 +48,16 @@ class Admission:
         if self._in_flight >= self._limit_bytes:
             raise self._refusal()
 
-    @contextmanager
-    def hold(self, size_bytes: int) -> Iterator[Share]:
+    def hold(self, size_bytes: int) -> Share:
         """
-        Keep *size_bytes* (>= 0) of the budget, and what the share then grows by, until the block ends, however it ends.
+        Return a share of *size_bytes* (>= 0), to be used as the block that it lasts for.
 
         Raises:
             Refusal: UNAVAILABLE, if they do not fit beside the others.
         """
         share = Share(self)
         share.grow(size_bytes)
-        try:
-            yield share
-        finally:
-            with self._lock:
-                self._in_flight -= share.size_bytes
+        return share
 
     def take(self, size_bytes: int, held_bytes: int) -> None:
         """
@@ -78,6 +72,11 @@ class Admission:
                 raise self._refusal()
             self._in_flight += size_bytes
 
+    def give_back(self, size_bytes: int) -> None:
+        """Have *size_bytes* free for others."""
+        with self._lock:
+            self._in_flight -= size_bytes
+
     def _refusal(self) -> Refusal:
         message = (
             f"{self._in_flight} bytes are being worked on, at most {self._limit_bytes} may be "
@@ -87,13 +86,25 @@ class Admission:
 
 
 class Share:
-    """What one request holds of the budget."""
+    """
+    What one request holds of the budget, until its block ends, however it ends.
+
+    A class, because every request has one, and a generator takes several times as long.
+    """
 
     __slots__ = ("_admission", "size_bytes")
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
         self.size_bytes = 0
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End; nothing of the budget is held any more."""
+        self._admission.give_back(self.size_bytes)
 
     def grow(self, size_bytes: int) -> None:
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 import grpc
@@ -13,17 +14,22 @@ from otel_ml_processor.refusal import Refusal, RefusalCause
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["ENCODINGS", "expanded", "too_large"]
+__all__ = ["ENCODINGS", "expanded", "too_large", "unpacked"]
 
 _MAX_WINDOW: Final = 8 << 20
 """Bytes of memory that a zstd frame may ask for: what its format recommends everybody to support."""
 _ZSTD_PIECE: Final = 128
 """Bytes of zstd that are decompressed at once: four bytes can become 128 KiB, so a piece is 4 MiB at most."""
-_GZIP_PIECE: Final = 4 << 10
-"""The same of gzip, of which a byte can become a thousand."""
+_ZLIB_PIECE: Final = 4 << 10
+"""The same of gzip and deflate, of which a byte can become a thousand."""
 _USUAL: Final = 16
 """What becomes more than so many times as large is measured before it is made: telemetry becomes five to fifteen times as large, a bomb a thousand times."""
 _WITH_GZIP_HEADER: Final = 31
+_WITH_ZLIB_HEADER: Final = 15
+_GZIP: Final = b"\x1f\x8b"
+"""How gzip begins, and no OTLP request: no field has the wire type 7."""
+_DEFLATE: Final = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+"""How deflate begins, by how hard it tried; a request may, with a field of the number 15, but then not go on as deflate does."""
 
 
 class _Decompressor(Protocol):
@@ -36,6 +42,21 @@ class _Decompressor(Protocol):
     def unused_data(self) -> bytes: ...
 
     def decompress(self, data: bytes, /) -> bytes: ...
+
+
+def unpacked(message: bytes, limit_bytes: int) -> bytes:
+    """
+    Return what a *message* of gRPC was before it was compressed, with gzip or deflate as its first bytes tell; itself where it was not.
+
+    Raises:
+        Refusal: As `expanded`.
+    """
+    if message.startswith(_GZIP):
+        return expanded(message, "gzip", limit_bytes)
+    if message.startswith(_DEFLATE):
+        with suppress(zlib.error, EOFError):
+            return _joined(lambda: _inflated(message), _USUAL * len(message), limit_bytes)
+    return message
 
 
 def expanded(body: bytes, encoding: str, limit_bytes: int) -> bytes:
@@ -94,7 +115,11 @@ def _members(body: bytes, piece_bytes: int, new: Callable[[], _Decompressor]) ->
 
 
 def _gunzipped(body: bytes) -> Iterator[bytes]:
-    return _members(body, _GZIP_PIECE, lambda: zlib.decompressobj(_WITH_GZIP_HEADER))
+    return _members(body, _ZLIB_PIECE, lambda: zlib.decompressobj(_WITH_GZIP_HEADER))
+
+
+def _inflated(body: bytes) -> Iterator[bytes]:
+    return _members(body, _ZLIB_PIECE, lambda: zlib.decompressobj(_WITH_ZLIB_HEADER))
 
 
 def _unzstd(body: bytes) -> Iterator[bytes]:

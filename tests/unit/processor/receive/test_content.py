@@ -15,7 +15,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_ml_processor.receive.content import ENCODINGS, expanded
+from otel_ml_processor.receive.content import ENCODINGS, expanded, unpacked
 from otel_ml_processor.refusal import Refusal
 
 MIB = 1 << 20
@@ -139,3 +139,42 @@ def test_what_was_compressed_comes_back(encoding: str, parts: list[bytes]) -> No
     }
     body = b"".join(map(compressors[encoding], parts))
     assert expanded(body, encoding, 2000) == b"".join(parts)
+
+
+@given(st.binary(max_size=300), st.integers(0, 9))
+def test_a_message_says_itself_how_it_was_compressed(message: bytes, level: int) -> None:
+    """With gzip, with deflate, or not at all; gRPC does not tell us."""
+    for header in (15, 31):
+        packing = zlib.compressobj(level, wbits=header)
+        assert unpacked(packing.compress(message) + packing.flush(), 300) == message
+    request = b"\x0a" + message
+    assert unpacked(request, 300) is request
+
+
+@pytest.mark.parametrize("mark", [b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda"])
+def test_a_request_that_begins_as_deflate_does_is_still_a_request(mark: bytes) -> None:
+    """Nobody knows its field of the number 15, and that is legal."""
+    request = mark + b"\x01\x0a\x02\x12\x00"
+    assert unpacked(request, MIB) is request
+
+
+@pytest.mark.parametrize("header", [15, 31])
+def test_a_message_is_never_unpacked_beyond_its_limit(header: int) -> None:
+    """Nor is more than that made of it."""
+    packing = zlib.compressobj(9, wbits=header)
+    bomb = b"".join(packing.compress(bytes(MIB)) for _ in range(64)) + packing.flush()
+    tracemalloc.start()
+    with pytest.raises(Refusal) as raised:
+        unpacked(bomb, 4 * MIB)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert raised.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert peak < 20 * MIB
+
+
+@pytest.mark.parametrize("cut", [3, 10, 19])
+def test_a_message_of_gzip_that_breaks_off_is_refused(cut: int) -> None:
+    """It is nothing else either."""
+    with pytest.raises(Refusal) as raised:
+        unpacked(gzip.compress(b"any bytes")[:cut], MIB)
+    assert raised.value.code is grpc.StatusCode.INVALID_ARGUMENT

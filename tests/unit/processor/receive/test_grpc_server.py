@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,7 @@ from tests.data.export_requests import export_request, inference_span
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+COMPRESSIONS = list(grpc.Compression)
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
@@ -97,7 +99,7 @@ def retry_after_s(error: grpc.RpcError) -> float | None:
     return None
 
 
-@pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip])
+@pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_a_request_arrives_as_it_was_sent(compression: grpc.Compression) -> None:
     """The bytes, unchanged, and the response goes back unchanged."""
     taken: list[bytes] = []
@@ -186,7 +188,7 @@ def test_the_callers_deadline_is_handed_on() -> None:
     assert remaining[1] is None
 
 
-@pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip])
+@pytest.mark.parametrize("compression", COMPRESSIONS)
 @pytest.mark.parametrize("size", [(1 << 16) + 1, 16 << 20])
 def test_an_oversized_request_is_refused_for_good_and_counted(
     compression: grpc.Compression, size: int
@@ -222,6 +224,40 @@ def test_what_does_not_fit_beside_those_in_flight_may_be_sent_again() -> None:
     assert error.code() is grpc.StatusCode.UNAVAILABLE
     assert retry_after_s(error) == 1.0
     assert receiver.refused() == {"overload": 1}
+
+
+def test_what_counts_is_how_large_a_request_is_once_it_is_decompressed() -> None:
+    """A small one that becomes large does not fit beside another either; what it took is free again afterwards."""
+    inside, leave = threading.Event(), threading.Event()
+
+    def take(request: bytes, _: float | None) -> bytes:
+        if len(request) == 6000:
+            inside.set()
+            leave.wait(30)
+        return b""
+
+    packed = grpc.Compression.Gzip
+    with receiving(take, max_in_flight=Size(10_000)) as receiver, ThreadPoolExecutor(1) as other:
+        first = other.submit(receiver.export, bytes(6000), timeout=30)
+        assert inside.wait(30)
+        error = receiver.failure(bytes(5000), compression=packed)
+        leave.set()
+        assert first.result(30) == b""
+        assert receiver.export(bytes(5000), timeout=30, compression=packed) == b""
+        assert receiver.export(bytes(10_000), timeout=30) == b""
+
+    assert error.code() is grpc.StatusCode.UNAVAILABLE
+    assert receiver.refused() == {"overload": 1}
+
+
+def test_what_cannot_be_decompressed_is_refused_for_good_and_counted() -> None:
+    """INVALID_ARGUMENT: it would break there again."""
+    with receiving(lambda request, _: b"") as receiver:
+        error = receiver.failure(gzip.compress(b"any bytes")[:-1])
+
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "gzip" in error.details()
+    assert receiver.refused() == {"unreadable": 1}
 
 
 def test_a_malformed_request_is_told_where_it_breaks() -> None:
