@@ -26,6 +26,8 @@ __all__ = ["TimeWindows", "pane_length_ns"]
 _DAY_NS: Final = 86_400_000_000_000
 _PANES: Final = 12
 _PANES_OF_A_DAY: Final = 24
+_MAX_PANES: Final = 512
+"""Of one request and window: each has a summary until the next tick, and whoever sends chooses the times."""
 
 
 def pane_length_ns(window: WindowConfig) -> int:
@@ -73,7 +75,7 @@ class TimeWindows:
         self.late_rows = 0
 
     def plan(self, times: EventTimes, lateness_ns: int) -> list[Step]:
-        """Return where the rows go whose window is open; count the others as late."""
+        """Return where the rows go whose window is open, in the newest 512 panes that there are rows of; count the others as late."""
         pane_ns = times.first_ns // self._pane_ns * self._pane_ns
         whole = self._step(slice(0, len(times.times_ns)), pane_ns, times.before_ns - lateness_ns)
         is_of_one_pane = times.last_ns < pane_ns + self._pane_ns
@@ -82,6 +84,7 @@ class TimeWindows:
         end_times_ns, watermarks_ns = times.times_ns, times.before_each_ns() - lateness_ns
         panes = end_times_ns // self._pane_ns * self._pane_ns
         is_late = self._start(panes) + self._length_ns <= watermarks_ns
+        is_late |= panes < _earliest(panes[~is_late])
         self.late_rows += int(is_late.sum())
         return [
             self._step(run, int(panes[run.start]), int(watermarks_ns[run.start]))
@@ -192,6 +195,12 @@ class TimeWindows:
         for pane in panes:
             summary.merge(pane)
         return summary
+
+
+def _earliest(panes: IntArray) -> int:
+    """Return the earliest of *panes* in which rows of one request are counted."""
+    distinct = np.unique(panes)
+    return int(distinct[-_MAX_PANES]) if len(distinct) > _MAX_PANES else 0
 
 
 def _runs(values: IntArray) -> Iterator[slice]:
