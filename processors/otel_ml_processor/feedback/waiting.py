@@ -71,6 +71,8 @@ class WaitingPredictions:
         ]
         if not parts:
             return
+        if self.labels.is_full:
+            self.labels.keep_only(self.ring.labels())
         lengths = [len(part.rows.spans) for part in parts]
         times_ns = np.concatenate([part.rows.end_times_ns for part in parts])
         keys, names = names_of([part.rows for part in parts])

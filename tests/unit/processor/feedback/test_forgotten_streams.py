@@ -187,3 +187,23 @@ def test_what_is_not_here_can_be_forgotten() -> None:
     house.label(100, *["yes"] * ROWS)
 
     assert house.accuracies == {"1": 1.0}
+
+
+def test_classes_of_versions_that_are_gone_leave_room_for_others() -> None:
+    """Each version has some two hundred classes of its own: the last ones are known by their names too, or no label would be right."""
+    house = House()
+    for number in range(25):
+        house.now_ns += 61 * SECOND_NS
+        spans = [
+            inference_span(
+                {"ml.model.version": str(number), "ml.prediction.label": f"{number}-{i}"},
+                span_id=1000 * number + i + 1,
+                end_ns=house.now_ns,
+            )
+            for i in range(10 * ROWS)
+        ]
+        house.pipeline.take(export_request(spans), None)
+        house.pipeline.tick(house.now_ns)
+    house.label(24_001, *(f"24-{i}" for i in range(10 * ROWS)))
+
+    assert house.accuracies["24"] == 1.0
