@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Mapping
+from typing import TypeAlias
 
 import pytest
 
@@ -19,12 +21,13 @@ from tests.data.labels import label_record, label_request, rooms
 
 NOW_NS = 1_750_000_000_000_000_000
 ROWS = 20
-RANKING: dict[str, object] = {
+Said: TypeAlias = Mapping[str, object]
+RANKING: Said = {
     "ml.task.type": "ranking",
     "ml.batch.size": 3,
     "ml.prediction.scores": [0.1, 0.2, 0.3],
 }
-PREDICTED: list[dict[str, object]] = [
+PREDICTED: list[Said] = [
     RANKING,
     {**RANKING, "ml.batch.size": 2**62},
     {**RANKING, "ml.batch.size": "three"},
@@ -38,7 +41,7 @@ PREDICTED: list[dict[str, object]] = [
     *({"ml.prediction.value": value} for value in (1e308, -1e308, math.nan, 2**63 - 1)),
     {"ml.prediction.id": "\ud7ff" * 9000, "ml.prediction.label": "\x00"},
 ]
-SAID: list[dict[str, object]] = [
+SAID: list[Said] = [
     {"ml.feedback.label": "x" * 100_000},
     *({"ml.feedback.value": value} for value in (1e308, -1e308, math.nan, 2**63 - 1)),
     *({"ml.feedback.score": 1e308, "ml.prediction.index": index} for index in (0, 1, 2, 2**63 - 1)),
@@ -71,7 +74,7 @@ class Told:
 
 
 @pytest.mark.parametrize("predicted", PREDICTED)
-def test_labels_that_come_with_hostile_ones_are_joined(predicted: dict[str, object]) -> None:
+def test_labels_that_come_with_hostile_ones_are_joined(predicted: Said) -> None:
     """Whatever else comes with the same tick: fifteen of twenty predictions were right."""
     told = Told()
     config = Config(
