@@ -71,9 +71,8 @@ class BestEffort:
             if fits and not self._stopping.is_set():
                 self._waiting.append(_Waiting(signal, request, n_items, self._clock()))
                 self._waiting_bytes += len(request)
-                if (
-                    self._thread.ident is None
-                ):  # not before: a processor may be made only to see whether it can be
+                # Not before: a service may be made only to see whether it can be.
+                if self._thread.ident is None:
                     self._thread.start()
                 self._changed.notify_all()
                 return
