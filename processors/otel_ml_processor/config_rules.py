@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from otel_ml_processor.config import SECONDS, Client, ClientTls, Duration
 from otel_ml_processor.endpoint import is_address, leads_to
@@ -163,9 +164,8 @@ def _webhook_rules(webhook: WebhookConfig | None) -> list[_Rule]:
     if webhook is None:
         return []
     secrets = (webhook.secret is None) + (webhook.secret_file is None)
-    is_url = re.fullmatch(r"https?://[^/\s]+(/\S*)?", webhook.url) is not None
     return [
-        ("emit.webhook.url", is_url, "http://... or https://...", webhook.url),
+        ("emit.webhook.url", _is_url(webhook.url), "http://... or https://...", webhook.url),
         (
             "emit.webhook.secret",
             secrets == 1,
@@ -173,6 +173,14 @@ def _webhook_rules(webhook: WebhookConfig | None) -> list[_Rule]:
             "none" if secrets else "both",
         ),
     ]
+
+
+def _is_url(text: str) -> bool:
+    try:
+        port = urlsplit(text).port
+    except ValueError:  # no port
+        return False
+    return port != 0 and re.fullmatch(r"https?://[^/\s]+(/\S*)?", text) is not None
 
 
 def _state_rules(state: StateConfig) -> list[_Rule]:

@@ -226,6 +226,8 @@ class Pipeline:
                 self._forget(stream)
                 if self._learner is not None:
                     self._learner.forget(stream)
+                if self._joining is not None:
+                    self._joining.forget(stream)
                 self._emit.forget(stream)
             self._settle(now_ns)
             self._emit.lag(streams.lag_s(now_ns))

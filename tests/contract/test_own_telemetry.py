@@ -20,11 +20,12 @@ from otel_ml.settings import Settings
 from otel_ml.testing import Capture, capture
 from otel_ml_conventions.attributes import MlVerdictConfidenceValues, MlVerdictDriftValues
 from otel_ml_conventions.metrics import DEFINITIONS
+from otel_ml_processor.assess.reading import Change
 from otel_ml_processor.assess.verdict import Verdict, Verdicts
 from otel_ml_processor.commands.live_check import LiveCheck
 from otel_ml_processor.decode.spans import PlainDecoder
 from otel_ml_processor.emit.annotations import annotate, verdict_spans
-from otel_ml_processor.emit.events import drift_event
+from otel_ml_processor.emit.events import drift_attributes, warning
 from otel_ml_processor.emit.metrics import MetricBook
 from otel_ml_processor.emit.otlp import Identity, metrics_requests
 from otel_ml_processor.forward.otlp_client import LOGS, METRICS, TRACES
@@ -82,11 +83,10 @@ def annotated_request() -> bytes:
     return annotate(spans, verdicts, 1 << 20, SelfMetrics({}))
 
 
-def event_request() -> bytes:
-    """Return the alarm of two features."""
-    return drift_event(
-        CHANGE, "temp has drifted", effect_floor=0.01, identity=IDENTITY, now_ns=samples.NOW_NS
-    )
+def event_request(change: Change) -> bytes:
+    """Return the alarm of *change*."""
+    about = drift_attributes(change, "it drifts", effect_floor=0.01)
+    return warning(about, change.reading.window.end_ns, IDENTITY, samples.NOW_NS)
 
 
 def book_requests() -> list[bytes]:
@@ -125,7 +125,7 @@ def test_the_alarm_keeps_to_the_conventions(check: LiveCheck, targets: tuple[obj
     send(
         check,
         LOGS,
-        drift_event(change, "it drifts", effect_floor=0.01, identity=IDENTITY, now_ns=1),
+        event_request(change),
     )
 
     assert (findings(check), seen(check)) == ([], Counter({"event ml.drift.detected": 1}))
@@ -145,7 +145,7 @@ def test_our_schema_url_is_on_scopes_only() -> None:
     metrics = [ExportMetricsServiceRequest.FromString(request) for request in book_requests()]
     groups = [
         *(group for request in metrics for group in request.resource_metrics),
-        *ExportLogsServiceRequest.FromString(event_request()).resource_logs,
+        *ExportLogsServiceRequest.FromString(event_request(CHANGE)).resource_logs,
         *ExportTraceServiceRequest.FromString(verdict_request()).resource_spans,
     ]
 

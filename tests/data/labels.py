@@ -16,7 +16,7 @@ from otel_ml_processor.windows.references import References
 from tests.data.export_requests import TRACE_ID, attributes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from otel_ml_processor.config import Config
     from otel_ml_processor.pipeline import Pipeline
@@ -24,18 +24,20 @@ if TYPE_CHECKING:
 __all__ = ["label_record", "label_request", "rooms"]
 
 
-def rooms(config: Config, told: Any, now_ns: int) -> tuple[Joining, Pipeline]:
-    """Return what joins labels to predictions, telling *told*, and the pipeline before it, which forwards nowhere; it is always *now_ns*."""
-    references = References.of([])
+def rooms(
+    config: Config, told: Any, clock_ns: Callable[[], int], references: References | None = None
+) -> tuple[Joining, Pipeline]:
+    """Return what joins labels to predictions, telling *told*, and the pipeline before it, which forwards nowhere; without *references* nothing is compared."""
+    references = references or References.of([])
     joining = Joining(config, references.reference, told, lambda _: None)
     pipeline = make_pipeline(
         config,
         references,
-        Promises.of_config(config, []),
+        Promises.of_config(config, references.profiles.values()),
         forward=None,
         emit=Replayed(),
         self_metrics=new_self_metrics(),
-        clock_ns=lambda: now_ns,
+        clock_ns=clock_ns,
         joining=joining,
     )
     return joining, pipeline

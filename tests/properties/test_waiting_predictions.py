@@ -171,7 +171,7 @@ class Ours:
         self._begin()
 
     def _begin(self) -> None:
-        self.joining, self.pipeline = rooms(CONFIG, self.told, START_NS)
+        self.joining, self.pipeline = rooms(CONFIG, self.told, lambda: START_NS)
         # Time passes here; a prediction of later than now is taken to be of now.
         self.pipeline.ledger._clock_ns = lambda: self.now_ns
 

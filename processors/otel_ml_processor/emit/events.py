@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.assess.segments import Gap, SegmentReading
     from otel_ml_processor.emit.otlp import Identity
 
-__all__ = ["MAX_FEATURES", "Attributes", "drift_attributes", "drift_event", "warning"]
+__all__ = ["MAX_FEATURES", "Attributes", "drift_attributes", "warning"]
 
 MAX_FEATURES: Final = 10
 """Features that the event names, the most drifted first."""
@@ -47,7 +47,12 @@ Attributes = dict[str, "str | float | list[str] | list[float]"]
 
 
 def drift_attributes(change: Change, description: str, *, effect_floor: float) -> Attributes:
-    """Return what the event says of *change*, in *description* also in words."""
+    """
+    Return what the event says of *change*, in *description* also in words.
+
+    *effect_floor* is the debiased PSI from which on something counts as drift. The event is about the first target of *change*, or, where no window
+    drifts by itself, about what drifts slowly (method `e_cusum`); a number that is not finite is left out, in an array with all of its kind.
+    """
     about = _subject(change, effect_floor)
     return {
         **dict(window_attributes(change.reading)),
@@ -57,20 +62,6 @@ def drift_attributes(change: Change, description: str, *, effect_floor: float) -
         **_where_to_look(change),
         keys.ML_DRIFT_DESCRIPTION: valid_text(description),
     }
-
-
-def drift_event(
-    change: Change, description: str, *, effect_floor: float, identity: Identity, now_ns: int
-) -> bytes:
-    """
-    Return the serialized `ExportLogsServiceRequest` that says what began to drift, in *description* also in words.
-
-    The record's time is the end of the window, *now_ns* when it was noticed; *effect_floor* is the debiased PSI from which on
-    something counts as drift. The event is about the first target of *change*, or, where no window drifts by itself, about what
-    drifts slowly (method `e_cusum`); a number that is not finite is left out, in an array with all of its kind.
-    """
-    about = drift_attributes(change, description, effect_floor=effect_floor)
-    return warning(about, change.reading.window.end_ns, identity, now_ns)
 
 
 def warning(about: Attributes, time_ns: int, identity: Identity, now_ns: int) -> bytes:

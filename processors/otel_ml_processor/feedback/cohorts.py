@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from otel_ml_processor.sketches.outcomes import OutcomeParts
     from otel_ml_processor.windows.disjoint import Step
+    from otel_ml_processor.windows.reference import Reference
 
-__all__ = ["MAX_COHORTS", "NO_COHORT", "Cohort", "Cohorts"]
+__all__ = ["MAX_COHORTS", "NO_COHORT", "Cohort", "Cohorts", "n_score_bins"]
 
 MAX_COHORTS: Final = 90
 """Windows of one kind that labels are still counted for."""
@@ -32,16 +34,24 @@ _MAX_OPEN: Final = 8
 """Windows of rows that are filled and wait to be sealed."""
 
 
+def n_score_bins(reference: Reference | None) -> int:
+    """Return how many bins of scores labels are counted in: 0 where *reference* has no positive class."""
+    scores = reference.scores if reference is not None else None
+    return scores.n_bins if scores is not None and scores.positive is not None else 0
+
+
 @dataclass(slots=True)
 class Cohort:
     """
     Predictions that ended in [start_ns, end_ns), and what their labels say so far.
 
-    `labelled` counts those that have a label, `estimated` is what was expected of them when the window closed.
+    `reference` is what they are compared with, whose score bins are those of `outcomes`. `labelled` counts those that have a label,
+    `estimated` is what was expected of them when the window closed.
     """
 
     start_ns: int
     end_ns: int
+    reference: Reference | None
     outcomes: Outcomes
     predictions: int = 0
     labelled: int = 0
@@ -59,7 +69,7 @@ class Cohort:
 
     def outcomes_of(self, segment: tuple[int, int]) -> Outcomes:
         """Return what labels say of a *segment*, to be added to."""
-        return self.by_segment.setdefault(segment, Outcomes(self.outcomes.cells.shape[2]))
+        return self.by_segment.setdefault(segment, Outcomes(n_score_bins(self.reference)))
 
     @property
     def shown(self) -> int:
@@ -76,7 +86,12 @@ class Cohort:
         return self.start_ns <= start_ns and end_ns <= self.end_ns
 
     def merge(self, other: Cohort) -> None:
-        """Take over what *other* has."""
+        """Take over what *other*, a later one, has, and what that is compared with."""
+        if other.reference is not self.reference:
+            self.reference = other.reference
+            n_bins = n_score_bins(other.reference)
+            for outcomes in (self.outcomes, *self.by_segment.values()):
+                outcomes.rebin(n_bins)
         self.outcomes.merge(other.outcomes)
         self.predictions += other.predictions
         self.labelled += other.labelled
@@ -92,13 +107,12 @@ class Cohorts:
     """
     The cohorts of one kind of window of one stream, each with a number that predictions remember it by.
 
-    Windows of rows (*of_rows*) fill one after the other, those of time lie where event time says; *n_bins* is that of `Outcomes`.
+    Windows of rows (*of_rows*) fill one after the other, those of time lie where event time says.
     """
 
-    __slots__ = ("_by_number", "_filling", "_last", "_n_bins", "_of_rows", "_open", "_sealed")
+    __slots__ = ("_by_number", "_filling", "_last", "_of_rows", "_open", "_sealed")
 
-    def __init__(self, n_bins: int, *, of_rows: bool) -> None:
-        self._n_bins = n_bins
+    def __init__(self, *, of_rows: bool) -> None:
         self._of_rows = of_rows
         self._by_number: dict[int, Cohort] = {}
         self._last = NO_COHORT
@@ -106,10 +120,19 @@ class Cohorts:
         self._filling: int | None = None
         self._sealed: deque[Cohort] = deque(maxlen=MAX_COHORTS)
 
-    def place(self, steps: Sequence[Step], numbers: NDArray[np.int32]) -> None:
-        """Count the rows that *steps* say into their windows, and write the number of each one's cohort into *numbers*, shape (n_rows,)."""
+    def place(
+        self, steps: Sequence[Step], numbers: NDArray[np.int32], reference: Reference | None
+    ) -> None:
+        """
+        Count the rows that *steps* say into their windows, and write the number of each one's cohort into *numbers*, shape (n_rows,).
+
+        Rows were compared with *reference*; so are the labels of a cohort that they begin.
+        """
         for step in steps:
-            number = self._of_filled(step) if self._of_rows else self._of_time(step)
+            found = self._of_filled(reference) if self._of_rows else self._of_time(step)
+            number = self._begun(step, reference) if found is None else found
+            if self._of_rows:
+                self._fill(number, step)
             self._by_number[number].predictions += step.end - step.begin
             numbers[step.begin : step.end] = number
 
@@ -163,16 +186,16 @@ class Cohorts:
         told = tuple(_told(cohort, numbers.get(id(cohort), [])) for cohort in held)
         return CohortsMemory(self._last, self._filling, told)
 
-    def recall(self, memory: CohortsMemory) -> None:
+    def recall(self, memory: CohortsMemory, reference: Reference | None) -> None:
         """
-        Go on from what was held before.
+        Go on from what was held before; what was compared with another *reference* than that is compared with nothing.
 
         Raises:
             ValueError: If scores have other bins.
         """
         by_number: dict[int, Cohort] = {}
         for said in memory.cohorts:
-            cohort = _cohort(said, self._n_bins)
+            cohort = _cohort(said, reference)
             by_number.update(dict.fromkeys(said.numbers, cohort))
             if cohort.is_sealed:
                 self._sealed.append(cohort)
@@ -188,23 +211,29 @@ class Cohorts:
             self._by_number = {n: c for n, c in self._by_number.items() if c is not oldest}
         self._sealed.append(cohort)
 
-    def _of_time(self, step: Step) -> int:
+    def _of_time(self, step: Step) -> int | None:
         for number, cohort in reversed(self._by_number.items()):
             if cohort.covers(step.start_ns, step.end_ns):
                 return number
-        return self._begun(step)
+        return None
 
-    def _of_filled(self, step: Step) -> int:
-        number = self._begun(step) if self._filling is None else self._filling
+    def _of_filled(self, reference: Reference | None) -> int | None:
+        """Return the number of the one that is filled, where it can take rows that were compared with *reference*: with another one windows begin anew."""
+        filling = self._filling
+        if filling is None or self._by_number[filling].reference is not reference:
+            return None
+        return filling
+
+    def _fill(self, number: int, step: Step) -> None:
         cohort = self._by_number[number]
         cohort.start_ns = min(cohort.start_ns, step.start_ns)
         cohort.end_ns = max(cohort.end_ns, step.end_ns)
         self._filling = None if step.completes else number
-        return number
 
-    def _begun(self, step: Step) -> int:
+    def _begun(self, step: Step, reference: Reference | None) -> int:
         self._last += 1
-        cohort = Cohort(step.start_ns, step.end_ns, Outcomes(self._n_bins))
+        outcomes = Outcomes(n_score_bins(reference))
+        cohort = Cohort(step.start_ns, step.end_ns, reference, outcomes)
         self._by_number[self._last] = self._open[self._last] = cohort
         while len(self._open) > (_MAX_OPEN if self._of_rows else MAX_COHORTS):
             oldest = next(iter(self._open))  # its window was closed unseen, or never will be
@@ -217,6 +246,7 @@ def _told(cohort: Cohort, numbers: Sequence[int]) -> CohortMemory:
         numbers=tuple(numbers),
         start_ns=cohort.start_ns,
         end_ns=cohort.end_ns,
+        reference=cohort.reference.id if cohort.reference is not None else "",
         predictions=cohort.predictions,
         labelled=cohort.labelled,
         estimated=dict(cohort.estimated),
@@ -230,18 +260,25 @@ def _told(cohort: Cohort, numbers: Sequence[int]) -> CohortMemory:
     )
 
 
-def _cohort(said: CohortMemory, n_bins: int) -> Cohort:
+def _cohort(said: CohortMemory, reference: Reference | None) -> Cohort:
+    compared = reference if reference is not None and reference.id == said.reference else None
+
+    def outcomes(parts: OutcomeParts) -> Outcomes:
+        is_lost = bool(said.reference) and compared is None
+        held = parts._replace(cells=()) if is_lost else parts
+        return Outcomes.of_parts(held, n_score_bins(compared))
+
     return Cohort(
         start_ns=said.start_ns,
         end_ns=said.end_ns,
-        outcomes=Outcomes.of_parts(said.outcomes, n_bins),
+        reference=compared,
+        outcomes=outcomes(said.outcomes),
         predictions=said.predictions,
         labelled=said.labelled,
         estimated=said.estimated,
         is_sealed=said.is_sealed,
         by_segment={
-            (position, number): Outcomes.of_parts(parts, n_bins)
-            for position, number, parts in said.by_segment
+            (position, number): outcomes(parts) for position, number, parts in said.by_segment
         },
         lists=said.lists,
         rankings=said.rankings,

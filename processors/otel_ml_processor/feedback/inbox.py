@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.decode.inference_spans import InferenceSpans
     from otel_ml_processor.windows.disjoint import Step
     from otel_ml_processor.windows.placed import PlacedRows
+    from otel_ml_processor.windows.reference import Reference
     from otel_ml_processor.windows.streams import Increment
 
 __all__ = [
@@ -58,6 +59,8 @@ class CountedRows(NamedTuple):
     content: InferenceSpans | None
     places: IntArray | None = None
     """Where the features are counted, shape (n_features, n_rows); None without a reference."""
+    reference: Reference | None = None
+    """What the rows were compared with."""
     segments: Mapping[str, TextColumn] = MappingProxyType({})
     """What divides the rows, by name of the attribute."""
 
@@ -152,6 +155,12 @@ class Inbox:
             self._rows_held = self._bytes = self._dropped = 0
         return taken
 
+    def forget(self, stream: StreamKey) -> None:
+        """Hold the rows of *stream* no more."""
+        with self._lock:
+            self._rows = [rows for rows in self._rows if rows.stream != stream]
+            self._rows_held = sum(len(rows.spans) for rows in self._rows)
+
     def _hold(self, rows: CountedRows) -> None:
         with self._lock:
             if self._rows_held + len(rows.spans) > self._max_rows:
@@ -183,6 +192,7 @@ def counted_rows(
         steps=steps,
         content=spans if spans.said & OF_ROWS else None,
         places=places_of_features(placed),
+        reference=placed.reference,
     )
 
 

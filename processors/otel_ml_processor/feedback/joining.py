@@ -96,6 +96,7 @@ class Joining:
         """Who is told where the model was wrong."""
         self._streams = LabelledStreams(config, reference_of)
         self._waiting = WaitingPredictions(config, self._streams)
+        self._closed: list[Reading] = []
         self._early: list[_Arrived] = []
         # As many again as there may be streams: what names them may be anybody.
         self._tally = Tally(2 * config.max_streams)
@@ -109,9 +110,16 @@ class Joining:
 
     def seal(self, reading: Reading) -> None:
         """Note that a window has closed, with what was expected of it; one that was carried into the next is noted with that."""
-        number = self._streams.number(reading.stream)
+        self._closed.append(reading)
+
+    def forget(self, stream: StreamKey) -> None:
+        """Drop a stream with its predictions, so that there is room for another; labels of them find nothing then."""
+        self.inbox.forget(stream)
+        self._tally.forget(stream)
+        self._closed = [reading for reading in self._closed if reading.stream != stream]
+        number = self._streams.forget(stream)
         if number is not None:
-            self._streams[number].close(reading)
+            self._waiting.forget(number)
 
     def settle(self, now_ns: int, *, is_last: bool = False) -> None:
         """
@@ -122,8 +130,7 @@ class Joining:
         rows, heard, dropped = self.inbox.taken()
         self._dropped(dropped)
         self._waiting.keep(rows)
-        for stream in self._streams:
-            stream.seal()
+        self._seal()
         tenant = self._config.tenant_attribute
         came = [_Arrived(feedback, now_ns) for item in heard for feedback in _read(item, tenant)]
         arrived, self._early = self._early + came, []
@@ -154,7 +161,7 @@ class Joining:
         Go on from what was held before, before anything is joined; where not *counts_go_on*, what is counted of feedback begins anew.
 
         Raises:
-            ValueError: If windows, segments, or a stream's reference are others; some of it may have been taken over then.
+            ValueError: If windows or segments are others; some of it may have been taken over then.
         """
         names = [window.name for window in self._config.windows]
         attributes = self._config.segments.attributes
@@ -169,6 +176,16 @@ class Joining:
         if counts_go_on:
             self._since_ns = memory.since_ns
             self._tally.recall(memory.joined)
+
+    def _seal(self) -> None:
+        """Seal the cohorts of windows that have closed; only now there is room for a stream that another one has just made room for."""
+        closed, self._closed = self._closed, []
+        for reading in closed:
+            number = self._streams.number(reading.stream)
+            if number is not None:
+                self._streams[number].close(reading)
+        for stream in self._streams:
+            stream.seal()
 
     def _truths(
         self, arrived: Sequence[_Arrived], now_ns: int, *, is_last: bool

@@ -124,6 +124,10 @@ class ShownLists:
             del self._by_key[next(iter(self._by_key))]
         return is_kept
 
+    def forget(self, stream: int) -> None:
+        """Keep no list of the *stream* with that number any more."""
+        self._by_key = {key: shown for key, shown in self._by_key.items() if shown.stream != stream}
+
     def find(self, feedback: Feedback) -> ShownList | None:
         """Return the list that *feedback* is about, where it says which item of it."""
         for key in feedback.keys if feedback.position is not None else ():

@@ -13,11 +13,12 @@ __all__ = ["CohortMemory", "CohortsMemory", "JoinedMemory", "JoiningMemory", "La
 
 
 class CohortMemory(NamedTuple):
-    """A `Cohort`, with the numbers that predictions remember it by."""
+    """A `Cohort`, with the numbers that predictions remember it by; `reference` is the id of what it is compared with, empty without one."""
 
     numbers: tuple[int, ...]
     start_ns: int
     end_ns: int
+    reference: str
     predictions: int
     labelled: int
     estimated: dict[str, float]
@@ -39,10 +40,10 @@ class CohortsMemory(NamedTuple):
 
 
 class LabelledMemory(NamedTuple):
-    """What is known of a stream's labels; `reference` is the id of what its predictions were compared with, empty without one."""
+    """What is known of the labels of the stream with that number."""
 
+    number: int
     stream: tuple[str, ...]
-    reference: str
     newest_ns: int
     has_labels: bool
     delays: tuple[int, ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from otel_ml_processor.columns import IntArray
+    from otel_ml_processor.windows.reference import Reference
 
-__all__ = ["MAX_KEPT", "NO_SERIAL", "KeptPlaces"]
+__all__ = ["MAX_KEPT", "NO_SERIAL", "KeptPlaces", "Places"]
 
 NO_SERIAL: Final = -1
 """Of a prediction whose places never were known."""
@@ -24,20 +25,32 @@ _FULL: Final = 0.75
 """Where more than that share of them is left without those that have been taken, there is no room: looking for some takes as long as letting go of half."""
 
 
+class Places(NamedTuple):
+    """Where the features of a prediction are counted, shape (k,), and of which reference these counts are."""
+
+    numbers: NDArray[np.int32]
+    reference: Reference
+
+
 class _Lot:
-    """Predictions that came together: their serial numbers, ascending, shape (n_rows,), their places, shape (k, n_rows), and whether nobody has taken these."""
+    """
+    Predictions that came together: their serial numbers, ascending, shape (n_rows,), their places in the counts of a reference, shape (k, n_rows).
 
-    __slots__ = ("is_there", "places", "serials")
+    `is_there` says of which nobody has taken these.
+    """
 
-    def __init__(self, serials: IntArray, places: NDArray[np.int32]) -> None:
+    __slots__ = ("is_there", "places", "reference", "serials")
+
+    def __init__(self, serials: IntArray, places: NDArray[np.int32], reference: Reference) -> None:
         self.serials = serials
         self.places = places
+        self.reference = reference
         self.is_there = np.ones(len(serials), dtype=bool)
 
     def thinned(self, every: int) -> _Lot:
         """Return those that are still there and whose number is a multiple of *every*."""
         is_kept = self.is_there & (self.serials % every == 0)
-        return _Lot(self.serials[is_kept], self.places[:, is_kept])
+        return _Lot(self.serials[is_kept], self.places[:, is_kept], self.reference)
 
 
 class KeptPlaces:
@@ -52,13 +65,13 @@ class KeptPlaces:
         self._n = 0  # those in the lots, also where they have been taken
         self._next = 0
 
-    def add(self, places: IntArray) -> IntArray:
-        """Keep the *places* of predictions, shape (k, n_rows); return their serial numbers."""
+    def add(self, places: IntArray, reference: Reference) -> IntArray:
+        """Keep the *places* of predictions in the counts of *reference*, shape (k, n_rows); return their serial numbers."""
         first, n_rows = self._next, places.shape[1]
         self._next += n_rows
         serials = np.arange(first, self._next, dtype=np.int64)
         kept = slice(-first % self._every, n_rows, self._every)
-        lot = _Lot(serials[kept], places[:, kept].astype(np.int32))
+        lot = _Lot(serials[kept], places[:, kept].astype(np.int32), reference)
         if len(lot.serials):
             self._lots.append(lot)
             self._n += len(lot.serials)
@@ -66,7 +79,7 @@ class KeptPlaces:
             self._make_room()
         return serials
 
-    def taken(self, serial: int) -> NDArray[np.int32] | None:
+    def taken(self, serial: int) -> Places | None:
         """Return the places of a prediction and let go of them: its truth is told once. None where they are not kept."""
         at = bisect_right(self._lots, serial, key=lambda lot: int(lot.serials[0])) - 1
         if at < 0:
@@ -76,8 +89,7 @@ class KeptPlaces:
         if row == len(lot.serials) or lot.serials[row] != serial or not lot.is_there[row]:
             return None
         lot.is_there[row] = False
-        places: NDArray[np.int32] = lot.places[:, row].copy()
-        return places
+        return Places(lot.places[:, row].copy(), lot.reference)
 
     def _make_room(self) -> None:
         """Let go of what has been taken, and, until there is room for more, of every second of the others."""

@@ -58,7 +58,7 @@ def _reading(
         replace(reading, realized=ranking_scores(cohort.rankings)),
         cohort.outcomes,
         {stream.segments.segment(*of): o for of, o in cohort.by_segment.items()},
-        stream.reference,
+        cohort.reference,
         alpha=alphas(model.drift, model.windows)[window],
         rules=rules,
     )

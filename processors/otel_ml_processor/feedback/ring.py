@@ -153,6 +153,17 @@ class JoinRing:
         self._halvings = halvings
         self.add(kept)
 
+    def forget(self, stream: int) -> None:
+        """Keep no prediction of the *stream* with that number any more, so that another may have it."""
+        is_kept = self._columns["stream"][: self._n] != stream
+        if not is_kept.all():
+            self._keep(is_kept)
+
+    def labels(self) -> set[int]:
+        """Return the numbers of all classes that are predicted by what is kept."""
+        counts = np.bincount(self._columns["label"][: self._n] + 1, minlength=1)
+        return set(np.flatnonzero(counts[1:]).tolist())
+
     def rows_of(self, keys: Iterable[int]) -> dict[int, int]:
         """Return the place in the ring that each of *keys* leads to, of those that lead to one; good until anything is added."""
         sought = np.fromiter(keys, dtype=np.uint64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_ml_processor.columns import StreamKey
@@ -42,7 +43,6 @@ class LabelledStream:
     """
 
     key: StreamKey
-    reference: Reference | None
     cohorts: dict[str, Cohorts]
     segments: SegmentNumbers
     newest_ns: int = 0
@@ -80,11 +80,11 @@ class LabelledStream:
             if cohort is not None:
                 yield cohort
 
-    def memory(self) -> LabelledMemory:
-        """Return what is known of its labels, for `recall`."""
+    def memory(self, number: int) -> LabelledMemory:
+        """Return what is known of its labels, for `recall`; predictions remember it by that *number*."""
         return LabelledMemory(
+            number=number,
             stream=self.key.texts,
-            reference=self.reference.id if self.reference else "",
             newest_ns=self.newest_ns,
             has_labels=self.has_labels,
             delays=tuple(self.delays.counts),
@@ -93,22 +93,29 @@ class LabelledStream:
             cohorts={name: cohorts.memory() for name, cohorts in self.cohorts.items()},
         )
 
-    def recall(self, memory: LabelledMemory, *, counts_go_on: bool) -> None:
-        """Go on from what was known before, without the delays where not *counts_go_on*; ValueError where it does not fit."""
+    def recall(
+        self, memory: LabelledMemory, reference: Reference | None, *, counts_go_on: bool
+    ) -> None:
+        """
+        Go on from what was known before, without the delays where not *counts_go_on*; *reference* is what the stream is compared with now.
+
+        Raises:
+            ValueError: If segments or bins are others.
+        """
         self.newest_ns, self.has_labels = memory.newest_ns, memory.has_labels
         self.is_changed = memory.has_labels  # what labels said is told again
         if counts_go_on:
             self.delays.recall(memory.delays, memory.delay_s)
         self.segments.recall(memory.segments)
         for name, cohorts in self.cohorts.items():
-            cohorts.recall(memory.cohorts[name])
+            cohorts.recall(memory.cohorts[name], reference)
 
 
 class LabelledStreams:
     """
-    All of them, each with a number that predictions remember it by: from 0, in the order in which they came.
+    All of them, each with a number that predictions remember it by: the smallest that no other has.
 
-    *reference_of* gives what the predictions of a stream are compared with.
+    *reference_of* gives what the predictions of a stream are compared with now.
     """
 
     __slots__ = ("_config", "_number_of", "_reference_of", "_streams")
@@ -118,14 +125,14 @@ class LabelledStreams:
     ) -> None:
         self._config = config
         self._reference_of = reference_of
-        self._streams: list[LabelledStream] = []
+        self._streams: dict[int, LabelledStream] = {}
         self._number_of: dict[StreamKey, int] = {}
 
     def __getitem__(self, number: int) -> LabelledStream:
         return self._streams[number]
 
     def __iter__(self) -> Iterator[LabelledStream]:
-        return iter(self._streams)
+        return iter(self._streams.values())
 
     def find(self, key: StreamKey) -> int | None:
         """Return the number of a stream; None where it has none."""
@@ -136,44 +143,48 @@ class LabelledStreams:
         number = self._number_of.get(key)
         if number is not None:
             return number
-        if sum(s.key.tenant == key.tenant for s in self._streams) >= self._config.streams.max:
+        if sum(s.key.tenant == key.tenant for s in self) >= self._config.streams.max:
             return None
-        self._streams.append(self._new(key, self._reference_of(key)))
-        self._number_of[key] = len(self._streams) - 1
-        return self._number_of[key]
+        number = next(n for n in count() if n not in self._streams)
+        self._streams[number] = self._new(key, self._reference_of(key))
+        self._number_of[key] = number
+        return number
+
+    def forget(self, key: StreamKey) -> int | None:
+        """Drop a stream and return its number, which the next new one may have; None where it has none."""
+        number = self._number_of.pop(key, None)
+        if number is not None:
+            del self._streams[number]
+        return number
 
     def memory(self) -> tuple[LabelledMemory, ...]:
-        """Return what is known of all, in the order of their numbers, for `recall`."""
-        return tuple(stream.memory() for stream in self._streams)
+        """Return what is known of all, for `recall`."""
+        return tuple(stream.memory(number) for number, stream in self._streams.items())
 
     def recall(self, memory: Sequence[LabelledMemory], *, counts_go_on: bool) -> None:
         """
         Go on from what was known before, without the delays where not *counts_go_on*.
 
         Raises:
-            ValueError: If a stream's reference, segments or bins are others; nothing has been taken over then.
+            ValueError: If a stream's segments or bins are others; nothing has been taken over then.
         """
-        streams = [self._recalled(said, counts_go_on=counts_go_on) for said in memory]
-        self._streams = streams
-        self._number_of = {stream.key: number for number, stream in enumerate(streams)}
+        self._streams = {
+            said.number: self._recalled(said, counts_go_on=counts_go_on) for said in memory
+        }
+        self._number_of = {stream.key: number for number, stream in self._streams.items()}
 
     def _recalled(self, said: LabelledMemory, *, counts_go_on: bool) -> LabelledStream:
         key = StreamKey(*said.stream)
-        # Of predictions that were compared with nothing labels say the same, whatever has been learned since.
-        reference = self._reference_of(key) if said.reference else None
-        if said.reference != (reference.id if reference else ""):
-            raise ValueError(f"{key}: its predictions were compared with another profile")
+        reference = self._reference_of(key)
         stream = self._new(key, reference)
-        stream.recall(said, counts_go_on=counts_go_on)
+        stream.recall(said, reference, counts_go_on=counts_go_on)
         return stream
 
     def _new(self, key: StreamKey, reference: Reference | None) -> LabelledStream:
-        scores = reference.scores if reference is not None else None
-        n_bins = scores.n_bins if scores is not None and scores.positive is not None else 0
         cohorts = {
-            w.name: Cohorts(n_bins, of_rows=w.rows is not None)
+            w.name: Cohorts(of_rows=w.rows is not None)
             for w in self._config.of_model(key.model, key.version).windows
         }
         rules = self._config.segments
         segments = SegmentNumbers(rules.attributes, rules.max_values, reference)
-        return LabelledStream(key, reference, cohorts, segments)
+        return LabelledStream(key, cohorts, segments)

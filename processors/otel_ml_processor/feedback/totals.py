@@ -61,6 +61,10 @@ class Tally:
         has_room = stream in self._counts or len(self._counts) < self._max_named
         self._counts[stream if has_room else None][joined] += 1
 
+    def forget(self, stream: StreamKey) -> None:
+        """Drop what was counted of *stream*; what comes of it later is counted anew."""
+        self._counts.pop(stream, None)
+
     def memory(self) -> tuple[JoinedMemory, ...]:
         """Return what was counted, for `recall`."""
         return tuple(

@@ -13,10 +13,9 @@ from otel_ml_processor.columns import TextColumn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from otel_ml_processor.assess.error_patterns import ErrorPatterns
     from otel_ml_processor.feedback.cohorts import Cohort
+    from otel_ml_processor.feedback.places import Places
     from otel_ml_processor.feedback.reading import Feedback
     from otel_ml_processor.feedback.ring import Prediction
     from otel_ml_processor.feedback.streams import LabelledStreams
@@ -47,8 +46,7 @@ def count_truths(
         stream = streams[number]
         cohort = [*stream.cohorts.values()][position].get(cohort_number)
         if cohort is not None:
-            scores = stream.reference.scores if stream.reference is not None else None
-            _count_in(cohort, members, scores, waiting)
+            _count_in(cohort, members, waiting)
 
 
 def count_errors(
@@ -58,25 +56,21 @@ def count_errors(
     patterns: ErrorPatterns,
 ) -> None:
     """Tell *patterns* where the features of right and of wrong predictions lie, of those that this is still known of."""
-    by_stream: defaultdict[int, list[tuple[NDArray[np.int32], bool]]] = defaultdict(list)
+    told: defaultdict[tuple[int, int], list[tuple[Places, bool]]] = defaultdict(list)
     for truth in truths:
         places = waiting.places.taken(truth.prediction.serial)
         if places is not None and truth.right is not None:
-            by_stream[truth.prediction.stream].append((places, not truth.right))
-    for number, told in by_stream.items():
-        stream = streams[number]
-        if stream.reference is not None:
-            places = np.array([places for places, _ in told], dtype=np.int64).T
-            is_wrong = np.array([wrong for _, wrong in told], dtype=bool)
-            patterns.add_wrong(stream.key, stream.reference, places, is_wrong)
+            of = truth.prediction.stream, id(places.reference)
+            told[of].append((places, not truth.right))
+    for (number, _), members in told.items():
+        reference = members[0][0].reference
+        numbers = np.array([places.numbers for places, _ in members], dtype=np.int64).T
+        is_wrong = np.array([wrong for _, wrong in members], dtype=bool)
+        patterns.add_wrong(streams[number].key, reference, numbers, is_wrong)
 
 
-def _count_in(
-    cohort: Cohort,
-    truths: Sequence[Truth],
-    scores: ScoreReference | None,
-    waiting: WaitingPredictions,
-) -> None:
+def _count_in(cohort: Cohort, truths: Sequence[Truth], waiting: WaitingPredictions) -> None:
+    scores = cohort.reference.scores if cohort.reference is not None else None
     cohort.labelled += waiting.ring.weight * len(truths)
     _add(cohort.outcomes, truths, scores, waiting)
     by_segment: defaultdict[tuple[int, int], list[Truth]] = defaultdict(list)

@@ -71,6 +71,8 @@ class WaitingPredictions:
         ]
         if not parts:
             return
+        if self.labels.is_full:
+            self.labels.keep_only(self.ring.labels())
         lengths = [len(part.rows.spans) for part in parts]
         times_ns = np.concatenate([part.rows.end_times_ns for part in parts])
         keys, names = names_of([part.rows for part in parts])
@@ -115,6 +117,11 @@ class WaitingPredictions:
                 predictions = (self.ring.prediction(row_of[way]) for way in each if way in row_of)
                 yield next((p for p in predictions if self._can_be_of(one, p.stream)), None)
 
+    def forget(self, stream: int) -> None:
+        """Keep nothing of the *stream* with that number any more, so that another may have it."""
+        self.ring.forget(stream)
+        self.lists.forget(stream)
+
     def label_of(self, prediction: Prediction) -> str | None:
         """Return the class that was predicted; None of none, or where it is not known by its name."""
         return self.labels.texts[prediction.label] if prediction.label >= 0 else None
@@ -130,11 +137,12 @@ class WaitingPredictions:
             begin, end = end, end + length
             stream = self._streams[number]
             for column, (window, cohorts) in enumerate(stream.cohorts.items()):
-                cohorts.place(rows.steps.get(window, ()), windows[begin:end, column])
+                steps = rows.steps.get(window, ())
+                cohorts.place(steps, windows[begin:end, column], rows.reference)
             if names:
                 segments[begin:end] = stream.segments.numbers(rows.segments, length)
-            if rows.places is not None and len(rows.places):
-                serials[begin:end] = self.places.add(rows.places)
+            if rows.places is not None and rows.reference is not None and len(rows.places):
+                serials[begin:end] = self.places.add(rows.places, rows.reference)
             if rows.content is not None:
                 self._keep_lists(number, rows, windows[begin:end])
         return {"windows": windows, "segments": segments, "serial": serials}

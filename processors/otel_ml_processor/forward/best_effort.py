@@ -61,7 +61,6 @@ class BestEffort:
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="otel-ml-best-effort", daemon=True)
-        self._thread.start()
 
     def offer(self, signal: Signal, request: bytes, n_items: int) -> None:
         """Have *request* with its *n_items* sent at some time, or drop it where too much is waiting; never waits."""
@@ -72,6 +71,9 @@ class BestEffort:
             if fits and not self._stopping.is_set():
                 self._waiting.append(_Waiting(signal, request, n_items, self._clock()))
                 self._waiting_bytes += len(request)
+                # Not before: a service may be made only to see whether it can be.
+                if self._thread.ident is None:
+                    self._thread.start()
                 self._changed.notify_all()
                 return
         self._self_metrics.add(ITEMS[signal].enqueue_failed, n_items, BEST_EFFORT)
@@ -88,7 +90,8 @@ class BestEffort:
             self._changed.notify_all()
         for client in self._clients.values():
             client.close()
-        self._thread.join(self._timeout_s)
+        if self._thread.ident is not None:
+            self._thread.join(self._timeout_s)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

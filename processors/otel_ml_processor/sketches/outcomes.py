@@ -72,7 +72,8 @@ class Outcomes:
         self.right = 0
         self.pairs: Counter[tuple[str, str]] = Counter()
         self.is_complete = True
-        self.cells: IntArray = np.zeros((2, 2, n_bins), dtype=np.int64)
+        self.cells: IntArray
+        self.rebin(n_bins)
         self.errors = RegressionErrors()
         self._confidence_rows: IntArray = np.zeros(N_CONFIDENCE_BINS, dtype=np.int64)
         self._confidence_right: IntArray = np.zeros(N_CONFIDENCE_BINS, dtype=np.int64)
@@ -157,6 +158,10 @@ class Outcomes:
     def add_numbers(self, said: FloatArray, true: FloatArray, weight: int = 1) -> None:
         """Count predicted numbers beside true ones, *weight* times each; a pair of which one is not finite is passed over."""
         self._add_errors(RegressionErrors.of(said, true), weight)
+
+    def rebin(self, n_bins: int) -> None:
+        """Count scores anew, in so many bins: those that were counted were of others."""
+        self.cells = np.zeros((2, 2, n_bins), dtype=np.int64)
 
     def merge(self, other: Outcomes) -> None:
         """

@@ -23,7 +23,7 @@ __all__ = [
     "write_sealed",
 ]
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 """Version of what the files hold; another one is not read."""
 MAX_BYTES: Final = 1 << 30
 """A larger file is not read."""

@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from otel_ml_processor.statistics.counts import FloatArray, IntArray
 
-__all__ = ["Confusion", "MacroScores", "macro_scores", "multiclass_accuracy", "roc_auc"]
+__all__ = ["Confusion", "MacroScores", "macro_scores", "roc_auc"]
 
 
 class MacroScores(NamedTuple):
@@ -83,11 +83,6 @@ def roc_auc(positives: FloatArray | IntArray, negatives: FloatArray | IntArray) 
     """
     below = np.cumsum(negatives) - negatives / 2
     return _ratio(float((positives * below).sum()), float(positives.sum() * negatives.sum()))
-
-
-def multiclass_accuracy(matrix: FloatArray | IntArray) -> float:
-    """Return the share of rows on the diagonal of *matrix*, true class by predicted class; NaN without rows."""
-    return _ratio(float(np.trace(matrix)), float(matrix.sum()))
 
 
 def macro_scores(

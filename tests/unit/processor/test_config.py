@@ -116,6 +116,7 @@ BAD = {
     "privacy: none": "$.privacy: expected one of aggregate_only, as_received, got 'none'",
     "recieve: {}": "$: unknown key 'recieve'; known: bootstrap, confidence, drift, emit, feedback, forward, http",
     "emit: {webhook: {url: 'training.example.org', secret: x}}": "$.emit.webhook.url: expected http://... or https://..., got training.example.org",
+    "emit: {webhook: {url: 'http://a:99999/b', secret: x}}": "$.emit.webhook.url: expected http://... or https://..., got http://a:99999/b",
     "emit: {webhook: {url: 'ftp://a/b', secret: x}}": "$.emit.webhook.url: expected http://... or https://...",
     "emit: {webhook: {url: 'http://a/b'}}": "$.emit.webhook.secret: expected exactly one of 'secret' and 'secret_file', got none",
     "emit: {webhook: {url: 'http://a/b', secret: x, secret_file: y}}": "$.emit.webhook.secret: expected exactly one of 'secret' and 'secret_file', got both",

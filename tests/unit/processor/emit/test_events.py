@@ -13,7 +13,7 @@ from otel_ml_conventions.attributes import MlDriftTargetValues
 from otel_ml_conventions.schema import SCHEMA_URL
 from otel_ml_processor.assess.reading import Change, DriftKind
 from otel_ml_processor.assess.recent_windows import ChangeMoment
-from otel_ml_processor.emit.events import MAX_FEATURES, drift_event
+from otel_ml_processor.emit.events import MAX_FEATURES, drift_attributes, warning
 from otel_ml_processor.emit.otlp import Identity
 from tests.unit.processor.emit import sample_readings as samples
 
@@ -29,13 +29,9 @@ PREDICTION = replace(
 
 def sent(change: Change, description: str = "temp has drifted") -> ResourceLogs:
     """Return what a receiver gets for *change*."""
-    request = drift_event(
-        change,
-        description,
-        effect_floor=FLOOR,
-        identity=Identity("one", "1.2.3"),
-        now_ns=samples.NOW_NS,
-    )
+    about = drift_attributes(change, description, effect_floor=FLOOR)
+    end_ns = change.reading.window.end_ns
+    request = warning(about, end_ns, Identity("one", "1.2.3"), samples.NOW_NS)
     (resource,) = ExportLogsServiceRequest.FromString(request).resource_logs
     return resource
 

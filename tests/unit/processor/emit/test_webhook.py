@@ -18,7 +18,7 @@ from standardwebhooks import WebhookVerificationError
 
 from otel_ml_processor.config import ClientTls, Duration, Secret, WebhookConfig
 from otel_ml_processor.emit import webhook as under_test
-from otel_ml_processor.emit.events import drift_attributes, drift_event
+from otel_ml_processor.emit.events import drift_attributes, warning
 from otel_ml_processor.emit.otlp import Identity
 from otel_ml_processor.emit.webhook import Webhook, event_body, event_id, key_of
 from otel_ml_processor.errors import ConfigError
@@ -149,9 +149,7 @@ def test_the_body_says_what_the_log_record_says() -> None:
     """One event, two ways: attribute by attribute the same."""
     about = drift_attributes(change(), "temp has drifted", effect_floor=0.01)
     body = json.loads(event_body(change().reading.window.end_ns, about))
-    request = drift_event(
-        change(), "temp has drifted", effect_floor=0.01, identity=Identity("one", "1"), now_ns=1
-    )
+    request = warning(about, change().reading.window.end_ns, Identity("one", "1"), 1)
     (record,) = (
         ExportLogsServiceRequest.FromString(request).resource_logs[0].scope_logs[0].log_records
     )

@@ -12,7 +12,7 @@ from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.config import Config, FeedbackConfig, StreamsConfig, WindowConfig
 from otel_ml_processor.decode.spans import PlainDecoder
 from otel_ml_processor.feedback.inbox import Inbox
-from otel_ml_processor.feedback.joining import FeedbackTotals
+from otel_ml_processor.feedback.totals import FeedbackTotals
 from otel_ml_processor.signals import Signal
 from otel_ml_processor.windows.placed import place
 from otel_ml_processor.windows.streams import Streams
@@ -62,7 +62,7 @@ def test_a_prediction_from_the_future_makes_no_other_old(ahead_ns: int) -> None:
     Where there is no room for all predictions those go first whose labels would be late: beside one from the future that would be all of them.
     """
     told = Outcomes()
-    joining, pipeline = rooms(Config(feedback=FeedbackConfig(max=1000)), told, NOW_NS)
+    joining, pipeline = rooms(Config(feedback=FeedbackConfig(max=1000)), told, lambda: NOW_NS)
     pipeline.take(
         export_request(
             [inference_span({"ml.prediction.label": "no"}, span_id=5000, end_ns=ahead_ns)]

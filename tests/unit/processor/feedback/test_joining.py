@@ -47,7 +47,7 @@ class Rooms:
 
     def __init__(self) -> None:
         self.told = Told()
-        self.joining, self.pipeline = rooms(CONFIG, self.told, NOW_NS)
+        self.joining, self.pipeline = rooms(CONFIG, self.told, lambda: NOW_NS)
 
     def label(self, spans: list[int], said: list[str]) -> None:
         """Say what was true of *spans*."""

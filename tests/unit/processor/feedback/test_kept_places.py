@@ -7,6 +7,10 @@ import pytest
 
 from otel_ml_processor.columns import IntArray
 from otel_ml_processor.feedback.places import NO_SERIAL, KeptPlaces
+from otel_ml_processor.windows.reference import Reference
+from tests.data.state_house import profile
+
+REFERENCE = Reference.of(profile())
 
 
 def places(first: int, n_rows: int) -> IntArray:
@@ -19,7 +23,7 @@ def filled(kept: KeptPlaces, sizes: list[int]) -> list[int]:
     """Add lots of so many predictions, and return the serial numbers of all."""
     serials: list[int] = []
     for size in sizes:
-        serials += kept.add(places(len(serials), size)).tolist()
+        serials += kept.add(places(len(serials), size), REFERENCE).tolist()
     return serials
 
 
@@ -30,7 +34,7 @@ def test_each_prediction_leads_to_its_own_places() -> None:
     for serial in (0, 2, 3, 4, 43):
         found = kept.taken(serial)
         assert found is not None
-        assert found.tolist() == [serial, serial + 7]
+        assert found.numbers.tolist() == [serial, serial + 7]
 
 
 @pytest.mark.parametrize("serial", [NO_SERIAL, 44, 1 << 40])
@@ -66,8 +70,8 @@ def test_those_whose_truth_was_told_make_room() -> None:
     """Where labels come soon every prediction is kept, however many there are in the long run."""
     kept = KeptPlaces(max_kept=16)
     for first in range(0, 400, 4):
-        kept.add(places(first, 4))
+        kept.add(places(first, 4), REFERENCE)
         for serial in range(first, first + 4):
             found = kept.taken(serial)
             assert found is not None
-            assert found.tolist() == [serial, serial + 7]
+            assert found.numbers.tolist() == [serial, serial + 7]

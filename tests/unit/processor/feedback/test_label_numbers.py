@@ -47,3 +47,18 @@ def test_classes_without_end_take_no_memory_without_end() -> None:
     assert texts(labels, numbers) == [*everyone[:MAX_LABELS], None, None, None]
     assert len(labels.texts) == MAX_LABELS
     assert labels.numbers([column([0, 1], "7", "another")]).tolist() == [7, NO_LABEL]
+
+
+def test_classes_that_nobody_uses_make_room() -> None:
+    """Their numbers go to others, and they come back under another one; what is used keeps its own, also over a restart."""
+    labels = LabelNumbers(tuple(str(number) for number in range(MAX_LABELS)))
+    assert labels.is_full
+
+    labels.keep_only({0, MAX_LABELS - 1})
+    numbers = labels.numbers([column([0, 1, 2, 3], "0", "new", "7", str(MAX_LABELS - 1))])
+
+    assert texts(labels, numbers) == ["0", "new", "7", str(MAX_LABELS - 1)]
+    assert len(set(numbers.tolist())) == 4
+    assert (numbers[0], numbers[3]) == (0, MAX_LABELS - 1)
+    again = LabelNumbers(tuple(labels.texts)).numbers([column([0, 1], "new", "7")])
+    assert texts(labels, again) == ["new", "7"]

@@ -95,6 +95,14 @@ def test_one_that_refuses_is_the_answer() -> None:
     assert (copies.sent, after.sent) == ([], [])
 
 
+def test_one_that_nobody_sends_to_takes_no_thread() -> None:
+    """Of a configuration that turns out to be of no use nothing is left; closing it, or not, is all the same."""
+    before = threading.active_count()
+    best_effort = BestEffort({TRACES: Place()}, 100, 10, SelfMetrics())
+    assert threading.active_count() == before
+    best_effort.close()
+
+
 def test_a_copy_arrives_and_is_counted() -> None:
     """Under an exporter of its own, so that what was acknowledged is not counted twice."""
     metrics = SelfMetrics()
