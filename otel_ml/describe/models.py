@@ -1,57 +1,15 @@
 """Who a model is: what users said of it, what its class says, and how both are remembered."""
 
 import sys
-import weakref
 from collections.abc import Sequence
 from types import MappingProxyType
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
+from otel_ml.describe.by_identity import ByIdentity
 from otel_ml.describe.values import Facts
 from otel_ml_conventions.attributes import MlFrameworkNameValues, MlTaskTypeValues
 
-__all__ = ["ByIdentity", "Framework", "Model", "Registration", "framework_of", "register_model"]
-
-_Fact = TypeVar("_Fact")
-
-
-class ByIdentity(Generic[_Fact]):
-    """
-    What is known of living objects; nothing is stored on them, and none is kept alive.
-
-    A `WeakKeyDictionary` would ask the object for `__eq__` and `__hash__`, which a user's class may
-    define by its parameters: two models would then be taken for one.
-    """
-
-    __slots__ = ("_entries", "changes")
-
-    def __init__(self) -> None:
-        self.changes = 0  # how often something was remembered
-        self._entries: dict[int, tuple[weakref.ref[object], _Fact]] = {}
-
-    def get(self, owner: object) -> _Fact | None:
-        """Return what was remembered of *owner*, or None."""
-        entry = self._entries.get(id(owner))
-        if entry is None:
-            return None
-        reference, fact = entry
-        return fact if reference() is owner else None
-
-    def remember(self, owner: object, fact: _Fact) -> None:
-        """
-        Remember *fact* for as long as *owner* lives.
-
-        Raises:
-            TypeError: If *owner* cannot be weakly referenced.
-        """
-        entries, key = self._entries, id(owner)
-
-        def forget(reference: "weakref.ref[object]") -> None:
-            entry = entries.get(key)
-            if entry is not None and entry[0] is reference:
-                del entries[key]
-
-        entries[key] = (weakref.ref(owner, forget), fact)
-        self.changes += 1
+__all__ = ["Framework", "Model", "Registration", "framework_of", "register_model"]
 
 
 class Registration(NamedTuple):

@@ -7,8 +7,9 @@ from time import perf_counter, time_ns
 from typing import Any, Final, NamedTuple
 
 from otel_ml.describe.arrays import Table, read_table
+from otel_ml.describe.by_identity import ByIdentity
 from otel_ml.describe.inputs import Forms, describe_form
-from otel_ml.describe.models import ByIdentity, registrations
+from otel_ml.describe.models import registrations
 from otel_ml.describe.samples import Content, ContentPolicy, Drawn, draw_rows
 from otel_ml.describe.validation import Expectation, Failure, ValidationError, validation_facts
 from otel_ml.describe.values import Facts

@@ -8,9 +8,10 @@ from types import GeneratorType, ModuleType
 from typing import Any, Final
 
 from otel_ml.describe.arrays import Table, read_table
+from otel_ml.describe.by_identity import ByIdentity
 from otel_ml.describe.embeddings import describe_embeddings
 from otel_ml.describe.labelled_scores import LabelledScores, describe_labelled_scores
-from otel_ml.describe.models import ByIdentity, framework_of
+from otel_ml.describe.models import framework_of
 from otel_ml.describe.probabilities import describe_shape
 from otel_ml.describe.values import Facts
 from otel_ml.in_force import Lease

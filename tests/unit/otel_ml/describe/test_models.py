@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import otel_ml
-from otel_ml.describe.models import ByIdentity, Framework, framework_of, registrations
+from otel_ml.describe.by_identity import ByIdentity
+from otel_ml.describe.models import Framework, framework_of, registrations
 from otel_ml_conventions.attributes import MlTaskTypeValues
 
 
