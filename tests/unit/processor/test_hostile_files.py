@@ -30,9 +30,9 @@ def test_a_profile_with_broken_text_is_refused(tmp_path: Path) -> None:
     ("content", "expected"),
     [
         ("mode: ${env:NOBODY_SETS_THIS:-%ee}", r"\$\.mode: expected YAML"),
-        ("a: 2001-99-99", "not YAML: month must be"),
+        ("a: 2001-99-99", "expected YAML: month must be"),
         ("a: &a [*a]", "nesting that is too deep"),
-        ("[" * 5000, "not YAML"),
+        ("[" * 5000, "expected YAML"),
         ("tenants: {header: a, profiles: {acme: [{b: 1}]}}", r"\$\.tenants\.profiles"),
     ],
 )
