@@ -180,8 +180,9 @@ READ = ("ml_prediction_samples", "ml_processor", "otelcol")
 
 
 def is_ticked(counts: dict[str, float]) -> bool:
-    """Return whether what was read is on the page."""
-    return any(name.startswith("ml_prediction_samples") for name in counts)
+    """Return whether a tick has come and gone: what was read is on the page, and what a tick tells last."""
+    told = ("ml_prediction_samples", "ml_processor_dedupe_horizon")
+    return all(any(name.startswith(each) for name in counts) for each in told)
 
 
 def test_the_three_ways_in_give_the_same(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ __all__ = ["TimeWindows", "pane_length_ns"]
 _DAY_NS: Final = 86_400_000_000_000
 _PANES: Final = 12
 _PANES_OF_A_DAY: Final = 24
-_MAX_PANES: Final = 512
+_MAX_PANES: Final = 4096
 """Of one request and window: each has a summary until the next tick, and whoever sends chooses the times."""
 
 
@@ -75,7 +75,7 @@ class TimeWindows:
         self.late_rows = 0
 
     def plan(self, times: EventTimes, lateness_ns: int) -> list[Step]:
-        """Return where the rows go whose window is open, in the newest 512 panes that there are rows of; count the others as late."""
+        """Return where the rows go whose window is open, in the newest 4096 panes that there are rows of; count the others as late."""
         pane_ns = times.first_ns // self._pane_ns * self._pane_ns
         whole = self._step(slice(0, len(times.times_ns)), pane_ns, times.before_ns - lateness_ns)
         is_of_one_pane = times.last_ns < pane_ns + self._pane_ns
