@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
@@ -39,11 +40,16 @@ def find_tool(name: str) -> str:
     pytest.skip(reason)
 
 
+_NOT_GIVEN_AWAY: Final = range(15_000, 32_000)
+"""Ports below those that systems give to whoever connects."""
+
+
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nothing listens on at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
+    """Return a TCP port of 127.0.0.1 that nothing listens on, of those that no connection is given: it is free a moment later too."""
+    while True:
+        port: int = secrets.choice(_NOT_GIVEN_AWAY)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def answers(url: str) -> bool:
