@@ -6,7 +6,6 @@ On a machine without numba it would be slower than the plain decoder, which then
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
@@ -22,16 +21,9 @@ from otel_ml_processor.decode.attributes import MAX_ROWS
 from otel_ml_processor.decode.class_probabilities import said_numbers
 from otel_ml_processor.decode.decoder import Cause, Decoded, no_classes
 from otel_ml_processor.decode.fast_framing import scan_framing
-from otel_ml_processor.decode.fast_json import read_objects
-from otel_ml_processor.decode.fast_scan import (
-    N_FACTS,
-    N_FLAGS,
-    N_SCRATCH,
-    Fact,
-    Flag,
-    State,
-    scan_spans,
-)
+from otel_ml_processor.decode.fast_lines import N_FACTS, N_FLAGS, Fact, Flag, State
+from otel_ml_processor.decode.fast_objects import Objects
+from otel_ml_processor.decode.fast_scan import N_SCRATCH, scan_spans
 from otel_ml_processor.decode.fast_search import occurs
 from otel_ml_processor.decode.fast_segments import scan_segments
 from otel_ml_processor.decode.fast_streams import (
@@ -46,6 +38,7 @@ from otel_ml_processor.decode.fast_streams import (
 from otel_ml_processor.decode.fast_words import padded
 from otel_ml_processor.decode.inference_spans import InferenceSpans
 from otel_ml_processor.decode.joined import joined
+from otel_ml_processor.decode.packed import TextRoom, joined_texts
 from otel_ml_processor.decode.said import said_in
 from otel_ml_processor.decode.spans import (
     PlainDecoder,
@@ -103,49 +96,6 @@ _UNSAID: Final = -2
 """Instead of the number of a text where a span does not have the attribute."""
 
 
-class _Joined(NamedTuple):
-    """Texts one after the other, and where each begins and ends: text k is `data[ends[k]:ends[k + 1]]`."""
-
-    data: ByteArray
-    ends: IntArray
-
-    @classmethod
-    def of(cls, texts: Sequence[str]) -> _Joined:
-        encoded = [text.encode() for text in texts]
-        return cls(padded(b"".join(encoded)), np.cumsum([0, *map(len, encoded)], dtype=np.int64))
-
-
-class _Keys(NamedTuple):
-    """Names as they stand in a JSON object, each with its quotes and its colon."""
-
-    data: ByteArray
-    ends: IntArray
-    is_usual: NDArray[np.bool_]
-    """Which names are written in JSON as they are: those without a quote, a backslash, or a control character."""
-
-    @classmethod
-    def of(cls, names: Sequence[str]) -> _Keys:
-        is_usual = [_UNUSUAL.search(name) is None for name in names]
-        keys = _Joined.of([f'"{name}":' for name in names])
-        return cls(*keys, np.array(is_usual, dtype=np.bool_))
-
-
-_UNUSUAL: Final = re.compile(r'["\\\x00-\x1f]')
-_joined_names: Final = lru_cache(maxsize=1024)(_Joined.of)
-_keys_of: Final = lru_cache(maxsize=1024)(_Keys.of)
-
-
-class _Texts(NamedTuple):
-    """Room for texts, as `find_text` has it."""
-
-    table: IntArray
-    ranges: IntArray
-
-    @classmethod
-    def room(cls, n_texts: int) -> _Texts:
-        return cls(np.empty(2 << n_texts.bit_length(), np.int64), np.empty((n_texts, 3), np.int64))
-
-
 class _Scanned(NamedTuple):
     """What `scan_spans` has written of each span."""
 
@@ -165,7 +115,7 @@ class _Scanned(NamedTuple):
     def of(cls, data: ByteArray, spans: IntArray) -> _Scanned:
         """Return what *spans* say."""
         n = len(spans)
-        table, texts = _Texts.room(min(_MAX_TEXTS, _TEXTS_OF_SPAN * n))
+        table, texts = TextRoom.of(min(_MAX_TEXTS, _TEXTS_OF_SPAN * n))
         scratch = np.empty((N_SCRATCH, 5), np.int64)
         states = np.empty(n, np.uint8)
         facts, flags = np.empty((N_FACTS, n), np.int64), np.empty((N_FLAGS, n), np.bool_)
@@ -391,8 +341,8 @@ class _Segments(NamedTuple):
         if not names or not len(spans):
             return cls(names, _NO_INTEGERS, _NO_INTEGERS)
         numbers = np.full((len(names), len(spans)), _UNSAID, dtype=np.int64)
-        table, ranges = _Texts.room(min(_MAX_TEXTS, numbers.size))
-        scan_segments(data, spans, states, *_joined_names(names), table, ranges, numbers)
+        table, ranges = TextRoom.of(min(_MAX_TEXTS, numbers.size))
+        scan_segments(data, spans, states, *joined_texts(names), table, ranges, numbers)
         return cls(names, numbers, ranges)
 
 
@@ -453,36 +403,6 @@ def _compressed(columns: NDArray[_Scalar], is_read: BoolArray) -> NDArray[_Scala
 _NO_CONTENT: Final = _Content()
 
 
-class _Objects(NamedTuple):
-    """What `read_objects` has read."""
-
-    kinds: ByteArray
-    numbers: FloatArray
-    texts: IntArray
-    ranges: IntArray
-    is_read: BoolArray
-
-    @classmethod
-    def of(
-        cls,
-        data: ByteArray,
-        places: IntArray,
-        names: Sequence[str],
-        kinds: ByteArray,
-        most_texts: int,
-    ) -> _Objects:
-        """Return what the objects at *places*, shape (2, n), say under *names*; of what they do not say the kind is that in *kinds*, shape (n,)."""
-        shape = (len(names), len(kinds))
-        said = np.empty(shape, np.uint8)
-        said[:] = kinds
-        numbers, texts = np.full(shape, np.nan), np.full(shape, -1, dtype=np.int64)
-        table, ranges = _Texts.room(min(most_texts, texts.size))
-        is_read = np.ones(len(kinds), np.bool_)
-        places, packed = np.ascontiguousarray(places.T), _keys_of(tuple(names))
-        n_texts = read_objects(data, places, *packed, said, numbers, texts, table, ranges, is_read)
-        return cls(said, numbers, texts, ranges[:n_texts], is_read)
-
-
 def _content(
     request: _Request,
     rows: _Sorted,
@@ -499,13 +419,13 @@ def _content(
         places = rows.facts[_FEATURES, of]
         is_complete = (places[0] >= 0) & ~rows.flags[_IS_CUT, of]
         unsaid = np.where(is_complete, _MISSING, _ABSENT)
-        read = _Objects.of(request.data, places, names, unsaid, _MAX_TEXTS)
+        read = Objects.of(request.data, places, names, unsaid, _MAX_TEXTS)
         content = _Content(names, *read[:4])
         is_read &= read.is_read
     if classes:
         places = rows.facts[_PROBABILITIES, of]
         unsaid = np.full(len(is_read), _MISSING)
-        read = _Objects.of(request.data, places, classes, unsaid, _MAX_TEXTS_FOR_NUMBERS)
+        read = Objects.of(request.data, places, classes, unsaid, _MAX_TEXTS_FOR_NUMBERS)
         probabilities = said_numbers(read.kinds, read.numbers)
         content = content._replace(classes=classes, probabilities=probabilities)
         is_read &= read.is_read

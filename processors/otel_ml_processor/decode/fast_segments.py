@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from otel_ml_processor.compiled import lean
-from otel_ml_processor.decode.fast_scan import State
+from otel_ml_processor.decode.fast_lines import State
 from otel_ml_processor.decode.fast_text import find_text, same_text
 from otel_ml_processor.decode.fast_wire import after_field, length_at, varint_at
 

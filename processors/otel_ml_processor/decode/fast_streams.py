@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from otel_ml_processor.compiled import lean
-from otel_ml_processor.decode.fast_scan import Fact, Flag, State
+from otel_ml_processor.decode.fast_lines import Fact, Flag, State
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

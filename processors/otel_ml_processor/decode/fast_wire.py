@@ -17,9 +17,8 @@ __all__ = ["after_field", "length_at", "length_size", "varint_at", "write_length
 @lean
 def varint_at(data: ByteArray, at: int, end: int) -> tuple[int, int]:
     """Return the number at *at* and the offset behind it; -1 for the offset where it does not end before *end*, or is no number of 64 bits."""
-    if (
-        at < end and data[at] < 0x80
-    ):  # most tags and lengths; short enough to be folded into the loops around it
+    # Most tags and lengths; short enough to be folded into the loops around it.
+    if at < end and data[at] < 0x80:
         return np.uint64(data[at]), at + 1
     return _long_varint(data, at, end)
 
