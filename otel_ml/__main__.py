@@ -1,6 +1,8 @@
 """The command `otel-ml`: a name for each subcommand, and nothing loaded before it is called."""
 
 import ast
+import errno
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points, version
@@ -12,6 +14,7 @@ __all__ = ["main"]
 
 _GROUP: Final = "otel_ml_commands"
 _USAGE_ERROR: Final = 2
+_CUT_OFF: Final = 141  # as a shell says it of a program whose reader has gone
 _USAGE: Final = "usage: otel-ml [--help | --version] COMMAND ..."
 
 
@@ -19,9 +22,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     Run the subcommand named by the first of *argv* on the rest of it; return its exit status.
 
-    2 where there is no such subcommand, or what it needs is not installed.
+    2 where there is no such subcommand, what it needs is not installed, or nothing can be written any more; 141 where whoever reads, such as
+    `head`, has seen enough.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        try:
+            return _called(list(sys.argv[1:] if argv is None else argv))
+        finally:
+            if sys.stdout is not None:  # closed by who started us
+                sys.stdout.flush()
+    except BrokenPipeError:
+        _write_no_more()
+        return _CUT_OFF
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _write_no_more()
+        print(f"otel-ml: cannot write: {error.strerror}", file=sys.stderr)  # noqa: T201 - a command speaks
+        return _USAGE_ERROR
+
+
+def _write_no_more() -> None:
+    """Leave nothing that the interpreter would try to write at its end, and fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _called(arguments: list[str]) -> int:
     commands = {point.name: point for point in entry_points(group=_GROUP)}
     known = ", ".join(sorted(commands))
     if not arguments:

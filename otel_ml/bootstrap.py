@@ -22,7 +22,7 @@ Say what is still to be installed, so that opentelemetry-instrument observes the
 OTLP: one requirement per line, as a requirements file has them.
 """
 _EPILOG: Final = """\
-What is around the models, servers and clients, is the business of opentelemetry-bootstrap. exit code: 0, 1 where pip fails, 2 for an
+What is around the models, servers and clients, is the business of opentelemetry-bootstrap. Exit code: 0, 1 where pip fails, 2 for an
 option that is not known and where there is no pip.
 """
 

@@ -10,7 +10,7 @@ from otel_ml.settings import Settings
 if TYPE_CHECKING:
     from otel_ml.recorder import InferenceRecorder
 
-__all__ = ["Lease", "Providers", "in_force", "lease", "release"]
+__all__ = ["Lease", "Providers", "in_force", "lease", "release", "stand_by"]
 
 
 class Providers(NamedTuple):
@@ -19,6 +19,19 @@ class Providers(NamedTuple):
     tracer_provider: Any
     meter_provider: Any
     logger_provider: Any
+
+    def check(self) -> None:
+        """
+        Return if each is what its name says.
+
+        Raises:
+            TypeError: If one is something else, a tracer say, of which nothing could be made at the first call.
+        """
+        for name, provider in self._asdict().items():
+            kind = name.removesuffix("_provider")
+            if provider is not None and not callable(getattr(provider, f"get_{kind}", None)):
+                found = type(provider).__name__
+                raise TypeError(f"{name}: expected a {kind.title()}Provider, found {found}")
 
 
 class Lease:
@@ -68,6 +81,7 @@ class _Leases:
 
     def __init__(self) -> None:
         self.held: list[Lease] = []
+        self.standing_by: Lease | None = None
         self.restart()
 
     def restart(self) -> None:
@@ -106,8 +120,12 @@ def lease(
         tracer_provider: Where spans go, the global provider by default.
         meter_provider: Where metrics go, the global provider by default.
         logger_provider: Where events go, the global provider by default.
+
+    Raises:
+        TypeError: If a provider is none.
     """
     providers = Providers(tracer_provider, meter_provider, logger_provider)
+    providers.check()
     if settings.log_correlation:
         from otel_ml.log_correlation import correlate_logs
 
@@ -128,6 +146,13 @@ def release(held: Lease) -> None:
         if held.holders == 0:
             _leases.held.remove(held)
             held.end()
+
+
+def stand_by(held: Lease | None) -> None:
+    """Keep *held* for what is recorded by hand, where no framework holds it; what was kept so before is given back."""
+    before, _leases.standing_by = _leases.standing_by, held
+    if before is not None:
+        release(before)
 
 
 def in_force() -> "InferenceRecorder":

@@ -24,7 +24,7 @@ from otel_ml.record.inference import Inference
 from otel_ml.record.measurements import Measurements
 from otel_ml.record.recent import recent
 from otel_ml.record.recording import Recording
-from otel_ml.record.tracing import Tracing
+from otel_ml.record.tracing import Tracing, detach
 from otel_ml.record.under_way import CallsUnderWay
 from otel_ml.record.unread import Unread, confidences_of
 from otel_ml.record.validation import BrokenRules
@@ -108,7 +108,6 @@ class InferenceRecorder:
         scope = (_SCOPE, _version())
         meter = metrics.get_meter(*scope, meter_provider, SCHEMA_URL)
         self._tracing = Tracing(tracer_provider, scope)
-        self._tracer = self._tracing.tracer
         self._events = Events(logger_provider, scope, are_mirrored=self.settings.events_on_spans)
         self._content_on_spans = self.settings.capture_content != "event_only"
         self._content_on_events = self.settings.capture_content in {"event_only", "span_and_event"}
@@ -145,9 +144,8 @@ class InferenceRecorder:
         """Return what calls of *function_name* of *model* share; to be kept and used again."""
         if len(self._numbers) >= _MAX_NUMBERED:  # somebody puts what varies into a name
             self._numbers.clear()
-            self._stream = urandom(
-                8
-            ).hex()  # or those that come again would count from 1 in the same
+            # Or those that come again would count from 1 in the same.
+            self._stream = urandom(8).hex()
         numbers = self._numbers.setdefault((model.name, model.version), Numbers())
         channel = Channel(model, operation, function_name, numbers)
         self._calls.know(channel)
@@ -176,7 +174,7 @@ class InferenceRecorder:
             recent.remember(recording)
         self._calls.add(recording)
         try:
-            tracer = self._tracer()
+            tracer, recording.trace_id = self._tracing.here()
             if tracer is not None:
                 recording.span = span = self._start(tracer, recording, links)
                 if is_current:
@@ -260,7 +258,7 @@ class InferenceRecorder:
     def _end_unread(self, recording: Recording, span: trace.Span, end_time_ns: int) -> None:
         """End the span of a call that left something to be looked at later."""
         if recording.token is not None:
-            context_api.detach(recording.token)
+            detach(recording.token)
         unread = recording.unread
         try:
             if recording.is_recording and unread is not None:
@@ -286,7 +284,7 @@ class InferenceRecorder:
     ) -> None:
         span = recording.span
         if recording.token is not None:
-            context_api.detach(recording.token)
+            detach(recording.token)
         try:
             if span is not None and recording.is_recording:
                 attributes: dict[str, Any] = {**inference.inputs, **inference.outputs}
@@ -387,7 +385,7 @@ class InferenceRecorder:
         It begins now, or began *began_ns* nanoseconds after the beginning of 1970.
         """
         try:
-            tracer = self._tracer()
+            tracer = self._tracing.tracer()
             if tracer is None:
                 return None
             return tracer.start_span(name, attributes=attributes, links=links, start_time=began_ns)

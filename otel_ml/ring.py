@@ -60,12 +60,14 @@ class Ring(Generic[_Item]):
         self._is_closed = False
 
     def put(self, item: _Item) -> bool:
-        """Hand over *item*, or return False where the ring is full."""
+        """Hand over *item*, or return False where the ring is full; where it is closed, *item* is consumed at once."""
         waiting = len(self._items)
         if waiting >= self._capacity:
             return False
         self._items.append(item)
-        if self._is_idle:
+        if self._is_closed and self._is_idle:  # nobody else comes for it
+            self.drain()
+        elif self._is_idle:
             self._is_idle = False
             self._ready.set()
             self._ensure_thread()

@@ -43,9 +43,10 @@ class _Kind(NamedTuple):
 
 def _one_of(*values: str) -> _Kind:
     def read(value: object) -> str:
-        if not isinstance(value, str) or value.lower() not in values:
+        word = "off" if value is False else value  # what YAML makes of a plain `off`
+        if not isinstance(word, str) or word.lower() not in values:
             raise ValueError
-        return value.lower()
+        return word.lower()
 
     return _Kind(f"one of {', '.join(values)}", read)
 

@@ -10,12 +10,13 @@ from typing import Any, Final
 
 import pytest
 from opentelemetry.sdk._logs import LoggerProvider, export
+from opentelemetry.sdk.environment_variables import OTEL_SDK_DISABLED
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import Sampler
+from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Sampler
 
 from otel_ml.conformance import (
     Conformance,
@@ -70,13 +71,16 @@ class Capture:
     def __init__(self, sampler: Sampler | None = None) -> None:
         self._exporter = InMemorySpanExporter()
         self._reader = InMemoryMetricReader()
-        self.tracer_provider = TracerProvider(sampler=sampler)
-        self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._exporter))
-        self.conformance = Conformance()
-        self.tracer_provider.add_span_processor(SimpleSpanProcessor(self.conformance.span_exporter))
-        self.meter_provider = MeterProvider([self._reader, self.conformance.metric_reader])
         self._events = _Events()
-        self.logger_provider = LoggerProvider()
+        self.conformance = Conformance()
+        with pytest.MonkeyPatch.context() as environment:
+            # Of a machine that runs tests without telemetry; the providers ask as they are made.
+            environment.delenv(OTEL_SDK_DISABLED, raising=False)
+            self.tracer_provider = TracerProvider(sampler or DEFAULT_ON)
+            self.meter_provider = MeterProvider([self._reader, self.conformance.metric_reader])
+            self.logger_provider = LoggerProvider()
+        self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._exporter))
+        self.tracer_provider.add_span_processor(SimpleSpanProcessor(self.conformance.span_exporter))
         for exporter in (self._events, self.conformance.log_exporter):
             # By duck type: what exporters extend, and what is made of them, has had two names.
             self.logger_provider.add_log_record_processor(_SIMPLE(exporter))

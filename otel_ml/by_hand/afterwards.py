@@ -58,8 +58,10 @@ def find(
 
 def _recording(prediction: Any) -> Recording | None:
     recording = recent.here() if prediction is None else recent.get()
-    if recording is None or prediction is None or prediction == recording.prediction_id:
+    if recording is None or prediction is None:
         return recording
+    if recording.prediction_id is not None and plain_id(prediction) == recording.prediction_id:
+        return recording  # also by a number, or an UUID, which the id is the text of
     context = context_of(prediction)
     return recording if context is not None and context == _context(recording) else None
 

@@ -60,9 +60,9 @@ def _of_shap(explanation: Any, names: Sequence[str] | None, target: object) -> l
     if _is_one_sample(explanation, values, names):
         values, bases = [values], [base]
     else:
-        bases = (
-            base if isinstance(base, list) and len(base) == len(values) else [base] * len(values)
-        )
+        # Of several outputs a flat list has one for each of them, though there may be as many samples.
+        is_by_sample = _depth(base) >= _depth(values) - 1 and len(base) == len(values)
+        bases = base if is_by_sample else [base] * len(values)
     if _depth(values) == _SAMPLES_FEATURES_OUTPUTS:
         output = _output(explanation, len(values[0][0]), target)
         values = [[feature[output] for feature in sample] for sample in values]

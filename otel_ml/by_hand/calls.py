@@ -18,7 +18,6 @@ from otel_ml.by_hand.outputs import (
     describe_distributions,
     describe_embedding,
     describe_interval,
-    describe_label,
     describe_labels,
     describe_scores,
     describe_values,
@@ -39,7 +38,7 @@ from otel_ml.record.channel import Channel
 from otel_ml.record.inference import Inference
 from otel_ml.record.recent import recent
 from otel_ml.record.recording import Recording
-from otel_ml.record.tracing import is_enabled
+from otel_ml.record.tracing import detach, is_enabled
 from otel_ml.recorder import InferenceRecorder
 from otel_ml.running import NO_INFERENCE, Entered, enter, leave, running
 from otel_ml_conventions import attributes as keys
@@ -165,7 +164,7 @@ class Call:
         """
         Tell what the model answered; what is given again replaces what was told before.
 
-        Every argument takes one sample's answer or a sequence of them, array or not. Values,
+        Every argument takes one sample's answer or a sequence of them, array, data frame or not. Values,
         intervals, scores and the probabilities of all classes leave only where the settings say
         `capture_outputs="full"`; embeddings never do.
 
@@ -173,7 +172,8 @@ class Call:
             label: The predicted class of one sample.
             labels: The predicted class of each sample.
             probabilities: Of each class: a mapping, or numbers in the order of *classes*; of several
-                samples a sequence of them, or an array of shape (n_samples, n_classes).
+                samples a sequence of them, an array of shape (n_samples, n_classes), or a data frame
+                whose columns are called as the classes.
             classes: Classes of the columns of *probabilities*.
             confidence: Probability of the predicted class.
             value: The predicted number.
@@ -181,7 +181,7 @@ class Call:
             score: An uncalibrated score.
             embedding: The vector, of which dimension and length are told.
         """
-        if self._recording is None:
+        if not self._takes_answers():
             return
         answers = {
             "label": label,
@@ -200,25 +200,25 @@ class Call:
             return
         if probabilities is not None:
             self._tell(self._probabilities, probabilities, classes)
-        told = {
-            describe_label: label,
-            describe_labels: labels,
-            describe_confidence: confidence,
-            describe_embedding: embedding,
-        }
+        told = [
+            (describe_labels, label),
+            (describe_labels, labels),
+            (describe_confidence, confidence),
+            (describe_embedding, embedding),
+        ]
         if self._capture.tells_all:
-            told |= {
-                describe_values: value,
-                describe_interval: interval,
-                describe_scores: score,
-            }
-        for describe, answer in told.items():
+            told += [
+                (describe_values, value),
+                (describe_interval, interval),
+                (describe_scores, score),
+            ]
+        for describe, answer in told:
             if answer is not None:
                 self._tell(describe, answer, self._positions)
 
     def read_output(self, read: Callable[[Any], Mapping[str, Any]], result: Any) -> None:
         """Tell what *read* makes of *result*: the arguments of `output`."""
-        if self._recording is None:
+        if not self._takes_answers():
             return
         try:
             self.output(**read(result))
@@ -227,20 +227,32 @@ class Call:
 
     def fallback(self, reason: str) -> None:
         """Tell that something else answered in place of the model, and why, in a word of the code's."""
-        if self._recording is not None:
+        if self._recording is not None and self._takes_answers():
             # A text so long that it may quote something becomes its hash, as a label does.
             self._tell(lambda: {keys.ML_FALLBACK_REASON: class_label(reason)})
             self._recording.fallback_reason = self._outputs.get(keys.ML_FALLBACK_REASON)
 
     def retried(self, count: int = 1) -> None:
         """Tell that the call was tried again, *count* times more; the first try does not count."""
-        if self._recording is not None:
+        if self._takes_answers():
             so_far = self._outputs.get(keys.ML_RETRY_COUNT, 0)
             self._tell(lambda: {keys.ML_RETRY_COUNT: so_far + int(count)})
 
+    def refuse(self, reason: str) -> None:
+        """Count, and log once with its *reason*, that something told cannot be meant."""
+        if self._recording is not None:
+            self._recorder.refused("describe_output", reason)
+
+    def _takes_answers(self) -> bool:
+        if self._recording is None:
+            return False
+        if self._recording.has_ended:
+            self.refuse("expected answers inside of the block, found one after its end")
+        return not self._recording.has_ended
+
     def __enter__(self) -> "Call":  # noqa: PYI034 - `Self` came with Python 3.11
         self.open()
-        if self._recording is not None:
+        if self._recording is not None and not self._recording.has_ended:
             self._inside = enter(id(self))
         return self
 
@@ -252,7 +264,9 @@ class Call:
     ) -> None:
         if self._inside is not None:
             leave(self._inside)
-        self.close(error)
+            self._inside = None
+        # A generator around the block that nobody wants more of has not failed.
+        self.close(None if isinstance(error, GeneratorExit) else error)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -270,6 +284,11 @@ class Call:
     def open(self, *, is_current: bool = True) -> None:
         """Begin; with *is_current* false nothing of the call is current but in its `turn`s."""
         recorder = in_force()
+        if self._recording is not None:
+            recorder.refused(
+                "begin_inference", "expected a call for each block, found one of before"
+            )
+            return
         try:
             if _is_inference(recorder):
                 self._begin(recorder, is_current=is_current)
@@ -310,8 +329,11 @@ class Call:
             raise
 
     def _names(self) -> tuple[str, ...] | None:
-        """Return the names of the columns that the caller gave."""
-        return None if self._feature_names is None else tuple(map(str, self._feature_names))
+        """Return the names of the columns that the caller gave; a text is the one of one column."""
+        names = self._feature_names
+        if isinstance(names, str):
+            return (names,)
+        return None if names is None else tuple(map(str, names))
 
     def _read_links(self) -> list[trace.Link] | None:
         try:
@@ -399,8 +421,9 @@ def _is_inference(recorder: InferenceRecorder) -> bool:
     return is_wanted and is_enabled()
 
 
-def _links(requests: Iterable[trace.SpanContext | trace.Span]) -> list[trace.Link]:
-    contexts = map(context_of, requests)
+def _links(requests: Any) -> list[trace.Link]:
+    is_one = isinstance(requests, (str, trace.Span, trace.SpanContext))
+    contexts = map(context_of, [requests] if is_one else requests)
     return [trace.Link(context) for context in contexts if context is not None]
 
 
@@ -413,4 +436,4 @@ def _in_span(span: trace.Span | None) -> Iterator[None]:
     try:
         yield
     finally:
-        context_api.detach(token)
+        detach(token)

@@ -27,12 +27,18 @@ def propagate(function: Callable[_Parameters, _Result]) -> "Carried[_Parameters,
 
     Raises:
         TypeError: If *function* cannot be called, or is a coroutine function: asyncio carries the
-            context by itself.
+            context by itself; or a generator function, which runs when its call is over.
     """
     if not callable(function):
         raise TypeError(f"propagate: expected a function, found {type(function).__name__}")
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError("propagate: expected a function, found a coroutine function")
+    for each in (function, type(function).__call__):  # of an object its method says what it is
+        if inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each):
+            raise TypeError("propagate: expected a function, found a coroutine function")
+        if inspect.isgeneratorfunction(each):
+            raise TypeError(
+                "propagate: expected a function, found a generator function; carry the function "
+                "that goes through it"
+            )
     return Carried(function, copy_context())
 
 

@@ -196,7 +196,8 @@ def _record_samples(
 
 
 def _base(sample: Attributions, said: _Said) -> float | None:
-    return sample.base_value if said.base_value is None else float(said.base_value)
+    base = sample.base_value if said.base_value is None else float(said.base_value)
+    return base if base is not None and isfinite(base) else None
 
 
 def _chosen(recorder: InferenceRecorder, sample: Attributions, top: int) -> dict[str, float]:

@@ -7,6 +7,7 @@ from opentelemetry import trace
 
 from otel_ml.by_hand.afterwards import Inferred, find
 from otel_ml.describe.probabilities import class_label
+from otel_ml.describe.values import is_missing
 from otel_ml.in_force import in_force
 from otel_ml.record.tracing import is_enabled
 from otel_ml.recorder import InferenceRecorder
@@ -42,6 +43,8 @@ def record_feedback(
 ) -> None:
     """
     Say what was learned of *prediction*; at least one of label, value, score and correct.
+
+    What is None, NaN or pandas' `NA` is not known yet, and not told.
 
     It is the event `ml.feedback`, in the trace context of the inference however long ago that
     ended, and counted in `ml.feedback.events`. Where events are to go onto spans, and the span of
@@ -86,16 +89,23 @@ def record_feedback(
 def _told(
     label: object, value: float | None, score: float | None, correct: bool | None
 ) -> dict[str, Any]:
+    # In a table what is not known yet is NaN, which has a text, is a number, and counts as true.
     told: dict[str, Any] = {}
-    if label is not None:
+    if not is_missing(label):
         told[keys.ML_FEEDBACK_LABEL] = class_label(label)
-    if value is not None:
+    if value is not None and not is_missing(value):
         told[keys.ML_FEEDBACK_VALUE] = float(value)
-    if score is not None:
+    if score is not None and not is_missing(score):
         told[keys.ML_FEEDBACK_SCORE] = float(score)
-    if correct is not None:
-        told[keys.ML_FEEDBACK_CORRECT] = bool(correct)
+    if not is_missing(correct):
+        told[keys.ML_FEEDBACK_CORRECT] = _truth(correct)
     return told
+
+
+def _truth(correct: object) -> bool:
+    if correct not in (False, True):  # a text, `false` say, would be true
+        raise _UnreadableError("expected correct to be true or false")
+    return bool(correct)
 
 
 class _UnreadableError(ValueError):
@@ -104,7 +114,7 @@ class _UnreadableError(ValueError):
 
 def _predicted(label: object, confidence: float | None, moment: datetime | None) -> dict[str, Any]:
     told: dict[str, Any] = {}
-    if label is not None:
+    if not is_missing(label):
         told[keys.ML_PREDICTION_LABEL] = class_label(label)
     if confidence is not None:
         if not 0.0 <= float(confidence) <= 1.0:

@@ -1,6 +1,7 @@
 """What goes on inside a model, as a summary."""
 
 from collections.abc import Mapping
+from itertools import islice
 from math import isfinite
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from otel_ml_conventions.events import EVENT_ML_INTERNAL
 
 __all__ = ["record_internal"]
 
+_MAX_NUMBERS: Final = 256
 _IDENTITY: Final = (keys.ML_MODEL_NAME, keys.ML_MODEL_VERSION)
 
 
@@ -27,7 +29,7 @@ def record_internal(
 
     Args:
         name: What is summarised, of low cardinality: `attention`, `encoder.layer.11` ...
-        summary: Number by name.
+        summary: Number by name; the first 256 are told.
         model: Name of the model; by default that of the inference that this context is about.
         version: Its version, likewise.
     """
@@ -36,7 +38,8 @@ def record_internal(
         return
     try:
         inferred = find(None, model, version)
-        numbers = {str(key): float(number) for key, number in summary.items()}
+        told = islice(summary.items(), _MAX_NUMBERS)
+        numbers = {str(key): float(number) for key, number in told}
         finite = {key: number for key, number in numbers.items() if isfinite(number)}
         if not finite or keys.ML_MODEL_NAME not in inferred.facts:
             recorder.refused("record_internal", "expected finite numbers, and the name of a model")

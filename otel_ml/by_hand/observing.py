@@ -140,7 +140,12 @@ def _plain(function: Callable[..., Any], told: _Told) -> Callable[..., Any]:
     def observed(*args: Any, **kwargs: Any) -> Any:
         with told.call(args, kwargs) as call:
             result = function(*args, **kwargs)
-            told.tell(call, result)
+            if hasattr(type(result), "__await__"):  # it has not answered yet
+                call.refuse(
+                    "expected a result, found a coroutine; put @observe next to `async def`"
+                )
+            else:
+                told.tell(call, result)
         return result
 
     return observed

@@ -10,7 +10,7 @@ from opentelemetry import trace
 
 from otel_ml.by_hand.typed import typed
 from otel_ml.in_force import in_force
-from otel_ml.record.tracing import is_enabled
+from otel_ml.record.tracing import detach, is_enabled
 from otel_ml.recorder import InferenceRecorder
 from otel_ml.running import NO_INFERENCE, enter, leave
 from otel_ml_conventions import attributes as keys
@@ -98,6 +98,8 @@ def operation(
     try:
         with _current(span), _no_inference() if hides_calls else nullcontext():
             yield under_way
+    except GeneratorExit:  # a generator around the block that nobody wants more of has not failed
+        raise
     except BaseException as raised:
         error = raised
         raise
@@ -113,7 +115,7 @@ def _current(span: trace.Span | None) -> Iterator[None]:
         yield
     finally:
         if token is not None:
-            context_api.detach(token)
+            detach(token)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from json import dumps
 from math import fsum, isfinite, sqrt
 from typing import Any, Final
 
+from otel_ml.describe.arrays import read_table
 from otel_ml.describe.embeddings import describe_embeddings
 from otel_ml.describe.probabilities import class_label, describe_probabilities, entropy, margin
 from otel_ml.describe.tensors import plain_array
@@ -18,7 +19,6 @@ __all__ = [
     "describe_distributions",
     "describe_embedding",
     "describe_interval",
-    "describe_label",
     "describe_labels",
     "describe_scores",
     "describe_values",
@@ -39,6 +39,7 @@ _MAX_CLASSES: Final = 32
 _TOLERANCE: Final = 1e-3  # single precision, over many classes
 _TABLE_AXES: Final = 2
 _ENDS: Final = 2
+_FRAMES: Final = frozenset({"pandas", "polars"})
 
 
 def samples_of(values: Any) -> list[Any]:
@@ -58,7 +59,9 @@ def samples_of(values: Any) -> list[Any]:
 
 
 def _in_memory(values: Any) -> Any:
-    """Return tensors of the process's memory as arrays of numpy's, and anything else as it is."""
+    """Return tensors of the process's memory and data frames as arrays of numpy's, and anything else as it is."""
+    if _is_frame(values):
+        return values.to_numpy()
     if isinstance(values, Iterator):
         raise UnreadableError(
             "expected a sequence, found an iterator, which only its user may read"
@@ -71,15 +74,26 @@ def _in_memory(values: Any) -> Any:
     return values if plain is None else plain
 
 
-def describe_label(value: Any, positions: Positions) -> Facts:
-    """Return the class of the one sample."""
-    value = _in_memory(value)
-    return describe_labels([value.item() if hasattr(value, "item") else value], positions)
+def _is_frame(values: Any) -> bool:
+    """Whether *values* has columns by name: who reads such an object from its beginning is given the names."""
+    if isinstance(values, Mapping) or not hasattr(values, "columns"):
+        return False
+    kinds = type(values).__mro__
+    if _FRAMES.isdisjoint(kind.__module__.partition(".")[0] for kind in kinds):
+        raise UnreadableError("expected an array or a sequence, found a data frame; give its array")
+    return True
+
+
+def _column(values: Any) -> list[Any]:
+    """Return `samples_of` *values* of which each sample is to have one, also where they are a column of a matrix."""
+    values = _in_memory(values)
+    is_column = tuple(getattr(values, "shape", ()))[1:] == (1,)
+    return samples_of(values.reshape(-1) if is_column else values)
 
 
 def describe_labels(values: Any, positions: Positions) -> Facts:
     """Return the class of each captured sample."""
-    samples = samples_of(values)
+    samples = _column(values)
     return _told(
         samples, class_label, positions, keys.ML_PREDICTION_LABEL, keys.ML_PREDICTION_LABELS
     )
@@ -87,13 +101,13 @@ def describe_labels(values: Any, positions: Positions) -> Facts:
 
 def describe_values(values: Any, positions: Positions) -> Facts:
     """Return the predicted number of each captured sample."""
-    samples = samples_of(values)
+    samples = _column(values)
     return _told(samples, _number, positions, keys.ML_PREDICTION_VALUE, keys.ML_PREDICTION_VALUES)
 
 
 def describe_scores(values: Any, positions: Positions) -> Facts:
     """Return the score of each captured sample."""
-    samples = samples_of(values)
+    samples = _column(values)
     return _told(samples, _number, positions, keys.ML_PREDICTION_SCORE, keys.ML_PREDICTION_SCORES)
 
 
@@ -114,7 +128,7 @@ def describe_confidence(values: Any, positions: Positions) -> Facts:
     Raises:
         UnreadableError: If one is not between 0 and 1.
     """
-    confidences = _numbers(values)
+    confidences = [_number(value) for value in _column(values)]
     if not all(0.0 <= confidence <= 1.0 for confidence in confidences):
         raise UnreadableError("expected confidences between 0 and 1")
     facts = _told(
@@ -149,9 +163,11 @@ def read_probabilities(
 
     Args:
         values: Of one sample a mapping by class or numbers in the order of *classes*; of several an
-            array of shape (n_samples, K) or a sequence of either.
+            array of shape (n_samples, K), a data frame or a sequence of either.
         classes: The classes of the columns, None where *values* names them or nobody knows them.
     """
+    if classes is None and _is_frame(values):
+        classes = read_table(values).names()
     values = [values] if isinstance(values, Mapping) else _in_memory(values)
     if isinstance(values, (list, tuple)) and values and isinstance(values[0], Mapping):
         classes = list(values[0])
@@ -260,4 +276,5 @@ def _rows_of(values: Any) -> list[list[float]]:
 
 
 def _is_matrix(values: Any) -> bool:
-    return type(values).__name__ == "ndarray" and values.ndim == _TABLE_AXES and values.size > 0
+    is_plain = type(values).__name__ == "ndarray" and values.dtype.kind != "O"
+    return is_plain and values.ndim == _TABLE_AXES and values.size > 0

@@ -108,7 +108,8 @@ def training(
         dataset_hash: Hash of the data: algorithm, colon, hexadecimal digits.
         sample_count: Number of samples in the data.
         feature_count: Number of features.
-        parameters: Settings of the training, by the framework's names; the first 64 are told.
+        parameters: Settings of the training, by the framework's names; the first 64 are told,
+            each as a text of at most 1024 characters.
     """
     facts: dict[str, Any] = {
         **identity(name, version, framework, task, implementation),
@@ -126,6 +127,8 @@ def training(
         ending = under_way.of_metrics()
         try:
             yield Training(under_way)
+        except GeneratorExit:  # as in `operation`
+            raise
         except BaseException as error:
             ending[keys.ERROR_TYPE] = qualified(type(error))
             raise

@@ -12,11 +12,15 @@ __all__ = ["text", "typed", "whole"]
 
 _LEAST: Final = -(1 << 63)
 _MOST: Final = (1 << 63) - 1
+_MAX_LENGTH: Final = (
+    1024  # of a text: a collector that refuses what is too long loses all spans beside it
+)
 
 
 def text(value: object) -> str:
-    """Return *value* as text: a version that is given as a number too."""
-    return value if isinstance(value, str) else str(value)
+    """Return *value* as text, a version that is given as a number too; at most 1024 characters of it."""
+    told = value if isinstance(value, str) else str(value)
+    return told if len(told) <= _MAX_LENGTH else told[:_MAX_LENGTH]
 
 
 def whole(value: Any) -> int:
@@ -34,22 +38,29 @@ def whole(value: Any) -> int:
     return number
 
 
+def _size(value: Any) -> int:
+    number = whole(value)
+    if number < 0:  # -1 for a size that is not known, say
+        raise ValueError
+    return number
+
+
 def _dataset(value: object) -> str:
     return MlEvaluationDatasetValues(value).value
 
 
 _READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
-    keys.ML_BATCH_SIZE: whole,
+    keys.ML_BATCH_SIZE: _size,
     keys.ML_EVALUATION_DATASET: _dataset,
     keys.ML_EVALUATION_VALUE: float,
     keys.ML_EXPLANATION_TARGET: class_label,
-    keys.ML_INPUT_FEATURE_COUNT: whole,
+    keys.ML_INPUT_FEATURE_COUNT: _size,
     keys.ML_PIPELINE_STEP_INDEX: whole,
     keys.ML_PREDICTION_ID: plain_id,
     keys.ML_PREDICTION_INDEX: whole,
     keys.ML_PREDICTION_THRESHOLD: float,
     keys.ML_RANDOM_SEED: whole,
-    keys.ML_TRAINING_SAMPLE_COUNT: whole,
+    keys.ML_TRAINING_SAMPLE_COUNT: _size,
 }
 
 

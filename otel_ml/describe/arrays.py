@@ -78,6 +78,10 @@ class Table:
         """Return the names of the columns where the input carries them."""
         return None
 
+    def is_ordered(self) -> bool:
+        """Return whether the order of the columns means anything; not where samples are mappings."""
+        return True
+
     def types(self) -> _Types | None:
         """Return the types of the columns, one for all where they are alike, None where unknown."""
         return None
@@ -285,9 +289,8 @@ class _Array(Table):
     def take(self, rows: Sequence[int], width: int) -> list[list[Any]] | None:
         array = self._array
         kind = array.dtype.kind
-        if (
-            self.columns is None or kind in "VMmc"
-        ):  # records, times, complex: none has a JSON number
+        # Records, times, complex: none has a JSON number.
+        if self.columns is None or kind in "VMmc":
             return None
         if kind == "f" and array.dtype.itemsize > _DOUBLE_BYTES:
             array = array[list(rows)].astype("float64")
@@ -302,12 +305,15 @@ class _Array(Table):
 class _Frame(Table):
     """A pandas data frame."""
 
-    __slots__ = ("_few", "_frame", "_types")
+    __slots__ = ("_few", "_frame", "_is_sound", "_missing", "_types")
 
     def __init__(self, frame: Any) -> None:
         super().__init__(frame.shape)
         self._frame = frame
+        # Looked at once: each is a pass over the frame, some of them with a copy.
         self._types: _Types | None = None
+        self._missing: int | None = None
+        self._is_sound: bool | None = None
         # Of few values an array, of objects where types differ, is had sooner than anything else.
         is_few = (self.rows or 0) * (self.columns or 0) <= _FEW_OBJECTS
         self._few = _Array(frame.to_numpy()) if is_few else None
@@ -326,17 +332,21 @@ class _Frame(Table):
             return self._few.missing()
         if (self.rows or 0) * (self.columns or 0) > _MAX_COUNTED_CELLS:
             return None
-        return int(self._frame.isna().to_numpy().sum())
+        if self._missing is None:
+            self._missing = int(self._frame.isna().to_numpy().sum())
+        return self._missing
 
     def is_sound(self) -> bool | None:
         if self._few is not None:
             return self._few.is_sound()
         missing = self.missing()
-        if missing is None:
-            return None
-        is_plain = self.types() in _NUMPY_NUMBERS
-        floats = self._frame if is_plain else self._frame.select_dtypes("floating")
-        return missing == 0 and _Array(floats.to_numpy()).is_sound()
+        if missing != 0:
+            return None if missing is None else False
+        if self._is_sound is None:
+            is_plain = self.types() in _NUMPY_NUMBERS
+            floats = self._frame if is_plain else self._frame.select_dtypes("floating")
+            self._is_sound = _Array(floats.to_numpy()).is_sound()
+        return self._is_sound
 
     def cells(self) -> Any:
         if self._few is not None:
@@ -393,11 +403,12 @@ class _Column(Table):
 class _PolarsFrame(Table):
     """A polars data frame."""
 
-    __slots__ = ("_frame",)
+    __slots__ = ("_frame", "_missing")
 
     def __init__(self, frame: Any) -> None:
         super().__init__(frame.shape)
         self._frame = frame
+        self._missing: int | None = None
 
     def names(self) -> tuple[str, ...]:
         return tuple(self._frame.columns)
@@ -408,7 +419,9 @@ class _PolarsFrame(Table):
     def missing(self) -> int | None:
         if (self.rows or 0) * (self.columns or 0) > _MAX_COUNTED_CELLS:
             return None
-        return sum(map(_missing_in_polars, self._frame.iter_columns()))
+        if self._missing is None:
+            self._missing = sum(map(_missing_in_polars, self._frame.iter_columns()))
+        return self._missing
 
     def is_sound(self) -> bool | None:
         missing = self.missing()
@@ -434,22 +447,23 @@ def _is_endless_in_polars(column: Any) -> bool:
 class _Sparse(Table):
     """A scipy sparse matrix or array; what it does not store is zero, not missing."""
 
-    __slots__ = ("_matrix",)
+    __slots__ = ("_matrix", "_stored")
 
     def __init__(self, matrix: Any) -> None:
         super().__init__(tuple(map(int, matrix.shape)))
         self._matrix = matrix
+        # Those keep lists of numbers, or numbers by their position: what is missing there is not known.
+        is_array = matrix.format not in {"dok", "lil"}
+        self._stored = _Array(matrix.data) if is_array else None
 
     def types(self) -> _Types:
         return (_type_name(self._matrix.dtype),)
 
     def missing(self) -> int | None:
-        stored = getattr(self._matrix, "data", None)
-        return _Array(stored).missing() if hasattr(stored, "dtype") else None
+        return None if self._stored is None else self._stored.missing()
 
     def is_sound(self) -> bool | None:
-        stored = getattr(self._matrix, "data", None)
-        return _Array(stored).is_sound() if hasattr(stored, "dtype") else None
+        return None if self._stored is None else self._stored.is_sound()
 
     def take(self, rows: Sequence[int], width: int) -> list[list[Any]] | None:
         # Rows of another format can only be had by converting the whole matrix.
@@ -475,6 +489,9 @@ class _Samples(Table):
         if isinstance(first, dict) and all(isinstance(name, str) for name in first):
             return tuple(first)
         return None
+
+    def is_ordered(self) -> bool:
+        return self.names() is None
 
     def missing(self) -> int | None:
         is_large = len(self._samples) * (self.columns or 1) > _MAX_COUNTED_OBJECTS

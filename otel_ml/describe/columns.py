@@ -103,6 +103,8 @@ def _of_matrix(array: Any) -> list[Column]:
     if len(array) == 1:  # in Python, for a single row that is sooner done
         return [_of_number(array[:, i], number) for i, number in enumerate(array[0].tolist())]
     numpy = sys.modules["numpy"]
+    if len(array) > array.shape[1]:
+        array = numpy.asfortranarray(array)  # of long columns all is found in a fifth of the time
     if array.dtype.kind != "f":
         lowest, highest = array.min(axis=0).tolist(), array.max(axis=0).tolist()
         missing, low, high = [False] * len(lowest), lowest, highest

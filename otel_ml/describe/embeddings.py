@@ -16,7 +16,7 @@ _MAX_CELLS: Final = 1_000_000
 _TABLE_AXES: Final = 2
 
 
-def describe_embeddings(output: Any) -> Facts | None:
+def describe_embeddings(output: Any, per_number: int = 1) -> Facts | None:
     """
     Return the dimension of embeddings, and their Euclidean norm, of several the mean.
 
@@ -27,12 +27,13 @@ def describe_embeddings(output: Any) -> Facts | None:
     Args:
         output: An array or tensor of shape (n_samples, dimension) or (dimension,), dense or sparse,
             or a list of vectors; of other shapes only the dimension, the last axis, is told.
+        per_number: How many components one number holds: 8 where each is a bit of it.
     """
     vectors = output if isinstance(output, list) else None
     shape = _shape(output if vectors is None else vectors[0] if vectors else None)
     if not shape or not shape[-1] or (vectors is None and not shape[0]):
         return None
-    facts: dict[str, int | float] = {keys.ML_EMBEDDING_DIMENSION: shape[-1]}
+    facts: dict[str, int | float] = {keys.ML_EMBEDDING_DIMENSION: shape[-1] * per_number}
     norm = _mean_norm(output, shape) if vectors is None else _norm_of_list(vectors, shape)
     return facts if norm is None else {**facts, keys.ML_EMBEDDING_NORM: norm}
 

@@ -4,6 +4,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import reduce
 from hashlib import blake2b
 from json import dumps
 from typing import Any, Final
@@ -32,6 +33,7 @@ __all__ = [
 
 _MAX_LABEL: Final = 64
 _MAX_CLASSES: Final = 32
+_FEW_CLASSES: Final = 8  # up to here numpy finds the largest of each row sooner class by class
 _TABLE_AXES: Final = 2
 # Probabilities in single precision, over many classes, add up to 1 no better than this.
 _TOLERANCE: Final = 1e-3
@@ -119,7 +121,9 @@ def distributions(output: Any) -> Any:
 
 def _are_distributions(matrix: Any) -> bool:
     with _quietly():
-        return bool(matrix.min() >= 0.0 and abs(matrix.sum(axis=1) - 1.0).max() <= _TOLERANCE)
+        # As `matrix.sum(axis=1)`, in a third of the time where there are few classes.
+        sums = sys.modules["numpy"].einsum("ij->i", matrix)
+        return bool(matrix.min() >= 0.0 and abs(sums - 1.0).max() <= _TOLERANCE)
 
 
 def _quietly() -> AbstractContextManager[Any]:
@@ -135,7 +139,8 @@ def describe_probabilities(
     Return class, confidence, entropy and margin of class probabilities of shape (n_samples, K).
 
     The predicted class is the most probable one, the first of equals. None where *output* is no
-    such array, or a sample's numbers are no distribution (those of a multi-label model are not).
+    such array, or a sample's numbers are no distribution: those of a multi-label model are none, nor is a
+    single column that is not known to be of a lone class, as the probability of one class of two is.
 
     Args:
         output: What the model returned.
@@ -146,6 +151,8 @@ def describe_probabilities(
     if not _is_matrix(output):
         return None
     known = labels if labels is not None and len(labels) == output.shape[1] else None
+    if known is None and output.shape[1] == 1:
+        return None
     if len(output) == 1:
         sample = output.tolist()[0]
         return _one_distribution(_exponentials(sample) if are_logarithms else sample, known)
@@ -158,9 +165,9 @@ def describe_confidences(
     """
     Return the confidences alone, which metrics need of every call; what else could be said costs.
 
-    None where *output* is no array of distributions; else as `describe_probabilities`.
+    None where *output* is no array of distributions over several classes; else as `describe_probabilities`.
     """
-    if not _is_matrix(output):
+    if not _is_matrix(output) or output.shape[1] == 1:
         return None
     if len(output) == 1:
         sample = output.tolist()[0]
@@ -240,7 +247,9 @@ def _chosen(matrix: Any, rows: Sequence[int]) -> Any:
 
 
 def _confidences(matrix: Any) -> Any:
-    return matrix.max(axis=1).clip(None, 1.0)
+    if matrix.shape[1] > _FEW_CLASSES:
+        return matrix.max(axis=1).clip(None, 1.0)
+    return reduce(sys.modules["numpy"].maximum, matrix.T).clip(None, 1.0)
 
 
 def probabilities_text(

@@ -5,6 +5,7 @@ import random
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from json import dumps
+from numbers import Number
 from typing import Any, Final, NamedTuple
 
 from otel_ml.describe.arrays import Table, read_table
@@ -20,6 +21,8 @@ _BRACKETS: Final = 2
 _THE_ONLY_ONE: Final = range(1)
 _TRIED: Final = 2  # samples that are written to see how long they are
 _DOUBLES: Final = frozenset({float})
+_PLAIN: Final = frozenset({type(None), bool, bytes, float, int, str})
+_DEEPEST: Final = 3  # lists inside of each other are looked into so far
 
 # Not the generator of the `random` module: drawing from it would change what a seeded user gets.
 _generator = random.Random()  # noqa: S311 - a sample of rows is no secret
@@ -97,7 +100,8 @@ class ContentPolicy:
     The one place that decides which feature values may leave the process.
 
     Globs act on names, and a denied name stays denied. Where nobody knows the names of an input,
-    any glob at all means that nothing of it is captured.
+    any glob at all means that nothing of it is captured, nor of a value that has parts of its own, a
+    mapping say: it is null.
 
     Args:
         max_rows: Samples per call, at least 1.
@@ -163,9 +167,8 @@ class ContentPolicy:
         at_most = max(_TRIED, self._max_bytes // layout.least_bytes)
         rows = draw_rows(table.rows, min(self._max_rows, at_most))
         copied = table.copy(rows, self._max_bytes)
-        if (
-            copied is None or len(rows) == 1 < table.rows
-        ):  # one sample is told in another way than several
+        # One sample is told in another way than several.
+        if copied is None or len(rows) == 1 < table.rows:
             return None
         return Drawn(read_table(copied), rows)
 
@@ -213,15 +216,16 @@ class ContentPolicy:
         """Return how many objects fit, if none is longer than the longest of *written*; at least 1."""
         return max(1, (self._max_bytes - _BRACKETS) // (max(len(text) for text, _ in written) + 1))
 
-    @staticmethod
     def _object(
-        sample: list[Any], types: tuple[str, ...] | None, layout: _Layout, budget: int
+        self, sample: list[Any], types: tuple[str, ...] | None, layout: _Layout, budget: int
     ) -> tuple[str, bool]:
         """Return *sample* as a JSON object of at most *budget* bytes, and whether it was cut."""
         if layout.picked is not None:
             sample = [sample[column] for column in layout.picked]
             if types is not None and len(types) > 1:
                 types = tuple(types[column] for column in layout.picked)
+        if self._allow or self._deny:
+            sample = _without_parts(sample)
         texts = row_texts(sample, types)
         text = layout.template % tuple(texts)
         if len(text) <= budget:
@@ -260,9 +264,36 @@ class ContentPolicy:
 
     def permits(self, name: str) -> bool:
         """Whether values of the feature *name* may be captured."""
-        if any(fnmatchcase(name, glob) for glob in self._deny):
+        if _is_among(name, self._deny):
             return False
-        return not self._allow or any(fnmatchcase(name, glob) for glob in self._allow)
+        return not self._allow or _is_among(name, self._allow)
+
+
+def _is_among(name: str, globs: Sequence[str]) -> bool:
+    # Brackets in a name, as in `income [EUR]`, are no set of letters to who writes down that very name.
+    return name in globs or any(fnmatchcase(name, glob) for glob in globs)
+
+
+def _without_parts(sample: list[Any]) -> list[Any]:
+    """
+    Return *sample* without values that may hold others by name, which nobody has asked a list about.
+
+    What a request's JSON or an object of the user's has inside would be told as its text.
+    """
+    if _PLAIN.issuperset(map(type, sample)):
+        return sample
+    return [value if _is_plain(value, _DEEPEST) else None for value in sample]
+
+
+def _is_plain(value: Any, depth: int) -> bool:
+    """Whether *value* is a text, a number, a date, or at most *depth* lists of such inside of each other."""
+    if value is None or isinstance(value, (str, bytes, Number)) or hasattr(value, "isoformat"):
+        return True
+    if getattr(value, "shape", None) == () or is_missing(value):
+        return True
+    # Not those that extend them: a named tuple has names.
+    is_list = type(value) in {list, tuple, set} or type(value).__name__ == "ndarray"
+    return is_list and depth > 0 and all(_is_plain(item, depth - 1) for item in value)
 
 
 def _content(rows: Sequence[int], key: str, written: str | list[float], is_cut: bool) -> Content:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from otel_ml.describe.arrays import FEW_BYTES, Table, read_table
 
-__all__ = ["KINDS", "plain_array", "type_name"]
+__all__ = ["KINDS", "known_shape", "plain_array", "type_name"]
 
 _PLAIN: Final = frozenset({"Tensor", "Parameter"})  # others may do anything when they are asked
 _PREFIX: Final = "torch."
@@ -46,6 +46,12 @@ def plain_array(tensor: Any) -> Any:
         return None
 
 
+def known_shape(tensor: Any) -> tuple[int, ...] | None:
+    """Return the shape of a *tensor*; None where a length is a symbol: in a graph, or of samples of several lengths."""
+    shape = tuple(tensor.shape)
+    return shape if _INTEGERS.issuperset(map(type, shape)) else None
+
+
 class _Tensor(Table):
     """A tensor of torch, or something that extends one."""
 
@@ -57,8 +63,7 @@ class _Tensor(Table):
             self.rows, self.columns = shape  # most calls, in the caller's time
             self.tensor_shape = None
         else:
-            # While a graph is built, a length may be a symbol.
-            super().__init__(shape if set(map(type, shape)) <= _INTEGERS else None)
+            super().__init__(known_shape(tensor))
         self._tensor = tensor
         self._values: Table | None = None
 

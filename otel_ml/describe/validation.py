@@ -76,12 +76,15 @@ class Expectation(NamedTuple):
         feature_count: How many there are; None where it does not tell.
         takes_missing: Whether it says that it can do with missing values.
         takes_texts: Whether it may be given something else than numbers.
+        picks: Those of its features that it picks by name out of an input with names, whatever else is
+            there, in whatever order; None where it takes all as they come.
     """
 
     feature_names: tuple[str, ...] | None = None
     feature_count: int | None = None
     takes_missing: bool = False
     takes_texts: bool = True
+    picks: frozenset[str] | None = None
 
 
 class ValidationError(ValueError):
@@ -144,10 +147,11 @@ def failures_of_input(
         return (Failure(_MISSING, None, "an input"),)
     if reference is not None and table.columns is not None:
         return tuple(_against_reference(table, expectation, reference))
-    names, known = table.names(), expectation.feature_names
+    known = expectation.feature_names
+    names = _as_known(table.names(), known)
     failures: list[Failure] = []
     if names is None or names != known:
-        failures += _against_model(names, table.columns, expectation)
+        failures += _against_model(table, names, expectation)
     if not expectation.takes_texts:
         failures += _texts(table, expectation)
     if table.is_sound() is False:
@@ -166,9 +170,21 @@ def has_expected_form(table: Table, expectation: Expectation) -> bool:
         return False
     known = expectation.feature_names
     count = expectation.feature_count if known is None else len(known)
-    if count not in {None, table.columns} or table.names() not in {None, known}:
+    if count not in {None, table.columns}:
+        return False
+    if _as_known(table.names(), known) not in {None, known}:
         return False
     return expectation.takes_texts or _are_numbers(table.types())
+
+
+def _as_known(
+    names: tuple[str, ...] | None, known: tuple[str, ...] | None
+) -> tuple[str, ...] | None:
+    """Return *names* as the model writes them: LightGBM's do so with an underscore for each space."""
+    if names is None or known is None or names == known:
+        return names
+    own = frozenset(known)
+    return tuple(name if name in own else name.replace(" ", "_") for name in names)
 
 
 @lru_cache(maxsize=64)
@@ -177,30 +193,40 @@ def _are_numbers(types: tuple[str, ...] | None) -> bool:
 
 
 def _against_model(
-    names: tuple[str, ...] | None, columns: int | None, expectation: Expectation
+    table: Table, names: tuple[str, ...] | None, expectation: Expectation
 ) -> Iterator[Failure]:
     known = expectation.feature_names
     # Names of which the model knows none are names of another kind, not absent features.
     if names is not None and known is not None and not set(known).isdisjoint(names):
-        yield from _against_names(names, known, "model")
+        if expectation.picks is None:
+            yield from _against_names(table, names, known, "model")
+        else:
+            yield from _absent(names, filter(expectation.picks.__contains__, known))
         return
     count = len(known) if known is not None else expectation.feature_count
-    if count is not None and columns not in {None, count}:
+    if count is not None and table.columns not in {None, count}:
         yield Failure(_SHAPE, None, f"{count} features")
 
 
-def _against_names(names: tuple[str, ...], known: tuple[str, ...], whose: str) -> Iterator[Failure]:
+def _against_names(
+    table: Table, names: tuple[str, ...], known: tuple[str, ...], whose: str
+) -> Iterator[Failure]:
     if names == known:
         return
-    found = set(names)
-    absent = [name for name in known if name not in found]
-    for name in absent:
-        yield Failure(_SCHEMA, class_label(name), "this feature")
+    absent = list(_absent(names, known))
+    yield from absent
     # The names of others are not told: they may be a user's data.
-    if found.difference(known):
+    if set(names).difference(known):
         yield Failure(_SCHEMA, None, f"no features but the {whose}'s")
-    elif not absent:
+    elif not absent and table.is_ordered():
         yield Failure(_SCHEMA, None, f"the features in the {whose}'s order, each once")
+
+
+def _absent(names: tuple[str, ...], needed: Iterable[str]) -> Iterator[Failure]:
+    found = set(names)
+    for name in needed:
+        if name not in found:
+            yield Failure(_SCHEMA, class_label(name), "this feature")
 
 
 def _texts(table: Table, expectation: Expectation) -> Iterator[Failure]:
@@ -220,7 +246,7 @@ def _is_number_type(kind: str) -> bool:
 def _told_names(table: Table, expectation: Expectation) -> Iterable[str | None]:
     """Return what to call each column: by its name if the model knows it too, for no other is sure to be a name."""
     known = expectation.feature_names
-    names = names_in_force(table, known) if known else None
+    names = _as_known(names_in_force(table, known), known) if known else None
     if names is None or known is None:
         return repeat(None)
     return [class_label(name) if name in known else None for name in names]
@@ -251,7 +277,7 @@ def _against_reference(
     known = tuple(feature.name for feature in reference.features)
     names = names_in_force(table, expectation.feature_names)
     if names is not None:
-        yield from _against_names(names, known, "profile")
+        yield from _against_names(table, names, known, "profile")
     elif table.columns != len(known):
         yield Failure(_SHAPE, None, f"{len(known)} features")
         return
@@ -295,7 +321,7 @@ def failures_of_output(output: Any, samples: int | None = None) -> tuple[Failure
 
     To no *samples* an empty one is right; None where their number is not known. Minus infinity
     passes: it is the logarithm of an impossible class. Of arrays in a list, a tuple or a map the
-    first 16 are looked at.
+    first 16 are looked at; in a tuple or a map one may be None, for not having been asked for.
     """
     parts = output if type(output) is list else (output,)
     if 0 < len(parts) <= _MAX_PARTS and all(map(_is_sound_array, parts)):
@@ -318,7 +344,10 @@ def _is_sound_array(output: Any) -> bool:
 def _parts(output: Any) -> Sequence[Any]:
     parts = list(islice(output.values() if isinstance(output, dict) else output, _MAX_PARTS))
     are_arrays = any(getattr(part, "shape", None) for part in parts)
-    return parts if are_arrays else (output,)
+    if not are_arrays:
+        return (output,)
+    # In a list each sample or output has its place; elsewhere one may not have been asked for.
+    return [part for part in parts if part is not None or isinstance(output, list)]
 
 
 def _of_part(part: Any, samples: int | None) -> tuple[Failure, ...]:

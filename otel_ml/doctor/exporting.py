@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Final, NamedTuple
 
@@ -16,6 +17,7 @@ __all__ = [
     "as_started",
     "default_endpoint",
     "destinations",
+    "why_nothing_loads",
     "why_nothing_starts",
     "without_credentials",
     "without_queries",
@@ -59,6 +61,20 @@ def as_started() -> Iterator[Mapping[str, str]]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+def why_nothing_loads() -> Finding | None:
+    """Return what keeps OpenTelemetry from being imported: a variable that it reads then, say; None where nothing does."""
+    try:
+        import_module("opentelemetry.instrumentation.instrumentor")
+        wanted = os.environ.get("OTEL_PYTHON_CONFIGURATOR")
+        for point in entry_points(group="opentelemetry_configurator"):
+            if wanted in {None, point.name}:
+                point.load()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the program would start without telemetry
+        told = " ".join(str(error).split()) or type(error).__name__
+        return Finding(f"OpenTelemetry cannot be loaded: {told}", "mend what it names")
+    return None
 
 
 def why_nothing_starts(environment: Mapping[str, str]) -> Finding | None:

@@ -15,6 +15,7 @@ from otel_ml.doctor.exporting import (
     about_destinations,
     as_started,
     destinations,
+    why_nothing_loads,
     why_nothing_starts,
 )
 from otel_ml.doctor.findings import Finding
@@ -59,6 +60,9 @@ def examine(*, sends: bool) -> Report:
     """Look at everything, and send a test span where *sends* says so."""
     environment = dict(os.environ)
     file = environment.get("OTEL_CONFIG_FILE", "").strip()
+    if breakage := why_nothing_loads():  # whatever is looked at then breaks likewise
+        settings, captured, _ = examine_settings(environment, "", {})
+        return Report(_versions(), [], settings, captured, [], [], [breakage])
     declared = read_declared(file, our_instrumentors()) if file else _NOTHING_DECLARED
     frameworks, findings = examine_frameworks(environment)
     settings, captured, unmeant = examine_settings(environment, file, declared.blocks)
@@ -73,9 +77,7 @@ def examine(*, sends: bool) -> Report:
             findings += about_destinations({} if file else started, found)
             sent = [*_send(found, declared.makers)] if sends else []
     findings += [each.finding for each in sent if each.finding is not None]
-    versions = {"python": platform.python_version(), **{part: _version(part) for part in _PARTS}}
-    versions["the path of a call"] = "compiled" if is_compiled() else "in Python"
-    return Report(versions, frameworks, settings, captured, found, sent, findings)
+    return Report(_versions(), frameworks, settings, captured, found, sent, findings)
 
 
 def _send(found: list[Destination], makers: Sequence[Callable[[], Any]]) -> list[Sent]:
@@ -86,6 +88,12 @@ def _send(found: list[Destination], makers: Sequence[Callable[[], Any]]) -> list
         for destination, make in zip(of_traces, makers, strict=True)
         if destination.exporter == "otlp"
     ]
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version(), **{part: _version(part) for part in _PARTS}}
+    versions["the path of a call"] = "compiled" if is_compiled() else "in Python"
+    return versions
 
 
 def is_compiled() -> bool:

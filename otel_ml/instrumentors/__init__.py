@@ -13,6 +13,7 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
+from otel_ml.in_force import lease, release, stand_by
 from otel_ml.settings import Settings
 
 __all__ = ["instrument", "uninstrument"]
@@ -38,7 +39,8 @@ def instrument(
     Begin to observe frameworks, as `opentelemetry-instrument` does for a program without a change.
 
     Nothing is imported: a framework that is imported later is instrumented then. One that is not
-    installed, or too old, is passed over; it is a warning where it was asked for by name.
+    installed, or too old, is passed over; it is a warning where it was asked for by name. What is
+    recorded by hand goes to the same providers, by the same settings, also where no framework is there.
 
     Args:
         names: Frameworks, for example `["sklearn"]`; all there are by default.
@@ -50,12 +52,14 @@ def instrument(
             before *settings*.
 
     Raises:
-        TypeError: If *names* is one text.
+        TypeError: If *names* is one text, a provider is none, or *settings* are no `Settings`.
         ValueError: If a name is not known, or an option does not take its value.
     """
-    chosen = (settings or Settings.from_environment()).with_options(options)
+    chosen = _settings(settings).with_options(options)
     level = logging.DEBUG if names is None else logging.WARNING
-    for name, instrumentor in _chosen(names).items():
+    instrumentors = _chosen(names)
+    held = lease(chosen, tracer_provider, meter_provider, logger_provider)
+    for name, instrumentor in instrumentors.items():
         if instrumentor.is_instrumented_by_opentelemetry:
             given = (tracer_provider, meter_provider, logger_provider, settings, options or None)
             if any(each is not None for each in given):
@@ -76,6 +80,21 @@ def instrument(
             )
         except Exception as error:  # noqa: BLE001 - a conflict of dependencies, whatever its class
             _logger.log(level, "%s is not instrumented: %s", name, error)
+    if any(each.is_instrumented_by_opentelemetry for each in instrumentors.values()):
+        release(held)
+    else:
+        stand_by(held)
+
+
+def _settings(given: object) -> Settings:
+    if given is None:
+        return Settings.from_environment()
+    if not isinstance(given, Settings):
+        raise TypeError(
+            f"settings: expected Settings, found {type(given).__name__}; options are given by name, "
+            "as in instrument(capture_content='span_only')"
+        )
+    return given
 
 
 def uninstrument(names: Iterable[str] | None = None) -> None:
@@ -89,6 +108,7 @@ def uninstrument(names: Iterable[str] | None = None) -> None:
     for instrumentor in _chosen(names).values():
         if instrumentor.is_instrumented_by_opentelemetry:
             instrumentor.uninstrument()
+    stand_by(None)
 
 
 def _chosen(names: Iterable[str] | None) -> dict[str, BaseInstrumentor]:

@@ -1,11 +1,12 @@
 """What was given to a method of a model, by position or by name."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from inspect import CO_VARARGS
 from types import CodeType
 from typing import Any, Final
 
 from otel_ml.describe.arrays import Table, read_table
+from otel_ml.describe.by_identity import ByIdentity
 
 __all__ = ["argument", "first_argument", "given_first"]
 
@@ -43,14 +44,23 @@ def argument(
         return kwargs.get(name)
     while hasattr(function, "__wrapped__"):  # `inspect.unwrap` costs a microsecond more
         function = function.__wrapped__
-    position = _positions(getattr(function, "__code__", None)).get(name, len(args))
+    code = getattr(function, "__code__", None)
+    if code is None:  # another tool's wrapper that is no function
+        return None
+    position = (_known.get(code) or _positions(code)).get(name, len(args))
     return args[position] if position < len(args) else None
 
 
-@lru_cache(maxsize=256)
-def _positions(code: CodeType | None) -> dict[str, int]:
-    """Return where each parameter stands; none for another tool's wrapper that is no function."""
-    if code is None:
-        return {}
-    parameters = code.co_varnames[: code.co_argcount]
-    return {parameter: position for position, parameter in enumerate(parameters)}
+# By identity: code is compared, and hashed, by all that is in it.
+_known: Final[ByIdentity[dict[str, int]]] = ByIdentity()
+
+
+def _positions(code: CodeType) -> dict[str, int]:
+    """Return where each parameter stands, and remember it."""
+    count = code.co_argcount
+    if not code.co_flags & CO_VARARGS:
+        # Those that are to be given by name follow: a decorator may still take them by position, as XGBoost's does.
+        count += code.co_kwonlyargcount
+    positions = {name: position for position, name in enumerate(code.co_varnames[:count])}
+    _known.remember(code, positions)
+    return positions

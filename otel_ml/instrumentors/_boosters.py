@@ -1,5 +1,6 @@
 """What gradient boosters have in common: objectives, and what a call asks for besides a prediction."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -15,7 +16,14 @@ from otel_ml.instrumentors._subject import Captured, Subject
 from otel_ml.settings import Settings
 from otel_ml_conventions.attributes import MlTaskTypeValues
 
-__all__ = ["Booster", "Objective", "asks_for_margins", "identity_in", "only_predictions"]
+__all__ = [
+    "Booster",
+    "Objective",
+    "asks_for_margins",
+    "identity_in",
+    "only_predictions",
+    "target_count",
+]
 
 # Leaves, contributions of features, and predictions in the course of training.
 _NO_PREDICTION: Final = (
@@ -61,6 +69,17 @@ def identity_in(attributes: Mapping[str, Any]) -> Metadata:
     """Return the name and version that users keep in a model's file: `model_name`, `model_version`."""
     name, version = attributes.get("model_name"), attributes.get("model_version")
     return Metadata(name or None, version or None)
+
+
+def target_count(booster: Any) -> int:
+    """
+    Return how many labels or numbers *booster*, one of XGBoost's, predicts for each sample.
+
+    Raises:
+        Exception: If it was not trained.
+    """
+    learner = json.loads(booster.save_config())["learner"]
+    return int(learner["learner_model_param"].get("num_target", 1))
 
 
 class Objective(NamedTuple):

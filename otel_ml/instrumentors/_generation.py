@@ -83,7 +83,9 @@ def _used(args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> dict[st
         made = getattr(output, "sequences", output)
         if len(given.shape) == len(made.shape) == _TABLE_AXES and made.shape[0] == 1:
             length, total = int(given.shape[1]), int(made.shape[1])
-            begins_with_input = not args[0].config.is_encoder_decoder
-            written = total - length if begins_with_input else total
-            return {_INPUT_TOKENS: length, _OUTPUT_TOKENS: written}
+            begun = length
+            if args[0].config.is_encoder_decoder:  # which begins with a token that says so
+                said = kwargs.get("decoder_input_ids")
+                begun = 1 if said is None else int(said.shape[1])
+            return {_INPUT_TOKENS: length, _OUTPUT_TOKENS: total - begun}
     return {}

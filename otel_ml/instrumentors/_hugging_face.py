@@ -38,9 +38,16 @@ def _placed(place: str) -> Metadata:
         repository = parts[-3].removeprefix(_CACHED).replace("--", "/")
         return Metadata(name=repository, version=path.name)
     is_elsewhere = place.startswith((".", "~", "/")) or "\\" in place
+    is_elsewhere = is_elsewhere or _is_folder(place)  # which the library prefers too
     if place and not is_elsewhere and len(parts) <= 2:  # noqa: PLR2004 - an owner and a repository
         return Metadata(name=place)
     return stored_at(place)
+
+
+def _is_folder(place: str) -> bool:
+    with suppress(OSError, ValueError):
+        return Path(place).is_dir()
+    return False
 
 
 def _facts(module: Any) -> dict[str, str]:

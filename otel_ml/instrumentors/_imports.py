@@ -26,6 +26,7 @@ class ImportHooks(MetaPathFinder):
     def __init__(self) -> None:
         self._hooks: dict[str, list[_Hook]] = {}
         self._before: dict[str, list[Callable[[], None]]] = {}
+        self._watched = _watched(self._end)
         self.restart()
 
     def restart(self) -> None:
@@ -47,13 +48,30 @@ class ImportHooks(MetaPathFinder):
                 hook()
 
     def when_imported(self, name: str, hook: _Hook) -> None:
-        """Call *hook* with the module *name*: at once if it is there already."""
+        """Call *hook* with the module *name*: at once if it is there already, all of it."""
         module = sys.modules.get(name)
-        if module is not None:
+        spec: Any = getattr(module, "__spec__", None)
+        is_under_way = type(spec) in {ModuleSpec, self._watched} and spec._initializing  # noqa: SLF001 - there is no public place, here and below
+        if module is not None and not is_under_way:
             hook(module)
             return
         self._hooks.setdefault(name, []).append(hook)
         self._begin()
+        if is_under_way:
+            self._watch(spec)
+
+    def _watch(self, spec: Any) -> None:
+        """Tell of the module of *spec*, whose code runs in another thread or called us, when that has ended."""
+        spec.__class__ = self._watched
+        if not spec._initializing:  # noqa: SLF001 - it has ended meanwhile
+            self._end(spec)
+
+    def _end(self, spec: Any) -> None:
+        spec.__class__ = ModuleSpec
+        module = sys.modules.get(spec.name)
+        if module is not None:  # its code has not failed
+            for hook in self._hooks.pop(spec.name, ()):
+                hook(module)
 
     def _begin(self) -> None:
         if self not in sys.meta_path:
@@ -89,6 +107,18 @@ class ImportHooks(MetaPathFinder):
     def _tell(self, module: ModuleType) -> None:
         for hook in self._hooks.pop(module.__name__, ()):
             hook(module)
+
+
+def _watched(end: Callable[[ModuleSpec], None]) -> type[ModuleSpec]:
+    """Return what a spec is while the code of its module runs: *end* is called with it when Python says that this is over."""
+
+    class Watched(ModuleSpec):
+        def __setattr__(self, name: str, value: Any) -> None:
+            super().__setattr__(name, value)
+            if name == "_initializing" and not value:
+                end(self)
+
+    return Watched
 
 
 class _InFront(Loader):

@@ -62,10 +62,8 @@ class _Method(NamedTuple):
 
     Attributes:
         name: What it is called.
-        subject: The model, as its framework reads it.
+        known: The model.
         takes_first: Whether it reads its samples from the first argument, as most do.
-        expectation: What the model says of its inputs.
-        forms: The forms of inputs that were seen before.
         channel: What the calls share.
         is_needed: Whether metrics need something of the outputs of every call.
         reads_values: Whether of outputs more is told than their shape and type.
@@ -74,10 +72,8 @@ class _Method(NamedTuple):
     """
 
     name: str
-    subject: "Subject"
+    known: _Known
     takes_first: bool
-    expectation: Expectation
-    forms: Forms
     channel: Channel
     is_needed: bool
     reads_values: bool
@@ -103,9 +99,7 @@ class Call(Recording):
     inputs: Facts = _UNKNOWN
     permits_content = True
     samples: Drawn | None = None  # copies of those whose values may be told later
-    waits = (
-        False  # whether nothing of the input has to be looked at any more before the call is over
-    )
+    waits = False  # whether the rest of the input can be looked at when the call is over
 
     def __init__(
         self,
@@ -134,7 +128,8 @@ class Call(Recording):
 
     def argument(self, name: str) -> Any:
         """Return what was given for the parameter *name* of the method, None where nothing was."""
-        return argument(*self._asked, name)
+        function, args, kwargs = self._asked
+        return argument(function, args, kwargs, name)
 
     def positions(self, length: int) -> Sequence[int] | None:
         """Return the positions of the samples whose inputs are captured, or else might have been."""
@@ -271,7 +266,7 @@ class Observer:
             if of_method.takes_first and len(args) > 1:  # most calls
                 table = read_table(args[1])
             else:
-                table = of_method.subject.table(method, args[1:], kwargs)
+                table = of_method.known.subject.table(method, args[1:], kwargs)
         except Exception as error:  # noqa: BLE001 - an input of the user's may raise anything
             self._recorder.failed("describe_input", error)
             table = Table(None)
@@ -284,7 +279,7 @@ class Observer:
         except Exception as error:  # noqa: BLE001 - an input of the user's may raise anything
             self._recorder.failed("describe_input", error)
         if call.failures and self._validator.rejects:
-            rejection = ValidationError(of_method.subject.model.name, call.failures)
+            rejection = ValidationError(of_method.known.subject.model.name, call.failures)
             self._end(call, 0.0, None, rejection)
             raise rejection
         return call
@@ -315,10 +310,8 @@ class Observer:
                 reading = Reading(partial(self._describe, subject, method), probabilities)
         return _Method(
             method,
-            subject,
+            known,
             type(subject).table is Subject.table,
-            known.expectation,
-            known.forms,
             self._recorder.channel(model, subject.operation(method), f"{model.type}.{method}"),
             is_needed,
             getattr(subject, "reads_values", True),
@@ -328,7 +321,7 @@ class Observer:
 
     def _describe_input(self, call: Call) -> None:
         table, of_method = call.table, call.of_method
-        form = of_method.forms.of(table)
+        form = of_method.known.forms.of(table)
         is_sound = table.is_sound()
         call.missing_count = 0 if is_sound else table.missing()
         is_usual = False
@@ -336,8 +329,8 @@ class Observer:
             call.form = form.facts
             is_usual = bool(is_sound and form.is_expected and table.rows)
         if not is_usual or self._validator.uses_profile:
-            model = of_method.subject.model
-            call.failures = self._validator.check_input(table, model, of_method.expectation)
+            model = of_method.known.subject.model
+            call.failures = self._validator.check_input(table, model, of_method.known.expectation)
         elif of_method.reading is not None and (not call.is_recording or self._can_wait(call)):
             call.waits = True
             return
@@ -350,12 +343,12 @@ class Observer:
             return False
         if self._policy is None:
             return True
-        call.samples = self._policy.draw(call.table, call.of_method.subject.feature_names)
+        call.samples = self._policy.draw(call.table, call.of_method.known.subject.feature_names)
         return call.samples is not None
 
     def _inputs(self, call: Call) -> dict[str, Any]:
         """Return what is told of the input, of which only `samples` are looked at once the call is over."""
-        table, names = call.table, call.of_method.subject.feature_names
+        table, names = call.table, call.of_method.known.subject.feature_names
         inputs = dict(describe_form(table, names, None) if call.form is None else call.form)
         if call.missing_count is not None:
             inputs[ML_INPUT_MISSING_COUNT] = call.missing_count
@@ -489,7 +482,7 @@ class Observer:
         if not (self._captures_outputs if call.is_recording else call.of_method.is_needed):
             return _UNKNOWN
         try:
-            return call.of_method.subject.outputs(call.of_method.name, output, call)
+            return call.of_method.known.subject.outputs(call.of_method.name, output, call)
         except Exception as error:  # noqa: BLE001 - an output of the user's may raise anything
             self._recorder.failed("describe_output", error)
             return _UNKNOWN

@@ -18,11 +18,11 @@ class Pass:
     """
     The passes over one iterator of answers, one after the other.
 
-    A pass is an inference from where the iterator is begun until its last answer, until a step
-    raises, or until it is given up or begun anew. Its span is never the current one while the
-    caller has its turn, and that time is not counted; of what was answered only the number is kept.
-    For iterators that are no generators; of
-    those `Observer.iterate` makes an inference.
+    A pass is an inference from its first step until its last answer, until a step raises, or until
+    it is given up or begun anew; one that was begun only, as `iter` does again in every `for`, is
+    none. Its span is never the current one while the caller has its turn, and that time is not
+    counted; of what was answered only the number is kept. For iterators that are no generators; of
+    those `iterate` makes an inference.
 
     Args:
         observer: Makes the inference.
@@ -35,6 +35,7 @@ class Pass:
         self._method = method
         self._model = model
         self._call: Call | None = None
+        self._is_begun = False
         self._samples = 0
         self._seconds = 0.0
 
@@ -51,6 +52,9 @@ class Pass:
             return original(*args, **kwargs)
         if begins:
             self.end()
+            self._is_begun = True
+        elif self._is_begun:
+            self._is_begun = False
             self._call = self._observer.open(self._method, (self._model,), {})
         answer = self._step(original, args, kwargs)
         self._samples += not begins

@@ -11,7 +11,7 @@ from opentelemetry import trace
 from otel_ml.describe.models import framework_of
 from otel_ml.instrumentors._arguments import first_argument
 from otel_ml.record.recent import recent
-from otel_ml.record.tracing import is_enabled
+from otel_ml.record.tracing import detach, is_enabled
 from otel_ml.recorder import InferenceRecorder
 from otel_ml.running import NO_INFERENCE, running
 from otel_ml_conventions import attributes as keys
@@ -159,7 +159,7 @@ class Steps:
             error = raised
             raise
         finally:
-            context_api.detach(token)
+            detach(token)
             self._recorder.finish(span, {}, error)
 
     def _start(self, step: Step, taken: _Taken) -> trace.Span | None:

@@ -12,7 +12,7 @@ from otel_ml.instrumentors._arguments import first_argument
 from otel_ml.instrumentors._subject import Subject
 from otel_ml.record.channel import Channel
 from otel_ml.record.failures import qualified
-from otel_ml.record.tracing import is_enabled
+from otel_ml.record.tracing import detach, is_enabled
 from otel_ml.recorder import InferenceRecorder
 from otel_ml.running import NO_INFERENCE, running
 from otel_ml.settings import Settings
@@ -91,7 +91,7 @@ class Training:
         try:
             return self._guard(original, trains, args, kwargs)
         finally:
-            context_api.detach(token)
+            detach(token)
 
     def _channel(self, original: Callable[..., Any], model: Any) -> Channel | None:
         is_part = False

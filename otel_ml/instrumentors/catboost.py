@@ -9,6 +9,7 @@ from otel_ml.describe.arrays import Table, read_table
 from otel_ml.describe.matrices import pool_table
 from otel_ml.describe.models import Registration, framework_of, registrations
 from otel_ml.describe.probabilities import class_label
+from otel_ml.describe.validation import Expectation
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
 from otel_ml.instrumentors._arguments import argument, given_first
@@ -135,6 +136,7 @@ class _CatboostModel(Subject):
             settings, names or labels, dict(zip(labels, names or labels, strict=True))
         )
         self.feature_names = said.feature_names or _feature_names(model)
+        self.expectation = Expectation(self.feature_names, takes_missing=True)
         framework = framework_of(type(model), _NAME)
         self.model = identify(
             model, settings, framework, self._task, _metadata(model), is_part=is_part

@@ -1,7 +1,7 @@
 """MLflow: models behind its Python function, whatever framework they are of, and who they are in the registry."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from functools import partial
 from types import ModuleType
@@ -17,9 +17,10 @@ from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded
 from otel_ml.instrumentors._observing import Observer
 from otel_ml.instrumentors._subject import Captured, Subject
-from otel_ml.instrumentors._turns import iterate
+from otel_ml.instrumentors._turns import iterate, within
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.instrumentors.sklearn import Estimator
+from otel_ml.running import NO_INFERENCE, running
 from otel_ml.settings import Settings
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import (
@@ -41,7 +42,10 @@ _AUTOLOGS: Final = {
     "mlflow.tensorflow": (_RESOLVES,),
     "mlflow.xgboost": (_RESOLVES,),
 }
-_CLASSES: Final = frozenset({"string", "boolean", "str", "bool"})  # types of a signature's column
+# Types of a signature's columns and tensors.
+_TRUTHS: Final = frozenset({"boolean", "bool"})
+_CLASSES: Final = _TRUTHS | {"string", "str"}
+_NUMBERS: Final = ("bool", "date", "double", "float", "int", "long", "uint")
 
 # Where the wrappers on MLflow's classes find us.
 hooks: Final = Hooks()
@@ -62,13 +66,17 @@ class MlflowInstrumentor(FrameworkInstrumentor):
         return _PyFunc(settings, model, is_part)
 
     def cover(self, coverage: Coverage) -> None:
-        """Wrap what predicts, and what loads a model, for it is told which one; guard autologging."""
+        """Wrap what predicts, and what loads a model, for it is told which one; guard what logs one."""
 
         def cover_pyfunc(pyfunc: ModuleType) -> None:
             coverage.observe(pyfunc.PyFuncModel, "predict", _STREAMS)
             coverage.load(pyfunc, _LOADS)
 
+        def cover_logging(models: ModuleType) -> None:
+            coverage.guard(models.Model, "log")
+
         coverage.when_imported("mlflow.pyfunc", cover_pyfunc)
+        coverage.when_imported("mlflow.models.model", cover_logging)
         for name, functions in _AUTOLOGS.items():
             coverage.when_imported(name, partial(_guard, coverage, functions))
 
@@ -79,16 +87,21 @@ class MlflowInstrumentor(FrameworkInstrumentor):
             original: Callable[..., Any], method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
         ) -> Any:
             if method == _STREAMS:
-                chunks = original(*args, **kwargs)  # now, for it may refuse what it is given
-                return iterate(observer, lambda *_, **__: chunks, method, args, kwargs)
+                return _stream(observer, original, args, kwargs)
             return observer.observe(original, method, args, kwargs)
 
         return observe
 
     def loaded(
         self, _name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
-    ) -> Loaded:
-        """Return the model, the address by which it was asked for, and the run that logged it."""
+    ) -> Loaded | None:
+        """
+        Return the model, the address by which it was asked for, and the run that logged it.
+
+        None of one that is only tried, as when it is logged with an example of its inputs.
+        """
+        if NO_INFERENCE in running.get():
+            return None
         uri = str(args[0] if args else kwargs.get("model_uri"))
         known = _from_uri(uri)
         facts = {}
@@ -98,6 +111,21 @@ class MlflowInstrumentor(FrameworkInstrumentor):
         if run:
             facts[keys.ML_TRAINING_RUN_ID] = f"mlflow:{run}"
         return Loaded(result, uri, facts)
+
+
+def _stream(
+    observer: Observer, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    if running.get():
+        return original(*args, **kwargs)
+    with within(args[0] if args else None):
+        chunks = original(*args, **kwargs)  # now, for it may refuse what it is given
+    return iterate(observer, lambda *_, **__: _each(chunks), _STREAMS, args, kwargs)
+
+
+def _each(chunks: Iterable[Any]) -> Generator[Any, Any, Any]:
+    """Yield what *chunks* do, which older versions give as the model itself does: any iterator."""
+    return (yield from chunks)
 
 
 def _guard(coverage: Coverage, functions: tuple[str, ...], module: ModuleType) -> None:
@@ -113,7 +141,7 @@ class _PyFunc:
         self._estimator = Estimator(settings, inside, is_part) if _is_estimator(inside) else None
         self._asks = _function(model)
         self._answers = Answers(settings)
-        self._tells_classes = _tells_classes(model)
+        self._tells_classes = _tells_classes(model, settings)
         self.feature_names = said.feature_names or _input_names(model)
         task = None if self._estimator is None else self._estimator.model.task
         if self.feature_names is None and self._estimator is not None:
@@ -173,11 +201,25 @@ def _input_names(model: Any) -> tuple[str, ...] | None:
     return tuple(map(str, schema.input_names()))
 
 
-def _tells_classes(model: Any) -> bool:
-    """Whether the signature says that the answer is one text, or one truth value, per sample."""
-    schema = model.metadata.get_output_schema()
-    types: list[Any] = [] if schema is None else schema.input_types()
-    return len(types) == 1 and getattr(types[0], "name", str(types[0])) in _CLASSES
+def _tells_classes(model: Any, settings: Settings) -> bool:
+    """
+    Whether the signature says that the answer is one truth value, or one text, per sample.
+
+    A text that answers nothing but texts may be anything that somebody or something wrote: it is a
+    class only where everything of outputs is asked for.
+    """
+    answers = _types(model.metadata.get_output_schema())
+    if len(answers) != 1 or answers[0] not in _CLASSES:
+        return False
+    is_told = answers[0] in _TRUTHS or settings.capture_outputs == "full"
+    inputs = _types(model.metadata.get_input_schema())
+    return is_told or any(name.startswith(_NUMBERS) for name in inputs)
+
+
+def _types(schema: Any) -> list[str]:
+    """Return the types of the columns or tensors of a signature, none without one."""
+    types = [] if schema is None else schema.input_types()
+    return [str(getattr(each, "name", each)) for each in types]
 
 
 def _metadata(model: Any, inside: Any) -> Metadata:

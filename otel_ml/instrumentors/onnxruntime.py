@@ -3,12 +3,13 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
+from itertools import chain
 from types import ModuleType
 from typing import Any, Final
 
 from otel_ml.describe.arrays import Table, read_table
 from otel_ml.describe.models import Registration, framework_of, registrations
-from otel_ml.describe.probabilities import class_label, describe_shape, one_array
+from otel_ml.describe.probabilities import class_label, describe_shape, one_array, two_classes
 from otel_ml.describe.several import several
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
@@ -171,6 +172,8 @@ class OnnxSession:
         self._outputs = tuple(declared.name for declared in outputs)
         self._label = _named(outputs, _LABELS)
         self._probability = _named(outputs, _PROBABILITIES)
+        # One column is that of the second class; of an output without such a name it may be a logit.
+        self._convert = _same if self._probability is None else two_classes
         self._number = _named(outputs, _NUMBERS)
         if said.task in _CLASSIFIES and self._label is None and self._probability is None:
             self._probability = self._outputs[0]
@@ -229,7 +232,9 @@ class OnnxSession:
     def _given(self, outputs: Any) -> Any:
         """Return the probabilities in all *outputs*."""
         probabilities = outputs[self._outputs.index(self._probability or "")]
-        return one_array(_rows(probabilities) if isinstance(probabilities, list) else probabilities)
+        if isinstance(probabilities, list):
+            return _rows(probabilities)
+        return one_array(self._convert(probabilities))
 
     def _bound(self, bound: Sequence[Any], captured: Captured) -> Facts:
         facts = _shape_of(bound[0])
@@ -252,17 +257,27 @@ class OnnxSession:
 
     def _confidences(self, probabilities: Any, captured: Captured) -> Facts:
         answers = self._answers
-        if isinstance(probabilities, list) and probabilities:  # of each sample, a map of classes
+        if isinstance(probabilities, list):  # of each sample, a map of classes
+            if not probabilities or not isinstance(probabilities[0], dict):
+                return _NOT_TOLD  # of each of several targets, an array
             if not self._are_named:
                 answers = Answers(self._settings, tuple(map(class_label, probabilities[0])))
             probabilities = _rows(probabilities)
+        else:
+            probabilities = self._convert(probabilities)
         return answers.describe(Answer.PROBABILITIES, probabilities, captured)
 
 
-def _rows(maps: Sequence[Mapping[Any, float]]) -> Any:
+def _same(probabilities: Any) -> Any:
+    return probabilities
+
+
+def _rows(maps: Sequence[dict[Any, float]]) -> Any:
     """Return an array with the values of each of *maps* as a row."""
-    rows = [list(classes.values()) for classes in maps]
-    return sys.modules["numpy"].asarray(rows, dtype="float32")
+    # One by one: lists of them would be as many objects again, for the garbage collector to look at.
+    values = chain.from_iterable(map(dict.values, maps))
+    size = len(maps) * len(maps[0])
+    return sys.modules["numpy"].fromiter(values, "float32", size).reshape(len(maps), -1)
 
 
 def _named(outputs: Sequence[Any], names: frozenset[str]) -> str | None:

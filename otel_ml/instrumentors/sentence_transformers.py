@@ -36,6 +36,8 @@ _EVALUATES: Final = ("evaluate",)
 _INPUTS: Final = ("inputs", "sentences", "documents")  # what versions call the texts
 _PLACES: Final = ("model_name_or_path", "model_name")  # what versions call where a model is
 _BINARY: Final = 2
+_PACKED: Final = frozenset({"binary", "ubinary"})  # precisions of one bit for each component
+_BITS: Final = 8  # in each number of these
 
 # Where the wrappers on the library's classes find us.
 hooks: Final = Hooks()
@@ -134,11 +136,19 @@ class _Encoder:
     def outputs(self, method: str, output: Any, captured: Captured) -> Facts:
         """Return dimension and norm of embeddings, or what a classification of pairs says."""
         if method in _EMBEDS:
-            return describe_embeddings(output) or describe_shape(output)
+            is_packed = captured.argument("precision") in _PACKED
+            per_number = _BITS if is_packed else 1
+            return describe_embeddings(output, per_number) or describe_shape(output)
         if method == "rank":
             return {}
         plain = plain_array(output)
         scores = output if plain is None else plain
+        if (
+            not self._ranks
+            and type(scores).__name__ == "ndarray"
+            and scores.ndim == 1 < scores.size
+        ):
+            scores = scores.reshape(1, -1)  # of one pair that was in no list
         answer = Answer.SCORES if self._ranks else Answer.PROBABILITIES
         return self._answers.describe(answer, scores, captured)
 

@@ -1,9 +1,10 @@
 """scikit-learn: which methods of which classes predict, and how its estimators and outputs are read."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from enum import Enum, auto
+from inspect import isgeneratorfunction
 from types import ModuleType
 from typing import Any, Final
 
@@ -13,13 +14,19 @@ from otel_ml.describe.validation import Expectation
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
 from otel_ml.instrumentors._awaited import FRAMEWORKS
-from otel_ml.instrumentors._boosters import asks_for_margins, identity_in, only_predictions
+from otel_ml.instrumentors._boosters import (
+    asks_for_margins,
+    identity_in,
+    only_predictions,
+    target_count,
+)
 from otel_ml.instrumentors._identity import Metadata, identify
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded, file_of
 from otel_ml.instrumentors._observing import Observer
 from otel_ml.instrumentors._steps import Step, Steps, is_outermost
 from otel_ml.instrumentors._subject import Captured, Subject
+from otel_ml.instrumentors._turns import iterate
 from otel_ml.instrumentors._wrapping import Hooks
 from otel_ml.settings import Settings
 from otel_ml_conventions.attributes import (
@@ -39,6 +46,19 @@ _PREDICTS: Final = (
 )
 _TRAINS: Final = ("fit", "partial_fit", "fit_predict", "fit_transform")
 _EVALUATES: Final = ("score",)
+_STAGED: Final = "staged_"
+# The answers after each step of a booster, by generators.
+_PREDICTS_IN_STAGES: Final = ("staged_predict", "staged_predict_proba", "staged_decision_function")
+# Whose `transform` asks other estimators, which are parts of it.
+_ASK_TO_TRANSFORM: Final = frozenset(
+    {
+        "IterativeImputer",
+        "StackingClassifier",
+        "StackingRegressor",
+        "VotingClassifier",
+        "VotingRegressor",
+    }
+)
 # What a transformer does by itself: before a model is asked, and with its answers; and what inside.
 _AROUND: Final = {
     "transform": MlOperationNameValues.PREPROCESS.value,
@@ -58,6 +78,7 @@ _ANSWER_OF_METHOD: Final = {
 # Of other packages, with scikit-learn's methods, but without its word for them.
 _RANKERS: Final = frozenset({"LGBMRanker", "XGBRanker"})
 _BINARY: Final = 2
+_FEW: Final = 32
 _DEEPEST: Final = 16  # pipelines in searches in pipelines
 
 # Where the wrappers on scikit-learn's classes find us.
@@ -85,7 +106,17 @@ class SklearnInstrumentor(FrameworkInstrumentor):
 
         Where parts are asked for it makes steps of transformers too, which are wrapped only then.
         """
-        predict = only_predictions(observer)
+        predict_at_once = only_predictions(observer)
+
+        def predict(
+            original: Callable[..., Any], method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+        ) -> Any:
+            if method not in _PREDICTS_IN_STAGES:
+                return predict_at_once(original, method, args, kwargs)
+            if not isgeneratorfunction(original):  # a user's, who may give a list
+                return original(*args, **kwargs)
+            return iterate(observer, original, method, args, kwargs)
+
         if self._recorder is None or not self._tells_parts():
             return predict
         steps = Steps(self._recorder, self.framework.name, _steps_of, take_samples=True)
@@ -111,8 +142,11 @@ class SklearnInstrumentor(FrameworkInstrumentor):
 
         def wrap(coverage: Coverage, owner: type) -> None:
             wrap_methods(coverage, owner)
+            coverage.observe(owner, *_PREDICTS_IN_STAGES)
             if tells_parts:
                 coverage.observe(owner, *_AROUND)
+            elif owner.__name__ in _ASK_TO_TRANSFORM:
+                coverage.guard(owner, "transform")
 
         def cover_estimators(base: ModuleType) -> None:
             coverage.adopt_family(base.BaseEstimator, wrap)
@@ -121,11 +155,20 @@ class SklearnInstrumentor(FrameworkInstrumentor):
             # The parts of parallel calls run in threads that do not know who called.
             coverage.guard(parallel._FuncWrapper, "__call__")  # noqa: SLF001 - there is no public place
 
+        def cover_scorers(scorer: ModuleType) -> None:
+            for kind in (scorer._BaseScorer, scorer._MultimetricScorer):  # noqa: SLF001 - as above
+                coverage.guard(kind, "__call__")
+
+        def cover_explaining(inspection: ModuleType) -> None:
+            coverage.guard(inspection, "_partial_dependence_brute")
+
         def cover_loading(module: ModuleType) -> None:
             coverage.load(module, "load")
 
         coverage.when_imported("sklearn.base", cover_estimators)
         coverage.when_imported("sklearn.utils.parallel", cover_workers)
+        coverage.when_imported("sklearn.metrics._scorer", cover_scorers)
+        coverage.when_imported("sklearn.inspection._partial_dependence", cover_explaining)
         coverage.when_imported("joblib", cover_loading)
         coverage.when_imported("pickle", cover_loading)
 
@@ -197,6 +240,8 @@ _ANSWER_OF_KIND: Final = {
 
 # Which column may have missing values is told by the parts of these, not by their own tags.
 _PASSES_ON: Final = frozenset({"ColumnTransformer", "FeatureUnion", "FunctionTransformer"})
+_PICKS: Final = "ColumnTransformer"
+_ASKS: Final = ("estimator", "regressor")  # what estimators call the one that they ask
 
 
 class Estimator(Subject):
@@ -206,20 +251,24 @@ class Estimator(Subject):
         said = registrations.get(estimator) or Registration()
         self._kind = _kind(estimator, said.task)
         self._classes, names = _class_labels(estimator, said.class_names)
+        self._known_labels = frozenset(names or self._classes or ())
         self._answers = Answers(
             settings, self._classes, names, are_numbered=self._kind is not _Kind.CLASSIFIER
         )
-        self._has_own_objective = callable(_read(estimator, "objective"))
         self.feature_names = said.feature_names or _feature_names(estimator)
         self.expectation = Expectation(
-            self.feature_names, _feature_count(estimator), takes_missing=_takes_missing(estimator)
+            self.feature_names,
+            _feature_count(estimator),
+            takes_missing=_takes_missing(estimator),
+            picks=_picked(estimator),
         )
         task = said.task or _TASK_OF_KIND.get(self._kind) or self._classification(estimator)
+        self._is_of_several = task is MlTaskTypeValues.MULTILABEL_CLASSIFICATION
         cls = type(estimator)
         framework = framework_of(cls, MlFrameworkNameValues.SKLEARN.value)
         self._is_booster = framework.name != MlFrameworkNameValues.SKLEARN.value
         # A booster can be asked for margins in their place.
-        self.distributions = None if self._is_booster else _DISTRIBUTIONS
+        self.distributions = None if self._is_booster or self._is_of_several else _DISTRIBUTIONS
         metadata = _metadata(estimator)
         self.model = identify(estimator, settings, framework, task, metadata, is_part=is_part)
 
@@ -236,10 +285,11 @@ class Estimator(Subject):
 
     def matters_unsampled(self, method: str) -> bool:
         """Whether *method* gives confidences."""
-        return method in {"predict_proba", "predict_log_proba"}
+        return method.removeprefix(_STAGED) in _DISTRIBUTIONS and not self._is_of_several
 
     def outputs(self, method: str, output: Any, captured: Captured) -> Facts:
         """Return classes, confidence, numbers or scores; of anything else the shape."""
+        method = method.removeprefix(_STAGED)
         if isinstance(output, tuple) and output:
             output = output[0]  # what stands beside it is how sure a regressor is
         return self._answers.describe(self._answer(method, output, captured), output, captured)
@@ -247,19 +297,32 @@ class Estimator(Subject):
     def _answer(self, method: str, output: Any, captured: Captured) -> Answer:
         if self._is_booster and asks_for_margins(captured):
             return Answer.SCORES
+        if method in _DISTRIBUTIONS and self._is_of_several:
+            return Answer.UNKNOWN  # one for each label, which add up to 1 by chance
         if method != "predict":
             return _ANSWER_OF_METHOD[method]
-        if self._has_own_objective and _are_fractions(output):
-            return Answer.SCORES  # which LightGBM's classifiers then give instead of classes
-        return _ANSWER_OF_KIND.get(self._kind, Answer.CLASSES)
+        answer = _ANSWER_OF_KIND.get(self._kind, Answer.CLASSES)
+        return Answer.SCORES if answer is Answer.CLASSES and self._are_sums(output) else answer
+
+    def _are_sums(self, output: Any) -> bool:
+        """
+        Whether *output* holds numbers that are no classes: sums over trees.
+
+        A booster returns them that is asked for margins, or has an objective of the user's, also as
+        the last step of a pipeline.
+        """
+        if getattr(getattr(output, "dtype", None), "kind", "") != "f" or not self._known_labels:
+            return False
+        return any(class_label(each) not in self._known_labels for each in _first_of(output))
 
 
-def _are_fractions(output: Any) -> bool:
-    return getattr(getattr(output, "dtype", None), "kind", "") == "f"
+def _first_of(numbers: Any) -> list[Any]:
+    first: list[Any] = numbers[:_FEW].tolist() if len(numbers.shape) == 1 else []
+    return first
 
 
 def _kind(estimator: Any, task: MlTaskTypeValues | None) -> _Kind:
-    if any(ancestor.__name__ in _RANKERS for ancestor in type(estimator).__mro__):
+    if any(ancestor.__name__ in _RANKERS for ancestor in type(_last_part(estimator)).__mro__):
         return _Kind.RANKER
     base = sys.modules["sklearn.base"]
     tests: tuple[tuple[_Kind, Callable[[Any], bool]], ...] = (
@@ -286,12 +349,29 @@ def _class_labels(
 ) -> tuple[tuple[str, ...] | None, dict[str, str]]:
     """Return the classes as text in the order of the columns, and what users call each of them."""
     classes = _read(estimator, "classes_")
-    if getattr(classes, "ndim", None) != 1:  # not trained, no classifier, or several outputs
+    if isinstance(classes, (list, tuple)) and not _is_of_arrays(classes):  # of a user's own
+        values = list(classes)
+    elif getattr(classes, "ndim", None) == 1:
+        values = classes.tolist()
+    else:  # not trained, no classifier, or several outputs
         return None, {}
-    labels = tuple(class_label(value) for value in classes.tolist())
+    labels = tuple(class_label(value) for value in values)
     if names is None or len(names) != len(labels):
         return labels, {}
     return names, dict(zip(labels, names, strict=True))
+
+
+def _is_of_arrays(classes: Sequence[Any]) -> bool:
+    """Whether *classes* are those of several outputs."""
+    return any(isinstance(each, list) or getattr(each, "ndim", 0) for each in classes)
+
+
+def _target_count(estimator: Any) -> int:
+    """Return how many labels one of XGBoost's predicts at once, which it says nowhere else."""
+    booster_of = getattr(estimator, "get_booster", None)
+    with suppress(Exception):  # it was not trained, or is older than this
+        return target_count(booster_of()) if booster_of else 1
+    return 1
 
 
 def _metadata(estimator: Any) -> Metadata:
@@ -311,15 +391,36 @@ def _feature_count(estimator: Any) -> int | None:
     return count if isinstance(count, int) else None
 
 
-def _takes_missing(estimator: Any) -> bool:
+def _takes_missing(estimator: Any, depth: int = 0) -> bool:
     """Whether an estimator says that missing values are its business, or that of its parts."""
     first = _part(estimator, 0)
     if type(first).__name__ in _PASSES_ON:
         return True
+    # Some that only pass the samples on say nothing of whom they ask.
+    asked = next((own for name in _ASKS if (own := _own(first).get(name)) is not None), None)
+    return _says_it_takes_missing(first) or (
+        asked is not None and depth < _DEEPEST and _takes_missing(asked, depth + 1)
+    )
+
+
+def _picked(estimator: Any) -> frozenset[str] | None:
+    """Return the names that a transformer of columns picks out of a data frame; None where none is the first to see it."""
+    first = _part(estimator, 0)
+    if type(first).__name__ != _PICKS:
+        return None
+    names, kept = _feature_names(first), _own(first).get("transformers_")
+    with suppress(Exception):  # it was not trained, or is built in another way than is known
+        places = first._transformer_to_input_indices  # noqa: SLF001 - there is no public place
+        used = {place for name, part, _ in kept if part != "drop" for place in places[name]}  # type: ignore[union-attr]  # None is not trained
+        return frozenset(names[place] for place in used)  # type: ignore[index]  # likewise
+    return None
+
+
+def _says_it_takes_missing(estimator: Any) -> bool:
     with suppress(Exception):
-        return bool(first.__sklearn_tags__().input_tags.allow_nan)
+        return bool(estimator.__sklearn_tags__().input_tags.allow_nan)
     with suppress(Exception):  # before scikit-learn 1.6
-        return bool(first._get_tags()["allow_nan"])  # noqa: SLF001 - there was no other place
+        return bool(estimator._get_tags()["allow_nan"])  # noqa: SLF001 - there was no other place
     return False
 
 
@@ -341,16 +442,19 @@ def _part(estimator: Any, position: int) -> Any:
         own = _own(estimator)
         inner, steps = own.get("best_estimator_"), own.get("steps")
         if inner is None and isinstance(steps, list) and steps:
-            inner = _part_of(steps[position])
+            inner = _part_of(steps, position)
         if inner is None:
             break
         estimator = inner
     return estimator
 
 
-def _part_of(step: Any) -> Any:
-    """Return what takes a step of a pipeline; None where `steps` is a word of the user's for something else."""
-    return step[-1] if isinstance(step, (list, tuple)) and len(step) > 1 else None
+def _part_of(steps: list[Any], position: int) -> Any:
+    """Return what takes a step, of those that do something; None where `steps` is a word of the user's for something else."""
+    if not all(isinstance(step, (list, tuple)) and len(step) > 1 for step in steps):
+        return None
+    parts = [step[-1] for step in steps if not isinstance(step[-1], str) and step[-1] is not None]
+    return parts[position] if parts else None
 
 
 def _own(estimator: Any) -> dict[str, Any]:
@@ -359,8 +463,11 @@ def _own(estimator: Any) -> dict[str, Any]:
 
 
 def _is_multilabel(estimator: Any) -> bool:
-    if isinstance(_read(estimator, "classes_"), list) or _read(estimator, "multilabel_") is True:
+    classes = _read(estimator, "classes_")
+    if isinstance(classes, list) and _is_of_arrays(classes):
         return True
-    # A multi-layer perceptron: one logistic unit per label.
-    own = _own(estimator)
-    return own.get("out_activation_") == "logistic" and bool(own.get("n_outputs_", 1) > 1)
+    if _read(estimator, "multilabel_") is True or _target_count(estimator) > 1:
+        return True
+    # Linear models and perceptrons, which have a number for each label.
+    kind = getattr(_own(estimator).get("_label_binarizer"), "y_type_", "")
+    return str(kind).startswith("multilabel")

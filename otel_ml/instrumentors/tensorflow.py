@@ -1,11 +1,13 @@
 """TensorFlow: the functions and signatures of SavedModels; what Keras models do is Keras' to tell."""
 
 import sys
+import weakref
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, Final
 
 from otel_ml.describe.arrays import Table, read_table
+from otel_ml.describe.by_identity import ByIdentity
 from otel_ml.describe.models import Registration, framework_of, registrations, sources
 from otel_ml.describe.probabilities import describe_shape
 from otel_ml.describe.several import several
@@ -35,6 +37,9 @@ _ANSWERS: Final = {
     MlTaskTypeValues.REGRESSION: Answer.NUMBERS,
     MlTaskTypeValues.FORECASTING: Answer.NUMBERS,
 }
+
+# What a function was loaded with: whoever registers that speaks of all its functions.
+_loaded_with: Final[ByIdentity["weakref.ref[Any]"]] = ByIdentity()
 
 # Where the wrappers on TensorFlow's classes find us.
 hooks: Final = Hooks()
@@ -80,6 +85,7 @@ class TensorflowInstrumentor(FrameworkInstrumentor):
         functions = [] if result is None else _functions(result)
         for function in functions:
             sources.remember(function, place)
+            _loaded_with.remember(function, weakref.ref(result))
         return Loaded(next(iter(functions), None), place)
 
     def observing(self, observer: Observer) -> Callable[..., Any]:
@@ -107,6 +113,13 @@ def _functions(loaded: Any) -> list[Any]:
     return [function for function in held if callable(function)]
 
 
+def _said(function: Any) -> Registration:
+    """Return what was said of *function*, or else of what it was loaded with."""
+    whole = _loaded_with.get(function)
+    of_whole = None if whole is None else registrations.get(whole())
+    return registrations.get(function) or of_whole or Registration()
+
+
 class _Function:
     """
     What is read of a loaded function once.
@@ -115,7 +128,7 @@ class _Function:
     """
 
     def __init__(self, settings: Settings, function: Any, is_part: bool) -> None:
-        said = registrations.get(function) or Registration()
+        said = _said(function)
         self.feature_names = said.feature_names
         self._answer = Answer.UNKNOWN if said.task is None else _ANSWERS.get(said.task)
         self._answers = Answers(settings, said.class_names, are_numbered=True)
@@ -124,6 +137,7 @@ class _Function:
             settings,
             framework_of(type(function), MlFrameworkNameValues.TENSORFLOW.value),
             None,
+            said=said,
             is_part=is_part,
         )
 

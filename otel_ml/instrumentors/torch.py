@@ -12,9 +12,10 @@ from otel_ml.describe.probabilities import (
     describe_shape,
     distributions,
     exponentials,
+    one_array,
     two_classes,
 )
-from otel_ml.describe.tensors import plain_array, type_name
+from otel_ml.describe.tensors import known_shape, plain_array, type_name
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
 from otel_ml.instrumentors._awaited import FRAMEWORKS
@@ -36,10 +37,17 @@ from otel_ml_conventions.attributes import (
 __all__ = ["Module", "TorchInstrumentor"]
 
 # Where torch keeps layers and losses: parts of models, which are models where they are registered.
-_LAYERS: Final = ("torch.nn.modules.", "torch.nn.quantized.", "torch.nn.intrinsic.", "torch.ao.")
+_LAYERS: Final = (
+    "torch.nn.modules.",
+    "torch.nn.utils.",  # of layers whose weights are worked out: the layer, and what works them out
+    "torch.nn.quantized.",
+    "torch.nn.intrinsic.",
+    "torch.ao.",
+)
 _QUANTISED: Final = ".quantized."
 # What stands in front of a model, and where it holds that.
 _IN_FRONT: Final = {
+    "AveragedModel": "module",
     "DataParallel": "module",
     "DistributedDataParallel": "module",
     "OptimizedModule": "_orig_mod",
@@ -47,6 +55,7 @@ _IN_FRONT: Final = {
 _DEEPEST: Final = 16  # containers in containers
 _MOST_VALUES: Final = 64  # of a container, in search of a tensor: longer ones hold numbers or texts
 _TABLE_AXES: Final = 2
+_ONE_EACH: Final = {(), (1,)}  # shapes of what there is of each sample
 _NOT_TOLD: Final[Facts] = {}
 _DISTRIBUTIONS: Final = frozenset({Answer.PROBABILITIES, Answer.LOGARITHMS})
 
@@ -178,8 +187,8 @@ def _trains(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     if any(getattr(value, "requires_grad", False) for value in (*args[1:], *kwargs.values())):
         return True
     model = _behind(args[0])
-    # An exported graph is in no mode: what would change it is taken from it.
-    return bool(model.training) and "train" not in model.__dict__
+    # An exported graph is in no mode, what would change it is taken from it; a frozen script has none.
+    return bool(getattr(model, "training", False)) and "train" not in model.__dict__
 
 
 def _behind(model: Any) -> Any:
@@ -210,8 +219,7 @@ class Module:
         self._has_confidences = self._answer in _DISTRIBUTIONS
         self.distributions: dict[str, _Convert] = {}
         if self._has_confidences:
-            is_logarithm = self._answer is Answer.LOGARITHMS
-            self.distributions["forward"] = exponentials if is_logarithm else self._convert
+            self.distributions["forward"] = self._probabilities
         self._answers = Answers(settings, said.class_names or class_names(config))
         self.feature_names = said.feature_names
         self.model = identify(
@@ -229,14 +237,20 @@ class Module:
         return MlOperationNameValues.PREDICT.value
 
     def table(self, _method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:
-        """Return the first tensor: columns are features where it holds floating numbers in two axes."""
-        tensor = _first_tensor((*args, *kwargs.values()))
+        """
+        Return the first tensor: columns are features where it holds floating numbers in two axes.
+
+        Of a tensor with fewer axes, or in a list or tuple, nobody knows whether it is one sample.
+        """
+        given = (*args, *kwargs.values())
+        tensor = _first_tensor(given)
         if tensor is None:
             return Table(None)
         table, axes = read_table(tensor), tensor.dim()
-        if axes != _TABLE_AXES or not tensor.dtype.is_floating_point:
-            table.columns, table.tensor_shape = None, tuple(tensor.shape)
-        if axes < _TABLE_AXES:  # it may be one sample, or one value of each
+        is_by_itself = tensor is given[0] or _is_by_itself(tensor, given)
+        if axes != _TABLE_AXES or not tensor.dtype.is_floating_point or not is_by_itself:
+            table.columns, table.tensor_shape = None, known_shape(tensor)
+        if axes < _TABLE_AXES or not is_by_itself:
             table.rows = None
         return table
 
@@ -255,10 +269,21 @@ class Module:
             array = output if is_copied else plain_array(tensor)
         if array is None:
             return describe_shape(tensor)
-        is_row = array.ndim == 1 < array.size and self._convert is not two_classes
+        converted = self._converted(array)
+        if converted is None:
+            return describe_shape(tensor)
+        return self._answers.describe(self._answer, converted, captured)
+
+    def _probabilities(self, output: Any) -> Any:
+        """Return the probabilities in *output*; None where it is not one array of some."""
+        converted = None if one_array(output) is None else self._converted(output)
+        return exponentials(converted) if self._answer is Answer.LOGARITHMS else converted
+
+    def _converted(self, array: Any) -> Any:
+        is_row = array.ndim == 1 < array.size and self._convert is not _logistic
         if is_row and self._has_confidences:
             array = array.reshape(1, -1)  # of the one sample that it was asked about
-        return self._answers.describe(self._answer, self._convert(array), captured)
+        return self._convert(array)
 
 
 def _first_tensor(values: Any, depth: int = 2) -> Any:
@@ -276,6 +301,15 @@ def _first_tensor(values: Any, depth: int = 2) -> Any:
         if found is not None:
             return found
     return None
+
+
+def _is_by_itself(tensor: Any, given: tuple[Any, ...]) -> bool:
+    """Whether *tensor* is one of what was *given*, or has a name there, and is in no list."""
+    return any(
+        value is tensor
+        for each in given
+        for value in islice(each.values() if isinstance(each, Mapping) else (each,), _MOST_VALUES)
+    )
 
 
 def _problem(config: Any) -> MlTaskTypeValues | None:
@@ -307,12 +341,17 @@ def _reading(model: Any, task: MlTaskTypeValues | None) -> _Reading:
     if last == "LogSoftmax" and task in {None, binary, several}:
         return Answer.LOGARITHMS, _same
     if last == "Sigmoid" and task in {None, binary}:
-        return Answer.PROBABILITIES, two_classes
+        return Answer.PROBABILITIES, _logistic
     if task in {binary, several}:
         return Answer.PROBABILITIES, distributions
     if task in {MlTaskTypeValues.REGRESSION, MlTaskTypeValues.FORECASTING}:
         return Answer.NUMBERS, _same
     return Answer.UNKNOWN, _same
+
+
+def _logistic(array: Any) -> Any:
+    """Return the probabilities of both classes; None of several labels, of which each is by itself."""
+    return two_classes(array) if array.shape[1:] in _ONE_EACH else None
 
 
 def _same(array: Any) -> Any:

@@ -1,9 +1,11 @@
 """Transformers: what pipelines answer, at once or step by step; what generates text is told as that."""
 
 import inspect
+import re
 import sys
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import GeneratorType, ModuleType
 from typing import Any, Final
 
@@ -11,7 +13,7 @@ from otel_ml.describe.arrays import Table, read_table
 from otel_ml.describe.by_identity import ByIdentity
 from otel_ml.describe.embeddings import describe_embeddings
 from otel_ml.describe.labelled_scores import LabelledScores, describe_labelled_scores
-from otel_ml.describe.models import framework_of
+from otel_ml.describe.models import framework_of, registrations
 from otel_ml.describe.probabilities import describe_shape
 from otel_ml.describe.values import Facts
 from otel_ml.in_force import Lease
@@ -52,6 +54,11 @@ _AROUND: Final = {
     "preprocess": MlOperationNameValues.PREPROCESS.value,
     "postprocess": MlOperationNameValues.POSTPROCESS.value,
 }
+# Where versions keep what generates for many requests at once: its thread calls the model for every token.
+_BATCHES: Final = (
+    "transformers.generation.continuous_batching",
+    "transformers.generation.continuous_batching.continuous_api",
+)
 _BINARY: Final = 2
 _RAW: Final = "none"  # instead of what makes probabilities of scores
 _LABELS: Final = frozenset({keys.ML_PREDICTION_LABEL, keys.ML_PREDICTION_LABELS})
@@ -90,6 +97,20 @@ _TASKS: Final = {
     "text-to-audio": MlTaskTypeValues.GENERATION,
     "zero-shot-object-detection": MlTaskTypeValues.OBJECT_DETECTION,
 }
+_KNOWN: Final = _CLASSIFY | _WRITE | _TASKS.keys()
+_WORDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+# What pipelines call their samples: who gives them by name may name an option before them.
+_SAMPLES: Final = (
+    "inputs",
+    "sequences",
+    "images",
+    "image",
+    "audios",
+    "videos",
+    "text_inputs",
+    "table",
+    "question",
+)
 _OPERATIONS: Final = {
     MlTaskTypeValues.EMBEDDING: MlOperationNameValues.EMBED,
     MlTaskTypeValues.GENERATION: MlOperationNameValues.GENERATE,
@@ -154,9 +175,8 @@ class TransformersInstrumentor(FrameworkInstrumentor):
 
         def cover_making(module: ModuleType) -> None:
             package = sys.modules["transformers"]
-            given = getattr(
-                package, _MAKES, None
-            )  # which the package then keeps under its own name
+            # Which the package then keeps under its own name.
+            given = getattr(package, _MAKES, None)
             for place in (package, module) if given is not None else (module,):
                 coverage.load(place, _MAKES)
 
@@ -168,6 +188,8 @@ class TransformersInstrumentor(FrameworkInstrumentor):
         coverage.when_imported("transformers.pipelines.base", cover_pipelines)
         coverage.when_imported("transformers.pipelines.pt_utils", cover_iterators)
         coverage.when_imported("transformers.generation.utils", cover_generation)
+        for place in _BATCHES:
+            coverage.when_imported(place, partial(_cover_batches, coverage))
         coverage.when_imported("transformers.trainer", cover_trainer)
 
     def observing(self, observer: Observer) -> Callable[..., Any]:
@@ -224,6 +246,12 @@ class TransformersInstrumentor(FrameworkInstrumentor):
         return GenerationRecorder(self._tracer_provider, scope, recorder.failed)
 
 
+def _cover_batches(coverage: Coverage, module: ModuleType) -> None:
+    manager = getattr(module, "ContinuousBatchingManager", None)
+    if manager is not None:
+        coverage.guard(manager, "_run_generation_loop", "warmup")
+
+
 def _wrap_call(coverage: Coverage, owner: type) -> None:
     coverage.observe(owner, _CALL)
 
@@ -242,9 +270,22 @@ def _steps_of(pipeline: Any) -> Mapping[int, Step]:
 
 
 def _task_name(pipeline: Any) -> str:
-    """Return the pipeline's task, of which aliases and languages are taken off."""
+    """
+    Return the pipeline's task, or that of the library's class where users call it otherwise.
+
+    It may be an alias (`sentiment-analysis`), one with languages, a name of one's own, or none: a
+    class that is called without the library's `pipeline` is told no task.
+    """
     task = str(getattr(pipeline, "task", None) or "")
-    return "translation" if task.startswith("translation") else task
+    of_classes = () if task in _KNOWN else map(_task_of_class, type(pipeline).__mro__)
+    return next((known for known in of_classes if known in _KNOWN), task)
+
+
+def _task_of_class(kind: type) -> str:
+    """Return what the library's naming makes of a class: `text-classification` of `TextClassificationPipeline`."""
+    if not kind.__module__.startswith("transformers."):
+        return ""
+    return _WORDS.sub("-", kind.__name__.removesuffix("Pipeline")).lower()
 
 
 def _writes(pipeline: Any) -> bool:
@@ -253,9 +294,22 @@ def _writes(pipeline: Any) -> bool:
 
 def _is_lazy(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Whether the samples are drawn one by one, after the call."""
-    given = args[1] if len(args) > 1 else next(iter(kwargs.values()), None)
-    kinds = {kind.__name__ for kind in type(given).__mro__ if kind.__module__.startswith("torch.")}
-    return isinstance(given, GeneratorType) or "Dataset" in kinds
+    return any(map(_draws, args[1:2] or kwargs.values()))
+
+
+def _draws(samples: Any) -> bool:
+    kinds = {
+        kind.__name__ for kind in type(samples).__mro__ if kind.__module__.startswith("torch.")
+    }
+    return isinstance(samples, GeneratorType) or "Dataset" in kinds
+
+
+def _samples(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return what a pipeline is asked about, given its arguments without the pipeline itself."""
+    if args:
+        return args[0]
+    named = (kwargs[name] for name in _SAMPLES if name in kwargs)
+    return next(named, next(iter(kwargs.values()), None))
 
 
 def _remember(passes: "ByIdentity[Pass]", result: Any, entry: "Pass") -> None:
@@ -286,6 +340,7 @@ class _Pipeline:
             framework_of(type(pipeline), MlFrameworkNameValues.TRANSFORMERS.value),
             task,
             hub_metadata(config, model),
+            said=registrations.get(pipeline) or registrations.get(model),
             is_part=is_part,
         )
 
@@ -307,7 +362,7 @@ class _Pipeline:
 
     def table(self, _method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:
         """Return the samples: a list of them, or one. Only of texts more is told than the number."""
-        given = args[0] if args else next(iter(kwargs.values()), None)
+        given = _samples(args, kwargs)
         samples = given if isinstance(given, list) else [given]
         if all(isinstance(sample, str) for sample in samples):
             return read_table(samples)

@@ -11,7 +11,13 @@ from otel_ml.describe.matrices import XgboostMatrix
 from otel_ml.instrumentors._answers import Answer
 from otel_ml.instrumentors._arguments import given_first
 from otel_ml.instrumentors._awaited import FRAMEWORKS
-from otel_ml.instrumentors._boosters import Booster, Objective, identity_in, only_predictions
+from otel_ml.instrumentors._boosters import (
+    Booster,
+    Objective,
+    identity_in,
+    only_predictions,
+    target_count,
+)
 from otel_ml.instrumentors._identity import Metadata
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded, loaded_into
@@ -132,10 +138,8 @@ def _metadata(booster: Any) -> Metadata:
 
 def _objective(booster: Any) -> Objective:
     with suppress(Exception):  # likewise
-        learner = json.loads(booster.save_config())["learner"]
-        name = learner["objective"]["name"]
-        targets = int(learner["learner_model_param"].get("num_target", 1))
-        if name.startswith("binary:") and targets > 1:
+        name = json.loads(booster.save_config())["learner"]["objective"]["name"]
+        if name.startswith("binary:") and target_count(booster) > 1:
             return _SEVERAL_LABELS
         return _OBJECTIVES.get(name) or _FAMILIES.get(name.partition(":")[0], _UNKNOWN)
     return _UNKNOWN

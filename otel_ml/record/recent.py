@@ -66,6 +66,8 @@ recent: Final = Recent()
 
 def _is_of_this_trace(recording: Recording) -> bool:
     here = trace.get_current_span().get_span_context()
-    if not here.is_valid or recording.span is None:
-        return not here.is_valid
-    return here.trace_id == recording.span.get_span_context().trace_id
+    if not here.is_valid:
+        return True
+    span = recording.span
+    made_in = recording.trace_id if span is None else span.get_span_context().trace_id
+    return here.trace_id == made_in

@@ -38,6 +38,7 @@ class Recording:
         outer: The call that it is a part of, None for an outermost one or where nobody asks.
         span: Its span, None where none was started; of a call that left something to be looked at
             later, what stands for it.
+        trace_id: The trace that it was made in, of a call without a span; 0 where it was in none.
         is_recording: Whether that span takes attributes.
         can_wait: Whether what it says at its end can be worked out after it; without a span it always can.
         token: What puts back the context of before, None where the span is not the current one.
@@ -59,6 +60,7 @@ class Recording:
     knows_size = True
     outer: "Recording | None" = None
     span: trace.Span | None = None
+    trace_id = 0
     is_recording = False
     can_wait = True
     token: Token[Any] | None = None

@@ -2,7 +2,7 @@
 
 import re
 from contextlib import suppress
-from contextvars import Context
+from contextvars import Context, Token
 from typing import Any, Final
 
 from opentelemetry import context as context_api
@@ -12,7 +12,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from otel_ml.record.known_sdk import is_sdk_known
 from otel_ml_conventions.schema import SCHEMA_URL
 
-__all__ = ["Tracing", "is_enabled"]
+__all__ = ["Tracing", "detach", "is_enabled"]
 
 # The samplers that decide as an unsampled parent did, told by the description every sampler has:
 # under them a child of an unsampled parent need not be started to know that nothing comes of it.
@@ -46,6 +46,22 @@ def is_enabled() -> bool:
     return not context or not any(map(context.get, _SUPPRESSING))
 
 
+def detach(token: Any) -> None:
+    """
+    Put back the context that was before *token*, which `attach` gave.
+
+    Nothing in another context: a generator may be continued or closed in one, by a server that streams
+    what it yields. OpenTelemetry's own way logs an error with its stack there.
+    """
+    if type(token) is not Token:  # of a runtime context that is not OpenTelemetry's own
+        context_api.detach(token)
+        return
+    try:  # in the caller's time, where `suppress` takes half a microsecond
+        token.var.reset(token)
+    except (RuntimeError, ValueError):
+        return
+
+
 class Tracing:
     """
     Gives the tracer, as soon as there is an SDK.
@@ -76,10 +92,19 @@ class Tracing:
 
     def tracer(self) -> trace.Tracer | None:
         """Return what starts spans; None where nothing could come of one that is started now."""
+        return self.here()[0]
+
+    def here(self) -> tuple[trace.Tracer | None, int]:
+        """Return that, and where there is none the trace that this context is in, 0 for none."""
         tracer = self._tracer or self._resolve()
-        if self._follows_unsampled_parent and _is_parent_unsampled():
-            return None
-        return tracer
+        context = context_api.get_current()
+        if not context or (tracer is not None and not self._follows_unsampled_parent):
+            return tracer, 0
+        parent = trace.get_current_span(context).get_span_context()
+        could_be_sampled = parent.trace_flags & trace.TraceFlags.SAMPLED or not parent.is_valid
+        if tracer is not None and could_be_sampled:
+            return tracer, 0
+        return None, parent.trace_id
 
     def is_watched(self) -> bool:
         """Whether somebody may look at the attributes of a span as it starts: a sampler, a processor."""
@@ -134,11 +159,3 @@ def _is_idle_at_start(processor: Any) -> bool:
         and getattr(on_start, "__qualname__", None) in _IDLE_AT_START
         and "on_start" not in getattr(processor, "__dict__", ())
     )
-
-
-def _is_parent_unsampled() -> bool:
-    context = context_api.get_current()
-    if not context:
-        return False
-    parent = trace.get_current_span(context).get_span_context()
-    return not parent.trace_flags & trace.TraceFlags.SAMPLED and parent.is_valid
