@@ -140,17 +140,18 @@ def _reloaded(
         _LOGGER.error("%s; the configuration before stays in force", message)  # noqa: TRY400 - one line, as at the start
         return config, service
     # The old one lets go of its addresses first. Whoever sends meanwhile finds nobody for a moment and sends again.
-    service.stop()
+    service.leave()
     try:
         new.start()
     except OtelMlError as error:
         message = _placed(error, arguments)
         _LOGGER.error("%s; the configuration before is in force again", message)  # noqa: TRY400 - one line, as at the start
-        old = Service(config, folder)
-        old.start()
-        return config, old
-    write_logs(new_config.logs.format)
-    _LOGGER.info("configuration and profiles were read again")
+        new_config, new = config, Service(config, folder)
+        new.start()
+    else:
+        write_logs(new_config.logs.format)
+        _LOGGER.info("configuration and profiles were read again")
+    service.flush()  # last, for whoever does not take it keeps us waiting
     return new_config, new
 
 

@@ -323,8 +323,8 @@ class ConfidenceConfig(Room, frozen=True):
 class FeedbackConfig(Room, frozen=True):
     """Labels that come later, as events `ml.feedback`: which predictions they can still be of."""
 
-    max: Annotated[int, Meta(ge=1000)] = 1_000_000
-    """Predictions that are kept until their label comes, at least 1000; some 50 bytes each, up to 100 where they have ids, places of features and segments,
+    max: Annotated[int, Meta(ge=1000, le=1_000_000_000)] = 1_000_000
+    """Predictions that are kept until their label comes, 1000 to a billion; some 50 bytes each, up to 100 where they have ids, places of features and segments,
     and labels come. Where there are more, a random half is kept, and each that is found counts twice."""
     horizon: Duration = Duration(30 * 86400)
     """A label that comes so long after its prediction is late and says nothing; above 0s."""
@@ -372,7 +372,7 @@ class EmitConfig(Client, frozen=True):
     """Where our own metrics, events and (tee) verdict spans go, by OTLP over gRPC."""
 
     endpoint: str | None = None
-    """host:port; by default the host and port of OTEL_EXPORTER_OTLP_ENDPOINT, else 127.0.0.1:14319. Nothing is lost for the
+    """host:port; by default the host and port of OTEL_EXPORTER_OTLP_ENDPOINT (`https://`: over TLS), else 127.0.0.1:14319. Nothing is lost for the
     traces when nobody listens there: it is counted and tried again."""
     interval: Duration = Duration(10)
     """Between two pushes, at least 1s."""

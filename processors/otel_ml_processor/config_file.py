@@ -19,7 +19,7 @@ from otel_ml_processor.config import (
     Size,
     room_in,
 )
-from otel_ml_processor.config_lines import line_of, not_yaml
+from otel_ml_processor.config_lines import document_of, line_of, not_yaml
 from otel_ml_processor.config_rules import validate
 from otel_ml_processor.errors import ConfigError
 
@@ -157,7 +157,8 @@ def _with(document: object, setting: str) -> object:
     try:
         value = yaml.safe_load(text)
     except _NOT_YAML:
-        raise ConfigError(f"--set {key}: expected YAML behind the '=', got {text!r:.60}") from None
+        message = f"--set {key}: expected YAML behind the '=', got {text!r:.60}; a text with brackets stands in quotes, as '\"[::1]:4317\"'"
+        raise ConfigError(message) from None
     return _placed(document, key.split("."), value)
 
 
@@ -171,7 +172,7 @@ def _placed(document: object, keys: Sequence[str], value: object) -> object:
 
 def _document(path: Path) -> object:
     try:
-        document = yaml.safe_load(path.read_bytes())
+        document = document_of(path.read_bytes())
     except OSError as error:
         message = f"{path}: cannot read the configuration: {error.strerror}"
         raise ConfigError(message) from None

@@ -1,9 +1,9 @@
-"""Where in a YAML file an option stands, and where it stops being YAML."""
+"""What a YAML file says, where in it an option stands, and where it stops being YAML."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
@@ -12,7 +12,7 @@ from otel_ml_processor.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["line_of", "not_yaml"]
+__all__ = ["document_of", "line_of", "not_yaml"]
 
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 _COLUMNS: Final = "keys that belong together start in the same column, and a text with `: ` in it stands in quotes"
@@ -28,9 +28,36 @@ _WRITTEN: Final = (
         "expected ',' or",
         "close the bracket that is opened in this line; ${env:NAME} within brackets stands in quotes",
     ),
+    ("there twice", "write what belongs to it under one of them"),
     ("undefined alias", "name it above, in this file, with `&` for the `*`"),
 )
 """Words of the reader, and what to write; the first that is in its complaint."""
+
+
+def document_of(text: bytes) -> object:
+    """
+    Return what *text* says.
+
+    Raises:
+        yaml.YAMLError: If it is no YAML, or a mapping has a key twice: the first one would say nothing.
+        ValueError: If something in it looks like a date and is none.
+        RecursionError: If its brackets are nested too deeply.
+    """
+    return yaml.load(text, Loader=_KeysOnce)  # noqa: S506 - it is a safe loader
+
+
+class _KeysOnce(yaml.SafeLoader):
+    """Reads mappings that have each key once."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key in [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]:
+            if key.value in seen:
+                problem = f"'{key.value}' is there twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            seen.add(key.value)
+        return node
 
 
 def line_of(text: bytes, place: str, key: str = "") -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from otel_ml_processor.forward.otlp_client import rejected_items
+from otel_ml_processor.receive.convoys import is_for_good
 from otel_ml_processor.refusal import Refusal
 from otel_ml_processor.self_metrics import ITEMS
 
@@ -69,9 +70,13 @@ def deliver(
     n_items: int,
     signal: Signal,
     self_metrics: SelfMetrics,
+    *,
+    is_group: bool = False,
 ) -> bytes:
     """
     Have *request* with its *n_items* of *signal* forwarded, count how that went, and return the answer.
+
+    Of several requests that go together and are refused for good nothing is counted: each will come alone.
 
     Raises:
         Refusal: If it was not delivered.
@@ -79,9 +84,10 @@ def deliver(
     counters = ITEMS[signal]
     try:
         response = forward(request, remaining_s)
-    except Refusal:
-        self_metrics.add(counters.send_failed, n_items)
-        self_metrics.add(counters.refused, n_items)
+    except Refusal as refusal:
+        if not (is_group and is_for_good(refusal)):
+            self_metrics.add(counters.send_failed, n_items)
+            self_metrics.add(counters.refused, n_items)
         raise
     rejected = min(n_items, rejected_items(response))
     self_metrics.add(counters.sent, n_items - rejected)

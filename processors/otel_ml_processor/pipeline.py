@@ -70,10 +70,12 @@ if TYPE_CHECKING:
     from otel_ml_processor.windows.reference import Reference
     from otel_ml_processor.windows.streams import ClosedWindow, Counts, Increment, Totals
 
-__all__ = ["STEPS", "STRANGERS", "Emit", "Pipeline"]
+__all__ = ["STEPS", "STRANGERS", "UNTOLD", "Emit", "Pipeline"]
 
 STRANGERS: Final = "tenants"
 """The cause under which `ml.processor.overflow` counts rows of no tenant, or of one beyond the cap."""
+UNTOLD: Final = "windows"
+"""The cause under which it counts rows of windows that closed faster than windows can be assessed, and were given up."""
 
 STEPS: Final = ("decode", "place", "judge", "annotate", "count", "assess", "feedback")
 """What can fail without stopping a trace: the causes of `ml.processor.failures`."""
@@ -167,6 +169,9 @@ class Pipeline:
         self._convoys = Convoys(self._take, is_whole)
         self._counted: Counter[tuple[str, str]] = Counter()
         self._contained = {step: _Contained(step, self_metrics) for step in STEPS}
+        for told in (joining, explaining):
+            if told is not None:
+                told.contained = self._contained["feedback"]
         self._ticking = threading.Lock()
 
     def take(self, request: bytes, remaining_s: float | None, tenant: str = "") -> bytes:
@@ -211,6 +216,7 @@ class Pipeline:
             decoded.n_spans,
             Signal.TRACES,
             self._self_metrics,
+            is_group=len(requests) > 1,
         )
         return self._apply(decoded, placed, requests, response)
 
@@ -422,6 +428,7 @@ class Pipeline:
             (METRIC_ML_PROCESSOR_CLAMPED, counts.clamped, ""),
             (METRIC_ML_PROCESSOR_OVERFLOW, counts.overflow, "streams"),
             (METRIC_ML_PROCESSOR_OVERFLOW, counts.strangers, STRANGERS),
+            (METRIC_ML_PROCESSOR_OVERFLOW, counts.untold, UNTOLD),
         ):
             self._self_metrics.add(name, total - self._counted[name, cause], cause)
             self._counted[name, cause] = total

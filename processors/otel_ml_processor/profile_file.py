@@ -23,11 +23,24 @@ MAX_PROFILE_BYTES: Final = 64 << 20
 
 
 def write_profile(profile: Profile, path: Path) -> None:
-    """Write *profile*, sealed, as canonical JSON, gzipped where the name ends in `.gz`; whoever reads meanwhile sees old or new."""
+    """
+    Write *profile*, sealed, as canonical JSON, gzipped where the name ends in `.gz`; whoever reads meanwhile sees old or new.
+
+    A link is followed, and a device or a pipe is written to: what stands at *path* would be gone if another file took its place.
+    """
     data = canonical(sealed(profile))
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data + b"\n")
-    aside.replace(path)
+    written = gzip.compress(data, mtime=0) if path.suffix == ".gz" else data + b"\n"
+    if path.exists() and not path.is_file():
+        path.write_bytes(written)
+        return
+    whole = path.resolve()
+    aside = whole.with_name(f".{whole.name}.{os.getpid()}")
+    try:
+        aside.write_bytes(written)
+        aside.replace(whole)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
 
 
 def read_profile(path: Path) -> Profile:

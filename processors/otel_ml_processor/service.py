@@ -10,6 +10,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from msgspec import structs
+
 from otel_ml_conventions.metrics import (
     METRIC_ML_PROCESSOR_EXPORT_FAILED,
     METRIC_ML_PROCESSOR_FAILURES,
@@ -24,6 +26,7 @@ from otel_ml_processor.assess.error_patterns import warm_patterns
 from otel_ml_processor.assess.promise import Promises, told, told_of_evidence
 from otel_ml_processor.assess.rows import warm_judging
 from otel_ml_processor.compiled import IS_COMPILED
+from otel_ml_processor.config import ClientTls
 from otel_ml_processor.decode.decoder import Cause
 from otel_ml_processor.decode.fast import FastDecoder, warm
 from otel_ml_processor.decode.items import n_log_records, n_metric_points, n_spans
@@ -50,7 +53,7 @@ from otel_ml_processor.forward.forwarding import Forwarding, grpc_client
 from otel_ml_processor.learn.learned_files import LearnedFiles
 from otel_ml_processor.learn.learner import Learner
 from otel_ml_processor.pass_through import PassThrough
-from otel_ml_processor.pipeline import STEPS, STRANGERS, Emit, Pipeline
+from otel_ml_processor.pipeline import STEPS, STRANGERS, UNTOLD, Emit, Pipeline
 from otel_ml_processor.profile_sources import ProfileSources
 from otel_ml_processor.receive.door import ByTenant
 from otel_ml_processor.receive.doors import Doors
@@ -71,7 +74,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from otel_ml_processor.columns import StreamKey
-    from otel_ml_processor.config import Config
+    from otel_ml_processor.config import Client, Config
     from otel_ml_processor.pass_through import NextHop
     from otel_ml_processor.receive.door import Takes
 
@@ -249,7 +252,13 @@ class Service:
         return Promises.of_config(self._config, profiles)
 
     def stop(self) -> None:
-        """Refuse new requests, end those in flight, keep what is still open or assess it, push what is known, and let go of everything."""
+        """Leave everything to others, and then deliver what is left to say."""
+        self.leave()
+        self.flush()
+        _LOGGER.info("stopped")
+
+    def leave(self) -> None:
+        """Refuse new requests, end those in flight, keep what is still open or assess it, and let go of all addresses and of the state."""
         self._is_ready = False
         self._doors.stop(_GRACE_S)
         self._pipeline.ledger.count()
@@ -262,14 +271,16 @@ class Service:
         self._do(lambda: self._pipeline.join_last(time.time_ns()))
         if self._keeper is not None:  # what is counted now is told, and counted on from
             self._do(self._keeper.close)
+        self._http.stop()
+
+    def flush(self) -> None:
+        """Push what is known, and let go of everything, whatever does not take it in time."""
         if not self._pusher.flush(_FLUSH_S):
             _LOGGER.warning("some metrics or events were not delivered before the end")
         if self._webhook is not None:
             self._webhook.close(_FLUSH_S)
-        self._http.stop()
         if self._forwarding is not None:
             self._forwarding.close(_GRACE_S)
-        _LOGGER.info("stopped")
 
     def _make_keeper(self) -> Keeper | None:
         if self._config.state.directory is None:
@@ -289,9 +300,9 @@ class Service:
         return Keeper(self._config.state, self._folder / self._config.state.directory, kept)
 
     def _make_pusher(self) -> Pusher:
-        endpoint = _push_endpoint(self._config)
+        endpoint, client = _push_target(self._config)
         send = {
-            signal: grpc_client(self._config.emit, endpoint, signal.method, self._folder, "$.emit")
+            signal: grpc_client(client, endpoint, signal.method, self._folder, "$.emit")
             for signal in Signal
         }
         return Pusher(
@@ -526,23 +537,30 @@ def new_self_metrics() -> SelfMetrics:
             METRIC_ML_PROCESSOR_UNANNOTATED: UnannotatedCause,
             METRIC_ML_PROCESSOR_REFUSED: RefusalCause,
             METRIC_ML_PROCESSOR_FAILURES: (*STEPS, *STATE_STEPS, _TICK),
-            METRIC_ML_PROCESSOR_OVERFLOW: ["streams", STRANGERS, SERIES_BUDGET, DROPPED_FEEDBACK],
+            METRIC_ML_PROCESSOR_OVERFLOW: [
+                "streams",
+                STRANGERS,
+                UNTOLD,
+                SERIES_BUDGET,
+                DROPPED_FEEDBACK,
+            ],
         }
     )
 
 
-def _push_endpoint(config: Config) -> str:
+def _push_target(config: Config) -> tuple[str, Client]:
     """
-    Return host:port of whoever takes our own telemetry.
+    Return host:port of whoever takes our own telemetry, and how they are spoken to: over TLS where the environment says `https`.
 
     Raises:
         ConfigError: If that is our own receiver: what we say would come back to us.
     """
     if config.emit.endpoint is not None:
-        return config.emit.endpoint
+        return config.emit.endpoint, config.emit
     said = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
     # Over gRPC it may be said without a scheme.
-    endpoint = urlsplit(said if "//" in said else f"//{said}").netloc or _DEFAULT_PUSH
+    url = urlsplit(said if "//" in said else f"//{said}")
+    endpoint = url.netloc or _DEFAULT_PUSH
     http = config.receive.http
     ours = [config.receive.endpoint, *([http.endpoint] if http else [])]
     if any(leads_to(endpoint, own) for own in ours):
@@ -551,4 +569,6 @@ def _push_endpoint(config: Config) -> str:
             f"got {endpoint}; say another one, or `emit.endpoint`"
         )
         raise ConfigError(message)
-    return endpoint
+    needs_tls = url.scheme == "https" and config.emit.tls is None
+    client = structs.replace(config.emit, tls=ClientTls()) if needs_tls else config.emit
+    return endpoint, client

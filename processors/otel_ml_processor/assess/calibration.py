@@ -157,9 +157,8 @@ class Calibrated:
         if self.rung is None or self.mode is MlDriftCalibrationModeValues.IID:
             return None
         if self.mode is MlDriftCalibrationModeValues.EMPIRICAL:
-            n = (
-                self.rung.windows
-            )  # each against the others: its rank among them is its p-value, whatever it is
+            # Each against the others: its rank among them is its p-value, whatever it is.
+            n = self.rung.windows
             return min(1.0, sum(math.floor(alpha * n) / n for alpha in alphas.values()))
         alarms = [self.rung.alarms[family] <= alpha for family, alpha in alphas.items()]
         return float(np.any(alarms, axis=0).mean())

@@ -11,7 +11,7 @@ from scipy import special
 from otel_ml_conventions.attributes import MlDriftStateValues
 
 if TYPE_CHECKING:
-    from otel_ml_processor.columns import IntArray
+    from otel_ml_processor.columns import FloatArray
     from otel_ml_processor.sketches.outcomes import Outcomes
     from otel_ml_processor.windows.reference import Reference
 
@@ -52,7 +52,7 @@ def calibration_drift(
     if scores is None or scores.counted is None or not outcomes.cells.size:
         return None
     before = scores.counted
-    negatives, positives = outcomes.cells.sum(axis=0)
+    negatives, positives = outcomes.evidence * outcomes.cells.sum(axis=0)
     groups = _grouped(np.stack([before[0] - before[1], before[1], negatives, positives]))
     if not len(groups):
         return None
@@ -69,26 +69,26 @@ def calibration_drift(
     return CalibrationDrift(statistic, len(groups), p_value, change, state)
 
 
-def _grouped(bins: IntArray) -> IntArray:
+def _grouped(bins: FloatArray) -> FloatArray:
     """
     Return groups of neighbouring *bins*, shape (4, n_bins), as rows of four counts; the last one takes what is left over.
 
     A group is full with a tenth of the window's rows and enough expected, under one common share, of both kinds on both sides.
     """
     enough = bins[2:].sum() / _GROUPS
-    groups: list[IntArray] = []
-    open_group = np.zeros(4, dtype=np.int64)
+    groups: list[FloatArray] = []
+    open_group = np.zeros(4)
     for column in bins.T:
         open_group = open_group + column
         if open_group[2:].sum() >= enough and _expected(open_group) >= _FEWEST_EXPECTED:
             groups.append(open_group)
-            open_group = np.zeros(4, dtype=np.int64)
+            open_group = np.zeros(4)
     if groups:
         groups[-1] = groups[-1] + open_group
-    return np.array(groups, dtype=np.int64).reshape(-1, 4)
+    return np.array(groups).reshape(-1, 4)
 
 
-def _expected(group: IntArray) -> float:
+def _expected(group: FloatArray) -> float:
     """Return the smallest number of rows that is expected in any of the four cells."""
     n, m = float(group[:2].sum()), float(group[2:].sum())
     share = (group[1] + group[3]) / (n + m) if n + m else 0.0

@@ -47,7 +47,7 @@ def assess_labels(
     read = replace(
         reading,
         realized=realized,
-        drift=performance_drift(realized, outcomes.labelled, reference, alpha=share),
+        drift=performance_drift(realized, _labels(outcomes), reference, alpha=share),
         calibration=calibration_errors(outcomes),
         temperature=temperature_of(outcomes),
         reference_id=reference.id if reference is not None else "",
@@ -58,3 +58,8 @@ def assess_labels(
     )
     baseline = reference.performance if reference is not None else {}
     return replace(read, alarms=tuple(label_alarms(read, baseline, rules.baseline)))
+
+
+def _labels(outcomes: Outcomes) -> float:
+    """Return how many labels the mean error is of: of classes where there are any, which are what is compared then."""
+    return outcomes.evidence * (outcomes.rows or outcomes.errors.rows)

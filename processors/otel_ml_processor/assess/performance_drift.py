@@ -33,7 +33,7 @@ class PerformanceDrift(NamedTuple):
 
 
 def performance_drift(
-    realized: Mapping[str, float], labelled: int, reference: Reference | None, *, alpha: float
+    realized: Mapping[str, float], labelled: float, reference: Reference | None, *, alpha: float
 ) -> PerformanceDrift | None:
     """
     Return how the mean error of *labelled* predictions stands beside that of the reference; None where one of them is not known, or has no spread.

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from otel_ml_conventions.attributes import MlSegmentMeasureValues
 from otel_ml_processor.assess.performance import calibration_errors, realized_scores
-from otel_ml_processor.assess.segments import OTHER_VALUES, adjusted_gaps, gap_of
+from otel_ml_processor.assess.segments import adjusted_gaps, gap_of
 from otel_ml_processor.statistics.odds_ratios import TwoProportions
+from otel_ml_processor.windows.divided import OTHER_VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +46,7 @@ def segment_performances(
 
     All tests of a change since *reference* share *alpha* (Holm).
     """
-    told = sorted(segment for segment, o in by_segment.items() if o.labelled >= min_labels)
+    told = sorted(s for s, o in by_segment.items() if o.labelled * o.evidence >= min_labels)
     gaps = [_gap(segment, by_segment, reference, min_labels) for segment in told]
     adjusted = iter(adjusted_gaps([gap for gap in gaps if gap is not None], alpha))
     return tuple(
@@ -68,14 +69,20 @@ def _gap(
 ) -> Gap | None:
     mine = by_segment[segment]
     rest = [o for other, o in by_segment.items() if other.name == segment.name and o is not mine]
-    rows = sum(o.rows for o in rest)
-    if not mine.rows or not rows:
+    elsewhere = [_wrong_of_all(o) for o in rest]
+    others = sum(wrong for wrong, _ in elsewhere), sum(rows for _, rows in elsewhere)
+    now = TwoProportions(*_wrong_of_all(mine), *others)
+    if not now.rows or not now.other_rows:
         return None
-    wrong = sum(o.rows - o.right for o in rest)
-    now = TwoProportions(mine.rows - mine.right, mine.rows, wrong, rows)
     known = reference.segments.get(segment.name, {}) if reference else {}
     before = _before(known, "" if segment.value == OTHER_VALUES else segment.value)
     return gap_of(MlSegmentMeasureValues.ERROR_RATE, now, before, min_rows=min_labels)
+
+
+def _wrong_of_all(outcomes: Outcomes) -> tuple[int, int]:
+    """Return the rows that were wrong, and all that were right or wrong: as many as they are evidence of."""
+    rows, wrong = outcomes.rows, outcomes.rows - outcomes.right
+    return round(outcomes.evidence * wrong), round(outcomes.evidence * rows)
 
 
 def _before(known: Mapping[str, SegmentReference], value: str) -> TwoProportions | None:

@@ -23,7 +23,7 @@ from otel_ml_processor.sketches.slots import N_SLOTS
 from otel_ml_processor.statistics.holm import holm_adjusted
 from otel_ml_processor.statistics.odds_ratios import TwoProportions, changed_odds_ratio_p_value
 from otel_ml_processor.statistics.psi import population_stability_index
-from otel_ml_processor.windows.divided import BY_CLASS
+from otel_ml_processor.windows.divided import BY_CLASS, OTHER_VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 __all__ = [
     "LEAST_RATIO",
     "MOST_RATIO",
-    "OTHER_VALUES",
     "TARGET_OF",
     "Gap",
     "Hits",
@@ -51,8 +50,6 @@ __all__ = [
     "positive_class",
 ]
 
-OTHER_VALUES: Final = "other"
-"""What all values are called that are not told apart."""
 LEAST_RATIO: Final = 0.8
 MOST_RATIO: Final = 1.25
 """A rate between so many times that of the rest is no alarm, however certain the change (the rule of four fifths)."""

@@ -62,7 +62,7 @@ def _compared(arguments: argparse.Namespace) -> int:
         _write(arguments.json, compare_json(compared))
     if arguments.html is not None:
         _write(arguments.html, compare_page(compared).encode())
-    if arguments.json != Path("-"):
+    if Path("-") not in (arguments.json, arguments.html):
         console = Console(file=sys.stdout)
         console.print(compare_text(compared, console.width), soft_wrap=True)
     states = {column.reading.state for column in compared.columns}
@@ -106,7 +106,12 @@ def _parser() -> Parser:
         help="smallest PSI that counts (default: %(default)s)",
     )
     add("--json", type=Path, metavar="FILE", help="write everything as JSON, to stdout with -")
-    add("--html", type=Path, metavar="FILE", help="write a page to open in a browser")
+    add(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="write a page to open in a browser, to stdout with -",
+    )
     add("--check", action="store_true", help="end with 1 where something differs")
     add("--progress", action="store_true", help="show progress even if stderr is no terminal")
     return parser

@@ -50,7 +50,8 @@ _WIDE: Final = 130
 def compare_text(compared: Compared, width: int) -> RenderableType:
     """Return one line per column, the worst first, below what was compared, above what was found; bars where *width* has room."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("column", no_wrap=True, min_width=8, overflow="ellipsis")
+    # What gives way where there is little room: a name is read over two lines, half a state or number is not read.
+    table.add_column("column", min_width=8, overflow="fold")
     table.add_column("state", no_wrap=True)
     for heading in ("psi", "p-value", "missing"):
         table.add_column(heading, justify="right", no_wrap=True)

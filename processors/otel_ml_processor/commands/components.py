@@ -23,9 +23,9 @@ def components_text() -> str:
             "python": platform.python_version(),
             "grpcio": version("grpcio"),
             "modes": list(get_args(get_type_hints(Config)["mode"])),
-            "receivers": {"otlp": {"protocols": ["grpc"], "signals": ["traces"]}},
+            "receivers": {"otlp": _otlp()},
             "exporters": {
-                "otlp": {"protocols": ["grpc"], "signals": ["traces", "metrics", "logs"]},
+                "otlp": _otlp(),
                 "prometheus": {"signals": ["metrics"]},
             },
             "decoder": "compiled" if IS_COMPILED else "plain",
@@ -35,3 +35,8 @@ def components_text() -> str:
         sort_keys=False,
     )
     return text
+
+
+def _otlp() -> dict[str, list[str]]:
+    """Return what both ends speak and take; metrics and logs go by as they came."""
+    return {"protocols": ["grpc", "http"], "signals": ["traces", "metrics", "logs"]}

@@ -8,6 +8,7 @@ import logging
 import sys
 from dataclasses import replace
 from datetime import datetime, timezone
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -18,7 +19,7 @@ import pyarrow as pa
 from otel_ml_conventions.attributes import MlDriftTargetValues
 from otel_ml_processor.commands.own_windows import own_windows, rung_sizes
 from otel_ml_processor.commands.parser import Parser, add_command
-from otel_ml_processor.commands.profile_kept import add_kept
+from otel_ml_processor.commands.profile_kept import add_kept, check_output, written
 from otel_ml_processor.commands.profile_text import profile_text
 from otel_ml_processor.commands.reference_hours import TableHours
 from otel_ml_processor.commands.self_tests import AssignedTarget, self_tests
@@ -39,7 +40,7 @@ from otel_ml_processor.commands.table_of_otlp import table_of_otlp
 from otel_ml_processor.commands.table_roles import Roles
 from otel_ml_processor.commands.table_segments import segments_of
 from otel_ml_processor.commands.table_together import AssignedPairs, with_components, with_pairs
-from otel_ml_processor.commands.table_truth import training_warning, truth_of
+from otel_ml_processor.commands.table_truth import truth_of, truth_warning
 from otel_ml_processor.commands.table_validation import VALIDATION, with_validation
 from otel_ml_processor.commands.tables import (
     as_table,
@@ -49,9 +50,8 @@ from otel_ml_processor.commands.tables import (
     read_tables,
 )
 from otel_ml_processor.config import DriftConfig
-from otel_ml_processor.errors import ConfigError, OtelMlError, ProfileError, TableError
+from otel_ml_processor.errors import ConfigError, OtelMlError, TableError
 from otel_ml_processor.profile import Profile, Source, sealed
-from otel_ml_processor.profile_file import write_profile
 from otel_ml_processor.windows.reference import (
     Reference,
     build_profile,
@@ -167,7 +167,7 @@ def build_profile_from_table(
     profile = _built(rows, roles, window, slots, on_step, source=source, **whose)
     if explanations is not None:
         profile = _explained(profile, as_table(explanations))
-    warning = training_warning(profile)
+    warning = truth_warning(profile)
     if warning:
         _LOGGER.warning("%s", warning)
     return profile
@@ -286,8 +286,8 @@ def _column_of(
 def _build(arguments: argparse.Namespace) -> str:
     _check_inputs(arguments)
     output: Path = arguments.output
-    if not output.parent.is_dir():
-        raise ProfileError(f"{output}: expected an existing folder, there is no {output.parent}")
+    inputs = (arguments.tables, arguments.from_otlp, arguments.validation, arguments.explanations)
+    check_output(output, list(chain(*inputs)))
     roles = roles_of(arguments)
     with progress_steps(is_shown=arguments.progress or sys.stderr.isatty()) as steps:
         if arguments.from_otlp:
@@ -297,19 +297,16 @@ def _build(arguments: argparse.Namespace) -> str:
         profile = _built_from_file(arguments, table, roles, steps)
         if arguments.explanations:
             profile = _explained_by_files(profile, arguments.explanations)
-    try:
-        write_profile(profile, output)
-    except OSError as error:
-        raise ProfileError(f"{output}: cannot write the profile: {error.strerror}") from None
     text = profile_text(profile, _DEFAULTS.false_alarm_rate, roles.reasons(table))
-    warning = training_warning(profile)
+    warning = truth_warning(profile)
     said = f"warning: {warning}\n" if warning else ""
-    return f"{output}: {output.stat().st_size:,} bytes\n{text}{said}"
+    return written(profile, output, f"{text}{said}")
 
 
 def _explained_by_files(profile: Profile, paths: Sequence[Path]) -> Profile:
+    attributions = read_tables(paths)
     try:
-        return _explained(profile, read_tables(paths))
+        return _explained(profile, attributions)
     except TableError as error:
         raise TableError(f"{', '.join(map(str, paths))}: {error}") from None
 

@@ -19,10 +19,11 @@ from otel_ml_processor.profile_sources import ARTIFACT, is_of_mlflow, log_profil
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from otel_ml_processor.commands.parser import Commands
 
-__all__ = ["add_kept"]
+__all__ = ["add_kept", "check_output", "written"]
 
 _PROMISED: Final = DriftConfig().false_alarm_rate
 
@@ -68,6 +69,7 @@ def _show(arguments: argparse.Namespace) -> str:
 
 
 def _merge(arguments: argparse.Namespace) -> str:
+    check_output(arguments.output)
     total = read_profile(arguments.first)
     for path in arguments.others:
         other = read_profile(path)
@@ -75,7 +77,7 @@ def _merge(arguments: argparse.Namespace) -> str:
             total = merged(total, other, _now())
         except ProfileError as error:
             raise ProfileError(f"{path}: {error}") from None
-    return _written(total, arguments.output)
+    return written(total, arguments.output, profile_text(total, _PROMISED))
 
 
 def _freeze(arguments: argparse.Namespace) -> str:
@@ -84,8 +86,10 @@ def _freeze(arguments: argparse.Namespace) -> str:
         raise ProfileError(
             f"{arguments.file}: expected a provisional profile, found a complete one"
         )
-    frozen = msgspec.structs.replace(profile, provisional=False, created=_now())
-    return _written(sealed(frozen), arguments.output or arguments.file)
+    frozen = sealed(msgspec.structs.replace(profile, provisional=False, created=_now()))
+    output = arguments.output or arguments.file
+    check_output(output)
+    return written(frozen, output, profile_text(frozen, _PROMISED))
 
 
 def _log(arguments: argparse.Namespace) -> str:
@@ -94,13 +98,26 @@ def _log(arguments: argparse.Namespace) -> str:
     return f"{arguments.file}: logged as {ARTIFACT} of run {run}\n"
 
 
-def _written(profile: Profile, output: Path) -> str:
+def check_output(output: Path, tables: Sequence[Path] = ()) -> None:
+    """Raise ProfileError where no profile can stand in *output*, or one of *tables* does; before anything is counted."""
+    if output == Path("-"):
+        raise ProfileError("-o -: expected a file; standard output has the picture of the profile")
+    if not output.parent.is_dir():
+        raise ProfileError(f"{output}: expected an existing folder, there is no {output.parent}")
+    if output.is_dir():
+        raise ProfileError(f"{output}: expected a file, found a folder")
+    if any(output.exists() and path.exists() and output.samefile(path) for path in tables):
+        raise ProfileError(f"{output}: it is what is counted; name another file with -o")
+
+
+def written(profile: Profile, output: Path, text: str) -> str:
+    """Write *profile* to *output* and return what is to be printed: *text* below its size; ProfileError where it cannot be written."""
     try:
         write_profile(profile, output)
     except OSError as error:
         raise ProfileError(f"{output}: cannot write the profile: {error.strerror}") from None
-    text = profile_text(profile, _PROMISED)
-    return f"{output}: {output.stat().st_size:,} bytes\n{text}"
+    size = f": {output.stat().st_size:,} bytes" if output.is_file() else ""
+    return f"{output}{size}\n{text}"
 
 
 def _now() -> str:

@@ -17,7 +17,7 @@ from otel_ml_processor.windows.class_scores import class_calibrations
 from otel_ml_processor.windows.score_reference import ScoreReference, calibration_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from otel_ml_processor.commands.table_roles import Roles
     from otel_ml_processor.profile import Calibration, Profile
 
-__all__ = ["Truth", "training_warning", "truth_of"]
+__all__ = ["Truth", "training_warning", "truth_of", "truth_warning"]
 
 _FEWEST_LABELS: Final = 200
 _TOO_GOOD: Final = 0.02
 _STANDARD_ERRORS: Final = 4
+_SHOWN: Final = 5
 
 
 class Truth(TypedDict, total=False):
@@ -68,11 +69,23 @@ def truth_of(
         outcomes.add_numbers(said.numbers, true.numbers)
         return {"performance": realized_scores(outcomes)}
     sure = np.full(len(said), np.nan) if confidences is None else confidences[is_known]
+    if roles.positive is not None:
+        _check_two_classes(roles, {*_texts(said), *_texts(true)})
     truth = _of_classes(_texts(said), _texts(true), sure, roles.positive)
     probabilities = {
         name: column[is_known] for name, column in roles.class_probabilities(table).items()
     }
     return _with_classes(truth, probabilities, _texts(true)) if probabilities else truth
+
+
+def _check_two_classes(roles: Roles, names: Collection[str]) -> None:
+    """TableError where there are more than the positive class and one other: a score says nothing of a third one."""
+    if len({roles.positive, *names}) > 2:  # noqa: PLR2004 - a question of yes or no
+        found = ", ".join(sorted(names)[:_SHOWN])
+        raise TableError(
+            f"columns {roles.label!r} and {roles.target!r}: expected two classes with --score, found {found}; of more classes give --confidence, "
+            "or --probabilities"
+        )
 
 
 def _with_classes(
@@ -92,6 +105,18 @@ def _with_classes(
         "class_calibrations": calibrations,
         "performance": {**truth.get("performance", {}), **area},
     }
+
+
+def truth_warning(profile: Profile) -> str:
+    """Return why what the truth says of *profile* is not to be believed; nothing where it is."""
+    if profile.performance.get("accuracy") != 0:
+        return training_warning(profile)
+    known = profile.prediction.categories if profile.prediction else []
+    said = ", ".join(known[:_SHOWN])
+    return (
+        f"not one prediction came true: are the classes in --target written as those in --label, which are {said}? "
+        "`True` and `1` are two classes, as `fraud` and `1` are"
+    )
 
 
 def training_warning(profile: Profile) -> str:

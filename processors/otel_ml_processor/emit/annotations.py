@@ -113,9 +113,8 @@ def _child(span: InferenceSpan, verdict: Verdict) -> bytes:
         name=f"verdict {span.stream.model}",
         kind=Span.SPAN_KIND_INTERNAL,
         start_time_unix_nano=span.end_time_ns,
-        end_time_unix_nano=min(
-            span.end_time_ns + 1, _LAST_NS
-        ),  # Jaeger warns of spans without length
+        # Jaeger warns of spans without length.
+        end_time_unix_nano=min(span.end_time_ns + 1, _LAST_NS),
     )
     identity = {ML_MODEL_NAME: span.stream.model, ML_MODEL_VERSION: span.stream.version}
     said = [(key, value) for key, value in identity.items() if value]

@@ -127,11 +127,10 @@ class Pusher:
             self._count_failure()
 
     def _push_metrics(self) -> None:
+        # This thread must outlive every fault: without it nothing is pushed any more.
         try:
             requests = list(self._metrics())
-        except (
-            Exception
-        ):  # This thread must outlive every fault: without it nothing is pushed any more.
+        except Exception:
             self._count_failure()
             _LOGGER.exception("cannot put the metrics together; they are tried again")
             return

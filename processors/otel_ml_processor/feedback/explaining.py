@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
@@ -28,6 +29,7 @@ from otel_ml_processor.signals import Signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from otel_ml_processor.assess.explanations import Attributions
     from otel_ml_processor.columns import IntArray, StreamKey
@@ -104,6 +106,8 @@ class Explaining:
         self._bytes = 0
         self._inputs: list[_Inputs] = []
         self._rows_held = 0
+        self.contained: AbstractContextManager[None, bool | None] = nullcontext()
+        """What counts and logs a mistake of ours, so that it costs one request, or one stream, and not all that came since the last tick."""
 
     def hear(self, signal: Signal, request: bytes, caller: str = "") -> None:
         """Hold *request* where there may be an explanation in it; where there is no room, it is passed over."""
@@ -140,15 +144,28 @@ class Explaining:
             heard, self._heard, self._bytes = self._heard, [], 0
             inputs, self._inputs, self._rows_held = self._inputs, [], 0
         for each in inputs:
-            self._keep(each)
-        read = [e for each in heard for e in _read(each, Whose(each.caller, self._tenants))]
+            with self.contained:
+                self._keep(each)
+        read = [explanation for each in heard for explanation in self._read(each)]
         by_stream: dict[StreamKey, list[Explanation]] = {}
         for explanation in (*(e for e in read if e.stream.model), *self._found(read, now_ns)):
             by_stream.setdefault(explanation.stream, []).append(explanation)
         for key, explanations in by_stream.items():
-            stream = self._stream(key)
-            if stream is not None:
-                self._count(key, stream, explanations)
+            with self.contained:
+                stream = self._stream(key)
+                if stream is not None:
+                    self._count(key, stream, explanations)
+
+    def _read(self, heard: Heard) -> list[Explanation]:
+        told: list[Explanation] = []
+        with self.contained:
+            try:
+                told += explanations_in(
+                    heard.signal, heard.request, Whose(heard.caller, self._tenants)
+                )
+            except Refusal:  # nobody is left who could be told
+                return []
+        return told
 
     def _found(self, read: Sequence[Explanation], now_ns: int | None) -> Iterator[Explanation]:
         """Yield the explanations without a model, of those that were *read* now and before, whose prediction is known; the others wait on."""
@@ -292,10 +309,3 @@ def _note(held: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:
     held.move_to_end(key)
     if len(held) > _MAX_INPUTS:
         held.popitem(last=False)
-
-
-def _read(heard: Heard, whose: Whose) -> list[Explanation]:
-    try:
-        return explanations_in(heard.signal, heard.request, whose)
-    except Refusal:
-        return []

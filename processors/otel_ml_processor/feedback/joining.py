@@ -7,6 +7,8 @@ is counted in the windows of its prediction, not in those of its own time.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -26,10 +28,12 @@ from otel_ml_processor.feedback.streams import LabelledStreams
 from otel_ml_processor.feedback.totals import FeedbackTotals, Joined, Tally
 from otel_ml_processor.feedback.truths import Truth, count_errors, count_truths
 from otel_ml_processor.feedback.waiting import WaitingPredictions
+from otel_ml_processor.refusal import Refusal
 from otel_ml_processor.signals import Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from otel_ml_processor.assess.error_patterns import ErrorPatterns
     from otel_ml_processor.assess.performance import PerformanceReading
@@ -47,8 +51,9 @@ __all__ = ["DROPPED_FEEDBACK", "Joining", "Tell"]
 DROPPED_FEEDBACK: Final = "feedback"
 """Cause under which `ml.processor.overflow` counts rows and requests for which the inbox had no room."""
 _TRUTH: Final = 1
-_OPINION: Final = 2
-"""Flags of a prediction: its truth is known; somebody rated it or acted on it."""
+_REACTION: Final = 2
+_RATING: Final = 4
+"""Flags of a prediction: its truth is known; somebody acted on it, or did not; somebody rated it."""
 _MAX_EARLY: Final = 100_000
 
 
@@ -94,6 +99,8 @@ class Joining:
         self.inbox = Inbox(config.feedback.max, config.segments.attributes)
         self.patterns: ErrorPatterns | None = None
         """Who is told where the model was wrong."""
+        self.contained: AbstractContextManager[None, bool | None] = nullcontext()
+        """What counts and logs a mistake of ours, so that it costs one request, one label or one stream, and not all that came since the last tick."""
         self._streams = LabelledStreams(config, reference_of)
         self._waiting = WaitingPredictions(config, self._streams)
         self._closed: list[Reading] = []
@@ -129,16 +136,15 @@ class Joining:
         """
         rows, heard, dropped = self.inbox.taken()
         self._dropped(dropped)
-        self._waiting.keep(rows)
+        with self.contained:
+            self._waiting.keep(rows)
         self._seal()
-        tenant = self._config.tenant_attribute
-        came = [_Arrived(feedback, now_ns) for item in heard for feedback in _read(item, tenant)]
+        came = [_Arrived(feedback, now_ns) for item in heard for feedback in self._read(item)]
         arrived, self._early = self._early + came, []
-        self._waiting.bring([one.feedback for one in arrived])
-        truths = list(self._truths(arrived, now_ns, is_last=is_last))
-        count_truths(truths, self._streams, self._waiting)
-        if self.patterns is not None:
-            count_errors(truths, self._streams, self._waiting, self.patterns)
+        with self.contained:
+            self._waiting.bring([one.feedback for one in arrived])
+        for truths in _by_stream(self._truths(arrived, now_ns, is_last=is_last)):
+            self._count(truths)
         self._tell_all()
 
     def memory(self, max_predictions: int, now_ns: int) -> JoiningMemory:
@@ -185,7 +191,26 @@ class Joining:
             if number is not None:
                 self._streams[number].close(reading)
         for stream in self._streams:
-            stream.seal()
+            with self.contained:
+                stream.seal()
+
+    def _read(self, heard: Heard) -> list[Feedback]:
+        read = feedback_in_logs if heard.signal is Signal.LOGS else feedback_in_traces
+        told: list[Feedback] = []
+        with self.contained:
+            try:
+                told += read(heard.request, Whose(heard.caller, self._config.tenant_attribute))
+            except Refusal:  # nobody is left who could be told
+                return []
+        return told
+
+    def _count(self, truths: Sequence[Truth]) -> None:
+        """Count *truths* of one stream."""
+        with self.contained:
+            count_truths(truths, self._streams, self._waiting)
+        if self.patterns is not None:
+            with self.contained:
+                count_errors(truths, self._streams, self._waiting, self.patterns)
 
     def _truths(
         self, arrived: Sequence[_Arrived], now_ns: int, *, is_last: bool
@@ -194,22 +219,29 @@ class Joining:
         patience_ns = 0 if is_last else round(self._config.feedback.early * 1e9)
         found = self._waiting.found([one.feedback for one in arrived])
         for one, of in zip(arrived, found, strict=True):
-            if isinstance(of, ShownList):
-                self._judge_item(one, of)
-            elif of is not None:
-                truth = self._judge(one, of)
-                if truth is not None:
-                    yield truth
+            if of is not None:
+                truths: list[Truth] = []
+                with self.contained:
+                    truths += self._judged(one, of)
+                yield from truths
             elif now_ns - one.arrived_ns < patience_ns and len(self._early) < _MAX_EARLY:
                 self._early.append(one)
             else:
                 self._count_lost(one.feedback)
 
+    def _judged(self, arrived: _Arrived, of: Prediction | ShownList) -> list[Truth]:
+        """Count feedback on a prediction, or an item of a list; return it where it tells the truth of one for the first time."""
+        if isinstance(of, ShownList):
+            self._judge_item(arrived, of)
+            return []
+        truth = self._judge(arrived, of)
+        return [] if truth is None else [truth]
+
     def _judge(self, arrived: _Arrived, prediction: Prediction) -> Truth | None:
         """Count feedback on *prediction*; return it where it tells the truth for the first time."""
         feedback, stream = arrived.feedback, self._streams[prediction.stream]
         right = self._is_right(feedback, prediction)
-        flag = _TRUTH if feedback.is_truth else _OPINION
+        flag = _flag(feedback)
         is_late = self._is_late(arrived, prediction.time_ns)
         is_new = not is_late and not self._waiting.ring.mark(prediction, flag)
         self._note(stream, Joined(_outcome(is_late, is_new), right, feedback.source))
@@ -255,16 +287,17 @@ class Joining:
         return feedback.correct
 
     def _count_lost(self, feedback: Feedback) -> None:
-        is_left_out = bool(feedback.keys) and not self._waiting.ring.keeps(feedback.keys[0])
         # What a full ring did not keep was there, although nobody can look it up.
+        is_left_out = self._waiting.is_left_out(feedback)
         outcome = MlFeedbackOutcomeValues.LATE if is_left_out else MlFeedbackOutcomeValues.UNMATCHED
         self._tally.add_named(feedback.stream, Joined(outcome, None, feedback.source))
 
     def _tell_all(self) -> None:
         for stream in self._streams:
             if stream.is_changed and stream.has_labels:
-                for reading in realized(stream, self._config):
-                    self._tell.performance(reading)
+                with self.contained:
+                    for reading in realized(stream, self._config):
+                        self._tell.performance(reading)
             stream.is_changed = False
         for key, joined in self._tally:
             number = self._streams.find(key) if key is not None else None
@@ -273,12 +306,22 @@ class Joining:
             self._tell.feedback(FeedbackTotals(key, joined, *told, self._since_ns))
 
 
+def _flag(feedback: Feedback) -> int:
+    """Return what *feedback* tells of a prediction, once: who rates it may have acted on it as well."""
+    if feedback.is_truth:
+        return _TRUTH
+    return _REACTION if feedback.source is MlFeedbackSourceValues.IMPLICIT else _RATING
+
+
 def _outcome(is_late: bool, is_new: bool) -> MlFeedbackOutcomeValues:
     if is_late:
         return MlFeedbackOutcomeValues.LATE
     return MlFeedbackOutcomeValues.JOINED if is_new else MlFeedbackOutcomeValues.DUPLICATE
 
 
-def _read(heard: Heard, tenant_attribute: str) -> list[Feedback]:
-    read = feedback_in_logs if heard.signal is Signal.LOGS else feedback_in_traces
-    return read(heard.request, Whose(heard.caller, tenant_attribute))
+def _by_stream(truths: Iterable[Truth]) -> list[list[Truth]]:
+    """Return *truths*, those of one stream together."""
+    found: defaultdict[int, list[Truth]] = defaultdict(list)
+    for truth in truths:
+        found[truth.prediction.stream].append(truth)
+    return [*found.values()]

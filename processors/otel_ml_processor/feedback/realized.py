@@ -52,7 +52,7 @@ def _reading(
         estimated=cohort.estimated,
         proxies=proxy_scores(cohort.reactions, cohort.liked, cohort.shown) if is_enough else {},
     )
-    if cohort.labelled < rules.min_labels:
+    if cohort.labelled * cohort.outcomes.evidence < rules.min_labels:
         return reading
     return assess_labels(
         replace(reading, realized=ranking_scores(cohort.rankings)),

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from otel_ml_processor.assess.segments import OTHER_VALUES, Segment
+from otel_ml_processor.assess.segments import Segment
+from otel_ml_processor.windows.divided import OTHER_VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ class SegmentNumbers:
     """
     The values of the attributes *names* of one stream, at most *max_values* of each: those of *reference* first, then as they come.
 
-    A further value is one of the others, which have number 0.
+    A further value is one of the others, which have number 0; so is one that is called as they are together.
     """
 
     __slots__ = ("_max_values", "_numbers", "names")
@@ -59,7 +60,10 @@ class SegmentNumbers:
         for position, name in enumerate(self.names):
             column = columns.get(name)
             if column is not None and len(column.dictionary):
-                of = [self._number(position, value) for value in column.dictionary]
+                of = [
+                    self._number(position, value) if value else NO_SEGMENT
+                    for value in column.dictionary
+                ]
                 found[:, position] = np.array([*of, NO_SEGMENT], dtype=np.int16)[column.codes]
         return found
 
@@ -70,6 +74,8 @@ class SegmentNumbers:
 
     def _number(self, position: int, value: str) -> int:
         numbers = self._numbers[position]
+        if value == OTHER_VALUES:
+            return _OTHER
         if value not in numbers and len(numbers) < self._max_values:
             numbers[value] = len(numbers) + 1
         return numbers.get(value, _OTHER)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otel_ml_processor.assess.error_patterns import ErrorPatterns
+    from otel_ml_processor.columns import BoolArray
     from otel_ml_processor.feedback.cohorts import Cohort
     from otel_ml_processor.feedback.places import Places
     from otel_ml_processor.feedback.reading import Feedback
@@ -107,5 +108,13 @@ def _add(
         is_said = scores.is_said_positive(TextColumn(codes, tuple(waiting.labels.texts)))
         bins = scores.bins(is_said, confidences)
         known = (codes >= 0) & (bins >= 0)
-        # Of two classes, who is wrong about one is right about the other.
-        outcomes.add_cells(is_said[known], (is_said == right)[known], bins[known], weight)
+        is_true = _are_positive(judged, scores.positive, is_said == right)
+        outcomes.add_cells(is_said[known], is_true[known], bins[known], weight)
+
+
+def _are_positive(truths: Sequence[Truth], positive: str, otherwise: BoolArray) -> BoolArray:
+    """Return of which predictions the class *positive* was true: as the label says, else *otherwise*, for of two classes who is wrong about one is right about the other."""
+    labels = [truth.feedback.label for truth in truths]
+    is_told = np.array([label is not None for label in labels], dtype=bool)
+    is_positive = np.array([label == positive for label in labels], dtype=bool)
+    return np.where(is_told, is_positive, otherwise)

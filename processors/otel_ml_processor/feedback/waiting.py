@@ -117,6 +117,11 @@ class WaitingPredictions:
                 predictions = (self.ring.prediction(row_of[way]) for way in each if way in row_of)
                 yield next((p for p in predictions if self._can_be_of(one, p.stream)), None)
 
+    def is_left_out(self, feedback: Feedback) -> bool:
+        """Return whether the prediction that *feedback* is about would be left out of `ring`, which has been full."""
+        way = next(_ways(feedback), None)
+        return way is not None and not self.ring.keeps(way)
+
     def forget(self, stream: int) -> None:
         """Keep nothing of the *stream* with that number any more, so that another may have it."""
         self.ring.forget(stream)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import threading
 import time
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
+from weakref import WeakSet
 
 import grpc
 import urllib3
@@ -31,6 +34,8 @@ __all__ = ["OtlpHttpClient"]
 
 _CONNECTIONS: Final = 32
 """Kept open; more are made where more requests are on their way, and closed afterwards."""
+_CONNECT_S: Final = 10.0
+"""Longest wait for a connection, however long the answer may take: what is being connected is not ended with the client."""
 _GZIP_LEVEL: Final = 6
 _CODES: Final[Mapping[int, grpc.StatusCode]] = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
@@ -109,7 +114,7 @@ class OtlpHttpClient:
                 body,
                 self._headers,
                 retries=False,
-                timeout=urllib3.Timeout(total=timeout_s),
+                timeout=urllib3.Timeout(connect=min(timeout_s, _CONNECT_S), total=timeout_s),
                 preload_content=False,
                 decode_content=False,
             )
@@ -124,8 +129,9 @@ class OtlpHttpClient:
         raise self._refused(response, content)
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
+        """Close the connections; what is still being sent fails with UNAVAILABLE."""
         self._pool.close()
+        self._pool.end()
 
     def _refused(self, response: urllib3.BaseHTTPResponse, content: bytes) -> Refusal:
         code = _CODES.get(response.status, grpc.StatusCode.INTERNAL)
@@ -190,10 +196,38 @@ class _Timed:
             self.sock.settimeout(self.timeout)
         super().request(*arguments, **options)  # type: ignore[misc] # of the class that this one is mixed into
 
+    def end(self) -> None:
+        """End what is being sent or received."""
+        connected = self.sock  # another thread may close it meanwhile
+        if isinstance(connected, TimedSocket):  # or it is being connected, which takes no longer
+            with suppress(OSError):
+                connected.end()
 
-class _PlainPool(urllib3.HTTPConnectionPool):
+
+class _Remembering:
+    """A pool that knows the connections in use too."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._made: WeakSet[_Timed] = WeakSet()
+        self._making = threading.Lock()
+        super().__init__(*arguments, **options)
+
+    def _new_conn(self) -> Any:
+        connection = super()._new_conn()  # type: ignore[misc] # of the class that this one is mixed into
+        with self._making:
+            self._made.add(connection)
+        return connection
+
+    def end(self) -> None:
+        """Have whoever waits for an answer wait no longer."""
+        with self._making:
+            for connection in self._made:
+                connection.end()
+
+
+class _PlainPool(_Remembering, urllib3.HTTPConnectionPool):
     ConnectionCls = type("TimedConnection", (_Timed, HTTPConnection), {})
 
 
-class _TlsPool(urllib3.HTTPSConnectionPool):
+class _TlsPool(_Remembering, urllib3.HTTPSConnectionPool):
     ConnectionCls = type("TimedTlsConnection", (_Timed, HTTPSConnection), {})

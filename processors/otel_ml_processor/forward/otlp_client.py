@@ -35,16 +35,16 @@ TRACES: Final = Signal.TRACES.method
 METRICS: Final = Signal.METRICS.method
 LOGS: Final = Signal.LOGS.method
 
+_LONG_ANSWER: Final = 1 << 10
+"""Bytes; what a next hop has to say of what it did not take is shorter."""
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MAX_RESPONSE),
     ("grpc.max_send_message_length", -1),  # The next hop says what is too large for it.
     # gRPC waits up to two minutes before it connects again; spans would wait as long after the next hop has come back.
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 2_000),
-    (
-        "grpc.enable_http_proxy",
-        0,
-    ),  # The next hop is where the operator says, not behind a proxy for the web.
+    # The next hop is where the operator says, not behind a proxy for the web.
+    ("grpc.enable_http_proxy", 0),
 )
 
 
@@ -107,8 +107,22 @@ class OtlpClient:
 
 
 def answer_of(response: bytes) -> bytes:
-    """Return *response*, or an empty one where it is no export response, of any signal: all have the same fields."""
-    return b"" if _parsed(response) is None else response
+    """
+    Return *response*, or an empty one where it is no export response, of any signal: all have the same fields.
+
+    Of a long one the message is cut: answers are remembered, for whoever asks again, and tens of thousands of them.
+    """
+    parsed = _parsed(response)
+    if parsed is None:
+        return b""
+    if len(response) <= _LONG_ANSWER:
+        return response
+    said = parsed.partial_success
+    if said.error_message:
+        cut = said.error_message.encode()[:_LONG_ANSWER]
+        said.error_message = cut.decode(errors="ignore")
+    parsed.DiscardUnknownFields()
+    return parsed.SerializeToString()
 
 
 def rejected_items(response: bytes) -> int:

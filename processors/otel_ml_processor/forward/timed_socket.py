@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import math
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -33,6 +33,11 @@ class TimedSocket:
     def settimeout(self, seconds: float | None) -> None:
         """Let all that follows take so long, together; None: for ever."""
         self._end_s = math.inf if seconds is None else time.monotonic() + seconds
+
+    def end(self) -> None:
+        """End what another thread is sending or receiving; OSError where it has been closed."""
+        # Of TLS too it is the connection below: its own way out would wait for the other side.
+        socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def sendall(self, data: ReadableBuffer) -> None:
         """Send *data*."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.receive.repeats import Answer
 
-__all__ = ["MAX_CONVOY_BYTES", "PATIENCE_S", "Convoys", "Request"]
+__all__ = ["MAX_CONVOY_BYTES", "PATIENCE_S", "Convoys", "Request", "is_for_good"]
 
 PATIENCE_S: Final = 0.01
 """Longest wait for others: a next hop that is slow for one does not stop all."""
@@ -157,7 +157,7 @@ class Convoys:
         try:
             outcomes: Sequence[Answer | BaseException] = self._take([m.request for m in group])
         except BaseException as error:  # noqa: BLE001 # whatever it is, it is raised where they wait
-            if len(group) > 1 and _is_for_good(error):
+            if len(group) > 1 and is_for_good(error):
                 for member in group:
                     self._settle([member])
                 return
@@ -166,6 +166,6 @@ class Convoys:
             member.outcome = outcome
 
 
-def _is_for_good(error: BaseException) -> bool:
-    """Return whether nothing of a group was taken because of something in one of them."""
+def is_for_good(error: BaseException) -> bool:
+    """Return whether nothing of a group was taken because of something in one of them: each is then taken alone."""
     return isinstance(error, Refusal) and error.code is not grpc.StatusCode.UNAVAILABLE

@@ -46,12 +46,14 @@ _OPTIONS: Final = (
     ("grpc.max_connection_age_grace_ms", 60_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.max_ping_strikes", 2),
-    # gRPC would write a kilobyte at a time, on the one thread that serves all; what does not know the option does so.
+    # It would inflate a kilobyte at a time, on the one thread that serves all; a gRPC that does not know the option does.
     ("grpc.per_message_decompression", 0),
 )
 _READ_S: Final = 30.0
 """A message that takes longer to arrive is given up: who says nothing must not keep a thread."""
-_LOOK_S: Final = 1.0
+_READ_BRIEFLY_S: Final = 1.0
+"""The same, where half of the threads wait for a message already: the other half is for those who have sent theirs."""
+_LOOK_S: Final = 0.25
 _FOR_EVER_S: Final = 1e9
 """gRPC gives a call without a deadline one that lies centuries ahead."""
 
@@ -191,10 +193,12 @@ class GrpcServer:
 
     def _give_up_silent(self) -> None:
         """Cancel, until the server stops, the calls whose message does not come; they may be begun again."""
+        n_patient = max(1, self._config.threads // 2)
         while not self._stopping.wait(_LOOK_S):
-            oldest_s = time.monotonic() - _READ_S
-            for context, since_s in list(self._reading.items()):
-                if since_s < oldest_s:
+            now_s = time.monotonic()
+            # The oldest first, and they are the ones to be waited for: the message of a slow sender comes at last, one after the other.
+            for place, (context, since_s) in enumerate(list(self._reading.items())):
+                if now_s - since_s > (_READ_S if place < n_patient else _READ_BRIEFLY_S):
                     context.cancel()
 
 

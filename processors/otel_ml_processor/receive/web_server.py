@@ -86,7 +86,11 @@ class WebServer:
         check_endpoint(self._place, self._endpoint, may_reach_out=self._may_reach_out)
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         try:
-            self._socket = socket.create_server((self._host, self._port), family=family)
+            # All addresses are all, as gRPC has it: without this none but those of IPv6.
+            is_all = self._host == "::" and socket.has_dualstack_ipv6()
+            self._socket = socket.create_server(
+                (self._host, self._port), family=family, dualstack_ipv6=is_all
+            )
         except OSError as error:
             reason = str(error.strerror).partition(" (")[0]
             message = (

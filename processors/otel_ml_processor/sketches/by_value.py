@@ -91,16 +91,23 @@ class ByValue:
         max_values: At least 1.
         n_outputs: How many places there are for what the model said.
         known: Values that come first.
+        called: What all others are called together, so that a value of that name is one of them; None: every value may be told apart.
     """
 
-    __slots__ = ("_blocks", "_known", "_max_values", "_others", "threshold", "width")
+    __slots__ = ("_blocks", "_called", "_known", "_max_values", "_others", "threshold", "width")
 
     def __init__(
-        self, threshold: float, max_values: int, n_outputs: int = 0, known: Collection[str] = ()
+        self,
+        threshold: float,
+        max_values: int,
+        n_outputs: int = 0,
+        known: Collection[str] = (),
+        called: str | None = None,
     ) -> None:
         self.threshold = threshold
         self._max_values = max_values
         self._known = frozenset(known)
+        self._called = called
         self.width = _FIXED + n_outputs
         """Integers per value."""
         self._blocks: dict[str, IntArray] = {}
@@ -191,7 +198,7 @@ class ByValue:
 
     def _add_blocks(self, blocks: Mapping[str, IntArray]) -> None:
         for value, block in blocks.items():
-            if len(value) > MAX_LABEL_LENGTH:
+            if len(value) > MAX_LABEL_LENGTH or value == self._called:
                 self._add_others(block)
             elif value in self._blocks:
                 self._blocks[value] += block

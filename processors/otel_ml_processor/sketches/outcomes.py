@@ -43,6 +43,8 @@ class OutcomeParts(NamedTuple):
     confidences: tuple[float, ...]
     squares: float
     log_losses: float
+    weights_squared: int | None = None
+    """None in what was kept by a version that did not know it."""
 
 
 class Outcomes:
@@ -59,6 +61,7 @@ class Outcomes:
         "_confidences",
         "_log_losses",
         "_squares",
+        "_weights_squared",
         "cells",
         "errors",
         "is_complete",
@@ -80,6 +83,7 @@ class Outcomes:
         self._confidences: FloatArray = np.zeros(N_CONFIDENCE_BINS)
         self._squares = 0.0
         self._log_losses = 0.0
+        self._weights_squared = 0
 
     def parts(self) -> OutcomeParts:
         """Return all that is held, for `of_parts`."""
@@ -97,6 +101,7 @@ class Outcomes:
             tuple(self._confidences.tolist()),
             self._squares,
             self._log_losses,
+            self._weights_squared,
         )
 
     @classmethod
@@ -117,11 +122,13 @@ class Outcomes:
         found.pairs = Counter({(true, said): rows for true, said, rows in parts.pairs})
         for at, rows in parts.cells:
             found.cells.flat[at] = rows
-        found.errors = _errors(parts.errors)
+        found.errors = _errors(parts.errors, is_old=parts.weights_squared is None)
         found._confidence_rows = np.array(parts.confidence_rows, dtype=np.int64)
         found._confidence_right = np.array(parts.confidence_right, dtype=np.int64)
         found._confidences = np.array(parts.confidences)
         found._squares, found._log_losses = parts.squares, parts.log_losses
+        said = parts.weights_squared
+        found._weights_squared = found.labelled if said is None else said
         return found
 
     def add_pairs(self, true: Sequence[str], said: Sequence[str], weight: int = 1) -> None:
@@ -135,6 +142,7 @@ class Outcomes:
     def add_right(self, is_right: BoolArray, confidences: FloatArray, weight: int = 1) -> None:
         """Count rows that were right or wrong, *weight* times each; NaN in *confidences* is not said."""
         self.rows += weight * len(is_right)
+        self._weights_squared += weight**2 * len(is_right)
         self.right += weight * int(is_right.sum())
         is_said = ~np.isnan(confidences)
         right, sure = is_right[is_said].astype(np.int64), confidences[is_said]
@@ -157,7 +165,9 @@ class Outcomes:
 
     def add_numbers(self, said: FloatArray, true: FloatArray, weight: int = 1) -> None:
         """Count predicted numbers beside true ones, *weight* times each; a pair of which one is not finite is passed over."""
-        self._add_errors(RegressionErrors.of(said, true), weight)
+        errors = RegressionErrors.of(said, true)
+        self.errors = self.errors + errors.times(weight)
+        self._weights_squared += weight**2 * errors.rows
 
     def rebin(self, n_bins: int) -> None:
         """Count scores anew, in so many bins: those that were counted were of others."""
@@ -179,17 +189,31 @@ class Outcomes:
         self.pairs.update(other.pairs)
         self.is_complete = self.is_complete and other.is_complete
         self.cells += other.cells
-        self._add_errors(other.errors, 1)
+        self.errors = self.errors + other.errors
         self._confidence_rows += other._confidence_rows
         self._confidence_right += other._confidence_right
         self._confidences += other._confidences
         self._squares += other._squares
         self._log_losses += other._log_losses
+        self._weights_squared += other._weights_squared
 
     @property
     def labelled(self) -> int:
         """Rows of which it is known whether they were right, or by how much they were wrong."""
         return self.rows + self.errors.rows
+
+    @property
+    def evidence(self) -> float:
+        """
+        How much of a row each row is worth as evidence, in (0, 1]; 1 without weights.
+
+        A label that counts four times says what three others would have said, and is no more certain for it: all rows together are as sure as so many times
+        their number without weights.
+
+        References:
+            Kish, L. (1965). Survey Sampling. Wiley. (The effective size of a weighted sample.)
+        """
+        return self.labelled / self._weights_squared if self._weights_squared else 1.0
 
     @property
     def confusion(self) -> Confusion:
@@ -238,16 +262,15 @@ class Outcomes:
         rows = int(self._confidence_rows.sum())
         return total / rows if rows else float("nan")
 
-    def _add_errors(self, errors: RegressionErrors, weight: int) -> None:
-        weighted = RegressionErrors(*(weight * value for value in astuple(errors)))
-        self.errors = self.errors + weighted
 
-
-def _errors(sums: Sequence[float]) -> RegressionErrors:
+def _errors(sums: Sequence[float], *, is_old: bool) -> RegressionErrors:
+    """Return what *sums* are of; *is_old* ones end in a sum of squares."""
     if len(sums) != len(fields(RegressionErrors)):
         raise ValueError(
             f"expected {len(fields(RegressionErrors))} sums of errors, found {len(sums)}"
         )
-    rows, absolute, squared, relative, relative_rows, truth, truth_squared = sums
-    whole = (absolute, squared, relative, int(relative_rows), truth, truth_squared)
+    rows, absolute, squared, relative, relative_rows, truth, scatter = sums
+    if is_old and rows:
+        scatter = max(0.0, scatter - truth * truth / rows)
+    whole = (absolute, squared, relative, int(relative_rows), truth, scatter)
     return RegressionErrors(int(rows), *whole)

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from otel_ml_processor.columns import FloatArray, IntArray
 
-__all__ = ["MAX_DISTINCT", "N_BINS", "reference_edges"]
+__all__ = ["MAX_DISTINCT", "N_BINS", "midway", "reference_edges"]
 
 N_BINS: Final = 20
 MAX_DISTINCT: Final = 32
@@ -33,11 +33,11 @@ def reference_edges(distinct: FloatArray, repeats: IntArray) -> FloatArray:
     if len(distinct) == 1:
         return _fence(float(distinct[0]))
     if len(distinct) <= MAX_DISTINCT:
-        return _midway(distinct[:-1], distinct[1:])
+        return midway(distinct[:-1], distinct[1:])
     cumulative = np.cumsum(repeats)
     levels = cumulative[-1] * np.arange(1, N_BINS) / N_BINS
     last = np.unique(_nearest(cumulative[:-1], levels))
-    return _midway(distinct[last], distinct[last + 1])
+    return midway(distinct[last], distinct[last + 1])
 
 
 def _fence(value: float) -> FloatArray:
@@ -55,7 +55,8 @@ def _nearest(ascending: IntArray, levels: FloatArray) -> IntArray:
     return np.where(is_left, right - 1, right)
 
 
-def _midway(left: FloatArray, right: FloatArray) -> FloatArray:
+def midway(left: FloatArray, right: FloatArray) -> FloatArray:
+    """Return what divides each number of *left* from the larger one of *right*: numbers up to it, which is below the latter, lie on the left."""
     # Halved first: the sum of two large numbers overflows. Between adjacent floats there is no middle; then `left` itself divides them.
     middle = left / 2 + right / 2
     return np.where((middle >= left) & (middle < right), middle, left)

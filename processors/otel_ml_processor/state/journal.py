@@ -63,7 +63,11 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        _write_all(self._file, _START)
+        try:
+            _write_all(self._file, _START)
+        except OSError:
+            os.close(self._file)  # tried again with every snapshot, for as long as the disk is full
+            raise
         self._turn = threading.Condition()
         self._waiting: list[Callable[[], Record]] = []
         self.appended = 0

@@ -242,6 +242,7 @@ class Ledger:
                 is_current = self._journal is journal
                 self._journal = None if is_current else self._journal
             if is_current:
+                journal.close()  # nobody else does: it is not the current one any more
                 _LOGGER.warning(
                     "cannot write the journal %s: %s; what is counted until the next snapshot would be lost in a crash",
                     journal.path,

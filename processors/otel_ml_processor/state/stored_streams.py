@@ -186,7 +186,7 @@ class StoredSummary(Stored, frozen=True):
             divided={
                 name: StoredDivision.of(division)
                 for name, division in summary.divided.by_name.items()
-                if len(division)
+                if len(division) or division.others is not None
             },
             quality=StoredQuality.of(summary.quality),
             sampling=StoredSampling.of(summary.calls),

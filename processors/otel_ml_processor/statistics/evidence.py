@@ -11,9 +11,8 @@ from otel_ml_processor.statistics.counts import FloatArray, IntArray, sample_siz
 
 __all__ = ["SlowDrift", "alarm_level", "location_score", "tolerance"]
 
-_STEPS: Final = np.array(
-    [0.5, 1.0, 2.0]
-)  # "lambda" of the e-process: what size of shift it grows fastest for
+# "lambda" of the e-process: what size of shift it grows fastest for.
+_STEPS: Final = np.array([0.5, 1.0, 2.0])
 _SIGNS: Final = np.array([1.0, -1.0])
 _FINITE_REFERENCE: Final = 2.0
 _CEILING: Final = 5.0

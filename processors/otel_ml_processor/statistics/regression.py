@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -14,12 +14,17 @@ if TYPE_CHECKING:
 __all__ = ["RegressionErrors"]
 
 
+_SAME: Final = 1e-13
+"""A truth that varies by less than this part of its mean never changes: what is left is rounding."""
+
+
 @dataclass(frozen=True, slots=True)
 class RegressionErrors:
     """
     Sums over rows whose truth is known; add two to have those of both.
 
-    Every measure is NaN where it has no rows: the mean absolute percentage error of rows whose truth is 0, r2 of a truth that never
+    `scatter` is the sum of squared distances of the truths from their mean: of a sum of squares nothing would be left where truths are large beside their
+    spread, as years and times are. Every measure is NaN where it has no rows: the mean absolute percentage error of rows whose truth is 0, r2 of a truth that never
     changes.
     """
 
@@ -29,7 +34,7 @@ class RegressionErrors:
     relative: float = 0.0
     relative_rows: int = 0
     truth: float = 0.0
-    truth_squared: float = 0.0
+    scatter: float = 0.0
 
     @classmethod
     def of(cls, predictions: FloatArray, truths: FloatArray) -> RegressionErrors:
@@ -45,13 +50,28 @@ class RegressionErrors:
                 relative=float(np.abs(error[can_divide] / truth[can_divide]).sum()),
                 relative_rows=int(can_divide.sum()),
                 truth=float(truth.sum()),
-                truth_squared=float((truth**2).sum()),
+                scatter=float(((truth - truth.mean()) ** 2).sum()) if len(truth) else 0.0,
             )
 
     def __add__(self, other: RegressionErrors) -> RegressionErrors:
-        return RegressionErrors(
+        """
+        Return the sums of both.
+
+        References:
+            Chan, T. F., Golub, G. H., LeVeque, R. J. (1983). Algorithms for computing the sample variance. Am. Stat. 37.
+        """
+        both = RegressionErrors(
             *(getattr(self, name) + getattr(other, name) for name in self.__slots__)
         )
+        if not (self.rows and other.rows):
+            return both
+        apart = self.truth / self.rows - other.truth / other.rows
+        between = apart * apart * (self.rows * other.rows / both.rows)
+        return replace(both, scatter=both.scatter + between)
+
+    def times(self, weight: int) -> RegressionErrors:
+        """Return the sums of the same rows, each *weight* times."""
+        return RegressionErrors(*(weight * getattr(self, name) for name in self.__slots__))
 
     @property
     def mae(self) -> float:
@@ -73,6 +93,6 @@ class RegressionErrors:
         """Share of the truth's variance that the prediction explains, at most 1; negative where a constant would do better."""
         if not self.rows:
             return math.nan
-        # Not as a power, which raises where the product is infinite.
-        variance = self.truth_squared - self.truth * self.truth / self.rows
-        return 1 - self.squared / variance if variance > 0 else math.nan
+        spread = math.sqrt(self.scatter / self.rows)
+        varies = spread > _SAME * abs(self.truth / self.rows)
+        return 1 - self.squared / self.scatter if varies else math.nan

@@ -6,6 +6,7 @@ A sampler may have said how many calls each that it let through stands for; and 
 
 from __future__ import annotations
 
+import math
 from operator import add
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -172,8 +173,9 @@ class CallRanges:
         if not came:
             return None
         unnumbered = self.unnumbered.all_calls / ONE
-        said = sum(counted.calls for counted in ranges)
-        told = sum(counted.numbered for counted in ranges)
+        # Exact sums, or the order in which processes came would show in the last digit.
+        said = math.fsum(counted.calls for counted in ranges)
+        told = math.fsum(counted.numbered for counted in ranges)
         return came / (unnumbered + max(said, told))
 
     def confidence(self) -> WeightedConfidence | None:
@@ -187,7 +189,7 @@ class CallRanges:
         if len({counted.weight for counted in ranges}) <= 1 and not any(a.said for a in adjusted):
             return None
         parts = [self.unnumbered.over_all(), *(c.over_all() for c in self.by_process.values())]
-        rows, quanta, low = map(sum, zip(*parts, strict=True))
+        rows, quanta, low = map(math.fsum, zip(*parts, strict=True))
         return WeightedConfidence(quanta / (rows * QUANTA), low / rows)
 
     @property

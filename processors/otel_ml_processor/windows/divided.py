@@ -16,10 +16,20 @@ if TYPE_CHECKING:
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.reference import Reference
 
-__all__ = ["BY_CLASS", "MAX_VALUES", "UNDIVIDED", "Divided", "Divisions", "segment_column"]
+__all__ = [
+    "BY_CLASS",
+    "MAX_VALUES",
+    "OTHER_VALUES",
+    "UNDIVIDED",
+    "Divided",
+    "Divisions",
+    "segment_column",
+]
 
 BY_CLASS: Final = ML_PREDICTION_LABEL
 """Name of the division by predicted class."""
+OTHER_VALUES: Final = "other"
+"""What the values of a segment that are not told apart are called together; one that is called so itself is among them."""
 
 
 class Divisions(NamedTuple):
@@ -59,7 +69,9 @@ class Divided:
         n_outputs = place.stop - place.start
         for name in divisions.segments:
             known = reference.segments.get(name, {}) if reference else {}
-            self.by_name[name] = ByValue(threshold, divisions.max_values, n_outputs, known.keys())
+            self.by_name[name] = ByValue(
+                threshold, divisions.max_values, n_outputs, known.keys(), OTHER_VALUES
+            )
 
     def add(self, placed: PlacedRows) -> None:
         """Count *placed*; a row that does not say a division's text is not counted there."""
@@ -80,10 +92,10 @@ class Divided:
 
 
 def segment_column(rows: InferenceColumns, name: str) -> TextColumn:
-    """Return what *rows* say under *name*: the attribute, or, where none of them has it, the feature of that name as text."""
+    """Return what *rows* say under *name*: the attribute, or, where none of them has it, the feature of that name as text; an empty text says nothing."""
     said = rows.segments.get(name)
     if said is not None and len(said.dictionary):
-        return said
+        return _without_empty(said)
     feature = rows.features.get(name)
     if feature is None:
         return TextColumn(np.full(len(rows), -1, dtype=np.int64), ())
@@ -92,4 +104,13 @@ def segment_column(rows: InferenceColumns, name: str) -> TextColumn:
 
 def _texts(column: ValueColumn) -> TextColumn:
     """Return the rows of *column* that are texts; a number has no few values."""
-    return TextColumn(np.where(column.kinds == Kind.TEXT, column.texts, -1), column.dictionary)
+    texts = np.where(column.kinds == Kind.TEXT, column.texts, -1)
+    return _without_empty(TextColumn(texts, column.dictionary))
+
+
+def _without_empty(texts: TextColumn) -> TextColumn:
+    if "" not in texts.dictionary:
+        return texts
+    empty = [code for code, text in enumerate(texts.dictionary) if not text]
+    codes = np.where(np.isin(texts.codes, empty), -1, texts.codes)
+    return TextColumn(codes, texts.dictionary)

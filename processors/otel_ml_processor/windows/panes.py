@@ -133,7 +133,7 @@ class TimeWindows:
     def slide(self, watermark_ns: int) -> Closed | None:
         """Return the sum of the panes that end with the last one before *watermark_ns* and are together as long as a window."""
         end_ns = watermark_ns // self._pane_ns * self._pane_ns
-        if end_ns <= self._slid_ns:
+        if end_ns == self._slid_ns:
             return None
         self._slid_ns, start_ns = end_ns, end_ns - self._length_ns
         self._last = {at: pane for at, pane in self._last.items() if at >= start_ns}
@@ -184,7 +184,8 @@ class TimeWindows:
         self._last = {at: self._panes.pop(at) for at in sorted(self._panes) if at < end_ns}
         summary = self._sum(self._last.values())
         if self._carried is not None:
-            first_ns, carried = self._carried
+            carried_ns, carried = self._carried
+            first_ns = min(first_ns, carried_ns)  # not what is carried, where event time went back
             summary.merge(carried)
         is_sufficient = summary.rows >= self._min_rows
         self._carried = None if is_sufficient else (first_ns, summary)

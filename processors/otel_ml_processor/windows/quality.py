@@ -39,7 +39,7 @@ _NEVER: Final = 0
 
 
 class Freshness(NamedTuple):
-    """When a stream last had a row, by the clock and in event time, and when each feature last had a value, in event time; all in nanoseconds."""
+    """When a stream last had a row, by the clock and in the row's own event time, and when each feature last had a value, in event time; all in nanoseconds."""
 
     heard_ns: int
     newest_ns: int

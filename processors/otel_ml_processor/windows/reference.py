@@ -22,6 +22,7 @@ from otel_ml_processor.sketches.moments import in_unit
 from otel_ml_processor.sketches.reference_edges import reference_edges
 from otel_ml_processor.sketches.slots import N_EXCLUSIVE, N_SLOTS, Slot
 from otel_ml_processor.windows.class_scores import ClassScores
+from otel_ml_processor.windows.divided import OTHER_VALUES
 from otel_ml_processor.windows.expected_errors import ErrorCells
 from otel_ml_processor.windows.multivariate import Multivariate
 from otel_ml_processor.windows.pairs import PairReference
@@ -173,10 +174,7 @@ class Reference:
                 else None
             ),
             performance=profile.performance,
-            segments={
-                segment.name: {part.value: part for part in segment.values}
-                for segment in profile.segments
-            },
+            segments={segment.name: _parts(segment.values) for segment in profile.segments},
             schemas=tuple(profile.schemas),
             is_provisional=profile.provisional,
         )
@@ -524,6 +522,27 @@ def _finite(column: ValueColumn) -> FloatArray:
 def _first_text(column: ValueColumn) -> str:
     texts = column.texts[column.kinds == Kind.TEXT]
     return column.dictionary[texts[0]] if len(texts) else "a list or a map"
+
+
+def _parts(values: Sequence[SegmentReference]) -> dict[str, SegmentReference]:
+    """Return by value what the reference's rows count, those of all other values under an empty one; as in windows, a value that is called as these are is among them."""
+    parts: dict[str, SegmentReference] = {}
+    for part in values:
+        value = "" if part.value == OTHER_VALUES else part.value
+        parts[value] = _sum(parts[value], part) if value in parts else part
+    return parts
+
+
+def _sum(first: SegmentReference, second: SegmentReference) -> SegmentReference:
+    return msgspec.structs.replace(
+        first,
+        rows=first.rows + second.rows,
+        outputs=[a + b for a, b in zip(first.outputs, second.outputs, strict=True)],
+        confident=first.confident + second.confident,
+        low=first.low + second.low,
+        labelled=first.labelled + second.labelled,
+        wrong=first.wrong + second.wrong,
+    )
 
 
 def _season(hours: HourlyCounts, targets: Sequence[TargetReference]) -> SeasonalReference:

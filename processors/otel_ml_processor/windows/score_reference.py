@@ -10,6 +10,7 @@ import numpy as np
 from otel_ml_processor.errors import TableError
 from otel_ml_processor.profile import Calibration
 from otel_ml_processor.sketches.moments import in_unit
+from otel_ml_processor.sketches.reference_edges import midway
 from otel_ml_processor.statistics.calibration import calibrated_probabilities
 
 if TYPE_CHECKING:
@@ -96,11 +97,11 @@ def score_edges(scores: FloatArray) -> FloatArray:
     """
     distinct, repeats = np.unique(scores, return_counts=True)
     if len(distinct) <= len(_LEVELS) + 1:
-        return np.asarray((distinct[:-1] + distinct[1:]) / 2)
+        return midway(distinct[:-1], distinct[1:])
     cumulative = np.cumsum(repeats)
     last = np.unique(np.searchsorted(cumulative, cumulative[-1] * _LEVELS))
     last = last[last < len(distinct) - 1]
-    return np.asarray((distinct[last] + distinct[last + 1]) / 2)
+    return midway(distinct[last], distinct[last + 1])
 
 
 def calibration_of(scores: FloatArray, is_true: BoolArray, positive: str | None) -> Calibration:

@@ -45,6 +45,8 @@ MAX_AHEAD_NS: Final = 60_000_000_000
 OVERFLOW: Final = StreamKey(service="(overflow)", environment="", model="(overflow)", version="")
 """The stream in which the rows of all streams beyond the cap are counted, together and compared with nothing."""
 _BEGINNING: Final = -(1 << 62)
+_MAX_CLOSED: Final = 4096
+"""Closed windows of one kind of a stream that wait to be told: whoever sends chooses the times, and assessing takes longer than closing."""
 
 
 class ClosedWindow(NamedTuple):
@@ -60,13 +62,15 @@ class Counts:
     """
     What has happened to rows, cumulative: `late` and `clamped` by event time, `overflow` beyond the cap of streams.
 
-    `strangers` are rows that name no tenant, or one beyond the cap, where tenants are told apart.
+    `strangers` are rows that name no tenant, or one beyond the cap, where tenants are told apart; `untold` are those of closed windows that
+    made room for newer ones before they were told.
     """
 
     late: int = 0
     clamped: int = 0
     overflow: int = 0
     strangers: int = 0
+    untold: int = 0
 
 
 class Totals(NamedTuple):
@@ -138,7 +142,9 @@ class _Stream:
     ood: int = 0
     quality: StreamQuality = field(default_factory=StreamQuality)
     newest_ns: int = _BEGINNING
-    """Newest event time; less the lateness it is the watermark."""
+    """Newest event time; less the lateness it is the watermark. Of an idle stream it follows the clock."""
+    row_ns: int = 0
+    """Event time of the newest row since the start, which no clock moves: how long rows have come without a value is told by it."""
     heard_ns: int = 0
     """When the last row came, by the clock."""
     moved_ns: int = 0
@@ -151,6 +157,25 @@ class _Stream:
         self.low_confidence += whole.scores.low
         self.ood += whole.ood
         self.quality.count(whole)
+
+    def freshness(self) -> Freshness:
+        """Return when rows and values came last; after a restart, and until a row comes, the newest row is that of the newest value."""
+        seen_ns = self.quality.seen_ns
+        return Freshness(self.heard_ns, max(self.row_ns, *seen_ns.values(), 0), seen_ns)
+
+    def go_back(self, now_ns: int) -> None:
+        """Have event time go back with a clock that was put back: it stands further ahead than any span takes it, and all that comes would be late."""
+        if self.newest_ns > now_ns + MAX_AHEAD_NS:
+            self.newest_ns = now_ns
+        self.moved_ns = min(self.moved_ns, now_ns)
+
+    def make_room(self) -> int:
+        """Give up the closed windows that are too many to wait, the oldest first; return how many rows they have that come again in no other."""
+        n_given_up = len(self.closed) - _MAX_CLOSED * len(self.windows)
+        if n_given_up <= 0:
+            return 0  # the common case
+        given_up, self.closed = self.closed[:n_given_up], self.closed[n_given_up:]
+        return sum(window.summary.rows for window in given_up if window.is_sufficient)
 
     def copied(self, key: StreamKey) -> StreamCopy:
         """Return all of it, with summaries of its own; those of closed windows do not change any more."""
@@ -254,6 +279,7 @@ class Streams:
                 for step in increment.steps[windows.name]:
                     stream.closed += windows.take(step, increment.parts[step.begin, step.end])
             stream.count(whole)
+            self.counts.untold += stream.make_room()
             stream.note(increment.newest_ns, increment.heard_ns)
 
     def copies(self) -> list[StreamCopy]:
@@ -302,7 +328,7 @@ class Streams:
         stream.low_confidence, stream.ood = before.low_confidence, before.ood
         stream.quality = StreamQuality(before.quality.invalid)  # features may be others now
         stream.newest_ns, stream.heard_ns = before.newest_ns, before.heard_ns
-        stream.moved_ns = before.moved_ns
+        stream.moved_ns, stream.row_ns = before.moved_ns, before.row_ns
         return stream
 
     def close(self, now_ns: int) -> list[ClosedWindow]:
@@ -360,7 +386,7 @@ class Streams:
                     stream.low_confidence,
                     stream.ood,
                     dict(stream.quality.invalid),
-                    Freshness(stream.heard_ns, stream.newest_ns, dict(stream.quality.seen_ns)),
+                    stream.freshness(),
                 )
                 for key, stream in self._streams.items()
             ]
@@ -405,6 +431,7 @@ class Streams:
         stream.heard_ns = now_ns
         stream.count(whole)
         self._count_late(stream)
+        self.counts.untold += stream.make_room()
         return Increment(key, stream.newest_ns, now_ns, parts.summaries(), steps)
 
     def _key(self, key: StreamKey, now_ns: int) -> StreamKey:
@@ -473,6 +500,7 @@ class Streams:
 
     def _times(self, stream: _Stream, end_times_ns: IntArray, now_ns: int) -> EventTimes:
         """Return the rows' event times, with which the stream's has passed."""
+        stream.go_back(now_ns)
         times = EventTimes(end_times_ns, stream.newest_ns)
         moves = True
         if times.last_ns > now_ns + MAX_AHEAD_NS:
@@ -481,11 +509,13 @@ class Streams:
             moves = not is_ahead.all()
             times = EventTimes(np.where(is_ahead, now_ns, end_times_ns), stream.newest_ns, is_ahead)
         stream.newest_ns = times.newest_ns
+        stream.row_ns = max(stream.row_ns, times.last_ns)
         if moves or not stream.moved_ns:
             stream.moved_ns = now_ns
         return times
 
     def _watermark(self, stream: _Stream, now_ns: int) -> int:
+        stream.go_back(now_ns)
         if now_ns - stream.moved_ns >= self._config.idle * 1e9:
             stream.newest_ns = max(stream.newest_ns, now_ns)
         return stream.newest_ns - self._lateness_ns

@@ -219,9 +219,8 @@ def _parser() -> Parser:
 
 
 def _mode(text: str) -> str:
-    mode = text.replace(
-        "-", ""
-    )  # `in-line` is how one writes it, `inline` what the processor's own option is called
+    # `in-line` is how one writes it, `inline` what the processor's own option is called.
+    mode = text.replace("-", "")
     if mode not in {"tee", "inline", "failover"}:
         raise argparse.ArgumentTypeError(f"expected tee, inline or failover, got {text!r}")
     return mode

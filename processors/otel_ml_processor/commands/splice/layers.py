@@ -20,6 +20,7 @@ __all__ = ["Place", "Setting", "read_layers", "resolved"]
 Value: TypeAlias = "Mapping[str, Setting] | tuple[Setting, ...] | str | None"
 
 _MAX_BYTES: Final = 1 << 20
+_SHOWN: Final = 60  # letters of what was found in place of something else: it may be a whole table
 _MAX_VALUES: Final = 100_000  # aliases of aliases can make of 1 kB more than a machine holds
 _NULL: Final = "tag:yaml.org,2002:null"
 _VARIABLE: Final = re.compile(r"\$\{(?:env:)?[A-Za-z_][A-Za-z0-9_]*:-(?P<default>[^{}]*)\}")
@@ -72,7 +73,8 @@ class Setting:
             return "nothing"
         if isinstance(self.value, str):
             elsewhere = ", which comes from elsewhere and is not read" * ("${" in self.value)
-            return f"{self.value!r}{elsewhere}"
+            rest = "..." * (len(self.value) > _SHOWN)
+            return f"{self.value[:_SHOWN]!r}{rest}{elsewhere}"
         return "a list" if isinstance(self.value, tuple) else "a mapping"
 
 
