@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Locking", "drop_in_a_cycle", "runs_through"]
+__all__ = ["Locking", "drop_in_a_cycle", "is_collected_under", "runs_through"]
 
 
 class Locking(SpanProcessor):
@@ -39,3 +40,13 @@ def runs_through(act: Callable[[], object]) -> bool:
     thread.start()
     thread.join(20)
     return not thread.is_alive()
+
+
+def is_collected_under(lock: threading.Lock) -> bool:
+    """Whether garbage collection comes to an end in a thread that holds *lock*."""
+
+    def collect() -> None:
+        with lock:
+            gc.collect()
+
+    return runs_through(collect)

@@ -69,6 +69,7 @@ def inferences(
     rows: Mapping[str, np.ndarray], is_failed: np.ndarray | None = None
 ) -> InferenceColumns:
     """Return *rows* as the decoder gives them, each a span of its own."""
+    regions, codes = np.unique(rows["region"], return_inverse=True)
     n = len(rows["sure"])
     nothing = np.full(n, np.nan)
     amount = ValueColumn(np.full(n, Kind.NUMBER, np.uint8), rows["amount"], np.full(n, -1))
@@ -83,9 +84,7 @@ def inferences(
         values=nothing,
         features={"amount": amount},
         segments={
-            "region": TextColumn(
-                np.array([REGIONS.index(region) for region in rows["region"]]), REGIONS
-            )
+            "region": TextColumn(codes.astype(np.int64), tuple(regions.tolist())),
         },
         is_failed=is_failed,
     )

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 import transformers
 
-__all__ = ["WORDS", "classifier", "encoder", "folder_of", "generator", "tokenizer"]
+__all__ = ["WORDS", "classifier", "encoder", "folder_of", "generator", "tokenizer", "translator"]
 
 WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "good", "bad", "film")
 
@@ -35,6 +35,14 @@ def generator() -> Any:
     sizes = {"n_embd": 8, "n_layer": 1, "n_head": 2, "n_positions": 32}
     tokens = {"vocab_size": len(WORDS), "bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
     return transformers.GPT2LMHeadModel(transformers.GPT2Config(**sizes, **tokens)).eval()
+
+
+def translator() -> Any:
+    """Return a model that reads a text and writes another."""
+    torch.manual_seed(5)
+    sizes = {"d_model": 8, "d_kv": 4, "d_ff": 8, "num_layers": 1, "num_heads": 2}
+    tokens = {"vocab_size": len(WORDS), "decoder_start_token_id": 0}
+    return transformers.T5ForConditionalGeneration(transformers.T5Config(**sizes, **tokens)).eval()
 
 
 def folder_of(model: Any, folder: Path) -> Path:

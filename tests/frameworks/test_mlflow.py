@@ -87,6 +87,18 @@ class Chunks(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # published with
         yield "two"
 
 
+class Ready(Chunks):
+    """Has all chunks ready, and gives them in an iterator that is no generator."""
+
+    def predict_stream(self, context: Any, model_input: Any, params: Any = None) -> Any:
+        """Ask a model of another framework, and return an iterator of two chunks."""
+        churn().predict(SAMPLES)
+        return iter(["one", "two"])
+
+
+LENGTHS = Schema([ColSpec("string", "length")])
+
+
 def own(folder: Path, signature: Any = None) -> Any:
     """Return a model of one's own class as MLflow loads it."""
     mlflow.pyfunc.save_model(
@@ -164,12 +176,24 @@ def test_a_model_loaded_before_us_still_has_its_identifier(captured: Capture) ->
 
 def test_the_signature_names_features_and_classes(conforming: Capture, tmp_path: Path) -> None:
     """Of a model of one's own it is all there is: the columns of an array, and that the answer is a text."""
-    signature = ModelSignature(
-        Schema([ColSpec("string", "text")]), Schema([ColSpec("string", "length")])
-    )
-    model = own(tmp_path / "lengths", signature)
-    told = attributes_of(conforming, lambda: model.predict(pd.DataFrame({"text": ["a", "bb"]})))
+    columns = [ColSpec("string", "text"), ColSpec("long", "year")]
+    model = own(tmp_path / "lengths", ModelSignature(Schema(columns), LENGTHS))
+    asked = pd.DataFrame({"text": ["a", "bb"], "year": [1999, 2001]})
+    told = attributes_of(conforming, lambda: model.predict(asked))
     assert told[keys.ML_MODEL_NAME] == "lengths"
+    assert told[keys.ML_PREDICTION_LABELS] == ("1", "2")
+
+
+def test_a_text_that_answers_a_text_leaves_only_when_asked_for(tmp_path: Path) -> None:
+    """It may be a class, or what somebody or something wrote: which of them a signature does not say."""
+    signature = ModelSignature(Schema([ColSpec("string", "text")]), LENGTHS)
+    model = own(tmp_path / "lengths", signature)
+    asked = pd.DataFrame({"text": ["a", "bb"]})
+    with capture() as seen:
+        assert keys.ML_PREDICTION_LABELS not in attributes_of(seen, lambda: model.predict(asked))
+        seen.conformance.check()
+    with capture(Settings(capture_outputs="full")) as seen:
+        told = attributes_of(seen, lambda: model.predict(asked))
     assert told[keys.ML_PREDICTION_LABELS] == ("1", "2")
 
 
@@ -183,6 +207,29 @@ def test_a_stream_is_one_inference(conforming: Capture, tmp_path: Path) -> None:
     assert list(conforming.spans) == []
     assert list(chunks) == ["two"]
     assert conforming.attributes[keys.CODE_FUNCTION_NAME].endswith("PyFuncModel.predict_stream")
+
+
+def test_a_stream_of_an_older_version_is_one_inference(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It hands on what the model gives, which may be any iterator, and may have asked other models by then."""
+
+    def predict_stream(self: Any, data: Any, params: Any = None) -> Any:
+        return self._predict_stream(data, params)
+
+    monkeypatch.setattr(mlflow.pyfunc.PyFuncModel, "predict_stream", predict_stream)
+    mlflow.pyfunc.save_model(tmp_path / "ready", python_model=Ready(), pip_requirements=[])
+    model = mlflow.pyfunc.load_model(str(tmp_path / "ready"))
+    with capture() as seen:
+        assert list(model.predict_stream("a")) == ["one", "two"]
+        (span,) = seen.calls
+        seen.clear()
+        given_up = model.predict_stream("a")
+        assert next(given_up) == "one"
+        given_up.close()
+        (of_given_up,) = seen.calls
+    assert span.name == of_given_up.name == "predict PyFuncModel"
+    assert keys.ERROR_TYPE not in (of_given_up.attributes or {})
 
 
 def test_a_stream_that_is_refused_raises_mlflows_error(captured: Capture, tmp_path: Path) -> None:
@@ -210,6 +257,21 @@ def test_autologging_makes_no_inference(is_first: bool) -> None:
         assert told[keys.ML_FRAMEWORK_NAME] == "sklearn"
         mlflow.sklearn.autolog(disable=True)
     assert mlflow.search_runs()["metrics.training_score"].notna().all()
+
+
+def test_logging_a_model_with_an_example_is_no_inference(captured: Capture) -> None:
+    """The example is only tried, on the model and on what was just written to a folder of a random name."""
+    model = churn()
+    with mlflow.start_run():
+        mlflow.sklearn.log_model(
+            model,
+            name="model",
+            serialization_format="cloudpickle",
+            pip_requirements=[],
+            input_example=SAMPLES,
+        )
+    assert list(captured.spans) == []
+    assert captured.metric("ml.model.load.duration") == []
 
 
 @pytest.mark.parametrize(

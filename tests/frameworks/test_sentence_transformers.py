@@ -101,6 +101,17 @@ def test_vectors_of_tokens_tell_their_dimension(conforming: Capture, embedder: A
     assert keys.ML_EMBEDDING_NORM not in told
 
 
+@pytest.mark.parametrize("precision", ["binary", "ubinary"])
+def test_components_that_are_bits_are_counted_as_components(
+    conforming: Capture, embedder: Any, precision: str
+) -> None:
+    """Eight of them come back as one number."""
+    told = attributes_of(conforming, lambda: embedder.encode(TEXTS, precision=precision))
+    assert embedder.encode(TEXTS, precision=precision).shape == (2, 1)
+    assert told[keys.ML_EMBEDDING_DIMENSION] == 8
+    assert keys.ML_EMBEDDING_NORM not in told
+
+
 def test_no_texts_are_an_inference_of_none(conforming: Capture, embedder: Any) -> None:
     """An empty list is answered, and told as empty."""
     told = attributes_of(conforming, lambda: embedder.encode([]))
@@ -146,6 +157,16 @@ def test_pairs_with_classes_have_a_confidence(
     assert keys.ML_PREDICTION_CONFIDENCES not in attributes_of(
         conforming, lambda: model.predict(PAIRS, **way)
     )
+
+
+def test_one_pair_that_is_in_no_list_has_a_confidence(conforming: Capture, tmp_path: Path) -> None:
+    """Its classes come back without an axis for pairs."""
+    model = scorer(tmp_path, labels=3)
+    told = attributes_of(conforming, lambda: model.predict(PAIRS[0], apply_softmax=True))
+    scores = model.predict(PAIRS[0], apply_softmax=True)
+    assert told[keys.ML_BATCH_SIZE] == 1
+    assert told[keys.ML_PREDICTION_CONFIDENCE] == pytest.approx(float(scores.max()))
+    assert told[keys.ML_PREDICTION_LABEL] == f"LABEL_{scores.argmax()}"
 
 
 @pytest.mark.parametrize("texts", [5, None, [None], [["a", 1]]])

@@ -59,6 +59,17 @@ def test_a_registered_task_says_what_the_numbers_are(conforming: Capture, place:
     assert told[keys.ML_TASK_TYPE] == "binary_classification"
 
 
+def test_what_is_said_of_the_whole_holds_for_its_functions(conforming: Capture, place: str) -> None:
+    """Unless something is said of one of them; what was loaded is what users have in their hands."""
+    loaded = tf.saved_model.load(place)
+    register_model(loaded, name="scam", task="binary_classification", class_names=["ok", "fraud"])
+    register_model(loaded.signatures["serving_default"], name="served")
+    told = attributes_of(conforming, lambda: loaded(SAMPLES[:1]))
+    assert (told[keys.ML_MODEL_NAME], told[keys.ML_PREDICTION_LABEL]) == ("scam", "ok")
+    told = attributes_of(conforming, lambda: loaded.signatures["serving_default"](x=SAMPLES))
+    assert told[keys.ML_MODEL_NAME] == "served"
+
+
 def test_functions_that_are_no_models_are_silent(conforming: Capture, place: str) -> None:
     """A function of the program's own, its concrete form, and a loaded one that it calls while traced."""
     loaded = tf.saved_model.load(place)

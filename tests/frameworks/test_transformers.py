@@ -21,8 +21,15 @@ from otel_ml.settings import Settings
 from otel_ml.testing import Capture, capture
 from otel_ml_conventions import attributes as keys
 from tests.data.framework_calls import assert_put_back, attributes_of, round_trips
-from tests.data.giving_up import Locking, drop_in_a_cycle, runs_through
-from tests.data.tiny_transformers import classifier, encoder, folder_of, generator, tokenizer
+from tests.data.giving_up import Locking, drop_in_a_cycle, is_collected_under
+from tests.data.tiny_transformers import (
+    classifier,
+    encoder,
+    folder_of,
+    generator,
+    tokenizer,
+    translator,
+)
 
 OPT_IN = "OTEL_SEMCONV_STABILITY_OPT_IN"
 TEXTS = ["a good film", "bad", "a film"]
@@ -205,11 +212,7 @@ def test_an_iterator_that_garbage_collection_takes_waits_for_no_lock(
     drop_in_a_cycle(answers)
     del answers
 
-    def collect() -> None:
-        with locking.lock:
-            gc.collect()
-
-    assert runs_through(collect)
+    assert is_collected_under(locking.lock)
     given_up.settle()
     assert [is_main for _, is_main in locking.ended] == [False]
     assert conforming.attributes[keys.ML_BATCH_SIZE] == 1
@@ -237,6 +240,18 @@ def test_a_model_is_named_by_its_folder(conforming: Capture, tmp_path: Path) -> 
     register_model(pipeline, name="films", version="3")
     told = attributes_of(conforming, lambda: pipeline("bad"))
     assert (told[keys.ML_MODEL_NAME], told[keys.ML_MODEL_VERSION]) == ("films", "3")
+
+
+def test_a_folder_beside_the_program_is_no_repository(
+    conforming: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its path may look like one, with an owner who never was."""
+    folder_of(classifier(2), tmp_path / "jane" / "sentiment")
+    monkeypatch.chdir(tmp_path)
+    pipeline = transformers.pipeline("text-classification", model="jane/sentiment")
+    assert conforming.spans[0].name == "load sentiment"
+    told = attributes_of(conforming, lambda: pipeline("bad"))
+    assert told[keys.ML_MODEL_NAME] == "sentiment"
 
 
 def test_generation_is_told_in_upstreams_words(
@@ -268,6 +283,22 @@ def test_generation_is_told_in_upstreams_words(
     assert not any(key.startswith("ml.") for key in of_pipeline.attributes or {})
 
 
+def test_the_token_that_begins_an_answer_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that encodes the text first begins its answer with a token that nobody wrote."""
+    monkeypatch.setenv(OPT_IN, "gen_ai_latest_experimental")
+    model = translator()
+    with capture() as seen:
+        asked = {"max_new_tokens": 3, "min_new_tokens": 3, "do_sample": False}
+        model.generate(torch.tensor([[5, 6]]), **asked)
+        of_text = seen.attributes
+        seen.clear()
+        model.generate(torch.tensor([[5, 6]]), decoder_input_ids=torch.tensor([[0, 7]]), **asked)
+        of_beginning = seen.attributes
+    for told in (of_text, of_beginning):
+        assert told["gen_ai.usage.input_tokens"] == 2
+        assert told["gen_ai.usage.output_tokens"] == 3
+
+
 def test_generation_that_fails_is_told_as_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the class of the error, and without its message."""
     monkeypatch.setenv(OPT_IN, "gen_ai_latest_experimental")
@@ -288,6 +319,19 @@ def test_without_asking_generation_is_silent(conforming: Capture, tokens: Any) -
     assert list(conforming.spans) == []
     uninstrument()
     assert pipeline("a good film", **asked) == answer
+
+
+def test_generating_for_many_at_once_is_silent(conforming: Capture) -> None:
+    """A thread of the library's calls the model for every token: none of these calls is an inference."""
+    settings = transformers.GenerationConfig(max_new_tokens=3, pad_token_id=0, eos_token_id=3)
+    few = transformers.ContinuousBatchingConfig(
+        num_blocks=4, max_batch_tokens=16
+    )  # else of all memory
+    answers = generator().generate_batch(
+        [[5, 6], [6, 7, 8]], generation_config=settings, continuous_batching_config=few
+    )
+    assert all(answer.generated_tokens for answer in answers.values())
+    assert list(conforming.spans) == []
 
 
 @pytest.mark.parametrize("texts", [5, None, [5], [None]])

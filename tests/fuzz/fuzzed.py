@@ -33,9 +33,8 @@ def main() -> None:
     if given and Path(given[0]).is_dir():
         for number, seed in enumerate(target.seeds()):
             Path(given[0], f"seed-{number}").write_bytes(seed)
-    with tempfile.TemporaryDirectory(
-        dir="/dev/shm"
-    ) as folder:  # memory: a file for each input costs no disk
+    # Memory: a file for each input costs no disk.
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         options = [f"-max_len={_MAX_BYTES}", "-rss_limit_mb=2048", "-timeout=20"]
         atheris.Setup(
             [sys.argv[0], *options, *given], target.begin(Path(folder)), custom_mutator=_mutated

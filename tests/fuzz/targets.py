@@ -243,9 +243,8 @@ def _snapshots(folder: Path) -> Callable[[bytes], None]:
         try:
             read_sealed(path)
         except UnusableFileError:
-            write_sealed(
-                path, [content, b"\0" * 8]
-            )  # its checksum is right, and what is in it is not
+            # Its checksum is right, and what is in it is not.
+            write_sealed(path, [content, b"\0" * 8])
         try:
             stored = read_snapshot(path)
         except UnusableFileError:

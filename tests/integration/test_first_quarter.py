@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "how-to" / "first-quarter-of-an-hour.md"
 PROMISED_S = 600
 BLOCK = re.compile(r"^```(sh|yaml|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FLAG = re.compile(r"`(--[a-z.-]+)`")
 ADDRESS = re.compile(r"127\.0\.0\.1:(\d+)")
 
 
@@ -40,11 +41,14 @@ def blocks(ports: dict[str, int]) -> list[tuple[str, str]]:
 
 
 def prometheus(folder: Path, port: int) -> list[str]:
-    """Return the command of the Prometheus that the reader has."""
+    """Return the command of a Prometheus that knows nothing of us, with the flags that the page asks for."""
+    configuration = folder / "prometheus.yaml"
+    configuration.write_text("global: {}\n")
+    asked_for, _, _ = PAGE.read_text().partition("\n## ")
     return [
         find_tool("prometheus"),
-        f"--config.file={ROOT / 'collector-config' / 'prometheus.yaml'}",
-        "--web.enable-otlp-receiver",
+        *FLAG.findall(asked_for),
+        f"--config.file={configuration}",
         f"--web.listen-address=127.0.0.1:{port}",
         f"--storage.tsdb.path={folder / 'prometheus'}",
     ]

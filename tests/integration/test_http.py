@@ -271,9 +271,8 @@ def test_a_chain_of_two_processors_over_http_changes_no_byte(tmp_path: Path) -> 
                 assert channel.unary_unary(method)(plain, timeout=20) == b""
                 assert sink.of("trace") == [plain]
                 answer = channel.unary_unary(method)(request, timeout=20)
-                assert (
-                    b"wrong_type in 1" in answer
-                )  # a warning of the last one, handed on by the first
+                # A warning of the last one, handed on by the first.
+                assert b"wrong_type in 1" in answer
                 sink.code = grpc.StatusCode.INVALID_ARGUMENT
                 with pytest.raises(grpc.RpcError) as raised:
                     channel.unary_unary(method)(request + UNKNOWN, timeout=20)

@@ -50,10 +50,8 @@ def built_in() -> dict[str, set[str]]:
     listed: dict[str, Any] = yaml.safe_load(said.stdout)
     kinds = ("receivers", "processors", "exporters", "connectors", "extensions")
     known = {kind: {part["name"] for part in listed[kind]} for kind in kinds}
-    known["exporters"] |= {
-        "otlp",
-        "otlphttp",
-    }  # the former names, which are listed under the new ones
+    # The former names, which are listed under the new ones.
+    known["exporters"] |= {"otlp", "otlphttp"}
     return known
 
 

@@ -154,6 +154,7 @@ def test_a_finding_names_signal_attribute_rule_expectation_and_finding() -> None
         ("batch_size", None, "empty"),
         ("confidence", 1, "int"),
         ("label", ["a"], "string[]"),
+        ("label", [], "[]"),  # no items of any type are no text
         ("labels", "a", "string"),
         ("labels", [1.5], "double[]"),
         ("labels", ["a", 1], "(int|string)[]"),

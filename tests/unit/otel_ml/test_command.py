@@ -1,5 +1,6 @@
 """The command `otel-ml`."""
 
+import os
 import subprocess
 import sys
 from importlib.metadata import EntryPoint, entry_points, version
@@ -136,3 +137,33 @@ def test_the_installed_subcommands_name_modules_and_functions() -> None:
     points = entry_points(group="otel_ml_commands")
     assert {point.name for point in points} >= {"processor", "profile"}
     assert all(point.attr == "main" for point in points)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["doctor", "--no-send"]])
+def test_whoever_has_read_enough_is_told_nothing(arguments: list[str]) -> None:
+    """`otel-ml ... | head` ends as other programs do, without a traceback in between."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "otel_ml", *arguments],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
+def test_a_full_disk_is_one_line() -> None:
+    """What was to be written is not there, and the exit status says so."""
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "otel_ml", "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert ended.returncode == 2
+    assert ended.stderr == b"otel-ml: cannot write: No space left on device\n"

@@ -38,15 +38,21 @@ class Kept(logging.Handler):
         self.told.append(json.loads(self.format(record)))
 
 
-@pytest.mark.parametrize("by_filter", [True, False])
-def test_a_record_says_what_it_is_about(by_filter: bool) -> None:
-    """Inside of an inference its ids, by a filter of one handler or for all records."""
+def correlated(*, by_filter: bool) -> tuple[Kept, logging.Logger]:
+    """Return a logger with a handler that keeps records, told by a filter of that handler, or all records being told."""
     handler, logger = Kept(), logging.getLogger("service")
     if by_filter:
         handler.addFilter(otel_ml.LogCorrelation())
     else:
         otel_ml.correlate_logs()
     logger.addHandler(handler)
+    return handler, logger
+
+
+@pytest.mark.parametrize("by_filter", [True, False])
+def test_a_record_says_what_it_is_about(by_filter: bool) -> None:
+    """Inside of an inference its ids, by a filter of one handler or for all records."""
+    handler, logger = correlated(by_filter=by_filter)
     with capture() as seen:
         with otel_ml.inference("fraud", prediction_id="p7"):
             logger.warning("scored")
@@ -96,12 +102,7 @@ def test_a_second_call_changes_nothing() -> None:
 @pytest.mark.parametrize("by_filter", [True, False])
 def test_what_a_service_says_itself_stays(by_filter: bool, name: str) -> None:
     """A service that logs ids of its own by `extra` logs on, and they are what is written."""
-    handler, logger = Kept(), logging.getLogger("service")
-    if by_filter:
-        handler.addFilter(otel_ml.LogCorrelation())
-    else:
-        otel_ml.correlate_logs()
-    logger.addHandler(handler)
+    handler, logger = correlated(by_filter=by_filter)
     with capture(), otel_ml.inference("fraud", prediction_id="p7"):
         logger.warning("scored", extra={name: "its own"})
     logger.removeHandler(handler)

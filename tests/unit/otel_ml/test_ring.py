@@ -93,6 +93,16 @@ def test_close_consumes_what_is_left(sink: Sink) -> None:
     assert sorted(sink.items) == list(range(50))
 
 
+def test_what_comes_after_the_end_is_consumed_at_once(sink: Sink) -> None:
+    """A call may end when observing has: nobody else would come for it."""
+    ring: Ring[int] = Ring(100, sink.take, lambda: None)
+    ring.close()
+    for item in range(3):
+        assert ring.put(item)
+    assert sink.items == [0, 1, 2]
+    assert sink.threads == {threading.current_thread().name}
+
+
 def test_many_threads_may_put_at_once(sink: Sink) -> None:
     """Every accepted item is consumed exactly once."""
     ring: Ring[int] = Ring(100_000, sink.take, lambda: None)

@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
+import yaml
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.trace import NoOpTracerProvider
 
@@ -120,6 +121,16 @@ def test_an_empty_variable_is_an_unset_one(name: str, caplog: pytest.LogCaptureF
     assert caplog.records == []
 
 
+@pytest.mark.parametrize(
+    "option", ["capture_max_rows", "capture_max_features", "capture_max_bytes"]
+)
+def test_the_smallest_number_is_one(option: str) -> None:
+    """Who wants one sample, one feature or one byte says so; there is no zero that would mean something else."""
+    assert getattr(Settings().with_options({option: 1}), option) == 1
+    with pytest.raises(OptionError, match=option):
+        Settings().with_options({option: 0})
+
+
 UNREADABLE: list[tuple[str, str, str]] = [
     ("capture_content", "yes", "one of no_content, span_only, event_only, span_and_event"),
     ("capture_outputs", "some", "one of none, summary, full"),
@@ -172,6 +183,13 @@ def test_code_and_files_are_told_at_once_what_an_option_does_not_take(
     with pytest.raises(OptionError) as raised:
         Settings().with_options({name: found})
     assert f"{name}: expected {options()[name].takes}, found {found!r}" == str(raised.value)
+
+
+def test_off_in_a_file_is_off() -> None:
+    """YAML's loaders read a plain `off`, as the pages write it, as false."""
+    assert Settings().with_options(yaml.safe_load("validation: off")).validation == "off"
+    with pytest.raises(OptionError, match="capture_outputs"):
+        Settings().with_options(yaml.safe_load("capture_outputs: off"))
 
 
 def test_an_unknown_option_is_told_with_the_known_ones() -> None:

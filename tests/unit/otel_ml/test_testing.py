@@ -1,5 +1,6 @@
 """The capture that tests of models use, in our tests and in anybody's."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,20 @@ def test_a_capture_takes_settings_whatever_the_environment_says(
         MODEL.predict(np.eye(2))
         assert seen.attributes["ml.model.name"] == "LinearRegression"
         assert seen.attributes["ml.model.version"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_SAMPLER", "always_off")]
+)
+def test_a_capture_sees_calls_where_telemetry_is_switched_off(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    """As it is on many a machine that runs tests, so that nothing leaves it."""
+    monkeypatch.setenv(variable, value)
+    with capture() as seen:
+        MODEL.predict(np.eye(2))
+        assert len(seen.calls) == len(seen.metric("ml.inference.duration")) == 1
+    assert os.environ[variable] == value
 
 
 def test_attributes_are_those_of_the_only_span() -> None:

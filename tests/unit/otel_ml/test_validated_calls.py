@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,7 +16,7 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
@@ -181,8 +182,10 @@ def test_validation_can_be_switched_off(price: LinearRegression) -> None:
             {"simpleimputer__strategy": ["mean"]},
             cv=2,
         ),
+        TransformedTargetRegressor(HistGradientBoostingRegressor(max_iter=2, min_samples_leaf=1)),
+        make_pipeline("passthrough", SimpleImputer(), LinearRegression()),
     ],
-    ids=["boosting", "imputer", "by column", "search"],
+    ids=["boosting", "imputer", "by column", "search", "asks another", "begins with nothing"],
 )
 def test_a_model_that_takes_missing_values_is_not_warned_of(model: Any, captured: Capture) -> None:
     """scikit-learn's own tags say which do, or a part of the model decides by column."""
@@ -190,6 +193,51 @@ def test_a_model_that_takes_missing_values_is_not_warned_of(model: Any, captured
     captured.clear()
     model.predict(frame(NAN, 1.0))
     assert captured.attributes[RESULT] == "pass"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        frame(20.0, 1.0).assign(note="of a customer"),
+        frame(20.0, 1.0)[["visits", "age"]],
+        frame(20.0, 1.0)[["age"]],
+    ],
+    ids=["more", "another order", "without what is dropped"],
+)
+def test_a_model_that_picks_columns_by_name_takes_them_wherever_they_stand(
+    captured: Capture, changed: pd.DataFrame
+) -> None:
+    """As a `ColumnTransformer` does: scikit-learn answers, and nothing is told to be wrong."""
+    columns = ColumnTransformer([("all", SimpleImputer(), ["age"])])
+    model = make_pipeline(columns, LinearRegression()).fit(TRAINING, [1.0, 2.0, 3.0, 4.0])
+    model.predict(changed)
+    assert captured.attributes[RESULT] == "pass"
+
+
+def test_a_column_that_is_picked_has_to_be_there(captured: Capture) -> None:
+    """It is named, and what else is there does not matter."""
+    columns = ColumnTransformer([("all", SimpleImputer(), ["age", "visits"])])
+    model = make_pipeline(columns, LinearRegression()).fit(TRAINING, [1.0, 2.0, 3.0, 4.0])
+    with pytest.raises(ValueError, match="columns are missing"):
+        model.predict(frame(20.0, 1.0)[["age"]].assign(note="of a customer"))
+    (event,) = captured.events_named(FAILURE)
+    assert (event["ml.validation.rule"], event["ml.feature.name"]) == ("schema", "visits")
+
+
+@pytest.mark.parametrize("is_estimator", [False, True])
+def test_lightgbm_may_write_spaces_as_underscores(captured: Capture, is_estimator: bool) -> None:
+    """It keeps `net price` as `net_price`, and both are the same feature; another name is not."""
+    data = pd.DataFrame({"net price": np.arange(80.0), "visits": np.arange(80.0)[::-1]})
+    if is_estimator:
+        model: Any = lgb.LGBMRegressor(n_estimators=2, verbose=-1).fit(data, np.arange(80.0))
+    else:
+        quiet: dict[str, Any] = {"verbose": -1}
+        model = lgb.train(quiet, lgb.Dataset(data, np.arange(80.0)), 2)
+    model.predict(data[:2])
+    assert captured.attributes[RESULT] == "pass"
+    captured.clear()
+    model.predict(data[:2].rename(columns={"net price": "gross price"}))
+    assert captured.attributes[RESULT] == "warn"
 
 
 def test_a_rejected_call_does_not_reach_its_model(rejecting: Capture) -> None:

@@ -113,6 +113,7 @@ BAD = {
     "2001-01-01: y": "$: expected texts as keys, got datetime.date(2001, 1, 1); put it in quotes",
     "receive: {max_message: 2GiB}": "$.receive.max_message: expected a size below 2GiB, more than which gRPC does not take, got 2GiB",
     "windows: [{name: a, length: 36501d}]": "$.windows[0].length: expected a duration of at most 36500d, got '36501d' (line 1)",
+    "feedback: {max: 10000000000000}": "$.feedback.max: expected int <= 1000000000, got 10000000000000 (line 1)",
     "privacy: none": "$.privacy: expected one of aggregate_only, as_received, got 'none'",
     "recieve: {}": "$: unknown key 'recieve'; known: bootstrap, confidence, drift, emit, feedback, forward, http",
     "emit: {webhook: {url: 'training.example.org', secret: x}}": "$.emit.webhook.url: expected http://... or https://..., got training.example.org",
@@ -156,6 +157,8 @@ BAD = {
     "mode: [": "expected YAML: expected the node content, but found '<stream end>'",
     "? [a]\n: b": "expected YAML: found unhashable key",
     "mode: !!python/object/apply:os.system [ls]": "expected YAML: could not determine a constructor",
+    "drift: {effect_floor: 0.1}\ndrift: {calibration: auto}": "expected YAML: 'drift' is there twice; write what belongs to it under one of them",
+    "receive: {threads: 4, threads: 5}": "expected YAML: 'threads' is there twice",
     "mode: tee\n\tdrift: {}": "expected YAML: found character '\\t' that cannot start any token; indent with spaces",
 }
 
@@ -184,6 +187,10 @@ def test_a_mistake_is_one_line_with_file_place_expectation_and_finding(
             "--set receive: $.receive.threads: expected int",
         ),
         (["windows=5"], "--set windows: $.windows: expected array, got 5"),
+        (
+            ["receive.endpoint=[::1]:4317"],
+            "--set receive.endpoint: expected YAML behind the '=', got '[::1]:4317'; a text with brackets stands in quotes",
+        ),
         (
             ["mode=outline", "mode=tee", "mode=inlin"],
             "--set mode: $.mode: expected one of inline, tee, got 'inlin'",
@@ -226,6 +233,14 @@ def test_bytes_that_are_no_text_are_told_as_such(tmp_path: Path) -> None:
         load_config(path)
     expected = "expected YAML: unacceptable character #x00ff: invalid start byte"
     assert str(raised.value) == f"{path}: {expected}"
+
+
+def test_a_key_that_overrules_what_it_is_merged_with_is_no_second_one(tmp_path: Path) -> None:
+    """YAML's `<<` takes over a mapping from above, and what is said beside it holds."""
+    text = "drift: &all {effect_floor: 0.1, calibration: auto}\nmodels: [{name: a, drift: {<<: *all, calibration: iid}}]"
+    drift = load_config(written(tmp_path, text)).models[0].drift
+    assert drift is not None
+    assert (drift.effect_floor, drift.calibration) == (0.1, "iid")
 
 
 def test_whoever_writes_receive_opens_what_it_says(tmp_path: Path) -> None:

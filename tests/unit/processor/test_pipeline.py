@@ -371,11 +371,14 @@ class Gate(Next):
 
 
 def together(
-    house: House, requests: list[bytes], monkeypatch: pytest.MonkeyPatch
+    house: House,
+    requests: list[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[Gate] = Gate,
 ) -> list[Future[bytes]]:
     """Send *requests* at once, behind one that is under way; return what came of them."""
     monkeypatch.setattr(convoys, "PATIENCE_S", 60.0)
-    gate = house.next = Gate(house.next.answer)
+    gate = house.next = kind(house.next.answer)
     house.pipeline._forward = gate
     with ThreadPoolExecutor(len(requests) + 1) as pool:
         pool.submit(house.pipeline.take, batch(1, seed=999), None)
@@ -440,3 +443,27 @@ def test_what_the_next_hop_rejects_of_several_is_said_once(monkeypatch: pytest.M
     answers = [each.result() for each in together(house, requests, monkeypatch)]
     assert sorted(answers) == [b"", b"", house.next.answer]
     assert house.count(SEND_FAILED_SPANS) == 3
+
+
+class Small(Gate):
+    """A gate that takes no request of more than one sender."""
+
+    def __call__(self, request: bytes, remaining_s: float | None) -> bytes:
+        """Take the request, or refuse it as too large."""
+        if len(request) > 2 * len(batch(4, seed=1)):
+            message = "larger than max"
+            raise Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, message, RefusalCause.NEXT_HOP)
+        return super().__call__(request, remaining_s)
+
+
+def test_what_is_refused_together_and_taken_alone_is_not_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A next hop with a small limit has each request by itself, and no counter says that any of their senders was refused."""
+    house = House()
+    requests = [batch(4, seed=seed) for seed in range(1, 6)]
+    answers = [each.result() for each in together(house, requests, monkeypatch, Small)]
+    assert answers == [b""] * 5
+    assert len(house.next.got) == 5
+    assert house.count(SENT_SPANS) == 21
+    assert house.count(SEND_FAILED_SPANS) == house.count(REFUSED_SPANS) == 0

@@ -5,6 +5,9 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
+import resource
+import threading
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -96,6 +99,46 @@ def test_a_gzipped_profile_is_the_same_profile(tmp_path: Path) -> None:
     assert read_profile(first) == sealed(PROFILE)
     assert first.read_bytes() == second.read_bytes()
     assert gzip.decompress(first.read_bytes()).startswith(b'{"created":"2026-')
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    """`current.json` still leads to the version that it led to."""
+    (tmp_path / "current.json").symlink_to("v3.json")
+    write_profile(PROFILE, tmp_path / "current.json")
+
+    assert (tmp_path / "current.json").is_symlink()
+    assert read_profile(tmp_path / "v3.json") == sealed(PROFILE)
+
+
+def test_a_pipe_gets_the_profile_and_stays_a_pipe(tmp_path: Path) -> None:
+    """As /dev/null and /dev/stdout stay what they are, also for an administrator."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    received: list[bytes] = []
+    reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()))
+    reader.start()
+    write_profile(PROFILE, pipe)
+    reader.join()
+
+    assert pipe.is_fifo()
+    assert json.loads(received[0])["model"] == "late-arrival"
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Neither where a folder stands in its place nor where a file becomes too large does a half profile lie about."""
+    (tmp_path / "folder").mkdir()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    with pytest.raises(IsADirectoryError):
+        write_profile(PROFILE, tmp_path / "folder")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_profile(PROFILE, tmp_path / "profile.json")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
 def test_the_id_is_the_hash_of_the_canonical_content() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from otel_ml_processor.config import Config, EmitConfig
+from otel_ml_processor.config import ClientTls, Config, EmitConfig, Secret
 from otel_ml_processor.errors import ConfigError
-from otel_ml_processor.service import _push_endpoint
+from otel_ml_processor.service import _push_target
 
 
 @pytest.mark.parametrize(
@@ -29,8 +29,29 @@ def test_the_environment_says_where_our_own_telemetry_goes(
     else:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", said)
 
-    assert _push_endpoint(Config()) == expected
-    assert _push_endpoint(Config(emit=EmitConfig(endpoint="other:1"))) == "other:1"
+    assert _push_target(Config())[0] == expected
+    assert _push_target(Config(emit=EmitConfig(endpoint="other:1")))[0] == "other:1"
+
+
+@pytest.mark.parametrize(
+    ("said", "own", "expected"),
+    [
+        ("http://collector:4317", None, None),
+        ("collector:4317", None, None),
+        ("https://collector:4317", None, ClientTls()),
+        ("https://collector:4317", ClientTls(ca_file="ca.pem"), ClientTls(ca_file="ca.pem")),
+    ],
+)
+def test_https_in_the_environment_is_tls(
+    monkeypatch: pytest.MonkeyPatch, said: str, own: ClientTls | None, expected: ClientTls | None
+) -> None:
+    """As an SDK understands it; in the clear nobody would answer there. Certificates that are configured hold."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", said)
+
+    _, client = _push_target(Config(emit=EmitConfig(tls=own, headers={"a": Secret("b")})))
+
+    assert client.tls == expected
+    assert client.headers == {"a": "b"}
 
 
 @pytest.mark.parametrize(
@@ -45,4 +66,4 @@ def test_our_own_receiver_is_no_place_for_our_own_telemetry(
     with pytest.raises(
         ConfigError, match=r"^OTEL_EXPORTER_OTLP_ENDPOINT: expected another address"
     ):
-        _push_endpoint(Config())
+        _push_target(Config())

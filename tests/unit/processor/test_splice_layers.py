@@ -120,6 +120,10 @@ def test_what_an_anchor_brings_may_be_overridden(write: Write) -> None:
         ("a: {b: 1,\n b: 2}", ":2: expected each key once, found 'b' again"),
         ("- a\n- b", ":1: the file: expected a mapping, found a list"),
         ("words", ":1: the file: expected a mapping, found 'words'"),
+        (
+            "a,b\n" * 9999,
+            f":1: the file: expected a mapping, found '{('a,b ' * 15)}'...",
+        ),
         ("a: 1\n---\nb: 2", ":2: expected YAML: "),
         ("? [a]\n: 1", ":1: expected a name as key"),
         ('"a\\eb": 1', ":1: expected a name as key"),
@@ -142,6 +146,7 @@ def test_what_is_no_configuration_is_named_in_one_line(
     message = str(caught.value)
     assert message.startswith(f"{path}{told}")
     assert "\n" not in message
+    assert len(message) < len(str(path)) + 300
 
 
 @pytest.mark.parametrize(

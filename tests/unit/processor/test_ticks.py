@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from otel_ml_conventions.metrics import METRIC_ML_PROCESSOR_FAILURES
+from otel_ml_conventions.metrics import METRIC_ML_PROCESSOR_FAILURES, METRIC_ML_PROCESSOR_OVERFLOW
+from otel_ml_processor.config import WindowConfig
 from otel_ml_processor.config_file import load_config
 from otel_ml_processor.service import Service
 from otel_ml_processor.state.snapshot import read_snapshot
+from otel_ml_processor.windows import streams
+from tests.data.state_house import House, request
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,3 +70,19 @@ def test_an_end_that_fails_half_way_keeps_the_state(
     service.stop()
 
     assert read_snapshot(tmp_path / "state" / "snapshot").snapshot.is_final
+
+
+def test_windows_that_nobody_could_assess_in_time_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two may wait, and five of 200 rows close before the next tick: the overflow says of how many rows nothing was told."""
+    monkeypatch.setattr(streams, "_MAX_CLOSED", 2)
+    house = House(None, windows=[WindowConfig(name="rows", rows=200)])
+    for number in range(5):
+        house.take(request(range(200 * number, 200 * number + 200)))
+        house.ledger.count()
+    house.tick()
+
+    overflow = house.counted(METRIC_ML_PROCESSOR_OVERFLOW, ml_processor_cause="windows")
+    assert [value for value, _ in overflow] == [600]
+    assert len(house.readings) == 2

@@ -1,7 +1,9 @@
 """What is said of a prediction afterwards: its id, feedback, explanations, what goes on inside."""
 
 import json
+import math
 import threading
+import uuid
 from contextvars import Context
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -111,6 +113,22 @@ def test_an_unsampled_prediction_has_an_id_of_its_own() -> None:
         assert first == calls[0].prediction_id
 
 
+def test_a_handler_learns_the_id_of_a_call_that_is_not_sampled() -> None:
+    """As of any other, as long as its request lasts: most requests are of this kind where few are sampled."""
+    model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+    with capture(sampler=ParentBased(ALWAYS_OFF)) as seen:
+        tracer = seen.tracer_provider.get_tracer("web")
+        names = []
+        for _ in range(2):
+            with tracer.start_as_current_span("request"):
+                before = otel_ml.current_prediction_id()
+                model.predict([[0.0]])
+                names.append(otel_ml.current_prediction_id())
+            assert before is None
+        assert None not in names
+        assert len(set(names)) == 2
+
+
 def test_feedback_goes_to_the_trace_of_the_prediction(seen: Capture) -> None:
     """By the id alone, long after the span has ended, from another context."""
     with otel_ml.inference("fraud", version="3") as call:
@@ -162,6 +180,10 @@ def test_feedback_by_a_span(seen: Capture, as_span: bool) -> None:
         {"value": "text"},
         {"score": object()},
         {"correct": np.array([True, False])},
+        {"correct": "false"},
+        {"correct": 2},
+        {"label": math.nan},
+        {"label": pd.NA, "value": np.float32("nan"), "score": math.nan, "correct": math.nan},
     ],
 )
 def test_feedback_that_says_nothing_is_refused(seen: Capture, told: dict[str, Any]) -> None:
@@ -170,6 +192,27 @@ def test_feedback_that_says_nothing_is_refused(seen: Capture, told: dict[str, An
     assert seen.events == ()
     assert seen.metric("ml.feedback.events") == []
     assert errors(seen) == {"record_feedback": 1}
+
+
+def test_what_a_table_does_not_know_yet_is_not_told(seen: Capture) -> None:
+    """A label that has not come is no class `nan`, and a judgement that has not is not right."""
+    otel_ml.record_feedback("p", label=math.nan, correct=np.bool_(0), score=pd.NA, value=0)
+    (event,) = seen.events_named("ml.feedback")
+    assert event == {
+        "ml.prediction.id": "p",
+        "ml.feedback.correct": False,
+        "ml.feedback.value": 0.0,
+    }
+
+
+@pytest.mark.parametrize("name", [17, uuid.UUID(int=17), np.int64(17), "x" * 300])
+def test_an_id_that_is_no_text_leads_to_the_model_too(seen: Capture, name: Any) -> None:
+    """As it was given to the call, so it may be given with what is learned of it."""
+    with otel_ml.inference("fraud", version="3", prediction_id=name):
+        pass
+    otel_ml.record_feedback(name, correct=True)
+    (event,) = seen.events_named("ml.feedback")
+    assert (event["ml.model.name"], event["ml.model.version"]) == ("fraud", "3")
 
 
 @pytest.mark.parametrize(
@@ -274,6 +317,23 @@ def test_explanations_in_every_form(told_all: Capture, explanation: Any, details
     assert str(CANARY) not in str(dict(event.attributes))
     if hasattr(explanation, "base_values"):
         assert event.attributes["ml.explanation.base_value"] == 0.125
+
+
+def test_base_values_of_outputs_are_none_of_samples(told_all: Capture) -> None:
+    """Two samples of two classes: what the model answers when it knows nothing is the explained class's, for both."""
+    both = shap(
+        values=np.zeros((2, 2, 2)) + 0.25, base_values=[9.0, 0.125], output_names=["no", "yes"]
+    )
+    otel_ml.record_explanation(both, target="yes", prediction="p")
+    told = told_all.events_named("ml.explanation")
+    assert [event["ml.explanation.base_value"] for event in told] == [0.125, 0.125]
+
+
+def test_a_base_value_that_is_no_number_is_left_out(told_all: Capture) -> None:
+    """As one of SHAP's is."""
+    otel_ml.record_explanation({"a": 1.0}, base_value=math.nan, prediction="p")
+    (event,) = told_all.events_named("ml.explanation")
+    assert "ml.explanation.base_value" not in event
 
 
 def test_each_sample_of_a_batch_is_explained_by_itself(told_all: Capture) -> None:
@@ -390,6 +450,14 @@ def test_an_explanation_that_cannot_be_understood_is_refused(
     otel_ml.record_explanation(explanation, names=["a", "b"], prediction="p")
     assert told_all.events == ()
     assert errors(told_all) == {"record_explanation": 1}
+
+
+def test_a_summary_is_no_tensor(seen: Capture) -> None:
+    """Of a hundred thousand numbers the first 256 are told."""
+    summary = {str(number): float(number) for number in range(100_000)}
+    otel_ml.record_internal("attention", summary, model="fraud")
+    (event,) = seen.events_named("ml.internal")
+    assert list(event["ml.internal.summary"]) == [str(number) for number in range(256)]
 
 
 def test_what_goes_on_inside_is_told_as_numbers(seen: Capture) -> None:

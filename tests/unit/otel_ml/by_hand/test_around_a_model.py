@@ -1,7 +1,8 @@
 """Spans around the calls of a model: steps, explanations, evaluations, training."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
+from contextvars import copy_context
 from functools import partial
 from typing import Any
 
@@ -32,6 +33,29 @@ def test_a_block_is_a_span(seen: Capture, name: str) -> None:
     assert outer.name == name
     assert inner.parent is not None
     assert inner.parent.span_id == outer.context.span_id
+
+
+IN_GENERATORS: dict[str, Block] = {**BLOCKS, "predict m": partial(otel_ml.inference, "m")}
+
+
+@pytest.mark.parametrize("ends", [list, Generator.close])
+@pytest.mark.parametrize("name", IN_GENERATORS)
+def test_a_block_in_a_generator_ends_where_a_server_ends_it(
+    seen: Capture, caplog: pytest.LogCaptureFixture, name: str, ends: Callable[[Any], object]
+) -> None:
+    """In whatever context, without an error in the log; that nobody wants the rest is no failure."""
+
+    def stream() -> Generator[int, None, None]:
+        with IN_GENERATORS[name]():
+            yield from range(3)
+
+    steps = stream()
+    copy_context().run(next, steps)  # as servers do that stream from threads
+    copy_context().run(ends, steps)
+    (span,) = seen.spans
+    assert span.name == name
+    assert "error.type" not in (span.attributes or {})
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("name", BLOCKS)
@@ -78,6 +102,13 @@ def test_very_many_parameters_do_not_push_the_model_out(seen: Capture) -> None:
     assert told["ml.model.name"] == "m"
     parameters = [key for key in told if key.startswith("ml.training.parameter.")]
     assert parameters == [f"ml.training.parameter.p{number}" for number in range(64)]
+
+
+def test_a_very_long_parameter_is_cut(seen: Capture) -> None:
+    """A span of megabytes would be refused, and all others of its request with it."""
+    with otel_ml.training("m", parameters={"weights": list(range(100_000))}):
+        pass
+    assert seen.attributes["ml.training.parameter.weights"] == str(list(range(300)))[:1024]
 
 
 def test_training_tells_its_epochs(seen: Capture) -> None:

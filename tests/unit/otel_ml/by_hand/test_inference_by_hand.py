@@ -1,9 +1,9 @@
 """A call of a model that is told by hand."""
 
 import asyncio
-import math
 import threading
 import uuid
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -18,25 +18,9 @@ from sklearn.linear_model import LogisticRegression
 import otel_ml
 from otel_ml.settings import Settings
 from otel_ml.testing import Capture, capture
+from tests.data.sdk_errors import errors
 
 CANARY = "canary-7f3a"
-
-
-class OnDevice:
-    """A tensor that is not in the memory of the process: who asks it for its values waits for its device."""
-
-    is_cpu = False
-
-    def tolist(self) -> list[float]:
-        """Fail: the caller would have to wait."""
-        raise AssertionError
-
-    item = tolist
-
-
-def errors(seen: Capture) -> dict[str, int]:
-    """Return how often something failed, by cause."""
-    return {p.attributes["ml.sdk.error.cause"]: p.value for p in seen.metric("ml.sdk.errors")}
 
 
 def test_a_block_is_one_inference(seen: Capture) -> None:
@@ -130,153 +114,6 @@ def test_the_message_of_an_exception_leaves_where_it_is_asked_for() -> None:
         assert "test_inference_by_hand" in event.attributes["exception.stacktrace"]
 
 
-@pytest.mark.parametrize(
-    ("probabilities", "classes"),
-    [
-        ({"ok": 0.75, "fraud": 0.25}, None),
-        ([0.75, 0.25], ["ok", "fraud"]),
-        ((0.75, 0.25), ("ok", "fraud")),
-        (np.array([0.75, 0.25]), np.array(["ok", "fraud"])),
-        (np.array([[0.75, 0.25]], dtype="float32"), ["ok", "fraud"]),
-        ([[0.75, 0.25]], ["ok", "fraud"]),
-        ([{"ok": 0.75, "fraud": 0.25}], None),
-    ],
-)
-def test_probabilities_of_one_sample(seen: Capture, probabilities: Any, classes: Any) -> None:
-    """Whatever they come in: class, confidence, entropy over ln 2, and margin."""
-    with otel_ml.inference("fraud") as call:
-        call.output(probabilities=probabilities, classes=classes)
-    entropy = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25)) / math.log(2)
-    assert seen.attributes["ml.prediction.label"] == "ok"
-    assert seen.attributes["ml.prediction.confidence"] == 0.75
-    assert seen.attributes["ml.prediction.entropy"] == pytest.approx(entropy)
-    assert seen.attributes["ml.prediction.margin"] == 0.5
-    assert seen.attributes["ml.batch.size"] == 1
-    (confidence,) = seen.metric("ml.prediction.confidence")
-    assert confidence.sum == 0.75
-
-
-@pytest.mark.parametrize(
-    "probabilities",
-    [
-        [[0.75, 0.25], [0.5, 0.5], [0.125, 0.875]],
-        np.array([[0.75, 0.25], [0.5, 0.5], [0.125, 0.875]]),
-        [{"ok": 0.75, "fraud": 0.25}, {"ok": 0.5, "fraud": 0.5}, {"ok": 0.125, "fraud": 0.875}],
-    ],
-)
-def test_probabilities_of_several_samples(seen: Capture, probabilities: Any) -> None:
-    """A class and a confidence each, and of the confidences mean and least."""
-    with otel_ml.inference("fraud") as call:
-        call.output(probabilities=probabilities, classes=["ok", "fraud"])
-    assert seen.attributes["ml.prediction.labels"] == ("ok", "ok", "fraud")
-    assert seen.attributes["ml.prediction.confidences"] == (0.75, 0.5, 0.875)
-    assert seen.attributes["ml.batch.confidence.mean"] == pytest.approx(2.125 / 3)
-    assert seen.attributes["ml.batch.confidence.min"] == 0.5
-    assert seen.attributes["ml.batch.size"] == 3
-
-
-@pytest.mark.parametrize(
-    "told",
-    [
-        {"probabilities": [0.75, 0.75]},
-        {"probabilities": []},
-        {"probabilities": {}},
-        {"probabilities": [math.nan, 1.0]},
-        {"probabilities": "text"},
-        {"probabilities": 3},
-        {"probabilities": [0.5, 0.5], "classes": ["one"]},
-        {"probabilities": [[0.5, 0.5], [1.0]]},
-        {"probabilities": object()},
-        {"confidence": 1.5},
-        {"confidence": math.nan},
-        {"confidence": CANARY},
-        {"embedding": "text"},
-        {"embedding": []},
-        {"embedding": np.array([[1.0, math.nan]])},
-        {"labels": []},
-        {"labels": iter(["a"])},
-        {"probabilities": map(float, [0.5, 0.5])},
-        {"probabilities": OnDevice()},
-        {"label": OnDevice()},
-        {"embedding": OnDevice()},
-    ],
-)
-def test_what_cannot_be_understood_is_counted_and_left_out(
-    seen: Capture, caplog: pytest.LogCaptureFixture, told: dict[str, Any]
-) -> None:
-    """Nothing is raised, the inference is complete otherwise, and the log quotes no value."""
-    with otel_ml.inference("fraud") as call:
-        call.output(**told)
-    assert not any(key.startswith("ml.prediction") for key in seen.attributes)
-    assert errors(seen) == {"describe_output": 1}
-    assert CANARY not in caplog.text
-
-
-def test_an_answer_of_another_size_than_the_question_is_refused(seen: Capture) -> None:
-    """Two labels for three samples belong to nobody."""
-    with otel_ml.inference("fraud", features=np.zeros((3, 1))) as call:
-        call.output(labels=["a", "b"])
-    assert "ml.prediction.labels" not in seen.attributes
-    assert errors(seen) == {"describe_output": 1}
-
-
-def test_numbers_stay_in_the_process_unless_they_are_asked_for(seen: Capture) -> None:
-    """By default a value, an interval and a score are not told; a label and a confidence are."""
-    with otel_ml.inference("price") as call:
-        call.output(value=1.5, interval=(1, 2), score=3, label=7, confidence=0.5)
-    told = {key for key in seen.attributes if key.startswith("ml.prediction")}
-    assert told == {"ml.prediction.label", "ml.prediction.confidence"}
-
-
-def test_numbers_are_told_where_they_are_asked_for(told_all: Capture) -> None:
-    """Value, interval and score, of numpy's types too, become doubles."""
-    with otel_ml.inference("price") as call:
-        call.output(value=np.float32(1.5), interval=np.array([1, 2]), score=3)
-    attributes = told_all.attributes
-    assert attributes["ml.prediction.value"] == 1.5
-    assert attributes["ml.prediction.interval.lower"] == 1.0
-    assert attributes["ml.prediction.interval.upper"] == 2.0
-    assert attributes["ml.prediction.score"] == 3.0
-    assert type(attributes["ml.prediction.score"]) is float
-
-
-def test_outputs_can_be_kept_back_altogether() -> None:
-    """With `capture_outputs="none"` nothing of an answer is told, and no confidence is measured."""
-    with capture(Settings(capture_outputs="none")) as seen:
-        with otel_ml.inference("fraud") as call:
-            call.output(label="x", probabilities={"x": 1.0})
-        assert not any(key.startswith("ml.prediction") for key in seen.attributes)
-        assert seen.metric("ml.prediction.confidence") == []
-
-
-def test_of_embeddings_dimension_and_mean_length_are_told(seen: Capture) -> None:
-    """The vectors (3, 4) and (0, 1) have two components and the mean length 3."""
-    with otel_ml.inference("text", operation="embed") as call:
-        call.output(embedding=np.array([[3.0, 4.0], [0.0, 1.0]]))
-    assert seen.attributes["ml.embedding.dimension"] == 2
-    assert seen.attributes["ml.embedding.norm"] == 3.0
-
-
-class Named:
-    """A class that counts how often its name is asked for."""
-
-    asked = 0
-
-    def __str__(self) -> str:
-        """Return the name."""
-        Named.asked += 1
-        return "a"
-
-
-def test_of_many_answers_only_the_captured_ones_are_looked_at(seen: Capture) -> None:
-    """A hundred thousand labels take the caller no longer than those that leave."""
-    with otel_ml.inference("fraud") as call:
-        call.output(labels=[Named() for _ in range(1000)])
-    assert seen.attributes["ml.prediction.labels"] == ("a",) * 32
-    assert seen.attributes["ml.batch.size"] == 1000
-    assert Named.asked == 32
-
-
 def test_a_fallback_and_tries_are_told(seen: Capture) -> None:
     """The reason is on span and metrics; a reason so long that it may quote data becomes a hash."""
     with otel_ml.inference("fraud") as call:
@@ -294,6 +131,32 @@ def test_a_long_reason_does_not_leave(seen: Capture) -> None:
     with otel_ml.inference("fraud") as call:
         call.fallback(f"could not reach the host for {CANARY}, which asked for something long")
     assert CANARY not in str(seen.attributes)
+
+
+def test_what_is_told_after_the_block_is_told_to_nobody_and_counted(
+    seen: Capture, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The span has ended: who finds no answer on it finds the reason in the log."""
+    with otel_ml.inference("fraud") as call:
+        pass
+    call.output(label="ok")
+    call.fallback("timeout")
+    call.retried()
+    assert "ml.prediction.label" not in seen.attributes
+    assert errors(seen) == {"describe_output": 3}
+    assert "inside of the block" in caplog.text
+
+
+def test_a_call_is_made_once(seen: Capture, caplog: pytest.LogCaptureFixture) -> None:
+    """One that is kept and used again would tell the answers of before; models inside are observed."""
+    model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+    kept = otel_ml.inference("fraud")
+    for _ in range(2):
+        with kept:
+            model.predict([[0.0]])
+    assert [span.name for span in seen.calls] == ["predict fraud", "predict LogisticRegression"]
+    assert errors(seen) == {"begin_inference": 1}
+    assert "a call for each block" in caplog.text
 
 
 def test_links_lead_to_the_requests_that_one_call_serves(seen: Capture) -> None:
@@ -389,6 +252,25 @@ def test_a_call_that_cannot_be_recorded_is_made_all_the_same(
     with otel_ml.inference("fraud"):
         pass
     assert [span.name for span in seen.spans] == ["predict fraud"]
+
+
+def test_a_request_alone_is_linked_to(seen: Capture) -> None:
+    """By its span, its context or its id, without a list around it."""
+    request = seen.tracer_provider.get_tracer("web").start_span("1")
+    context = request.get_span_context()
+    for links in (request, context, f"00-{context.trace_id:032x}-{context.span_id:016x}-01"):
+        alone: Any = links
+        with otel_ml.inference("fraud", links=alone):
+            pass
+        assert [link.context.span_id for link in seen.spans[-1].links] == [context.span_id]
+
+
+def test_the_name_of_the_only_column_may_be_a_text(told_all: Capture) -> None:
+    """It is not as many names as it has letters."""
+    with otel_ml.inference("fraud", features=np.array([[1.0]]), feature_names="age"):
+        pass
+    assert told_all.attributes["ml.input.features"] == '{"age":1.0}'
+    assert told_all.attributes["ml.validation.result"] == "pass"
 
 
 def test_links_that_cannot_be_read_are_left_out(seen: Capture) -> None:
@@ -533,3 +415,16 @@ def test_any_object_may_be_the_id_of_a_prediction(seen: Capture) -> None:
     with otel_ml.inference("fraud", prediction_id="x" * 10_000):
         pass
     assert seen.attributes["ml.prediction.id"] == "x" * 256
+
+
+def test_the_age_is_that_of_the_oldest_call_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of twenty that began one second after another the first, for it is the one that hangs."""
+    clock = iter(range(100, 120))
+    monkeypatch.setattr("otel_ml.recorder.perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr("otel_ml.record.under_way.perf_counter", lambda: 120.5)
+    with capture(Settings(capture_nested=True)) as seen, ExitStack() as calls:
+        for _ in range(20):
+            calls.enter_context(otel_ml.inference("slow"))
+        (active,) = seen.metric("ml.inference.active")
+        (age,) = seen.metric("ml.inference.oldest.age")
+        assert (active.value, age.value) == (20, 20.5)

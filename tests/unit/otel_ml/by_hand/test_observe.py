@@ -4,7 +4,7 @@ import asyncio
 import functools
 import gc
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -135,6 +135,25 @@ def test_a_coroutine_is_one_inference(seen: Capture) -> None:
     inside = asyncio.run(score())
     (span,) = seen.spans
     assert inside == f"{span.context.span_id:016x}"
+
+
+def test_a_coroutine_that_another_decorator_hides_is_no_answer(
+    seen: Capture, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its text, another one at each call, would be told as the class; the log says what to do."""
+
+    async def score() -> str:
+        """Say ok."""
+        return "ok"
+
+    @otel_ml.observe(name="m", output="label")
+    @functools.wraps(score)
+    def hidden() -> Awaitable[str]:
+        return score()
+
+    assert asyncio.run(hidden()) == "ok"
+    assert "ml.prediction.label" not in seen.attributes
+    assert "@observe next to `async def`" in caplog.text
 
 
 def test_a_cancelled_coroutine_ends_its_inference(seen: Capture) -> None:

@@ -2,6 +2,7 @@
 
 import pickle
 import queue
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -85,8 +86,20 @@ def test_it_is_called_as_the_function_is() -> None:
         otel_ml.propagate(divmod)(7, 0)
 
 
+class Awaited:
+    """An object whose call is awaited."""
+
+    async def __call__(self) -> None:
+        """Return."""
+
+
+def ids() -> Iterator[str | None]:
+    """Yield an id, when the call is over."""
+    yield otel_ml.current_prediction_id()
+
+
 def test_misuse_is_a_type_error() -> None:
-    """What cannot be called, and coroutines, which need nothing of the kind."""
+    """What cannot be called, coroutines, which need nothing of the kind, and generators, to which it would carry nothing."""
 
     async def coroutine() -> None:
         """Return."""
@@ -95,3 +108,7 @@ def test_misuse_is_a_type_error() -> None:
         otel_ml.propagate(3)  # type: ignore[arg-type]  # on purpose
     with pytest.raises(TypeError, match="found a coroutine function"):
         otel_ml.propagate(coroutine)
+    with pytest.raises(TypeError, match="found a coroutine function"):
+        otel_ml.propagate(Awaited())
+    with pytest.raises(TypeError, match="found a generator function"):
+        otel_ml.propagate(ids)

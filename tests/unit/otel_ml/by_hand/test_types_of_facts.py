@@ -96,6 +96,15 @@ def test_what_is_no_number_is_left_out(seen: Capture, size: Any) -> None:
     assert (error.attributes["ml.sdk.error.cause"], error.value) == ("describe_facts", 2)
 
 
+def test_a_size_below_nothing_is_none(seen: Capture) -> None:
+    """Some say -1 where they do not know it: it would be taken off the number of predictions."""
+    with otel_ml.inference("fraud", batch_size=-1) as call:
+        call.output(labels=["a", "b"])
+    assert seen.attributes["ml.batch.size"] == 2
+    (predictions,) = seen.metric("ml.inference.predictions")
+    assert predictions.value == 2
+
+
 def test_numbers_of_numpy_are_numbers_around_a_model(seen: Capture) -> None:
     """Of steps, evaluations, explanations and training, on spans and in metrics."""
     five: Any = np.int64(5)

@@ -36,6 +36,7 @@ def test_the_norm_of_several_is_the_mean(output: Any, dimension: int, norm: floa
         np.array([[3, 4]], "i1"),  # quantised
         np.zeros((1, 3, 2)),  # a vector per token
         [np.zeros((3, 2)), np.zeros((1, 2))],
+        [np.array([3.0, 4.0]), np.array([3, 4])],  # the mean of some would be taken for that of all
     ],
 )
 def test_without_a_meaningful_norm_only_the_dimension_is_told(output: Any) -> None:

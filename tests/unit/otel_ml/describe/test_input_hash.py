@@ -48,6 +48,15 @@ def test_numbers_without_names_are_named_by_their_place() -> None:
     assert hash_of(wide) != hash_of(other)
 
 
+@pytest.mark.parametrize("length", [1, 64, 65])
+def test_a_key_that_is_too_long_is_used_by_its_hash(length: int) -> None:
+    """Up to 64 bytes it is used as it is, which is what BLAKE2b takes: so everybody comes to the same."""
+    secret = "k" * length
+    key = secret.encode() if length <= 64 else blake2b(secret.encode()).digest()
+    by_hand = blake2b(b'{"a":1}', digest_size=8, key=key).hexdigest()
+    assert hash_of([{"a": 1}], secret) == f"b2:{by_hand}"
+
+
 def test_the_key_matters() -> None:
     """An input of few possible values cannot be found by trying them without it."""
     sample = pd.DataFrame({"is_ill": [True]})

@@ -19,6 +19,22 @@ def test_all_classes_of_one_sample_tell_entropy_and_margin() -> None:
     }
 
 
+def test_two_classes_are_a_distribution_too() -> None:
+    """Of 1/4 and 3/4 the second leads by 1/2; its entropy is 2 - 3/4 log2 3 bits, of 1 that is possible."""
+    told = describe_labelled_scores([LabelledScores(["no", "yes"], [0.25, 0.75])], [0])
+    assert told[keys.ML_PREDICTION_ENTROPY] == pytest.approx(2 - 0.75 * math.log2(3))
+    assert told[keys.ML_PREDICTION_MARGIN] == 0.5
+
+
+def test_a_negative_score_among_others_is_no_distribution() -> None:
+    """They add up to 1, and yet there is no entropy of them: nothing is raised, the best class and its score are told."""
+    answer = LabelledScores(["a", "b", "c"], [0.9, -0.2, 0.3])
+    assert describe_labelled_scores([answer], [0]) == {
+        keys.ML_PREDICTION_LABEL: "a",
+        keys.ML_PREDICTION_CONFIDENCE: 0.9,
+    }
+
+
 def test_the_best_class_alone_tells_no_entropy() -> None:
     """What the other classes got is not known, so neither is how open the question was."""
     assert describe_labelled_scores([LabelledScores(["a"], [0.5])], [0]) == {

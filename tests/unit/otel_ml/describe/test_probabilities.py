@@ -133,6 +133,30 @@ def test_logarithms_say_the_same_as_probabilities(rows: int, dtype: str) -> None
 def test_what_is_no_distribution_has_no_confidence(output: Any) -> None:
     """Multi-label scores, NaN and other shapes are not taken for probabilities."""
     assert describe_probabilities(output, range(1), ("a", "b")) is None
+    assert describe_confidences(output, range(1)) is None
+
+
+@pytest.mark.parametrize("output", [np.array([[0.9999]]), np.array([[1.0], [0.9995]])])
+def test_a_column_of_one_class_of_two_is_no_distribution(output: Any) -> None:
+    """It is close to 1 for the surest samples alone: their confidence would be that of all."""
+    assert describe_probabilities(output, range(1), ("no", "yes")) is None
+    assert describe_probabilities(output, range(1), None) is None
+    assert describe_confidences(output, range(1)) is None
+
+
+def test_a_lone_class_is_sure() -> None:
+    """A classifier that has seen a single class predicts it."""
+    facts = describe_probabilities(np.array([[1.0]]), range(1), ("a",)) or {}
+    assert (facts[ML_PREDICTION_LABEL], facts[ML_PREDICTION_CONFIDENCE]) == ("a", 1.0)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 8, 9, 40])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_confidences_are_the_largest_of_each_row(classes: int, dtype: str) -> None:
+    """Whatever way they are found: by class where there are few, by sample where there are many."""
+    matrix = np.random.default_rng(0).dirichlet([1.0] * classes, 50).astype(dtype)
+    facts = describe_confidences(matrix, range(50)) or {}
+    assert facts[ML_PREDICTION_CONFIDENCES] == [max(row) for row in matrix.tolist()]
 
 
 @pytest.mark.parametrize("are_logarithms", [False, True])

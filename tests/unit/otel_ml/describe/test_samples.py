@@ -3,7 +3,10 @@
 import json
 import random
 from collections import Counter
-from typing import Any
+from datetime import date
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -207,6 +210,71 @@ def test_deny_wins_over_allow(allow: str, deny: str, left: str) -> None:
     assert content is not None
     assert list(json.loads(str(content.facts[ML_INPUT_FEATURES]))) == names
     assert (ML_CONTENT_TRUNCATED in content.facts) == (len(names) < 3)
+
+
+@pytest.mark.parametrize(("allow", "deny"), [("", "income[EUR]"), ("age", ""), ("a*", "")])
+def test_a_name_with_brackets_is_that_name(allow: str, deny: str) -> None:
+    """Who writes down the very name of a column does not mean one of three letters."""
+    frame = pd.DataFrame({"age": [1], "income[EUR]": [77]})
+    content = capture(policy(allow=allow, deny=deny), frame)
+    assert json.loads(str(content.facts[ML_INPUT_FEATURES])) == {"age": 1}
+    allowed = capture(policy(allow="income[EUR]"), frame)
+    assert json.loads(str(allowed.facts[ML_INPUT_FEATURES])) == {"income[EUR]": 77}
+
+
+class Customer(NamedTuple):
+    """Something with parts that have names."""
+
+    ssn: str
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        {"ssn": "canary"},
+        [{"ssn": "canary"}],
+        [[[[["canary"]]]]],
+        Customer("canary"),
+        SimpleNamespace(ssn="canary"),
+        np.array([{"ssn": "canary"}], object),
+    ],
+)
+@pytest.mark.parametrize(("allow", "deny"), [("", "ssn"), ("a*", "")])
+def test_no_denied_name_leaves_inside_of_another(inside: Any, allow: str, deny: str) -> None:
+    """A nested part of a request is not asked about by its name, so it stays where a list is in force."""
+    for data in ([{"age": 1, "a": inside}], pd.DataFrame({"age": [1], "a": [inside]})):
+        content = capture(policy(allow=allow, deny=deny), data)
+        assert json.loads(str(content.facts[ML_INPUT_FEATURES])) == {"age": 1, "a": None}
+
+
+def test_what_has_no_names_inside_leaves_also_where_a_list_is_in_force() -> None:
+    """Numbers, texts, dates, and lists of them."""
+    sample = {
+        "number": np.float32(0.5),
+        "whole": np.int64(3),
+        "exact": Decimal("1.5"),
+        "day": date(2026, 3, 1),
+        "missing": pd.NA,
+        "vector": [1.0, 2.0],
+        "array": np.array([1, 2]),
+    }
+    content = capture(policy(deny="ssn"), [sample])
+    assert json.loads(str(content.facts[ML_INPUT_FEATURES])) == {
+        "number": 0.5,
+        "whole": 3,
+        "exact": "1.5",
+        "day": "2026-03-01",
+        "missing": None,
+        "vector": "[1.0, 2.0]",
+        "array": "[1 2]",
+    }
+
+
+def test_a_number_is_written_alike_beside_one_that_may_not_leave() -> None:
+    """Nine digits tell any number of single precision; the type of the denied column before it has no say."""
+    frame = pd.DataFrame({"age": [1], "share": np.array([0.1], "f4")})
+    content = capture(policy(deny="age"), frame)
+    assert content.facts[ML_INPUT_FEATURES] == '{"share":0.100000001}'
 
 
 def test_lists_act_by_place_where_the_model_knows_the_names() -> None:

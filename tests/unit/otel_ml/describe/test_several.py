@@ -38,6 +38,13 @@ def test_columns_are_read_one_by_one() -> None:
     age = np.array([[1.5], [2.5]])
     cells = table_of(age=age, visits=age + 1).cells()
     assert [list(column) for column in cells] == [[1.5, 2.5], [2.5, 3.5]]
+    cells = table_of(age=age, city=np.array(["Oslo", "Rome"])).cells()
+    assert [list(column) for column in cells] == [[1.5, 2.5], ["Oslo", "Rome"]]
+
+
+def test_where_the_values_of_one_input_cannot_be_had_none_are() -> None:
+    """A sample without one of its features would be taken for a whole one."""
+    assert table_of(size=np.ones(2), wave=np.array([1j, 2j])).take([0], 2) is None
 
 
 @pytest.mark.parametrize(

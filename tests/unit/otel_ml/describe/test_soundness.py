@@ -78,6 +78,9 @@ NOT_LOOKED_AT: dict[str, Any] = {
     "too long a list": ["a"] * 10_001,
     "too many cells of a frame": pd.DataFrame(np.zeros((1001, 1000))),
     "records": np.zeros(3, [("a", "f8")]),
+    "too many cells of a polars frame": pl.DataFrame(np.zeros((1001, 1000))),
+    "sparse, a list per row": sp.lil_matrix([[0.0, NAN]]),
+    "sparse, by position": sp.dok_matrix([[0.0, NAN]]),
     "a masked array": np.ma.masked_array([1.0], [True]),
     "an unknown object": object(),
     "a generator": (value for value in [NAN]),
@@ -103,8 +106,9 @@ def test_a_missing_or_infinite_value_is_found(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", NOT_LOOKED_AT)
 def test_what_would_take_long_is_not_judged(kind: str) -> None:
-    """Neither sound nor unsound: a million numbers and ten thousand objects are the most."""
+    """Neither sound nor unsound, and nothing is counted: a million numbers and ten thousand objects are the most."""
     assert read_table(NOT_LOOKED_AT[kind]).is_sound() is None
+    assert read_table(NOT_LOOKED_AT[kind]).missing() is None
 
 
 @pytest.mark.parametrize("kind", UNSOUND)
@@ -130,3 +134,17 @@ def test_looking_at_numbers_warns_of_nothing() -> None:
         for value in (1e308, -1e308, INF, NAN):
             assert read_table(np.full((rows, 30), value, "f8")).is_sound() in {True, False}
             assert read_table(np.full((rows, 30), np.float32(3e38), "f4")).is_sound() is True
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f8", "longdouble"])
+@pytest.mark.parametrize("size", [64, 65, 10_000])
+def test_one_odd_number_is_found_in_an_array_of_any_size(size: int, dtype: str) -> None:
+    """As numpy's `isfinite` finds it, at both ends, read forwards or backwards; large numbers are none."""
+    largest = float(min(np.finfo(dtype).max, np.finfo("f8").max))
+    for value in (1.0, largest, -largest, INF, -INF, NAN):
+        for place in (0, -1):
+            array = np.ones(size, np.dtype(dtype))
+            array[place] = value
+            for column in (array, array[::-1]):
+                expected = bool(np.isfinite(column).all())
+                assert read_table(column.reshape(-1, 1)).is_sound() is expected

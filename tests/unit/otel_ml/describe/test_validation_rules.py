@@ -162,7 +162,14 @@ def test_a_data_frame_without_a_known_feature_breaks_the_schema() -> None:
 def test_another_order_breaks_the_schema() -> None:
     """A model that goes by position would take one feature for another."""
     assert broken(pd.DataFrame({"visits": [1.0], "age": [2.0]})) == [("schema", None)]
-    assert broken([{"visits": 1.0, "age": 2.0}]) == [("schema", None)]
+
+
+def test_mappings_have_their_features_in_any_order() -> None:
+    """Whoever is given a mapping goes by the names: the order is that of a client's JSON."""
+    samples = [{"plan": "plus", "visits": 95, "age": 20}, {"visits": 3, "age": 99, "plan": "plus"}]
+    assert broken(samples, KNOWS_NOTHING, REFERENCE) == [("range", "age")]
+    assert broken([{"visits": 1.0, "age": 2.0}]) == []
+    assert broken([{"visits": 1.0, "email of Ann": 2.0}]) == [("schema", "age"), ("schema", None)]
 
 
 def test_names_of_another_kind_are_not_absent_features() -> None:
@@ -321,6 +328,7 @@ def test_a_usual_output_breaks_no_rule(output: Any) -> None:
     [
         (None, "missing"),
         (np.array([[NAN, 0.7]]), "missing"),
+        (np.array([0.1, NAN, 0.7]), "missing"),
         (np.full((50, 50), NAN), "missing"),
         (np.full((2, 3, 4), NAN), "missing"),
         (np.array([INF]), "non_finite"),

@@ -363,6 +363,29 @@ def test_what_keeps_spans_from_leaving_is_told(
         assert report.sent == []
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("OTEL_PROPAGATORS", "tracecontext,b3x", "Propagator b3x not found"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "many", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT must be"),
+    ],
+)
+def test_what_opentelemetry_breaks_on_as_it_is_imported_is_told(
+    variable: str, value: str, told: str
+) -> None:
+    """A program would start without telemetry, and its log would hold a stack: here it is one line."""
+    done = subprocess.run(
+        [sys.executable, "-m", "otel_ml", "doctor", "--json"],
+        env={**os.environ, variable: value},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    (finding,) = json.loads(done.stdout)["findings"]
+    assert finding["said"].startswith(f"OpenTelemetry cannot be loaded: {told}")
+
+
 def test_without_the_extra_nothing_is_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """The base install brings no SDK; what to install is told."""
     monkeypatch.setattr(exporting, "entry_points", lambda **_: [])

@@ -78,6 +78,13 @@ def test_a_prediction_is_one_span_with_exactly_these_facts(captured: Capture) ->
     }
 
 
+def test_missing_values_are_its_own_business(captured: Capture) -> None:
+    """CatBoost has a place for them in its trees: they are counted, and nothing is wrong."""
+    classifier().predict([[float("nan"), 1.0, 2.0], [0.0, 1.0, 2.0]])
+    assert captured.attributes["ml.input.missing.count"] == 1
+    assert captured.attributes["ml.validation.result"] == "pass"
+
+
 def test_each_method_says_what_it_gives(full: Capture) -> None:
     """Classes, probabilities, their logarithms, or raw values, under the name that was called."""
     model = of_three()

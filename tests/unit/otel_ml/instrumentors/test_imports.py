@@ -5,8 +5,10 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from threading import Thread
 from types import ModuleType
 from typing import Any
 
@@ -56,6 +58,74 @@ def test_a_module_that_is_there_already_is_told_at_once(hooks: ImportHooks) -> N
     seen: list[ModuleType] = []
     hooks.when_imported("awaited.inner", seen.append)
     assert seen == [module]
+
+
+_SLOW = """\
+import queue
+RUNS, GO_ON = queue.Queue(), queue.Queue()
+def begin(): RUNS.put(True); return GO_ON.get()
+if begin() == "fail": raise RuntimeError("of its own")
+VALUE = 1
+"""
+
+
+@contextmanager
+def importing(package: Path, ends: str) -> Iterator[Thread]:
+    """Have a thread that is in the middle of the code of `awaited.slow`, and lets it end as *ends* says."""
+    (package / "slow.py").write_text(_SLOW)
+
+    def load() -> None:
+        with suppress(RuntimeError):
+            importlib.import_module("awaited.slow")
+
+    thread = Thread(target=load)
+    thread.start()
+    while not hasattr(sys.modules.get("awaited.slow"), "begin"):
+        pass
+    slow = sys.modules["awaited.slow"]
+    slow.RUNS.get()
+    yield thread
+    slow.GO_ON.put(ends)
+    thread.join()
+
+
+@pytest.mark.parametrize("asking", [1, 2])
+def test_a_module_whose_code_runs_in_another_thread_is_told_when_it_ends(
+    hooks: ImportHooks, package: Path, asking: int
+) -> None:
+    """A service that loads its model in the background is observed, whenever instrumentation comes."""
+    seen: list[int] = []
+    with importing(package, "well"):
+        for _ in range(asking):
+            hooks.when_imported("awaited.slow", lambda module: seen.append(module.VALUE))
+        assert seen == []
+    assert seen == [1] * asking
+    assert type(sys.modules["awaited.slow"].__spec__) is ModuleSpec
+
+
+def test_a_module_whose_code_fails_in_another_thread_is_awaited_further(
+    hooks: ImportHooks, package: Path
+) -> None:
+    """The hook is called by the import that succeeds."""
+    seen: list[int] = []
+    with importing(package, "fail"):
+        hooks.when_imported("awaited.slow", lambda module: seen.append(module.VALUE))
+    assert seen == []
+    (package / "slow.py").write_text("VALUE = 2  # other code\n")
+    importlib.invalidate_caches()
+    importlib.import_module("awaited.slow")
+    assert seen == [2]
+
+
+def test_a_hook_that_is_forgotten_while_the_code_runs_is_not_called(
+    hooks: ImportHooks, package: Path
+) -> None:
+    """Who stops observing in the middle of an import is not observed after it."""
+    seen: list[ModuleType] = []
+    with importing(package, "well"):
+        hooks.when_imported("awaited.slow", seen.append)
+        hooks.forget(seen.append)
+    assert seen == []
 
 
 @pytest.mark.usefixtures("package")

@@ -1,6 +1,5 @@
 """A model that answers step by step is one inference, and stays the generator that it was."""
 
-import gc
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
@@ -18,7 +17,7 @@ from otel_ml.record.given_up import given_up
 from otel_ml.running import running
 from otel_ml.settings import Settings
 from otel_ml.testing import Capture
-from tests.data.giving_up import Locking, drop_in_a_cycle, runs_through
+from tests.data.giving_up import Locking, drop_in_a_cycle, is_collected_under
 
 
 class Model:
@@ -124,11 +123,7 @@ def test_a_generator_that_garbage_collection_takes_waits_for_no_lock(
     drop_in_a_cycle(steps)
     del steps
 
-    def collect() -> None:
-        with locking.lock:
-            gc.collect()
-
-    assert runs_through(collect)
+    assert is_collected_under(locking.lock)
     given_up.settle()
     assert [is_main for _, is_main in locking.ended] == [False]
     assert "error.type" not in captured.attributes

@@ -1,14 +1,8 @@
 """What a run of an ONNX Runtime session becomes."""
 
-import inspect
 import json
 import math
-import subprocess
-import sys
-import textwrap
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -18,16 +12,13 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from onnx import TensorProto, helper
+from onnx import helper
 from onnxruntime.capi.onnxruntime_inference_collection import Session
-from opentelemetry import context, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
-from opentelemetry.trace import StatusCode
 
 import otel_ml
 from otel_ml.describe.samples import _generator as drawing
-from otel_ml.instrumentors._turns import within
 from otel_ml.record import tracing
 from otel_ml.record.deferred import DeferredAttributes
 from otel_ml.settings import Settings
@@ -65,86 +56,20 @@ from otel_ml_conventions.attributes import (
     ML_TASK_TYPE,
     ML_VALIDATION_RESULT,
 )
-
-FLOAT = TensorProto.FLOAT
-ANY = "N"
-PATIENCE_SECONDS = 60
-CANARY = 424242.5
-
-
-def value(name: str, *shape: Any, kind: int = FLOAT) -> Any:
-    """Return the declaration of an input or an output."""
-    return helper.make_tensor_value_info(name, kind, list(shape))
-
-
-def session_of(model: bytes | str) -> ort.InferenceSession:
-    """Return a session of a file or its content; older versions want to know which devices may be used."""
-    return ort.InferenceSession(model, providers=["CPUExecutionProvider"])
-
-
-def session(
-    nodes: list[Any], inputs: list[Any], outputs: list[Any], name: str = "churn", version: int = 3
-) -> ort.InferenceSession:
-    """Return a session of a graph."""
-    return session_of(model_of(nodes, inputs, outputs, name, version).SerializeToString())
-
-
-def model_of(
-    nodes: list[Any], inputs: list[Any], outputs: list[Any], name: str, version: int
-) -> onnx.ModelProto:
-    """Return the model of a graph, for opsets that every supported runtime has."""
-    graph = helper.make_graph(nodes, name, inputs, outputs)
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8, model_version=version)
-
-
-def softmax(output: str = "probabilities", classes: Any = 2) -> ort.InferenceSession:
-    """Return a model that gives the softmax of its two inputs: of log 1 and log 3, 1/4 and 3/4."""
-    node = helper.make_node("Softmax", ["x"], [output], axis=1)
-    return session([node], [value("x", ANY, 2)], [value(output, ANY, classes)])
-
-
-def zipmap() -> ort.InferenceSession:
-    """Return a model as converters of scikit-learn models make it: a label, and a map of each sample."""
-    nodes = [
-        helper.make_node("Softmax", ["x"], ["p"], axis=1),
-        helper.make_node("ArgMax", ["x"], ["output_label"], axis=1, keepdims=0),
-        helper.make_node(
-            "ZipMap", ["p"], ["output_probability"], domain="ai.onnx.ml", classlabels_int64s=[0, 1]
-        ),
-    ]
-    maps = helper.make_sequence_type_proto(
-        helper.make_map_type_proto(
-            TensorProto.INT64, helper.make_tensor_type_proto(FLOAT, shape=None)
-        )
-    )
-    outputs = [
-        value("output_label", ANY, kind=TensorProto.INT64),
-        helper.make_value_info("output_probability", maps),
-    ]
-    return session(nodes, [value("x", ANY, 2)], outputs)
-
-
-def total(output: str = "variable") -> ort.InferenceSession:
-    """Return a model that gives the sum of its two inputs, under a name that regressors use."""
-    node = helper.make_node("ReduceSum", ["x", "axes"], [output], keepdims=1)
-    axes = helper.make_node(
-        "Constant", [], ["axes"], value=helper.make_tensor("a", TensorProto.INT64, [1], [1])
-    )
-    return session([axes, node], [value("x", ANY, 2)], [value(output, ANY, 1)])
-
-
-def columns() -> ort.InferenceSession:
-    """Return a model with two inputs of one column each, which it adds."""
-    node = helper.make_node("Add", ["age", "visits"], ["variable"])
-    return session(
-        [node], [value("age", ANY, 1), value("visits", ANY, 1)], [value("variable", ANY, 1)]
-    )
-
-
-def logs(*rows: tuple[float, float]) -> dict[str, Any]:
-    """Return a feed whose softmax is *rows*."""
-    return {"x": np.log(np.array(rows, dtype=np.float32))}
+from tests.data.onnx_sessions import (
+    ANY,
+    CANARY,
+    FLOAT,
+    columns,
+    logs,
+    model_of,
+    session,
+    session_of,
+    softmax,
+    total,
+    value,
+    zipmap,
+)
 
 
 @contextmanager
@@ -274,6 +199,54 @@ def test_maps_of_probabilities_are_read(full: Capture) -> None:
     assert attributes[ML_PREDICTION_LABEL] == "1"
     assert attributes[ML_PREDICTION_CONFIDENCE] == 0.75
     assert json.loads(attributes[ML_PREDICTION_PROBABILITIES]) == {"0": 0.25, "1": 0.75}
+
+
+def sigmoid(output: str) -> ort.InferenceSession:
+    """Return a binary classifier as networks are exported: the probability of one class, in one column."""
+    node = helper.make_node("Sigmoid", ["x"], [output])
+    return session([node], [value("x", ANY, 1)], [value(output, ANY, 1)])
+
+
+@pytest.mark.parametrize("probabilities", [[0.75], [0.25], [0.9999], [0.9999, 0.25, 0.9999]])
+def test_one_column_of_probabilities_is_the_second_class_of_two(
+    full: Capture, probabilities: list[float]
+) -> None:
+    """Every call has its confidence, that of the more probable class, not only those close to 1."""
+    model = sigmoid("probability")
+    otel_ml.register_model(model, class_names=["stays", "leaves"])
+    logits = np.log(np.array(probabilities) / (1 - np.array(probabilities)))
+    model.run(None, {"x": logits.reshape(-1, 1).astype("f4")})
+    expected = [max(each, 1 - each) for each in probabilities]
+    attributes = full.attributes
+    told = attributes.get(ML_PREDICTION_CONFIDENCES, (attributes.get(ML_PREDICTION_CONFIDENCE),))
+    assert told == pytest.approx(expected, abs=1e-6)
+    labels = attributes.get(ML_PREDICTION_LABELS, (attributes.get(ML_PREDICTION_LABEL),))
+    assert labels == tuple("leaves" if each > 0.5 else "stays" for each in probabilities)
+    (confidences,) = full.metric("ml.prediction.confidence")
+    assert confidences.sum == pytest.approx(sum(expected), abs=1e-5)
+
+
+@pytest.mark.parametrize("logit", [0.3, 20.0])
+def test_one_column_that_may_be_a_logit_has_no_confidence(captured: Capture, logit: float) -> None:
+    """Of an output without a name for it nobody knows what it is, also where it is close to 1."""
+    model = sigmoid("output")
+    otel_ml.register_model(model, task="binary_classification")
+    model.run(None, {"x": np.array([[logit]], dtype="f4")})
+    assert captured.attributes[ML_OUTPUT_SHAPE] == (1, 1)
+    assert captured.metric("ml.prediction.confidence") == []
+
+
+def test_arrays_of_probabilities_of_several_targets_are_no_distribution(captured: Capture) -> None:
+    """A sequence with an array for each target is what converters make of a model with several."""
+    nodes = [
+        helper.make_node("Softmax", ["x"], ["p"], axis=1),
+        helper.make_node("SequenceConstruct", ["p", "p"], ["probabilities"]),
+    ]
+    arrays = helper.make_sequence_type_proto(helper.make_tensor_type_proto(FLOAT, shape=None))
+    outputs = [helper.make_value_info("probabilities", arrays)]
+    session(nodes, [value("x", ANY, 2)], outputs).run(None, logs((1, 3), (3, 1)))
+    assert ML_PREDICTION_CONFIDENCES not in captured.attributes
+    assert captured.metric("ml.sdk.errors") == []
 
 
 def test_what_users_call_the_classes_comes_first(captured: Capture) -> None:
@@ -451,72 +424,6 @@ def test_an_answer_on_a_device_is_counted_only_where_it_has_a_row_per_sample(
     assert ML_BATCH_SIZE not in captured.attributes
 
 
-def answer_of(model: ort.InferenceSession, feed: dict[str, Any], callback: Any = None) -> list[Any]:
-    """Run *model* asynchronously and return what its callback was given, after that has ended."""
-    given: list[Any] = []
-    is_answered = threading.Event()
-
-    def answered(*received: Any) -> None:
-        if callback is not None:
-            callback()
-        given.extend(received)
-        is_answered.set()
-
-    model.run_async(None, feed, answered, "data")
-    assert is_answered.wait(PATIENCE_SECONDS)
-    return given
-
-
-def test_an_asynchronous_run_belongs_to_its_submitter(conforming: Capture) -> None:
-    """One inference under the span of the submission, which the callback sees as the current one."""
-    tracer, seen = conforming.tracer_provider.get_tracer("test"), []
-    with tracer.start_as_current_span("request") as request:
-        results, data, failure = answer_of(
-            softmax(), logs((1, 3)), lambda: seen.append(trace.get_current_span())
-        )
-    assert (results[0].tolist(), data, failure) == ([[0.25, 0.75]], "data", "")
-    inference, _ = conforming.calls
-    assert inference.parent == request.get_span_context()
-    assert (inference.attributes or {})[ML_PREDICTION_CONFIDENCE] == 0.75
-    assert seen == [request]
-    assert not trace.get_current_span().get_span_context().is_valid
-
-
-def test_an_asynchronous_run_that_fails_is_told(captured: Capture) -> None:
-    """The callback gets the framework's message, the span the framework's error."""
-    results, _, failure = answer_of(softmax(), {"x": np.ones((1, 3), "f")})
-    assert results == []
-    assert "invalid dimensions" in failure
-    (span,) = captured.calls
-    assert span.status.status_code is StatusCode.ERROR
-    assert str((span.attributes or {})[ERROR_TYPE]).endswith("onnxruntime_pybind11_state.Fail")
-
-
-def test_an_asynchronous_run_that_cannot_be_submitted_is_told(captured: Capture) -> None:
-    """What the submission raises is the user's, untouched; the inference ends with it."""
-    with pytest.raises(ValueError, match="missing from input feed"):
-        softmax().run_async(None, {}, lambda *_: None, None)
-    assert captured.attributes[ERROR_TYPE] == "ValueError"
-
-
-def test_a_callback_by_name_is_called(captured: Capture) -> None:
-    """However it is given."""
-    is_answered = threading.Event()
-    model, feed = softmax(), logs((1, 3))  # held: older versions do not hold them themselves
-    model.run_async(None, feed, callback=lambda *_: is_answered.set(), user_data=None)
-    assert is_answered.wait(PATIENCE_SECONDS)
-    assert len(captured.calls) == 1
-
-
-def test_a_session_inside_a_model_is_no_inference(captured: Capture) -> None:
-    """The outermost call is the inference, over all frameworks; also for runs that end later."""
-    model = softmax()
-    with within(object()):
-        model.run(None, logs((1, 3)))
-        answer_of(model, logs((1, 3)))
-    assert captured.calls == ()
-
-
 def test_a_session_that_cannot_be_made_is_told(conforming: Capture) -> None:
     """Of bytes that are no model the class of the session is known, and what went wrong; nothing is in memory."""
     with pytest.raises(ort.capi.onnxruntime_pybind11_state.InvalidProtobuf):
@@ -570,134 +477,3 @@ def test_a_session_that_changes_its_device_is_read_anew(
     model.run(None, feed)
     devices = [(span.attributes or {})[ML_DEVICE_NAME] for span in captured.calls]
     assert devices == ["cpu", "cpu", "cuda:1"]
-
-
-@pytest.mark.parametrize(
-    ("feed", "error"),
-    [
-        (
-            {"x": np.ones((1, 3), "f")},
-            "onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument",
-        ),
-        (
-            {"x": np.ones((1, 2), "d")},
-            "onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument",
-        ),
-        ({}, "ValueError"),
-        ({"y": np.ones((1, 2), "f")}, "ValueError"),
-        ([1, 2], "AttributeError"),
-        (None, "AttributeError"),
-    ],
-)
-def test_what_the_framework_raises_is_untouched(feed: Any, error: str) -> None:
-    """The same error with the same message as without us, and its class on the span."""
-    model = softmax()
-    with pytest.raises(Exception) as alone:  # noqa: PT011 - any, it is compared below
-        model.run(None, feed)
-    with capture() as seen:
-        with pytest.raises(type(alone.value)) as observed:
-            model.run(None, feed)
-        assert str(observed.value) == str(alone.value)
-        assert seen.attributes[ERROR_TYPE] == error
-        assert seen.metric("ml.sdk.errors") == []
-
-
-def test_a_call_without_a_feed_raises_what_it_always_did(captured: Capture) -> None:
-    """A mistake in the program stays one."""
-    with pytest.raises(TypeError, match="input_feed"):
-        softmax().run(None)
-
-
-def test_no_value_leaves_by_default(captured: Capture) -> None:
-    """Neither of an input nor of an output, wherever it stands."""
-    feed = {"x": np.array([[CANARY, CANARY]], "f")}
-    total().run(None, feed)
-    columns().run(None, {"age": feed["x"][:, :1], "visits": feed["x"][:, 1:]})
-    softmax("y").run(None, feed)
-    told = str([span.to_json() for span in captured.calls])
-    assert "42424" not in told
-    assert "84848" not in told  # the sum
-
-
-def test_sessions_keep_what_they_are(captured: Capture) -> None:
-    """Names, signatures and results are as they were."""
-    with_us = (inspect.signature(Session.run), Session.run.__qualname__, Session.run.__doc__)
-    result = softmax().run(None, logs((1, 3)))
-    otel_ml.uninstrument()
-    assert with_us == (
-        inspect.signature(Session.run),
-        Session.run.__qualname__,
-        Session.run.__doc__,
-    )
-    assert type(result) is list
-    assert type(result[0]) is np.ndarray
-
-
-def test_what_was_there_is_put_back() -> None:
-    """The very functions."""
-    before = {name: function for name, function in vars(Session).items() if callable(function)}
-    with capture():
-        assert vars(Session)["run"] is not before["run"]
-    assert {name: vars(Session)[name] for name in before} == before
-
-
-def test_threads_share_a_session(captured: Capture) -> None:
-    """Each call of each thread is one inference, with a number of its own."""
-    model, feed = softmax(), logs((1, 3))
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: model.run(None, feed), range(200)))
-    numbers = [dict(span.attributes or {})["ml.call.sequence"] for span in captured.calls]
-    assert sorted(map(int, map(str, numbers))) == list(range(1, 201))
-
-
-@pytest.mark.parametrize("order", ["before", "after"])
-def test_the_order_of_importing_does_not_matter(order: str) -> None:
-    """Imported before or after, sessions are observed; and the framework is never imported by us."""
-    steps = ["import onnxruntime", "otel_ml.instrument(['onnxruntime'])"]
-    first, second = steps if order == "before" else reversed(steps)
-    program = f"""
-        import sys, otel_ml
-        {first}
-        assert {order == "before"} or "onnxruntime" not in sys.modules
-        {second}
-        from onnxruntime.capi.onnxruntime_inference_collection import Session
-        print(hasattr(Session.run, "__otel_ml__"))
-    """
-    ran = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True
-    )
-    assert ran.stdout == "True\n"
-
-
-def outcome(model: ort.InferenceSession, feed: Any) -> tuple[Any, ...]:
-    """Return what a run gives or raises, as text that tells types and values apart."""
-    try:
-        answers = model.run(None, feed)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is compared
-        return (type(error), str(error))
-    return tuple((type(answer), repr(answer)) for answer in answers)
-
-
-FEEDS: list[Any] = [
-    lambda rng: {"x": rng.normal(size=(int(rng.integers(0, 5)), 2)).astype("f")},
-    lambda rng: {"x": rng.normal(size=tuple(rng.integers(0, 4, size=rng.integers(0, 4))))},
-    lambda rng: {"x": rng.choice([np.nan, np.inf, -np.inf, 0], size=(3, 2)).astype("f")},
-    lambda rng: {"x": rng.normal(size=(2, 2)).astype("f").tolist()},
-    lambda rng: {"x": rng.choice(np.array(["a", None, 1.0], dtype=object), size=(1, 2))},
-    lambda rng: {"x": np.asfortranarray(rng.normal(size=(4, 2)).astype("f"))[::2]},
-    lambda rng: {"x": None, "y": rng.normal(size=(1, 2))},
-    lambda rng: {1: rng.normal(size=(1, 2))},
-]
-
-
-@pytest.mark.parametrize("model", [softmax, zipmap, total], ids=["softmax", "zipmap", "total"])
-def test_whatever_is_fed_comes_out_as_without_us(model: Any) -> None:
-    """Hundreds of feeds, good and bad: same values and types, same errors, and none of our own."""
-    tried = model()
-    feeds = [FEEDS[number % len(FEEDS)](np.random.default_rng(number)) for number in range(160)]
-    alone = [outcome(tried, feed) for feed in feeds]
-    with capture(Settings(capture_content="span_only", capture_outputs="full")) as seen:
-        assert [outcome(tried, feed) for feed in feeds] == alone
-        assert len(seen.calls) == 160
-        assert seen.metric("ml.sdk.errors") == []
-    assert context.get_current() == {}

@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,17 @@ def test_leaves_contributions_and_training_are_no_inference(option: str, capture
     """Not even a margin that is asked for in training."""
     booster("binary:logistic").predict(matrix(SAMPLES[:2]), **{option: True})
     assert len(captured.spans) == 0
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_what_is_asked_for_by_position_is_found(full: Capture) -> None:
+    """XGBoost still takes by position what it wants by name: first a margin, then leaves."""
+    margins = booster("binary:logistic").predict(matrix(SAMPLES[:2]), True)  # noqa: FBT003 - as it says
+    assert told(full)["ml.prediction.scores"] == pytest.approx(margins.tolist())
+    full.clear()
+    between = list(signature(xgb.Booster.predict).parameters).index("pred_leaf") - 2
+    booster("binary:logistic").predict(matrix(SAMPLES[:2]), *[False] * between, True)  # noqa: FBT003 - as it says
+    assert len(full.spans) == 0
 
 
 @pytest.mark.parametrize("option", ["pred_leaf", "pred_contribs", "pred_interactions"])

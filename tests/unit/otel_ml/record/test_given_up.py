@@ -12,7 +12,7 @@ import pytest
 import otel_ml
 from otel_ml.record.given_up import given_up
 from otel_ml.testing import capture
-from tests.data.giving_up import Locking, drop_in_a_cycle, runs_through
+from tests.data.giving_up import Locking, drop_in_a_cycle, is_collected_under, runs_through
 
 
 @pytest.fixture(name="locking")
@@ -48,11 +48,7 @@ def test_garbage_that_is_collected_under_a_lock_of_the_exporter_waits_for_nothin
     """The thread would wait for a lock that it holds itself, for ever: the span ends in another one."""
     leave_in_a_cycle()
 
-    def collect() -> None:
-        with locking.lock:
-            gc.collect()
-
-    assert runs_through(collect)
+    assert is_collected_under(locking.lock)
     given_up.settle()
     assert locking.ended == [("predict stream", False)]
 
@@ -100,7 +96,7 @@ import gc, os, sys
 import otel_ml
 from otel_ml.record.given_up import given_up
 from otel_ml.testing import capture
-from tests.data.giving_up import Locking, drop_in_a_cycle, runs_through
+from tests.data.giving_up import Locking, drop_in_a_cycle, is_collected_under, runs_through
 
 @otel_ml.observe(name="stream")
 def steps():

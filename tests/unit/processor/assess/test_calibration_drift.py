@@ -29,16 +29,16 @@ READING = PerformanceReading(
 )
 
 
-def labelled(n: int, seed: int, power: float = 1.0) -> Outcomes:
-    """Return *n* labels; a score p comes true with probability p to the *power*."""
+def labelled(n: int, seed: int, power: float = 1.0, weight: int = 1) -> Outcomes:
+    """Return *n* labels, each counted *weight* times; a score p comes true with probability p to the *power*."""
     random = np.random.default_rng(seed)
     scores = random.beta(2, 2, n)
     true = random.random(n) < scores**power
     said = scores >= 0.5
     sure = np.where(said, scores, 1 - scores)
     outcomes = Outcomes(POSITIVE.n_bins)
-    outcomes.add_cells(said, true, POSITIVE.bins(said, sure))
-    outcomes.add_right(said == true, sure)
+    outcomes.add_cells(said, true, POSITIVE.bins(said, sure), weight)
+    outcomes.add_right(said == true, sure, weight)
     return outcomes
 
 
@@ -65,6 +65,29 @@ def test_scores_that_promise_too_much_are_found() -> None:
     grid = RANDOM.beta(2, 2, 100_000)
     exact = float(np.sqrt(((grid - grid**1.5) ** 2).mean()))
     assert np.mean([f.change for f in found]) == pytest.approx(exact, abs=0.03)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_labels_that_stand_for_many_are_no_surer(seed: int) -> None:
+    """Where half of all predictions had to go six times, 400 labels count as 25 600, and every test and alarm is that of 400."""
+    reference = Reference.of(reference_profile(20_000))
+    reference = replace(reference, scores=POSITIVE, performance={"accuracy": 0.72})
+
+    def read(weight: int) -> PerformanceReading:
+        whole, north, south = (labelled(n, seed, 1.2, weight) for n in (400, 150, 250))
+        by_segment = {Segment("region", "emea"): north, Segment("region", "apac"): south}
+        rules = PerformanceConfig()
+        return assess_labels(READING, whole, by_segment, reference, alpha=0.01, rules=rules)
+
+    once, many = read(1), read(64)
+    assert many.drift == pytest.approx(once.drift)
+    assert many.calibration_drift == once.calibration_drift
+    assert [part.gap for part in many.segments] == [part.gap for part in once.segments]
+    assert many.alarms == once.alarms
+    rare = PerformanceConfig(min_labels=200)
+    few = {Segment("region", "emea"): labelled(150, seed, weight=64)}
+    told = assess_labels(READING, labelled(400, seed), few, reference, alpha=0.01, rules=rare)
+    assert told.segments == ()
 
 
 def test_what_cannot_be_compared_is_not() -> None:
@@ -103,6 +126,54 @@ def test_a_change_is_told_once_and_again_when_it_comes_back() -> None:
     assert began(1.0) == []
     assert calibration in began(1.6)
     assert states.began(READING) == []
+
+
+def alarmed(power: float = 1.6) -> PerformanceReading:
+    """Return a reading whose scores mean something else than they did."""
+    rules = PerformanceConfig(baseline=None)
+    return assess_labels(READING, labelled(4000, 5, power), {}, REFERENCE, alpha=0.01, rules=rules)
+
+
+def test_what_may_not_be_told_yet_is_told_when_it_may() -> None:
+    """An alarm that begins while nothing may be told is not lost; one that was told before is not told again for that."""
+    states = LabelStates()
+    assert states.began(alarmed(), may_tell=False) == []
+    first = states.began(alarmed())
+    assert MlDriftTargetValues.CALIBRATION in {alarm.target for alarm in first}
+    assert states.began(alarmed(), may_tell=False) == []
+    assert states.began(alarmed()) == []
+
+
+def test_a_stream_that_is_forgotten_is_told_anew_and_no_other_is() -> None:
+    """Two versions of a model, of which one is retired."""
+    states = LabelStates()
+    other = replace(alarmed(), stream=replace(READING.stream, version="2"))
+    told = states.began(alarmed())
+    states.began(other)
+    states.forget(READING.stream)
+    assert states.began(other) == []
+    assert states.began(alarmed()) == told != []
+
+
+def test_what_scores_mean_has_a_third_of_the_false_alarms() -> None:
+    """Labels are tested in three ways: a p-value is an alarm below a third of the promise, and none above it."""
+    outcomes = labelled(4000, 5, 1.3)
+    drifted = calibration_drift(outcomes, REFERENCE, alpha=0.01)
+    assert drifted is not None
+
+    def state(part: float) -> MlDriftStateValues:
+        read = assess_labels(
+            READING,
+            outcomes,
+            {},
+            REFERENCE,
+            alpha=3 * part * drifted.p_value,
+            rules=PerformanceConfig(),
+        )
+        assert read.calibration_drift is not None
+        return read.calibration_drift.state
+
+    assert (state(0.9), state(1.1)) == (MlDriftStateValues.STEADY, MlDriftStateValues.DRIFTING)
 
 
 def test_a_score_below_its_part_of_the_reference_is_an_alarm() -> None:

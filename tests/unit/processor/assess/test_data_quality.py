@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from otel_ml_conventions.attributes import MlDriftStateValues, MlDriftTargetValues
-from otel_ml_processor.assess.data_quality import assess_quality, with_schema
+from otel_ml_processor.assess.data_quality import assess_quality, describe_schemas, with_schema
 from otel_ml_processor.assess.promise import Promises
+from otel_ml_processor.assess.reading import TargetReading
 from otel_ml_processor.assess.states import DriftStates, StateMemory, describe
 from otel_ml_processor.assess.window import assess_window
 from otel_ml_processor.config import DriftConfig
@@ -213,6 +214,33 @@ def test_the_event_says_how_many_rows_and_which_schemas() -> None:
     }
     assert said == {"method": "other", "score": 0.25, "threshold": 0.01, "p_value": 0.0}
     assert "ml.drift.reference.id" not in about
+
+
+def feature(name: str, driver: str, **shares: float) -> TargetReading:
+    """Return a feature that drifts, by *driver*."""
+    return TargetReading(
+        target=MlDriftTargetValues.FEATURE,
+        name=name,
+        rows=400,
+        scores={},
+        p_value=0.0,
+        effect=1.0,
+        state=MlDriftStateValues.DRIFTING,
+        driver=driver,
+        **shares,
+    )
+
+
+def test_features_are_named_by_what_is_wrong_with_them() -> None:
+    """Of another schema in a quarter of the rows: which feature is not there, which is of another type; what drifts otherwise is no part of it."""
+    targets = (
+        feature("age", "missing", missing=0.25),
+        feature("city", "type_error", type_error=0.25),
+        feature("fee", "missing", missing=0.1, type_error=0.25),
+        feature("sum", "rank_location", missing=0.3, type_error=0.3),
+    )
+    words = describe_schemas(replace(reading({A: 300, B: 100}), targets=targets), 0.25)
+    assert words.endswith("; without: age; of another type: city")
 
 
 def test_known_schemas_survive_a_restart() -> None:

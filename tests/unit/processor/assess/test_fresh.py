@@ -66,6 +66,39 @@ def test_what_was_decided_stays_and_what_is_measured_is_new() -> None:
     assert found.window == SLID.window
 
 
+def test_all_that_is_measured_is_that_of_the_sliding_window() -> None:
+    """Of the window and of each feature: a page that showed a mixture of two times would be right about neither."""
+    of_window = [
+        "rows",
+        "confidence",
+        "by_class",
+        "labels",
+        "estimated",
+        "received",
+        "is_biased",
+        "quality",
+    ]
+    of_target = [
+        "rows",
+        "scores",
+        "missing",
+        "unseen",
+        "non_finite",
+        "type_error",
+        "out_of_range",
+        "ood",
+    ]
+    x = replace(SLID.targets[0], **{name: f"slid {name}" for name in of_target})
+    slid = replace(SLID, targets=(x,), **{name: f"slid {name}" for name in of_window})
+
+    found = refreshed(DECIDED, slid)
+
+    assert {getattr(found, name) for name in of_window} == {f"slid {name}" for name in of_window}
+    assert {getattr(found.targets[0], name) for name in of_target} == {
+        f"slid {name}" for name in of_target
+    }
+
+
 def test_before_the_first_decision_nothing_is_said_to_be_steady() -> None:
     """Numbers are there after the first pane; whether they are as they should be is not known yet."""
     found = refreshed(None, SLID)

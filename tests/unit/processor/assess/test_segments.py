@@ -13,6 +13,7 @@ from otel_ml_processor.assess.segments import (
     assess_segments,
     positive_class,
 )
+from otel_ml_processor.commands.profile import build_profile_from_table
 from otel_ml_processor.windows.reference import Reference
 from tests.data.segmented import RATES, reference_profile, summary_of, table
 
@@ -57,6 +58,57 @@ def test_a_changed_disparity_is_alarmed() -> None:
         for seed in range(50)
     )
     assert found >= 45
+
+
+def called(rows: dict[str, np.ndarray], name: str, instead: str) -> dict[str, np.ndarray]:
+    """Return *rows* with the region *name* called otherwise."""
+    regions = np.where(rows["region"] == name, instead, rows["region"])
+    return {**rows, "region": regions}
+
+
+def test_a_value_that_is_called_other_is_one_of_the_others() -> None:
+    """Compared with what the profile says of that value, be it built before or after: a static disparity of it is no alarm, and it is told once."""
+    profile = build_profile_from_table(
+        called(table(50_000), "apac", "other"),
+        model="fraud",
+        label="said",
+        confidence="sure",
+        segments=["region"],
+    )
+    reference = Reference.of(profile)
+    rows = called(table(4_000, seed=3), "apac", "other")
+    summary = summary_of(rows, reference)
+    read = assess_segments(summary, alpha=0.05, min_rows=50)
+    assert sorted(r.segment.value for r in read) == ["amer", "emea", "other"]
+    told = next(r for r in read if r.segment.value == "other")
+    inside = rows["region"] == "other"
+    assert told.rows == inside.sum()
+    assert gap(told, POSITIVE).rate == (rows["said"] == "yes")[inside].mean()
+    assert gap(told, POSITIVE).is_compared
+    assert gap(told, POSITIVE).state is not DRIFTING
+    assert set(reference.segments["region"]) == {"amer", "emea", ""}
+
+
+def test_more_values_than_are_told_apart_are_told_once_beside_one_called_other() -> None:
+    """Where both the profile and the window have further values and one called `other`, there is one segment of that name, with the rows of all of them."""
+    names = np.array([*(f"value {i:02}" for i in range(20)), "other"])
+    rows = {**table(21_000), "region": names[np.arange(21_000) % 21]}
+    profile = build_profile_from_table(
+        rows, model="fraud", label="said", confidence="sure", segments=["region"]
+    )
+    reference = Reference.of(profile)
+    read = assess_segments(summary_of(rows, reference), alpha=0.05, min_rows=50)
+    told = [r for r in read if r.segment.value == "other"]
+    assert [r.rows for r in told] == [21_000 - sum(r.rows for r in read if r not in told)]
+    known = reference.segments["region"][""]
+    assert sum(p.rows for p in reference.segments["region"].values()) == 21_000
+    assert known.rows == sum(known.outputs[:3])
+
+
+def test_an_empty_value_says_nothing() -> None:
+    """As in a profile: rows with an empty attribute are of no segment, and not compared with all other values."""
+    rows = called(table(2_000, seed=3), "apac", "")
+    assert sorted(readings(rows)) == ["amer", "emea"]
 
 
 def test_what_changes_everywhere_alike_is_no_disparity() -> None:

@@ -186,6 +186,31 @@ def test_the_page_and_the_table_show_hostile_names_as_text(
     assert "[red]x" in capsys.readouterr().out
 
 
+def test_in_a_narrow_terminal_names_give_way_and_states_do_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of a state, or of a number, says nothing."""
+    monkeypatch.setenv("COLUMNS", "54")
+    wide = {"a_name_that_is_longer_than_the_terminal_has_room": [1.0, 2.0] * 200}
+    before = written(tmp_path, "before.parquet", pa.table(wide))
+
+    assert main([str(before), str(before)]) == 0
+
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("a_name")]
+    assert row.split()[1:4] == ["steady", "0.000", "1"]
+
+
+def test_standard_output_has_the_page_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--html -` can be piped into a file or a mail: the table for the terminal is not below it."""
+    before = written(tmp_path, "before.parquet", table())
+
+    assert main([str(before), str(before), "--html", "-"]) == 0
+
+    assert capsys.readouterr().out.rstrip().endswith("</html>")
+
+
 def test_check_ends_with_one_only_where_something_differs(tmp_path: Path) -> None:
     """For a pipeline: 0 for another sample of the same, 1 for something else."""
     before = written(tmp_path, "before.parquet", table())

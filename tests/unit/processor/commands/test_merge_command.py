@@ -11,7 +11,8 @@ import pytest
 from otel_ml_processor.commands.merge import main
 from otel_ml_processor.config import Duration, WindowConfig
 from otel_ml_processor.profile_file import write_profile
-from tests.data.state_house import House, profile, request, singly
+from otel_ml_processor.state.snapshot import read_snapshot
+from tests.data.state_house import NOW, House, profile, request, singly
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,6 +77,25 @@ def test_a_processor_goes_on_from_the_merged_snapshot(config: Path, tmp_path: Pa
     house.take(*singly([request(range(295, 300)), request(range(450, 460))]))
     assert house.rows("24h") == 310
     assert house.take(request(range(600, 605))).rows("24h") == 315
+
+
+def test_what_the_older_snapshot_knows_is_older(config: Path, tmp_path: Path) -> None:
+    """Written five minutes before the other: what it knows of requests and spans is forgotten so much sooner, and first."""
+    (tmp_path / "c").mkdir()
+    shutil.copy(tmp_path / "a" / "secret", tmp_path / "c" / "secret")
+    later = House(tmp_path / "c", windows=WINDOWS, clock_ns=lambda: NOW + 300 * 10**9)
+    later.take(request(range(450, 460))).stop()
+    folders = [str(tmp_path / name) for name in "ca"]
+    assert main([*folders, "--config", str(config), "-o", str(tmp_path / "merged")]) == 0
+
+    snapshot = read_snapshot(tmp_path / "merged").snapshot
+
+    ages_s = [known.age_s for known in snapshot.requests]
+    assert ages_s == [pytest.approx(300, abs=60), pytest.approx(0, abs=60)]
+    assert list(snapshot.generation_ages_s) == [
+        pytest.approx(300, abs=60),
+        pytest.approx(0, abs=60),
+    ]
 
 
 def test_row_windows_that_are_over_full_together_are_closed(config: Path, tmp_path: Path) -> None:

@@ -37,6 +37,36 @@ def profile(seed: int = 1, rows: int = 1000) -> Profile:
     )
 
 
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("-", "-o -: expected a file"),
+        ("folder", "folder: expected a file, found a folder"),
+        ("none/p.json", "none/p.json: expected an existing folder, there is no none"),
+        ("rows.csv", "rows.csv: it is what is counted"),
+        ("linked.csv", "linked.csv: it is what is counted"),
+    ],
+)
+def test_where_no_profile_can_stand_nothing_is_written(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    output: str,
+    said: str,
+) -> None:
+    """One line and exit code 2; the table of whoever names it twice is still there, and no file lies about that was not before."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "rows.csv").write_text("stars\n" + "1\n2\n" * 200)
+    (tmp_path / "linked.csv").symlink_to("rows.csv")
+
+    assert main(["build", "rows.csv", "--model", "m", "-o", output]) == 2
+
+    assert capsys.readouterr().err.startswith(f"otel-ml profile: {said}")
+    assert (tmp_path / "rows.csv").read_text().startswith("stars\n1\n")
+    assert {path.name for path in tmp_path.iterdir()} == {"folder", "rows.csv", "linked.csv"}
+
+
 def test_the_sum_of_two_profiles_is_the_profile_of_all_rows() -> None:
     """Counts, ranges, means of columns and of bins: as if it had been built of both tables at once."""
     first, second = table(1), table(2, 500)

@@ -177,3 +177,32 @@ def test_a_calibration_that_contradicts_itself_is_refused(
     with pytest.raises(ProfileError) as raised:
         read_profile(tmp_path / "p.json")
     assert said in str(raised.value)
+
+
+def test_classes_that_are_written_otherwise_are_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Predictions that are booleans beside truths of 0 and 1 are all wrong, and it is said why; where some come true nothing is."""
+    random = np.random.default_rng(4)
+    true = random.integers(0, 2, 300)
+    table = pd.DataFrame({"said": true == 1, "true": true, "sure": 0.9})
+    for name, said in (("otherwise", table["said"]), ("alike", table["said"].astype(int))):
+        table.assign(said=said).to_parquet(tmp_path / f"{name}.parquet")
+        output = str(tmp_path / f"{name}.json")
+        roles = ["--label", "said", "--target", "true", "--model", "m", "-o", output]
+        assert main(["build", str(tmp_path / f"{name}.parquet"), *roles]) == 0
+        is_warned = "which are True, False?" in capsys.readouterr().out.replace(
+            "False, True", "True, False"
+        )
+        assert is_warned == (name == "otherwise")
+
+
+def test_a_score_is_of_two_classes() -> None:
+    """A truth that is neither is a mistake that names all classes: who is wrong about one class need not be right about the positive one."""
+    table = outputs()
+    table["true"] = np.where(np.arange(len(table)) % 9, table["true"], "perhaps")
+    with pytest.raises(
+        TableError, match="expected two classes with --score, found no, perhaps, ye"
+    ):
+        built(table, score="score", positive="yes")
+    assert built(table).performance["accuracy"] > 0.5

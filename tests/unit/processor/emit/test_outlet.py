@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from otel_ml_conventions.attributes import MlDriftMethodValues, MlDriftTargetValues
 from otel_ml_processor.assess.label_alarms import LabelAlarm
 from otel_ml_processor.assess.performance import PerformanceReading
 from otel_ml_processor.assess.reading import Reading, WindowSpan
+from otel_ml_processor.assess.verdict import Verdict, Verdicts
+from otel_ml_processor.decode.spans import PlainDecoder
 from otel_ml_processor.emit.metrics import MetricBook
 from otel_ml_processor.emit.otlp import Identity
 from otel_ml_processor.emit.outlet import Outlet
 from otel_ml_processor.emit.told_windows import MAX_TOLD, ToldWindows
 from otel_ml_processor.self_metrics import SelfMetrics
+from tests.data.export_requests import export_request, inference_span
 from tests.unit.processor.emit import sample_readings as samples
 from tests.unit.processor.emit.sample_feedback import PERFORMANCE
 
@@ -39,10 +45,16 @@ class Ways:
         """Begin with nothing."""
         self.logs: list[ExportLogsServiceRequest] = []
         self.posted: list[tuple[str, dict[str, Any]]] = []
+        self.verdict_requests = 0
 
     def push_logs(self, request: bytes) -> bool:
         """Keep a request of logs."""
         self.logs.append(ExportLogsServiceRequest.FromString(request))
+        return True
+
+    def push_traces(self, request: bytes) -> bool:
+        """Count a request of verdict spans."""
+        self.verdict_requests += bool(request)
         return True
 
     def push(self, message_id: str, body: bytes) -> None:
@@ -64,7 +76,7 @@ class Ways:
         return described
 
 
-def outlet(ways: Ways) -> Outlet:
+def outlet(ways: Ways, clock_ns: Callable[[], int] = lambda: samples.NOW_NS) -> Outlet:
     """Return an outlet with real books, whose events go to *ways*."""
     own = SelfMetrics()
     return Outlet(
@@ -77,7 +89,7 @@ def outlet(ways: Ways) -> Outlet:
         verdicts_per_second=10.0,
         register=lambda _: None,
         webhook=ways,  # type: ignore[arg-type]  # of all that a webhook does, what events need
-        clock_ns=lambda: samples.NOW_NS,
+        clock_ns=clock_ns,
     )
 
 
@@ -182,3 +194,17 @@ def test_told_windows_take_no_more_room_than_they_may() -> None:
     known = [(samples.STREAM, span) in told for span in spans]
     assert known == [False, *[True] * MAX_TOLD]
     assert (samples.NAMELESS, spans[-1]) not in told
+
+
+def test_a_clock_that_is_put_back_stops_no_verdict_span(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten a second: what is flagged a second after a second's worth of them has its span, whatever the clock on the wall has done meanwhile."""
+    request = export_request([inference_span(span_id=number) for number in range(1, 11)])
+    decoded = PlainDecoder(lambda *_: ()).decode(request)
+    verdicts = Verdicts(10)
+    verdicts.codes[:] = verdicts.number((Verdict("low", flags=("low_confidence",)),))
+    ways, hours = Ways(), iter([2, 1])
+    out = outlet(ways, lambda: next(hours) * samples.HOUR_NS)
+    for now_ns in (5_000_000_000, 6_000_000_000):
+        monkeypatch.setattr(time, "monotonic_ns", lambda now_ns=now_ns: now_ns)
+        out.verdict_spans(decoded, verdicts)
+    assert ways.verdict_requests == 2

@@ -106,6 +106,18 @@ def test_a_closed_network_is_served_when_told_so() -> None:
     server.stop()
 
 
+def test_all_addresses_are_those_of_both_kinds() -> None:
+    """`[::]` takes callers over IPv4 too, as the door of gRPC does."""
+    server = HttpServer("[::]:0", app(), insecure_bind=True)
+    server.start()
+    port = server.endpoint.rpartition(":")[2]
+
+    answers = [get(f"{host}:{port}").text for host in ("127.0.0.1", "[::1]")]
+
+    server.stop()
+    assert answers == ["here", "here"]
+
+
 def test_ipv6_is_written_in_brackets() -> None:
     """An IPv6 address is read and told the way a URL has it."""
     assert HttpServer("[::1]:19464", app()).endpoint == "[::1]:19464"

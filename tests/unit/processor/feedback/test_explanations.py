@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from otel_ml_processor.assess.explanations import (
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.commands.profile import build_profile_from_table
 from otel_ml_processor.decode.spans import PlainDecoder
+from otel_ml_processor.feedback import explaining as explaining_module
 from otel_ml_processor.feedback.explaining import FIRST, Explaining
 from otel_ml_processor.feedback.explanations import Explanation, explanations_in
 from otel_ml_processor.signals import Signal
@@ -34,6 +36,8 @@ from tests.data.export_requests import RESOURCE, any_value, attributes, export_r
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from otel_ml_processor.decode.whose import Whose
 
 STREAM = StreamKey("shop", "prod", "fraud", "3")
 MODEL = {"ml.model.name": "fraud", "ml.model.version": "3"}
@@ -447,3 +451,53 @@ def test_a_prediction_of_another_tenant_is_not_explained() -> None:
     gathering.hear(Signal.LOGS, nameless(FEWEST))
     gathering.settle()
     assert gathering.taken(others, "1h") is None
+
+
+def test_a_mistake_of_ours_costs_the_request_or_the_stream_that_it_is_about(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of three requests of a model and one of another in one tick, one that cannot be read and a model that cannot be counted: the others are."""
+    explaining = Explaining(lambda _: None, lambda _: ["rows"], 10)
+    mistakes = Mistakes()
+    explaining.contained = mistakes
+    whole_read, whole_count = explanations_in, Explaining._count
+
+    def read_but_one(signal: Signal, request: bytes, whose: Whose) -> list[Explanation]:
+        if b"unreadable" in request:
+            raise RuntimeError("a mistake of ours")
+        return whole_read(signal, request, whose)
+
+    def count_but_one(self: Explaining, key: StreamKey, *rest: object) -> None:
+        if key.model == "uncountable":
+            raise RuntimeError("a mistake of ours")
+        whole_count(self, key, *rest)  # type: ignore[arg-type]  # passed on as it came
+
+    monkeypatch.setattr(explaining_module, "explanations_in", read_but_one)
+    monkeypatch.setattr(Explaining, "_count", count_but_one)
+    other = record({"a": 1.0})
+    next(a for a in other.attributes if a.key == "ml.model.name").value.string_value = "uncountable"
+    for request in (
+        logs(other),
+        logs(record({"a": 1.0})),
+        logs(record({"unreadable": 1.0})),
+        logs(record({"a": 2.0})),
+    ):
+        explaining.hear(Signal.LOGS, request)
+    explaining.settle()
+    kept = {memory.stream.model: memory.first for memory in explaining.memories()}
+    assert kept == {"uncountable": (), "fraud": ({"a": 1.0}, {"a": 2.0})}
+    assert mistakes.met == 2
+
+
+class Mistakes(AbstractContextManager[None, bool]):
+    """Counts what is raised, which goes no further."""
+
+    met = 0
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: object, *_: object) -> bool:
+        """End."""
+        self.met += kind is not None
+        return True

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from itertools import count
+from typing import Any
+
 import numpy as np
 import pytest
 
 from otel_ml_processor.assess.performance import PerformanceReading
 from otel_ml_processor.config import (
     Config,
+    Duration,
+    FeedbackConfig,
     PerformanceConfig,
     SegmentsConfig,
     StreamsConfig,
     WindowConfig,
 )
+from otel_ml_processor.feedback import joining
+from otel_ml_processor.feedback.joining import Joining
+from otel_ml_processor.feedback.streams import LabelledStream
 from otel_ml_processor.feedback.totals import FeedbackTotals
+from otel_ml_processor.feedback.waiting import WaitingPredictions
 from otel_ml_processor.signals import Signal
+from otel_ml_processor.sketches.outcomes import Outcomes
 from tests.data.export_requests import RESOURCE, export_request, inference_span
 from tests.data.labels import label_record, label_request, rooms
 
@@ -29,13 +39,16 @@ CONFIG = Config(
 
 
 class Told:
-    """Keeps what was told of windows, by model and where the window begins."""
+    """Keeps what was told of windows, by model and where the window begins, and of feedback, by its outcome."""
 
     def __init__(self) -> None:
         self.windows: dict[tuple[str, int], PerformanceReading] = {}
+        self.outcomes: dict[str, int] = {}
 
     def feedback(self, totals: FeedbackTotals) -> None:
-        """Pass over *totals*."""
+        """Keep how much feedback had which outcome."""
+        for joined, times in totals.joined.items():
+            self.outcomes[joined.outcome.value] = times
 
     def performance(self, reading: PerformanceReading) -> None:
         """Keep *reading*."""
@@ -103,3 +116,166 @@ def test_every_label_counts_in_the_window_of_its_own_model(n_models: int, at_onc
             for of_region in reading.segments:
                 expected = right[regions[rows] == of_region.segment.value].mean()
                 assert of_region.realized["accuracy"] == pytest.approx(expected)
+
+
+def test_labels_of_a_sample_are_not_more_than_came() -> None:
+    """Of 4000 predictions there is room for 1000: fewer labels than `min_labels` are found, so no score is told, although each counts several times."""
+    told, n = Told(), 4_000
+    config = Config(
+        windows=(WindowConfig(name="rows", rows=n),),
+        streams=StreamsConfig(min_rows=10),
+        feedback=FeedbackConfig(max=1_000),
+        performance=PerformanceConfig(min_labels=1_100, coverage=0.5),
+    )
+    house, pipeline = rooms(config, told, lambda: NOW_NS)
+    said = {"ml.model.name": "m", "ml.prediction.label": "yes"}
+    spans = [inference_span(said, span_id=i + 1, end_ns=NOW_NS + i) for i in range(n)]
+    for begin in range(0, n, 500):
+        pipeline.take(export_request(spans[begin : begin + 500]), None)
+        pipeline.tick(NOW_NS)
+    records = [label_record({"ml.feedback.label": "yes"}, i + 1, NOW_NS) for i in range(n)]
+    house.inbox.hear(Signal.LOGS, label_request(records, RESOURCE))
+    pipeline.tick(NOW_NS + 1)
+    (reading,) = told.windows.values()
+    assert reading.coverage > 0.5
+    assert reading.realized == {}
+
+
+def break_once(owner: object, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the next call of *name* raise, and none after it."""
+    whole, calls = getattr(owner, name), count()
+
+    def broken(*args: Any, **kwargs: Any) -> Any:
+        if next(calls) == 0:
+            raise RuntimeError("a mistake of ours")
+        return whole(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, broken)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (Outcomes, "add_right"),
+        (LabelledStream, "seal"),
+        (Joining, "_judge"),
+        (joining, "feedback_in_logs"),
+        (WaitingPredictions, "keep"),
+        (WaitingPredictions, "bring"),
+    ],
+)
+def test_a_mistake_of_ours_costs_what_it_is_about(
+    owner: object, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two models with labels in one tick, one that something goes wrong with: the other has all of its labels; later ones count for both."""
+    rooms = Rooms()
+    for part in (0, 1):
+        rooms.pipeline.take(
+            export_request(
+                [
+                    inference_span(
+                        {"ml.model.name": f"model {i % 2}", "ml.prediction.label": "yes"},
+                        span_id=1 + i,
+                        end_ns=NOW_NS + i,
+                    )
+                    for i in range(part * 2 * ROWS, (part + 1) * 2 * ROWS)
+                ]
+            ),
+            None,
+        )
+        rooms.pipeline.tick(NOW_NS + part)
+    break_once(owner, name, monkeypatch)
+    for model in (0, 1):
+        rooms.label([*range(1 + model, 2 * ROWS + 1, 2)], ["yes"] * ROWS)
+    rooms.pipeline.tick(NOW_NS + 2)
+    reading = rooms.told.windows["model 1", NOW_NS + 1]
+    assert (reading.coverage, reading.realized["accuracy"]) == (1.0, 1.0)
+    for model in (0, 1):
+        rooms.label([*range(2 * ROWS + 1 + model, 4 * ROWS + 1, 2)], ["yes"] * ROWS)
+    rooms.pipeline.tick(NOW_NS + 3)
+    for model in (0, 1):
+        later = rooms.told.windows[f"model {model}", NOW_NS + 2 * ROWS + model]
+        assert (later.coverage, later.realized["accuracy"]) == (1.0, 1.0)
+
+
+def test_labels_of_a_region_called_other_are_those_of_all_others() -> None:
+    """Every label of a row that names a region is in one segment, also where one is called as those are that there is no room for; an empty name is none."""
+    told, n = Told(), 400
+    config = Config(
+        windows=(WindowConfig(name="rows", rows=n),),
+        streams=StreamsConfig(min_rows=10),
+        performance=PerformanceConfig(min_labels=1, coverage=0.5),
+        segments=SegmentsConfig(attributes=("region",), max_values=2),
+    )
+    house, pipeline = rooms(config, told, lambda: NOW_NS)
+    regions = ["a", "other", "", "b", "c"]
+    said = {"ml.model.name": "m", "ml.prediction.label": "yes"}
+    spans = [
+        inference_span({**said, "region": regions[i % 5]}, span_id=i + 1, end_ns=NOW_NS + i)
+        for i in range(n)
+    ]
+    pipeline.take(export_request(spans), None)
+    pipeline.tick(NOW_NS)
+    records = [label_record({"ml.feedback.label": "yes"}, i + 1, NOW_NS) for i in range(n)]
+    house.inbox.hear(Signal.LOGS, label_request(records, RESOURCE))
+    pipeline.tick(NOW_NS + 1)
+    (reading,) = told.windows.values()
+    assert {part.segment.value: part.labelled for part in reading.segments} == {
+        "a": 80,
+        "b": 80,
+        "other": 160,
+    }
+
+
+@pytest.mark.parametrize("first", ["rating", "reaction", "truth"])
+def test_who_rated_a_prediction_may_act_on_it_too(first: str) -> None:
+    """A rating, a click and the truth of one prediction count once each, whichever comes first, and not again."""
+    told, n = Told(), 20
+    config = Config(
+        windows=(WindowConfig(name="rows", rows=n),),
+        streams=StreamsConfig(min_rows=10),
+        performance=PerformanceConfig(min_labels=1, coverage=0.5),
+    )
+    house, pipeline = rooms(config, told, lambda: NOW_NS)
+    said = {"ml.model.name": "m", "ml.prediction.label": "yes"}
+    spans = [inference_span(said, span_id=i + 1, end_ns=NOW_NS + i) for i in range(n)]
+    pipeline.take(export_request(spans), None)
+    told_of: dict[str, dict[str, object]] = {
+        "rating": {"ml.feedback.score": 0.8, "ml.feedback.source": "user"},
+        "reaction": {"ml.feedback.correct": True, "ml.feedback.source": "implicit"},
+        "truth": {"ml.feedback.label": "yes", "ml.feedback.source": "delayed_label"},
+    }
+    kinds = [first, *(kind for kind in told_of if kind != first)]
+    records = [
+        label_record(told_of[kind], span, NOW_NS) for kind in kinds * 2 for span in range(1, n + 1)
+    ]
+    house.inbox.hear(Signal.LOGS, label_request(records, RESOURCE))
+    pipeline.tick(NOW_NS)
+    (reading,) = told.windows.values()
+    assert reading.proxies["click_through"] == 1.0
+    assert reading.realized["accuracy"] == 1.0
+    assert reading.coverage == 1.0
+
+
+def test_samples_of_batches_that_were_left_out_are_late() -> None:
+    """Of a batch every sample has a key of its own: none of those that there was no room for is said never to have come."""
+    told, n = Told(), 4_000
+    config = Config(
+        windows=(WindowConfig(name="rows", rows=n),),
+        feedback=FeedbackConfig(max=1_000, early=Duration(0)),
+    )
+    house, pipeline = rooms(config, told, lambda: NOW_NS)
+    said = {"ml.model.name": "m", "ml.prediction.labels": ["yes"] * 100, "ml.batch.size": 100}
+    for span in range(1, n // 100 + 1):
+        pipeline.take(export_request([inference_span(said, span_id=span, end_ns=NOW_NS)]), None)
+        pipeline.tick(NOW_NS)
+    records = [
+        label_record(
+            {"ml.feedback.label": "yes", "ml.prediction.index": i % 100}, 1 + i // 100, NOW_NS
+        )
+        for i in range(n)
+    ]
+    house.inbox.hear(Signal.LOGS, label_request(records, RESOURCE))
+    pipeline.tick(NOW_NS)
+    assert set(told.outcomes) == {"joined", "late"}
+    assert sum(told.outcomes.values()) == n

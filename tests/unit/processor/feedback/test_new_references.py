@@ -188,3 +188,27 @@ def test_labels_are_joined_after_a_restart_with_another_profile() -> None:
     assert told.realized["accuracy"] == house.readings[0].realized["accuracy"]
     assert (told.reference_id, "roc_auc" in told.realized) == ("", False)
     assert after.readings[1].reference_id == profile(2).id
+
+
+def test_a_truth_of_a_third_class_is_not_the_positive_one() -> None:
+    """Where labels name a class that the profile does not know, who was wrong has not missed the positive class: recall is that of the rows that are positive."""
+    house = House("rows", References.of([("p.json", profile(1))]))
+    said = [("yes", "yes"), ("no", "no"), ("no", "review"), ("yes", "review"), ("no", "yes")] * 80
+    spans = [
+        inference_span(
+            {"ml.prediction.label": label, "ml.prediction.confidence": 0.8},
+            span_id=1 + i,
+            end_ns=BEGIN_NS + i,
+        )
+        for i, (label, _) in enumerate(said)
+    ]
+    house.pipeline.take(export_request(spans), None)
+    records = [
+        label_record({"ml.feedback.label": true}, 1 + i, BEGIN_NS)
+        for i, (_, true) in enumerate(said)
+    ]
+    house.joining.inbox.hear(Signal.LOGS, label_request(records, RESOURCE))
+    house.pipeline.tick(BEGIN_NS)
+    (reading,) = house.readings.values()
+    told = {name: reading.realized[name] for name in ("accuracy", "recall", "precision")}
+    assert told == {"accuracy": 0.4, "recall": 0.5, "precision": 0.5}

@@ -103,6 +103,28 @@ def test_one_that_nobody_sends_to_takes_no_thread() -> None:
     best_effort.close()
 
 
+def test_what_is_raised_by_closing_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    """A call that the end of the processor breaks off is counted; nobody is warned of it."""
+    begun, closed = threading.Event(), threading.Event()
+
+    class BrokenOff(Place):
+        def send(self, request: bytes, timeout_s: float) -> bytes:
+            begun.set()
+            assert closed.wait(30)
+            raise ValueError("the channel is closed")
+
+        def close(self) -> None:
+            closed.set()
+
+    metrics = SelfMetrics()
+    best_effort = BestEffort({TRACES: BrokenOff()}, 100, 30, metrics)
+    best_effort.offer(TRACES, b"x", 1)
+    assert begun.wait(30)
+    best_effort.close()
+    assert caplog.records == []
+    assert counted(metrics) == {SPANS.send_failed: 1}
+
+
 def test_a_copy_arrives_and_is_counted() -> None:
     """Under an exporter of its own, so that what was acknowledged is not counted twice."""
     metrics = SelfMetrics()

@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from email.utils import formatdate
 from pathlib import Path
@@ -337,6 +338,41 @@ def write_client(folder: Path, authority: trustme.CA, trusted: trustme.CA) -> Cl
     (folder / "own.pem").write_bytes(own.cert_chain_pems[0].bytes())
     (folder / "own.key").write_bytes(own.private_key_pem.bytes())
     return ClientTls(ca_file="ca.pem", cert_file="own.pem", key_file="own.key")
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+def test_what_waits_for_an_answer_ends_with_the_client(*, is_tls: bool) -> None:
+    """As over gRPC: a processor that is told to end does not wait for a next hop that hangs, however long its callers would."""
+    asked, authority = threading.Event(), trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(server)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    with peer_that(lambda _: asked.set(), server if is_tls else None) as peer:
+        client = OtlpHttpClient(peer.endpoint, "/v1/traces", tls=trusting if is_tls else None)
+        with ThreadPoolExecutor(1) as thread:
+            sent = thread.submit(client.send, b"x", 300)
+            assert asked.wait(30)
+            client.close()
+            refusal = sent.exception(timeout=30)
+    assert isinstance(refusal, Refusal)
+    assert refusal.code is CODE.UNAVAILABLE
+
+
+def test_a_client_ends_while_a_connection_is_being_made() -> None:
+    """The other side has taken it and says nothing, so TLS has not begun: that wait is a short one, and its own."""
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as thread:
+        endpoint = f"127.0.0.1:{silent.getsockname()[1]}"
+        client = OtlpHttpClient(endpoint, "/v1/traces", tls=ssl.create_default_context())
+        sent = thread.submit(client.send, b"x", 300)
+        connection, _ = silent.accept()
+        assert connection.recv(1)
+        client.close()
+        connection.close()
+        refusal = sent.exception(timeout=30)
+    assert isinstance(refusal, Refusal)
+    assert refusal.code is CODE.UNAVAILABLE
 
 
 def test_over_tls_both_sides_must_know_the_other(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
 import pytest
@@ -28,6 +28,7 @@ from otel_ml_processor.forward.otlp_client import (
     METRICS,
     TRACES,
     OtlpClient,
+    answer_of,
     rejected_items,
 )
 from otel_ml_processor.forward.tls import channel_credentials, channel_options
@@ -190,6 +191,16 @@ def test_what_is_final_stays_as_it_was_received(code: grpc.StatusCode) -> None:
     assert (refused.code, refused.retry_after_s) == (code, None)
 
 
+@pytest.mark.parametrize(
+    "code", [grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN]
+)
+def test_a_time_makes_nothing_of_what_is_final(code: grpc.StatusCode) -> None:
+    """OTLP lets RetryInfo decide of RESOURCE_EXHAUSTED alone: a request that is wrong would be sent for ever."""
+    refused = refusal(refusing(code, status(Duration(seconds=2))))
+
+    assert (refused.code, refused.retry_after_s) == (code, None)
+
+
 @pytest.mark.parametrize("code", [UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED])
 @pytest.mark.parametrize(
     ("delay", "after_s"),
@@ -258,7 +269,7 @@ def test_a_next_hop_that_hangs_is_not_waited_for() -> None:
 
 
 def test_an_answer_may_have_four_mebibytes_and_no_more() -> None:
-    """A larger one is cut off, compressed or not: it is final, since the next hop would say it again."""
+    """A larger one is cut off, compressed or not: it is final, since the next hop would say it again. Of a long one the message is cut."""
     largest = ExportTraceServiceResponse(
         partial_success=ExportTracePartialSuccess(error_message="x" * (MAX_RESPONSE - 10))
     ).SerializeToString()
@@ -269,12 +280,40 @@ def test_an_answer_may_have_four_mebibytes_and_no_more() -> None:
         return largest + b"\x78\x01" * int(request)
 
     with next_hop(answer) as client:
-        assert client.send(b"0", 30.0) == largest
+        answered = ExportTraceServiceResponse.FromString(client.send(b"0", 30.0))
+        assert answered.partial_success.error_message == "x" * 1024
         with pytest.raises(Refusal) as refused:
             client.send(b"1", 30.0)
 
     assert refused.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert refused.value.retry_after_s is None
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (
+            {"rejected_spans": 3, "error_message": "é" * 4000},
+            {"rejected_spans": 3, "error_message": "é" * 512},
+        ),
+        (
+            {"rejected_spans": 3, "error_message": "a" + "é" * 4000},
+            {"rejected_spans": 3, "error_message": "a" + "é" * 511},
+        ),
+        (None, None),
+    ],
+)
+def test_an_answer_is_short_enough_to_be_remembered(
+    said: dict[str, Any] | None, expected: dict[str, Any] | None
+) -> None:
+    """Sixty-five thousand of them are: how many were rejected is said, the message is cut between characters, and what nobody can read is left out."""
+    unknown = b"\x7a\x80\x20" + b"u" * 4096
+
+    def response(parts: dict[str, Any] | None) -> bytes:
+        partial = None if parts is None else ExportTracePartialSuccess(**parts)
+        return ExportTraceServiceResponse(partial_success=partial).SerializeToString()
+
+    assert answer_of(response(said) + unknown) == response(expected)
 
 
 def test_a_large_request_is_the_next_hops_to_judge() -> None:

@@ -7,7 +7,7 @@ import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
@@ -461,6 +461,17 @@ def test_what_is_no_address_is_refused(endpoint: str) -> None:
         server_of(config)
 
 
+def begun_in_silence(receiver: Receiver, number: int, is_over: threading.Event) -> list[Any]:
+    """Return so many calls that say nothing until that is over."""
+
+    def silence() -> Iterator[bytes]:
+        is_over.wait()
+        yield from ()
+
+    begin = receiver.channel.stream_unary(EXPORT)
+    return [begin.future(silence()) for _ in range(number)]
+
+
 def test_who_begins_a_call_and_says_nothing_keeps_its_thread_for_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -469,16 +480,29 @@ def test_who_begins_a_call_and_says_nothing_keeps_its_thread_for_a_while(
     monkeypatch.setattr(grpc_server, "_LOOK_S", 0.05)
     is_over = threading.Event()
 
-    def silence() -> Iterator[bytes]:
-        is_over.wait()
-        yield from ()
-
     with receiving(lambda _request, _: b"", threads=2) as receiver:
-        begin = receiver.channel.stream_unary(EXPORT)
-        silent = [begin.future(silence()) for _ in range(4)]
+        silent = begun_in_silence(receiver, 4, is_over)
         codes = [call.exception(timeout=30).code() for call in silent]
         is_over.set()
 
         assert codes == [grpc.StatusCode.CANCELLED] * 4
         assert receiver.export(b"a request", timeout=30) == b""
         assert receiver.refused() == {"unreadable": 4}
+
+
+def test_who_says_nothing_keeps_half_of_the_threads_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Calls without a message, many more than threads: all but two are cut off soon, and whoever sends one is served meanwhile."""
+    monkeypatch.setattr(grpc_server, "_READ_BRIEFLY_S", 0.05)
+    monkeypatch.setattr(grpc_server, "_LOOK_S", 0.02)
+    is_over, cut_off = threading.Event(), threading.Semaphore(0)
+
+    with receiving(lambda _request, _: b"", threads=4) as receiver:
+        silent = begun_in_silence(receiver, 24, is_over)
+        for call in silent:
+            call.add_done_callback(lambda _: cut_off.release())
+        assert receiver.export(b"a request", timeout=20) == b""
+        assert all(cut_off.acquire(timeout=20) for _ in range(22))
+        assert [call.done() for call in silent].count(False) == 2
+        is_over.set()

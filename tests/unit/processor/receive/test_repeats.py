@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING
 
 import grpc
 import pytest
@@ -14,6 +15,9 @@ from hypothesis import strategies as st
 from otel_ml_processor.receive import repeats
 from otel_ml_processor.receive.repeats import Answer, Repeats
 from otel_ml_processor.refusal import Refusal, RefusalCause
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ANSWER = Answer(b"", 3)
 AWAY = Refusal(grpc.StatusCode.UNAVAILABLE, "away", RefusalCause.NEXT_HOP)
@@ -96,14 +100,50 @@ def test_while_it_is_being_worked_on_others_wait_for_its_answer(*, is_refused: b
         assert Counter(outcomes) == {(ANSWER, False): 1, (ANSWER, True): 7}
 
 
-def test_who_cannot_wait_is_told_to_try_again() -> None:
-    """Not an error of the spans: UNAVAILABLE, with a time."""
-    known, begun, may_end = Repeats(600), threading.Event(), threading.Event()
+def taking_until(may_end: threading.Event, begun: threading.Event) -> Callable[[bytes], Answer]:
+    """Return what takes a request, and answers when it may end."""
 
     def take(_key: bytes) -> Answer:
         begun.set()
         assert may_end.wait(30)
         return ANSWER
+
+    return take
+
+
+def test_who_has_no_deadline_waits_as_long_as_it_takes() -> None:
+    """Neither refused nor taken a second time while the answer is open."""
+    known, begun, may_end = Repeats(600), threading.Event(), threading.Event()
+    take = taking_until(may_end, begun)
+
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(known.once, b"spans", None, take)
+        assert begun.wait(30)
+        second = threads.submit(known.once, b"spans", None, take)
+        is_settled = wait([second], timeout=0.1).done
+        may_end.set()
+        assert (first.result(30), second.result(30)) == ((ANSWER, False), (ANSWER, True))
+    assert not is_settled
+
+
+def test_an_answer_that_took_longer_than_the_memory_lasts_is_known() -> None:
+    """The next hop was slower than the horizon: its sender has given up, repeats the request, and it is no new one."""
+    clock = Clock()
+    known, taker = Repeats(600, clock), Taker()
+
+    def take_for_long(_key: bytes) -> Answer:
+        clock.now_s = 700.0
+        known.once(b"other spans", None, taker)
+        return ANSWER
+
+    assert known.once(b"spans", None, take_for_long) == (ANSWER, False)
+    assert known.once(b"spans", None, taker) == (ANSWER, True)
+
+
+def test_who_cannot_wait_is_told_to_try_again() -> None:
+    """Not an error of the spans: UNAVAILABLE, with a time."""
+    known, begun, may_end = Repeats(600), threading.Event(), threading.Event()
+    take = taking_until(may_end, begun)
 
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(known.once, b"spans", None, take)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from otel_ml_processor.sketches.outcomes import Outcomes
+from otel_ml_processor.sketches.outcomes import OutcomeParts, Outcomes
 
 N = 400
 BINS = 20
@@ -60,6 +60,37 @@ def test_a_weight_is_as_many_rows() -> None:
     assert told(four) == pytest.approx(told(once))
     assert four.rows == 4 * once.rows
     assert four.pairs["yes", "no"] == 4 * once.pairs["yes", "no"]
+
+
+def test_a_row_with_a_weight_is_no_surer_than_one_without() -> None:
+    """Of rows that count four times a quarter is evidence; of some that count once and as many that count thrice, four fifths of those and these."""
+    right, sure = np.ones(100, dtype=bool), np.full(100, np.nan)
+    four, mixed = Outcomes(), Outcomes()
+    four.add_right(right, sure, 4)
+    mixed.add_right(right, sure, 1)
+    mixed.add_right(right, sure, 3)
+    assert four.evidence * four.labelled == 100
+    # Kish: the square of the sum of weights over the sum of their squares.
+    assert mixed.evidence * mixed.labelled == pytest.approx(400**2 / (100 + 900))
+    assert Outcomes().evidence == filled(slice(0, N)).evidence == 1.0
+    four.merge(mixed)
+    assert four.evidence * four.labelled == pytest.approx(800**2 / (1600 + 1000))
+    kept = Outcomes.of_parts(four.parts(), 0)
+    assert kept.evidence == four.evidence
+
+
+def test_what_an_earlier_version_kept_goes_on() -> None:
+    """It knew no weights and said sums of squares: r2 is that of the rows, and each label is worth one."""
+    said, true = np.array([1.0, 2.0, 4.0]), np.array([1.5, 2.0, 3.0])
+    outcomes = Outcomes()
+    outcomes.add_numbers(said, true)
+    sums = outcomes.parts().errors
+    old = outcomes.parts()._replace(
+        errors=(*sums[:-1], float((true**2).sum())), weights_squared=None
+    )
+    kept = Outcomes.of_parts(OutcomeParts(*old[:-1]), 0)
+    assert kept.errors.r2 == pytest.approx(metrics.r2_score(true, said))
+    assert kept.evidence == 1.0
 
 
 def test_the_matrix_is_scikit_learns() -> None:

@@ -54,9 +54,8 @@ class Crashes:
 
         def call(*arguments: Any, **named: Any) -> Any:
             self._crash(f"before {name}")
-            if (
-                name == "write" and len(arguments[1]) > 1
-            ):  # it may always write less than it is given
+            # It may always write less than it is given.
+            if name == "write" and len(arguments[1]) > 1:
                 written = real(arguments[0], arguments[1][: len(arguments[1]) // 2])
                 self._crash("half written")
                 return written

@@ -20,6 +20,8 @@ from otel_ml_processor.feedback.keys import context_key
 from otel_ml_processor.profile_file import write_profile
 from otel_ml_processor.service import Service
 from otel_ml_processor.signals import Signal
+from otel_ml_processor.state.folder import StateFolder
+from otel_ml_processor.state.forget import Forgotten, forget
 from otel_ml_processor.state.merging import merged
 from otel_ml_processor.state.snapshot import StoredSnapshot, read_snapshot, write_snapshot
 from otel_ml_processor.windows.streams import Streams
@@ -253,3 +255,18 @@ def test_a_prediction_that_is_forgotten_is_no_near_input_any_more(tmp_path: Path
     after = snapshot_of(tmp_path).explanations[0].memory()
     assert after.keys.tolist() == [k for k in before.keys.tolist() if k != key]
     assert len(after.cells) == len(after.keys)
+
+
+def test_a_near_input_is_forgotten_though_nothing_else_is_left_of_it(tmp_path: Path) -> None:
+    """Its span is known no more, and no label is waited for: what it said of its features is taken out of the file all the same."""
+    Processor(tmp_path).take(FIRST_HALF).take(SECOND_HALF).take(range(1400, 2100)).killed()
+    number = 1500 + 1
+    key = context_key(number.to_bytes(16, "big"), number.to_bytes(8, "big"))
+    stored = read_snapshot(tmp_path / "state" / "snapshot")
+    without_predictions = msgspec.structs.replace(stored.snapshot, joining=None)
+    write_snapshot(
+        tmp_path / "state" / "snapshot", StoredSnapshot(without_predictions, stored.generations)
+    )
+    nothing, keys = np.zeros(0, dtype=np.uint64), np.array([key], dtype=np.uint64)
+    assert forget(StateFolder(tmp_path / "state"), nothing, keys) == Forgotten(0, 0)
+    assert key not in snapshot_of(tmp_path).explanations[0].memory().keys.tolist()

@@ -49,6 +49,13 @@ def failures(house: House, cause: str) -> int:
     return int(house.counted(METRIC_ML_PROCESSOR_FAILURES, ml_processor_cause=cause)[0][0])
 
 
+def first_free_descriptor() -> int:
+    """Return the lowest file descriptor that is not in use."""
+    descriptor = os.dup(0)
+    os.close(descriptor)
+    return descriptor
+
+
 def state_of(house: House) -> str:
     """Return how the processor says that it began."""
     began = [
@@ -168,6 +175,20 @@ def test_a_restored_state_is_as_old_as_it_is(tmp_path: Path) -> None:
     clock.now_ns += 3600 * SECOND
     second = House(tmp_path, clock_ns=clock)
     assert [(r.window.name, r.rows) for r, _ in second.readings] == [("10m", 5)]
+
+
+def test_while_nobody_ran_what_was_taken_grew_older(tmp_path: Path) -> None:
+    """After four hundred seconds without a processor a sender that repeats what it sent before is still known, by a memory of ten minutes."""
+    clock = Clock()
+    House(tmp_path, clock_ns=clock).take(request(range(5))).stop()
+    clock.now_ns += 400 * SECOND
+
+    house = House(tmp_path, clock_ns=clock)
+
+    (known,) = house.ledger.repeats.known()
+    assert known.age_s == pytest.approx(400, abs=60)
+    house.take(request(range(5)), *singly([request(range(5))]))
+    assert house.rows() == 5
 
 
 def test_rows_that_wait_for_the_next_window_wait_over_a_restart(tmp_path: Path) -> None:
@@ -331,6 +352,27 @@ def test_a_full_disk_ends_the_journal_until_there_is_room(
     house.take(request(range(11, 13)))
     house.vanish()
     assert House(tmp_path, journal=True).rows() == 13
+
+
+def test_a_disk_that_stays_full_takes_no_descriptors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it is the beginning of a journal that cannot be written or a record: each is tried anew with every snapshot, for as long as it takes."""
+    house = House(tmp_path, journal=True)
+    before = first_free_descriptor()
+
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for number in range(5):
+        with monkeypatch.context() as disk:
+            disk.setattr(os, "write", full)
+            house.save()
+            house.take(request([number]))
+        house.save()
+    assert failures(house, "snapshot") == failures(house, "journal") == 5
+    assert first_free_descriptor() == before
+    house.stop()
 
 
 def test_a_crash_while_the_journal_was_broken_tells_the_loss(

@@ -1,6 +1,7 @@
 """What is counted by class and segment survives a restart, and merges as one processor would have counted it."""
 
 import msgspec
+import numpy as np
 import pytest
 
 from otel_ml_processor.state.stored_streams import StoredSummary
@@ -33,6 +34,17 @@ def test_it_reads_back_as_it_was_written(reference: Reference | None) -> None:
     again = summary_of(table(500, seed=1), reference)
     again.merge(summary_of(table(500, seed=2), reference))
     assert counts(whole) == counts(again)
+
+
+def test_rows_that_are_all_of_the_other_values_read_back() -> None:
+    """Where no value is told apart, as where all rows are of a region called `other`, the rows of the others are written all the same."""
+    rows = table(300)
+    summary = summary_of({**rows, "region": np.full(300, "other")}, REFERENCE)
+    stored = msgspec.msgpack.encode(StoredSummary.of(summary))
+    read = msgspec.msgpack.decode(stored, type=StoredSummary).summary(REFERENCE)
+    others = read.divided.by_name["region"].rest
+    assert others is not None
+    assert others.rows == 300
 
 
 def test_a_configuration_that_divides_otherwise_reads_it_too() -> None:

@@ -53,6 +53,18 @@ def test_correlations_are_pearsons() -> None:
     assert found == pytest.approx(np.asarray(np.corrcoef(rows))[upper])
 
 
+def test_what_falls_with_another_has_a_negative_correlation() -> None:
+    """A feature and its mirror image: -1, and a noisy one what numpy has."""
+    first, second, _ = scores(500)
+    rows = np.stack([first, 2 * MIDDLE - first, 2 * MIDDLE - second])
+    upper = np.triu_indices(3, k=1)
+
+    found = sums().correlations(sums().of(rows))
+
+    assert found == pytest.approx(np.asarray(np.corrcoef(rows))[upper])
+    assert found[0] == pytest.approx(-1)
+
+
 def test_sums_of_parts_are_the_sums_of_the_whole() -> None:
     """Bit for bit: two processors that count half each know what one would."""
     rows = scores(500)

@@ -103,9 +103,33 @@ def test_a_handful_of_rows_has_no_tree() -> None:
     assert grown_tree(columns, columns[0].cells.astype(float)) == []
 
 
-def test_one_wild_error_decides_nothing() -> None:
-    """An error of 1e300 leaves the questions as they are."""
-    columns = columns_of(6)
+def test_a_leaf_may_be_of_a_hundred_rows() -> None:
+    """Two hundred rows of which half are wrong by 1 and half by 4 are two leaves; where one is missing on either side they stay one."""
+    cells = np.repeat([0, 1], 100)
+    errors = np.where(cells, 4.0, 1.0)
+    (split,) = grown_tree([CellColumn(cells, 2, ordered=True)], errors)
+    assert split.inside == (0,)
+    for kept in (cells[1:], cells[:-1]):
+        assert grown_tree([CellColumn(kept, 2, ordered=True)], np.where(kept, 4.0, 1.0)) == []
+
+
+def test_a_column_in_order_is_cut_at_one_place() -> None:
+    """Where the middle of a range is wrong by more, what lies below a value is asked, never what lies around it."""
+    cells = np.arange(6_000) % 6
+    errors = np.where(np.isin(cells, (2, 3)), 4.0, 1.0)
+    splits = grown_tree([CellColumn(cells, 6, ordered=True)], errors)
+    assert [split.inside for split in splits] == [
+        tuple(range(len(split.inside))) for split in splits
+    ]
+    assert {walked(splits, [cell]) for cell in (2, 3)}.isdisjoint(
+        walked(splits, [cell]) for cell in (0, 1, 4, 5)
+    )
+
+
+@pytest.mark.parametrize("n", [300, 4_000])
+def test_one_wild_error_decides_nothing(n: int) -> None:
+    """An error of 1e300 leaves the questions as they are, in few rows too."""
+    columns = columns_of(6, n)
     errors = 1.0 + (columns[0].cells > 9)
     wild = errors.copy()
     wild[0] = 1e300

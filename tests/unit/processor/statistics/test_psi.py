@@ -87,6 +87,14 @@ def test_debiased_psi_takes_off_what_chance_adds() -> None:
     assert debiased_psi(*sides) == pytest.approx(population_stability_index(*sides) - 0.2)
 
 
+def test_bins_in_which_the_sides_are_alike_are_bins_too() -> None:
+    """Three of them have rows, so two degrees of freedom go, though the first tells nothing."""
+    sides = np.array([1000, 1000, 1000]), np.array([1000, 500, 1500])
+
+    chance = 2 * (1 / 3000 + 1 / 3000)
+    assert debiased_psi(*sides) == pytest.approx(population_stability_index(*sides) - chance)
+
+
 @pytest.mark.parametrize("statistic", [population_stability_index, debiased_psi])
 def test_sides_on_different_bins_are_refused_with_both_numbers(
     statistic: Callable[..., float],

@@ -135,3 +135,19 @@ def test_random_sampling_is_estimated_without_bias() -> None:
     came = np.flatnonzero(np.random.default_rng(4).uniform(size=20_000) < 0.05)
     found = ranges_of([(9, int(n)) for n in came]).received()
     assert found == pytest.approx(0.05, abs=5 * 0.0016)
+
+
+def test_the_order_of_processes_shows_in_no_digit() -> None:
+    """Seven processes with gaps of their own: whichever came first, as after a restart or a merge, what is told is the same to the last digit."""
+    random = np.random.default_rng(2)
+    parts = [
+        rows_of([(p, int(n)) for n in random.integers(0, 1000, 30)], random.random(30).tolist())
+        for p in range(1, 8)
+    ]
+    told = set()
+    for _ in range(20):
+        ranges = CallRanges()
+        for at in random.permutation(7):
+            ranges.add(parts[at], THRESHOLD)
+        told.add((ranges.received(), ranges.confidence()))
+    assert len(told) == 1

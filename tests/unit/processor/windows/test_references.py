@@ -105,3 +105,15 @@ def test_what_was_learned_of_one_stream_is_compared_with_that_alone() -> None:
     assert references.profile(StreamKey("shop", "staging", "fraud", "1")) is None
     references.replace([("any", profile("fraud", ""))])
     assert references.profile(stream("fraud", "1")) == profile("fraud", "")
+
+
+def test_what_was_learned_of_a_stream_is_forgotten_and_of_no_other() -> None:
+    """One version of two is retired; forgetting it again tells that there was nothing."""
+    references = References.of([])
+    for version in ("1", "2"):
+        references.learn(stream("fraud", version), profile("fraud", version))
+
+    assert references.unlearn(stream("fraud", "1"))
+    assert references.profile(stream("fraud", "1")) is None
+    assert references.profile(stream("fraud", "2")) == profile("fraud", "2")
+    assert not references.unlearn(stream("fraud", "1"))

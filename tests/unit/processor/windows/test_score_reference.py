@@ -56,6 +56,15 @@ def test_few_scores_have_a_bin_each() -> None:
     assert np.searchsorted(edges, scores).tolist() == list(range(101))
 
 
+def test_scores_next_to_one_have_a_bin_each() -> None:
+    """A model that is too sure says 1 and the numbers just below it: between two neighbours there is no middle, and each still has its own bin."""
+    scores = np.array([0.2, *(1 - np.arange(6, -1, -1) * 2.0**-53)])
+    calibration = calibration_of(np.repeat(scores, 50), np.tile(np.arange(50) < 20, 8), "yes")
+    assert (np.diff(calibration.edges) > 0).all()
+    assert calibration.rows == [50] * 8
+    assert calibration.probabilities == pytest.approx([0.4] * 8)
+
+
 def test_of_rare_events_the_tails_are_fine() -> None:
     """About a hundred bins of equal mass, with twenty in each outer hundredth."""
     scores = np.random.default_rng(1).random(100_000)

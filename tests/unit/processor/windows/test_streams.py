@@ -6,12 +6,14 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_ml_processor.columns import InferenceColumns, Kind, StreamKey, TextColumn, ValueColumn
 from otel_ml_processor.config import Duration, StreamsConfig, WindowConfig
 from otel_ml_processor.profile import Source
+from otel_ml_processor.windows import streams as windows_of_streams
 from otel_ml_processor.windows.placed import PlacedRows, place
 from otel_ml_processor.windows.reference import Reference, build_profile
 from otel_ml_processor.windows.streams import OVERFLOW, ClosedWindow, Streams
@@ -139,6 +141,34 @@ def test_what_comes_late_still_counts_beside_rows_that_are_ahead() -> None:
     assert kept.counts.late == 0
 
 
+def test_a_clock_that_is_put_back_takes_event_time_with_it() -> None:
+    """A machine that began a month ahead: what came then counts, and so does what comes when the clock is right, in windows of its own time."""
+    month = 30 * 86_400
+    kept = streams(HOURLY, min_rows=3)
+    kept.add([rows_at([month, month + 10])], at(month + 10))
+    assert spans(kept.close(at(month + 7200))) == [("1h", month, month + 3600, 2)]
+    kept.add([rows_at([10, 20])], at(20))
+    assert spans(kept.close(at(3600 + 120))) == [("1h", 0, 3600, 4)]
+    assert kept.counts.late == 0
+
+
+def test_after_a_clock_was_put_back_numbers_are_fresh_again() -> None:
+    """Panes that pass are told, as before; they were not for as long as the clock had been put back by."""
+    kept = streams(HOURLY)
+    for begin in (86_400, 0):
+        kept.add([rows_at([begin + 10, begin + 20])], at(begin + 20))
+        (slid,) = kept.slide(at(begin + 20 + 600))
+        assert slid.closed.summary.rows == 2
+
+
+def test_a_quiet_stream_closes_its_window_though_the_clock_was_put_back() -> None:
+    """Thirty seconds of silence are thirty seconds from then on."""
+    kept = streams(HOURLY)
+    kept.add([rows_at([10, 20])], at(7000))
+    assert spans(kept.close(at(3590))) == []
+    assert spans(kept.close(at(3720))) == [("1h", 0, 3600, 2)]
+
+
 def test_a_stream_without_event_time_has_no_lag() -> None:
     """Only a row from the future has come: nothing is behind the clock yet, least of all by centuries."""
     kept = streams(HOURLY)
@@ -146,8 +176,8 @@ def test_a_stream_without_event_time_has_no_lag() -> None:
     assert kept.lag_s(at(1)) == 0.0
 
 
-def test_a_row_from_the_future_is_not_when_a_feature_was_last_seen() -> None:
-    """It is taken to be of now in all that is told of time, or a feature that falls silent would stay fresh for as long."""
+def amounts() -> Reference:
+    """Return a reference of one feature, `amount`."""
     profile = build_profile(
         {"amount": np.arange(100.0)},
         model="fraud",
@@ -155,13 +185,52 @@ def test_a_row_from_the_future_is_not_when_a_feature_was_last_seen() -> None:
         created="2026-01-01T00:00:00Z",
         source=Source(kind="array", uri="", rows=100),
     )
-    reference = Reference.of(profile)
-    kept = Streams(StreamsConfig(), [HOURLY], lambda _: reference)
-    ahead = rows_at([86_400]).rows
+    return Reference.of(profile)
+
+
+def an_amount_at(seconds: float, reference: Reference) -> PlacedRows:
+    """Return one row with an amount, ended so many *seconds* after START."""
     value = ValueColumn(
         np.array([Kind.NUMBER], dtype=np.uint8), np.array([5.0]), np.array([-1], dtype=np.int64)
     )
-    kept.add([place(replace(ahead, features={"amount": value}), reference)], at(10))
+    return place(replace(rows_at([seconds]).rows, features={"amount": value}), reference)
+
+
+@pytest.mark.parametrize("replayed_s", [0, 86_400])
+def test_a_silent_stream_is_silent_for_as_long_as_it_is(replayed_s: int) -> None:
+    """An hour without a row is an hour without a value, told once, though event time goes on with the clock; rows of a day ago are no day old."""
+    reference = amounts()
+    kept = Streams(StreamsConfig(), [HOURLY], lambda _: reference)
+    kept.add([an_amount_at(0, reference)], at(replayed_s))
+    now_ns = at(replayed_s + 3600)
+    kept.close(now_ns)
+
+    (totals,) = kept.totals()
+
+    assert totals.freshness is not None
+    assert totals.freshness.silent_s(now_ns) == 3600
+    assert dict(totals.freshness.stale_s(now_ns)) == {"amount": 3600}
+
+
+def test_rows_without_a_value_age_it_by_their_own_time() -> None:
+    """Twenty minutes of rows that lack the amount, then ten of silence: half an hour."""
+    reference = amounts()
+    kept = Streams(StreamsConfig(), [HOURLY], lambda _: reference)
+    kept.add([an_amount_at(0, reference)], at(0))
+    kept.add([place(rows_at([1200]).rows, reference)], at(1200))
+    kept.close(at(1800))
+
+    (totals,) = kept.totals()
+
+    assert totals.freshness is not None
+    assert dict(totals.freshness.stale_s(at(1800))) == {"amount": 1800}
+
+
+def test_a_row_from_the_future_is_not_when_a_feature_was_last_seen() -> None:
+    """It is taken to be of now in all that is told of time, or a feature that falls silent would stay fresh for as long."""
+    reference = amounts()
+    kept = Streams(StreamsConfig(), [HOURLY], lambda _: reference)
+    kept.add([an_amount_at(86_400, reference)], at(10))
 
     (totals,) = kept.totals()
 
@@ -178,6 +247,32 @@ def test_row_windows_hold_exactly_as_many_rows_however_the_requests_are_cut() ->
     expected = [("rows", 0, 9 + 1e-9, 10), ("rows", 10, 19 + 1e-9, 10)]
     assert spans(one.close(at(25))) == spans(many.close(at(25))) == expected
     assert [c.summary.rows for _, _, c in one.finish()] == [5]
+
+
+def test_windows_that_close_faster_than_they_are_told_make_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of each kind so many wait, the newest; the rows of the others are counted, for nobody hears of them."""
+    monkeypatch.setattr(windows_of_streams, "_MAX_CLOSED", 3)
+    kept = streams(BY_ROWS)
+    for number in range(10):
+        kept.add([rows_at([number] * 10)], at(10))
+    assert spans(kept.close(at(10))) == [
+        ("rows", number, number + 1e-9, 10) for number in (7, 8, 9)
+    ]
+    assert kept.counts.untold == 70
+
+
+def test_rows_that_were_carried_on_are_told_with_a_later_window(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A window with too few rows that makes room costs none of them: they come again in the next one."""
+    monkeypatch.setattr(windows_of_streams, "_MAX_CLOSED", 1)
+    kept = streams(HOURLY, min_rows=5)
+    kept.add([rows_at([hour * 3600 for hour in range(7)])], at(6 * 3600))
+    *_, last = spans(kept.close(at(6 * 3600)))
+    assert last == ("1h", 0, 5 * 3600, 5)
+    assert kept.counts.untold == 0
 
 
 def test_streams_do_not_mix() -> None:
