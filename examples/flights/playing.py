@@ -73,8 +73,7 @@ class Playing:
 
     def _look(self) -> None:
         self._processes.check()
-        with contextlib.suppress(
-            httpx.TransportError
-        ):  # if it is gone for good, the check above says so
+        # If it is gone for good, the check above says so.
+        with contextlib.suppress(httpx.TransportError):
             self.watch.look()
         self._screen.show(self.watch.windows, len(self.player.answer_times), len(self._days))

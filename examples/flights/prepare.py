@@ -48,9 +48,8 @@ def prepare(folder: Path, say: Callable[[str], None]) -> str:
         PreparationError: If one of the two commands fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open(
-        "w"
-    ) as lock:  # two demos at once: the second one waits, and finds both files
+    # Two demos at once: the second one waits, and finds both files.
+    with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return _prepare_alone(folder, say)
 

@@ -147,9 +147,8 @@ def flown_year(profile: Path, until: str) -> list[dict[str, Any]]:
     flights = rest_of_the_year(departures())
     flights = flights[flights["departed"] < pd.Timestamp(until, tz="UTC")]
     model = joblib.load(FOLDER / "model.joblib")
-    with threadpool_limits(
-        1, user_api="openmp"
-    ):  # as in training: spinning threads wait for each other
+    # As in training: spinning threads wait for each other.
+    with threadpool_limits(1, user_api="openmp"):
         late = pd.Series(model.predict_proba(flights[list(FEATURES)])[:, 0], index=flights.index)
     heard = _Processor(profile, YEAR_OPTIONS).flown(flights, late)
     return [_week(reading, heard, flights) for reading in heard.readings]

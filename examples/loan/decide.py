@@ -83,9 +83,8 @@ def decide(models: Models, application: Application) -> dict[str, Any]:
         row = application.row()
         if models.fraud.predict(row)[0] == -1:
             return {"granted": False, "because": "unlike any application before"}
-        pays = float(
-            models.credit.predict_proba(row)[0, 1]
-        )  # of its classes, "defaults" and "pays"
+        # Of its classes, "defaults" and "pays".
+        pays = float(models.credit.predict_proba(row)[0, 1])
         with otel_ml.explanation("loan-credit", version="4", target="pays") as found:
             found.record(models.what_matters(row))
         if pays < models.PAYS:

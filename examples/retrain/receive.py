@@ -13,9 +13,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 HOOK = Webhook(os.environ["WEBHOOK_SECRET"])
 MOST_BYTES = 1 << 20
-seen: set[str] = (
-    set()
-)  # of a service of your own: a table, for what was seen must survive a restart
+# Of a service of your own: a table, for what was seen must survive a restart.
+seen: set[str] = set()
 
 
 class Receiver(BaseHTTPRequestHandler):
