@@ -30,6 +30,13 @@ MODEL = """
 
     model = LogisticRegression().fit([[0.0], [1.0]], ["on time", "late"])
 """
+WORKERS = {
+    "own": (),
+    "preload": ("--preload",),
+    "threads": ("--threads", "4"),
+    "gevent": ("-k", "gevent"),
+    "gevent preload": ("-k", "gevent", "--preload"),
+}
 FLASK = """
     from flask import Flask, request
 
@@ -187,15 +194,15 @@ def check_every_request(receiver: Receiver, requests: int) -> None:
         assert sorted(sequence) == list(range(1, len(sequence) + 1))
 
 
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("preload", [(), ("--preload",)], ids=["own", "preload"])
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", WORKERS.values(), ids=WORKERS)
 def test_gunicorn_workers_observe_every_request(
-    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preload: tuple[str, ...]
+    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: tuple[str, ...]
 ) -> None:
-    """Two workers, forked before or after the model was loaded: every request once, and metrics of all when they are stopped."""
+    """Two workers of every kind, forked before or after the model was loaded: every request once, and metrics of all when they are stopped."""
     written(tmp_path, "service.py", MODEL, FLASK)
     port = free_port()
-    command = ("gunicorn", "-w", "2", "--bind", f"127.0.0.1:{port}", *preload, "service:app")
+    command = ("gunicorn", "-w", "2", "--bind", f"127.0.0.1:{port}", *kind, "service:app")
 
     with served(receiver, tmp_path, monkeypatch, *command, port=port) as address:
         assert asked(address) == ["late"] * REQUESTS
@@ -204,14 +211,15 @@ def test_gunicorn_workers_observe_every_request(
     assert eventually(lambda: counted(receiver), lambda n: n >= REQUESTS, 10) == REQUESTS
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_uvicorn_workers_observe_every_request(
-    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loop: str
 ) -> None:
     """Two spawned workers with a loop each: every request once, as a child of its own request."""
     written(tmp_path, "service.py", MODEL, FASTAPI)
     port = free_port()
-    command = ("uvicorn", "--workers", "2", "--port", str(port), "service:app")
+    command = ("uvicorn", "--loop", loop, "--workers", "2", "--port", str(port), "service:app")
 
     with served(receiver, tmp_path, monkeypatch, *command, port=port) as address:
         assert len(asked(address)) == REQUESTS
@@ -229,7 +237,7 @@ def run(receiver: Receiver, program: Path) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=250,
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr, done.stderr
@@ -284,7 +292,7 @@ WAYS = {
 }
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("way", WAYS)
 def test_inferences_elsewhere_belong_to_their_request(
     receiver: Receiver, tmp_path: Path, way: str
@@ -326,7 +334,7 @@ FORKING = """
 """
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_forks_in_the_middle_of_calls_do_not_hang(receiver: Receiver, tmp_path: Path) -> None:
     """Children forked while three threads predict answer and end; what the parent saw is told once and is counted in full.
 

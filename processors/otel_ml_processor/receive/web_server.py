@@ -53,6 +53,8 @@ class WebServer:
         self._socket: socket.socket | None = None
         config = uvicorn.Config(
             app,
+            # Served alike everywhere: left to uvicorn it would be uvloop where that happens to be installed.
+            loop="asyncio",
             http=_Impatient,
             ws="none",
             lifespan="off",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import socket
@@ -9,6 +10,7 @@ import socket
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
@@ -121,6 +123,21 @@ def test_all_addresses_are_those_of_both_kinds() -> None:
 def test_ipv6_is_written_in_brackets() -> None:
     """An IPv6 address is read and told the way a URL has it."""
     assert HttpServer("[::1]:19464", app()).endpoint == "[::1]:19464"
+
+
+def test_the_loop_is_pythons_own() -> None:
+    """Served alike everywhere: what happens to be installed (the tests have uvloop) changes nothing."""
+
+    async def loop_of(_: Request) -> PlainTextResponse:
+        return PlainTextResponse(type(asyncio.get_running_loop()).__module__)
+
+    server = HttpServer("127.0.0.1:0", Starlette(routes=[Route("/", loop_of)]))
+    server.start()
+
+    answer = get(server.endpoint)
+
+    server.stop()
+    assert answer.text.startswith("asyncio.")
 
 
 def test_a_server_that_never_ran_can_be_stopped() -> None:
