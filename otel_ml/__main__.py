@@ -25,12 +25,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     2 where there is no such subcommand, what it needs is not installed, or nothing can be written any more; 141 where whoever reads, such as
     `head`, has seen enough.
     """
+    if sys.stdout is None:  # closed by who started us, who wants the exit status alone
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - to the end of the process
     try:
         try:
             return _called(list(sys.argv[1:] if argv is None else argv))
         finally:
-            if sys.stdout is not None:  # closed by who started us
-                sys.stdout.flush()
+            sys.stdout.flush()
     except BrokenPipeError:
         _write_no_more()
         return _CUT_OFF

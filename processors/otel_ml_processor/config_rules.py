@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from otel_ml_processor.config import SECONDS, Client, ClientTls, Duration
-from otel_ml_processor.endpoint import is_address, leads_to
+from otel_ml_processor.endpoint import is_target, leads_to
 from otel_ml_processor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def _address_rules(config: Config) -> list[_Rule]:
     form = "host:port such as 127.0.0.1:4317, without http:// before it"
     other = "another address than that of our own receiver, which would be a loop"
     return [
-        *((place, is_address(address), form, repr(said)) for place, said, address in targets),
+        *((place, is_target(address), form, repr(said)) for place, said, address in targets),
         *(
             (place, not any(leads_to(address, own) for own in ours), other, said)
             for place, said, address in targets

@@ -7,7 +7,7 @@ from typing import Final
 
 from otel_ml_processor.errors import ConfigError
 
-__all__ = ["host_and_port", "is_address", "leads_to"]
+__all__ = ["host_and_port", "is_target", "leads_to"]
 
 _ADDRESS: Final = re.compile(r"(?:\[(?P<v6>[^\]\s]+)\]|(?P<host>[^:/\s]+)):(?P<port>[0-9]{1,5})")
 _MAX_PORT: Final = 65_535
@@ -22,9 +22,10 @@ def host_and_port(place: str, endpoint: str) -> tuple[str, int]:
     return parts
 
 
-def is_address(endpoint: str) -> bool:
-    """Return whether *endpoint* is `host:port` or `[host]:port`."""
-    return _parts(endpoint) is not None
+def is_target(endpoint: str) -> bool:
+    """Return whether *endpoint* is `host:port` or `[host]:port` that can be connected to: port 0 is none."""
+    parts = _parts(endpoint)
+    return parts is not None and parts[1] > 0
 
 
 def leads_to(endpoint: str, listener: str) -> bool:

@@ -186,7 +186,8 @@ class OtlpHttpServer:
 
 def _encoding(request: Request, format_: str) -> str:
     """Return how the body is compressed; Refusal if it is so, or written, in a way that is not read here."""
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    # A header without a value says as little as none.
+    encoding = request.headers.get("content-encoding", "").strip().lower() or "identity"
     for header, found, known in (
         ("content-type", format_, (_PROTOBUF, _JSON)),
         ("content-encoding", encoding, tuple(ENCODINGS)),

@@ -6,11 +6,17 @@ import errno
 import ipaddress
 import os
 import socket
+from typing import Final
 
 from otel_ml_processor.endpoint import host_and_port
 from otel_ml_processor.errors import ConfigError
 
-__all__ = ["check_endpoint"]
+__all__ = ["LOCALHOST", "NO_SUCH_ADDRESS", "check_endpoint"]
+
+LOCALHOST: Final = ("127.0.0.1", "::1")
+"""What `localhost` stands for."""
+NO_SUCH_ADDRESS: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""What a machine says that does not have that kind of address."""
 
 
 def check_endpoint(place: str, endpoint: str, *, may_reach_out: bool) -> None:
@@ -29,7 +35,7 @@ def check_endpoint(place: str, endpoint: str, *, may_reach_out: bool) -> None:
             f"{place}: expected an address of this machine such as 127.0.0.1:{port}, got {endpoint!r}; "
             "what others can reach needs TLS (`receive.tls`) or a network that is closed itself (`insecure_bind: true`)"
         )
-    for address in ("127.0.0.1", "::1") if host == "localhost" else (host,):
+    for address in LOCALHOST if host == "localhost" else (host,):
         reason = _why_not_free(address, port)
         if reason:
             raise ConfigError(f"{place}: cannot listen on {endpoint}: {reason}")
@@ -53,7 +59,7 @@ def _why_not_free(address: str, port: int) -> str:
     except socket.gaierror:
         return "nobody knows that name; write an address of this machine"
     except OSError as error:
-        if error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
+        if error.errno in NO_SUCH_ADDRESS:
             return ""
         return f"{os.strerror(error.errno or 0)}; stop what listens there or choose another port"
     return ""

@@ -12,7 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from otel_ml_processor.endpoint import host_and_port
 from otel_ml_processor.errors import ConfigError
-from otel_ml_processor.receive.listener import check_endpoint
+from otel_ml_processor.receive.listener import LOCALHOST, NO_SUCH_ADDRESS, check_endpoint
 
 if TYPE_CHECKING:
     import asyncio
@@ -25,9 +25,9 @@ __all__ = ["WebServer"]
 
 class WebServer:
     """
-    Serves *app* on *endpoint*, written `host:port` or `[host]:port`, which stands at *place* in the configuration; port 0 takes a free one.
+    Serves *app* on *endpoint*, written `host:port` or `[host]:port`, which stands at *place* in the configuration.
 
-    Over *tls* where that is given. A connection on which no request begins is closed after *keep_alive_s*, at the latest after twice that;
+    Port 0 takes a free one, `localhost` both of its addresses. Over *tls* where that is given. A connection on which no request begins is closed after *keep_alive_s*, at the latest after twice that;
     more than *max_connections* (None: no limit) are answered 503; `stop` waits *grace_s* for requests in flight.
 
     Raises:
@@ -50,7 +50,7 @@ class WebServer:
         self._endpoint = endpoint
         self._may_reach_out = may_reach_out
         self._host, self._port = host_and_port(place, endpoint)
-        self._socket: socket.socket | None = None
+        self._sockets: list[socket.socket] = []
         config = uvicorn.Config(
             app,
             # Served alike everywhere: left to uvicorn it would be uvloop where that happens to be installed.
@@ -86,20 +86,25 @@ class WebServer:
             ConfigError: If the address cannot be listened on, naming it and the reason.
         """
         check_endpoint(self._place, self._endpoint, may_reach_out=self._may_reach_out)
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         try:
-            # All addresses are all, as gRPC has it: without this none but those of IPv6.
-            is_all = self._host == "::" and socket.has_dualstack_ipv6()
-            self._socket = socket.create_server(
-                (self._host, self._port), family=family, dualstack_ipv6=is_all
-            )
+            self._listen()
         except OSError as error:
+            self._let_go()
             reason = str(error.strerror).partition(" (")[0]
             message = (
                 f"{self._place}: cannot listen on {self._endpoint}: {reason}; choose a free port"
             )
             raise ConfigError(message) from None
-        self._port = self._socket.getsockname()[1]
+
+    def _listen(self) -> None:
+        # Whoever connects to `localhost` may mean either, and takes no for an answer; gRPC listens on both too.
+        for host in LOCALHOST if self._host == "localhost" else (self._host,):
+            try:
+                self._sockets.append(_bound(host, self._port))
+            except OSError as error:
+                if not self._sockets or error.errno not in NO_SUCH_ADDRESS:
+                    raise
+            self._port = self._sockets[0].getsockname()[1]
 
     def start(self) -> None:
         """
@@ -108,7 +113,7 @@ class WebServer:
         Raises:
             ConfigError: As `bind`.
         """
-        if self._socket is None:
+        if not self._sockets:
             self.bind()
         self._thread.start()
 
@@ -117,11 +122,22 @@ class WebServer:
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join(timeout_s)
-        elif self._socket is not None:
-            self._socket.close()
+        else:
+            self._let_go()
 
     def _run(self) -> None:
-        self._server.run(sockets=[self._socket] if self._socket is not None else [])
+        self._server.run(sockets=self._sockets)
+
+    def _let_go(self) -> None:
+        while self._sockets:
+            self._sockets.pop().close()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # All addresses are all, as gRPC has it: without this none but those of IPv6.
+    is_all = host == "::" and socket.has_dualstack_ipv6()
+    return socket.create_server((host, port), family=family, dualstack_ipv6=is_all)
 
 
 class _Impatient(H11Protocol):

@@ -156,6 +156,15 @@ def test_whoever_has_read_enough_is_told_nothing(arguments: list[str]) -> None:
     assert (ended.returncode, ended.stderr) == (141, b"")
 
 
+def test_closed_output_is_no_trouble() -> None:
+    """`otel-ml doctor >&-`: who wants the exit status alone gets it, without a traceback."""
+    program = f"{sys.executable} -m otel_ml doctor --no-send >&-"
+
+    ended = subprocess.run(["/bin/sh", "-c", program], stderr=subprocess.PIPE, check=False)
+
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
 def test_a_full_disk_is_one_line() -> None:
     """What was to be written is not there, and the exit status says so."""
     with Path("/dev/full").open("wb") as full:

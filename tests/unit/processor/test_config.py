@@ -103,6 +103,7 @@ BAD = {
     "mode: inline\nforward: {endpoint: '[::1]:14318'}": "$.forward.endpoint: expected another address",
     "mode: inline\ninsecure_bind: true\nreceive: {endpoint: '0.0.0.0:4317'}\nforward: {endpoint: '127.0.0.1:4317'}": "$.forward.endpoint: expected another address",
     "emit: {endpoint: 'localhost:14318'}": "$.emit.endpoint: expected another address",
+    "mode: inline\nforward: {endpoint: 'a:0'}": "$.forward.endpoint: expected host:port such as 127.0.0.1:4317, without http:// before it, got 'a:0'",
     "mode: inline\nforward: {endpoint: 'http://a:1'}": "$.forward.endpoint: expected host:port such as 127.0.0.1:4317, without http:// before it, got 'http://a:1'",
     "mode: inline\nforward: {endpoint: 'https://a:1', protocol: http}": "$.forward.endpoint: expected host:port such as 127.0.0.1:4317, without http:// before it, got 'https://a:1'",
     "mode: inline\nforward: {endpoint: 'a:1', also: [{endpoint: b}]}": "$.forward.also[0].endpoint: expected host:port",

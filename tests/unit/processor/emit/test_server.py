@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import socket
+from typing import Any
 
 import httpx
 import pytest
@@ -118,6 +119,58 @@ def test_all_addresses_are_those_of_both_kinds() -> None:
 
     server.stop()
     assert answers == ["here", "here"]
+
+
+def test_localhost_is_both_of_its_addresses() -> None:
+    """A client that tries `::1` first, as Node.js does, is served, and so is one that tries `127.0.0.1`; both end together."""
+    server = HttpServer("localhost:0", app())
+    server.start()
+    port = server.endpoint.rpartition(":")[2]
+
+    answers = [get(f"{host}:{port}").text for host in ("127.0.0.1", "[::1]", "localhost")]
+
+    server.stop()
+    assert answers == ["here"] * 3
+    for host in ("127.0.0.1", "[::1]"):
+        with pytest.raises(httpx.ConnectError):
+            get(f"{host}:{port}")
+
+
+def test_localhost_without_ipv6_is_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where this machine has no address of that kind, nobody can mean it."""
+    bind = socket.create_server
+
+    def without_ipv6(address: tuple[str, int], **options: Any) -> socket.socket:
+        if ":" in address[0]:
+            raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+        return bind(address, **options)
+
+    monkeypatch.setattr(socket, "create_server", without_ipv6)
+    server = HttpServer("localhost:0", app())
+    server.start()
+
+    assert get(f"127.0.0.1:{server.endpoint.rpartition(':')[2]}").text == "here"
+
+    server.stop()
+
+
+def test_half_of_localhost_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where somebody takes one of its addresses in the meantime, the other is let go again, and the reason is said."""
+    bind = socket.create_server
+    bound: list[socket.socket] = []
+
+    def outrun(address: tuple[str, int], **options: Any) -> socket.socket:
+        if ":" in address[0]:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        bound.append(bind(address, **options))
+        return bound[0]
+
+    monkeypatch.setattr(socket, "create_server", outrun)
+
+    with pytest.raises(ConfigError, match=os.strerror(errno.EADDRINUSE)):
+        HttpServer("localhost:0", app()).start()
+
+    assert [each.fileno() for each in bound] == [-1]
 
 
 def test_ipv6_is_written_in_brackets() -> None:
