@@ -71,10 +71,12 @@ def said_by(message: str, path: Path | None, settings: Sequence[str]) -> str:
         return f"{path or 'defaults'}: {message}"
     unknown = re.search(r"unknown key '(\w+)'", message)
     key = unknown[1] if unknown else ""
+    line = None if path is None else _line(path, place[0], key)
     said = next((s for s in reversed(settings) if _is_about(s, place[0], key)), None)
+    if said is None and line is None:  # then what stands there is made of parts that settings say
+        said = next((s for s in reversed(settings) if f"$.{s}".startswith(f"{place[0]}.")), None)
     if said is not None:
         return f"--set {said.partition('=')[0]}: {message}"
-    line = None if path is None else _line(path, place[0], key)
     return f"{path or 'defaults'}: {message}" + ("" if line is None else f" (line {line})")
 
 

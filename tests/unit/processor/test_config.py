@@ -192,6 +192,7 @@ def test_a_mistake_is_one_line_with_file_place_expectation_and_finding(
             ["receive.endpoint=[::1]:4317"],
             "--set receive.endpoint: expected YAML behind the '=', got '[::1]:4317'; a text with brackets stands in quotes",
         ),
+        (["forward.endpoint=a:1"], "--set forward.endpoint: $.forward: expected nothing, because"),
         (
             ["mode=outline", "mode=tee", "mode=inlin"],
             "--set mode: $.mode: expected one of inline, tee, got 'inlin'",
