@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -487,6 +488,10 @@ def test_who_begins_a_call_and_says_nothing_keeps_its_thread_for_a_while(
 
         assert codes == [grpc.StatusCode.CANCELLED] * 4
         assert receiver.export(b"a request", timeout=30) == b""
+        # Who is cut off knows it before the thread that served it has counted.
+        end = time.monotonic() + 30
+        while receiver.refused().get("unreadable", 0) < 4 and time.monotonic() < end:
+            time.sleep(0.01)
         assert receiver.refused() == {"unreadable": 4}
 
 
