@@ -72,7 +72,11 @@ def eventually(found: Callable[[], Any], wanted: Callable[[Any], bool], within_s
 
 @contextmanager
 def running(
-    command: Sequence[str | Path], *, ready: Callable[[], bool], log: Path, deadline_s: float = 60.0
+    command: Sequence[str | Path],
+    *,
+    ready: Callable[[], bool],
+    log: Path,
+    deadline_s: float = 180.0,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """
     Run *command* from when *ready* says so until the block is left, its output in *log*.
@@ -111,7 +115,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     """Ask *process* to end, and end it where it does not."""
     process.terminate()
     try:
-        process.wait(10)
+        process.wait(60)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -38,7 +38,7 @@ NAMES = [rule["alert"] for rule in ALERTS]
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Return what promtool says."""
     command = [find_tool("promtool"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
 
 
 def cases() -> list[tuple[str, bool]]:

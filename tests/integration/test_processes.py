@@ -219,7 +219,19 @@ def test_uvicorn_workers_observe_every_request(
     """Two spawned workers with a loop each: every request once, as a child of its own request."""
     written(tmp_path, "service.py", MODEL, FASTAPI)
     port = free_port()
-    command = ("uvicorn", "--loop", loop, "--workers", "2", "--port", str(port), "service:app")
+    # A worker that is slow to start on a busy machine would be taken for dead, and begun again.
+    patience = ("--timeout-worker-healthcheck", "100")
+    command = (
+        "uvicorn",
+        "--loop",
+        loop,
+        "--workers",
+        "2",
+        *patience,
+        "--port",
+        str(port),
+        "service:app",
+    )
 
     with served(receiver, tmp_path, monkeypatch, *command, port=port) as address:
         assert len(asked(address)) == REQUESTS

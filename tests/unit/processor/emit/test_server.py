@@ -141,6 +141,7 @@ def test_localhost_without_ipv6_is_the_other(monkeypatch: pytest.MonkeyPatch) ->
     bind = socket.create_server
 
     def without_ipv6(address: tuple[str, int], **options: Any) -> socket.socket:
+        """Bind as a machine that has no IPv6 does."""
         if ":" in address[0]:
             raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
         return bind(address, **options)
@@ -160,6 +161,7 @@ def test_half_of_localhost_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None
     bound: list[socket.socket] = []
 
     def outrun(address: tuple[str, int], **options: Any) -> socket.socket:
+        """Bind as if somebody else had taken the second address."""
         if ":" in address[0]:
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
         bound.append(bind(address, **options))
@@ -182,6 +184,7 @@ def test_the_loop_is_pythons_own() -> None:
     """Served alike everywhere: what happens to be installed (the tests have uvloop) changes nothing."""
 
     async def loop_of(_: Request) -> PlainTextResponse:
+        """Answer with where the running loop's class is from."""
         return PlainTextResponse(type(asyncio.get_running_loop()).__module__)
 
     server = HttpServer("127.0.0.1:0", Starlette(routes=[Route("/", loop_of)]))
