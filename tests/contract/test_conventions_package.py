@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import otel_ml_conventions
+from tests.data.programs import run
 
 PACKAGE = Path(otel_ml_conventions.__path__[0])
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
@@ -28,9 +28,7 @@ def test_importing_the_names_loads_nothing_but_the_standard_library() -> None:
     """No OpenTelemetry, no numpy, nothing that has to be installed."""
     program = LOADED.format(modules=", ".join(MODULES))
 
-    done = subprocess.run(
-        [sys.executable, "-c", program], check=True, capture_output=True, text=True
-    )
+    done = run(program)
 
     loaded = set(done.stdout.split())
     assert "otel_ml_conventions" in loaded
@@ -43,9 +41,7 @@ def test_importing_the_package_loads_none_of_its_modules() -> None:
         "import sys, otel_ml_conventions; print(*(m for m in sys.modules if 'otel_ml_c' in m))"
     )
 
-    done = subprocess.run(
-        [sys.executable, "-c", program], check=True, capture_output=True, text=True
-    )
+    done = run(program)
 
     assert done.stdout.split() == ["otel_ml_conventions"]
 

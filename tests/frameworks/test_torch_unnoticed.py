@@ -4,9 +4,6 @@ import copy
 import inspect
 import math
 import pickle
-import subprocess
-import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,6 +18,7 @@ import otel_ml
 from otel_ml.settings import Settings
 from otel_ml.testing import Capture, capture
 from otel_ml_conventions.attributes import ERROR_TYPE
+from tests.data.programs import run
 from tests.data.torch_networks import SAMPLES, WARNINGS, Fixed, Net, names
 
 pytestmark = pytest.mark.filterwarnings(*WARNINGS)
@@ -115,10 +113,7 @@ def test_the_order_of_importing_does_not_matter(order: str) -> None:
         {second}
         print([hasattr(f, "__otel_ml__") for f in (torch.nn.Module.__call__, torch.jit.trace)])
     """
-    ran = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True
-    )
-    assert ran.stdout == "[True, True]\n"
+    assert run(program).stdout == "[True, True]\n"
 
 
 class Counted(list[Any]):

@@ -1,8 +1,6 @@
 """The fingerprint of what is installed, and the resource that bears it."""
 
-import os
 import re
-import subprocess
 import sys
 from importlib.metadata import distributions
 from pathlib import Path
@@ -12,6 +10,7 @@ from opentelemetry.sdk.resources import Resource
 
 from otel_ml.environment import environment_hash, fingerprint, installed_packages
 from otel_ml.resource_detector import EnvironmentDetector
+from tests.data.programs import run
 
 PACKAGES = {"numpy": "2.3.1", "scikit-learn": "1.9.1"}
 
@@ -65,13 +64,7 @@ def test_it_is_equal_in_another_process() -> None:
         "import sys; from otel_ml.environment import environment_hash; print(environment_hash());"
         "print(sorted({'numpy', 'sklearn', 'opentelemetry', 'email'} & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONHASHSEED": "7"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run(program, environment={"PYTHONHASHSEED": "7"})
     found, imported = done.stdout.split("\n")[:2]
     assert found == environment_hash()
     assert "numpy" not in imported
@@ -153,11 +146,5 @@ def test_the_sdk_finds_it_by_its_name() -> None:
         "from opentelemetry.sdk.resources import Resource; print(*Resource.create().attributes)"
     )
     for detectors, is_there in (("otel,ml_environment", True), ("otel", False)):
-        done = subprocess.run(
-            [sys.executable, "-c", program],
-            env={**os.environ, "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": detectors},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        done = run(program, environment={"OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": detectors})
         assert ("ml.environment.hash" in done.stdout.split()) is is_there

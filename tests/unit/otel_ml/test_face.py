@@ -1,11 +1,9 @@
 """The face of the package: what `import otel_ml` gives, and what it costs."""
 
-import subprocess
-import sys
-
 import pytest
 
 import otel_ml
+from tests.data.programs import run
 
 PUBLIC = {
     "Call",
@@ -32,15 +30,6 @@ PUBLIC = {
 }
 
 
-def run(program: str) -> str:
-    """Run *program* in an interpreter of its own and return what it prints."""
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
 def test_importing_it_imports_nothing() -> None:
     """Neither OpenTelemetry nor any framework comes with the name."""
     heavy = run(
@@ -48,7 +37,7 @@ def test_importing_it_imports_nothing() -> None:
         "print(sorted({name.partition('.')[0] for name in set(sys.modules) - before}"
         " & {'opentelemetry', 'numpy', 'sklearn', 'wrapt', 'otel_ml_conventions', 'logging'}))"
     )
-    assert heavy == "[]"
+    assert heavy.stdout == "[]\n"
 
 
 def test_instrumenting_imports_no_framework() -> None:
@@ -57,7 +46,7 @@ def test_instrumenting_imports_no_framework() -> None:
         "import sys, otel_ml; otel_ml.instrument();"
         "print(sorted({'sklearn', 'numpy', 'pandas', 'scipy', 'joblib'} & set(sys.modules)))"
     )
-    assert loaded == "[]"
+    assert loaded.stdout == "[]\n"
 
 
 def test_it_gives_what_it_lists_and_no_more() -> None:

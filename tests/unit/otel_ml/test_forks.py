@@ -1,10 +1,10 @@
 """A process that is forked off in the middle of something of ours waits for nobody who stayed behind."""
 
 import os
-import subprocess
-import sys
 
 import pytest
+
+from tests.data.programs import run
 
 # While one thread holds a lock of ours another forks; the child is ended by an alarm where it waits for ever.
 FORKING = """
@@ -42,7 +42,4 @@ sys.exit(status)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_child_waits_for_no_lock_of_its_parents() -> None:
     """Its first call by hand, its first import of a framework, its first instrumentation go on."""
-    done = subprocess.run(
-        [sys.executable, "-c", FORKING], capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout) == (0, "announced\n"), done.stderr
+    assert run(FORKING).stdout == "announced\n"

@@ -3,9 +3,6 @@
 import json
 import logging
 import logging.config
-import subprocess
-import sys
-import textwrap
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +10,7 @@ from opentelemetry import trace
 
 import otel_ml
 from otel_ml.testing import capture
+from tests.data.programs import run
 
 FORMAT = '{"trace": "%(trace_id)s", "span": "%(span_id)s", "prediction": "%(prediction_id)s"}'
 
@@ -145,11 +143,5 @@ def test_one_variable_installs_it() -> None:
         with otel_ml.inference("fraud", prediction_id="p7"):
             logging.info("scored")
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={"OTEL_INSTRUMENTATION_ML_LOG_CORRELATION": "true", "PATH": ""},
-    )
+    done = run(program, environment={"OTEL_INSTRUMENTATION_ML_LOG_CORRELATION": "true"})
     assert done.stderr.strip() == "p7"

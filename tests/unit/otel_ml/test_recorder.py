@@ -3,9 +3,6 @@
 import json
 import logging
 import os
-import subprocess
-import sys
-import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,6 +26,7 @@ from otel_ml.record.recording import Recording
 from otel_ml.recorder import Channel, InferenceRecorder
 from otel_ml.testing import Capture
 from otel_ml_conventions.attributes import ML_CALL_SEQUENCE, ML_CALL_STREAM
+from tests.data.programs import run
 
 MODEL = Model("fraud", "3", "pkg.Fraud", "sklearn", "1.9", "binary_classification")
 UNSAMPLED = NonRecordingSpan(SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(0)))
@@ -181,19 +179,7 @@ def test_a_provider_that_is_set_later_is_used_then() -> None:
         print([span.attributes["ml.call.sequence"] for span in seen.spans])
         print([point.count for point in seen.metric("ml.inference.duration")])
     """
-    assert run(program).splitlines()[0] == "[2]"
-
-
-def run(program: str) -> str:
-    """Run *program* in an interpreter of its own and return what it prints."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(program)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert run(program, options=("-W", "error")).stdout.splitlines()[0] == "[2]"
 
 
 def test_every_collection_finds_every_call_that_has_ended(setting: Setting) -> None:
@@ -347,7 +333,7 @@ FORKING = """
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_child_counts_for_itself() -> None:
     """It starts with an empty queue, a stream of its own and number 1; its parent goes on."""
-    (waiting, child), parent, count = json.loads(run(FORKING))
+    (waiting, child), parent, count = json.loads(run(FORKING, options=("-W", "error")).stdout)
     sequences, streams, left, is_alive = json.loads(child)
     parents_sequences, parents_streams, _, _ = json.loads(parent)
     assert waiting == 0

@@ -1,8 +1,6 @@
 """A keyed hash of an input: the same for the same, different for what differs, nothing without the key."""
 
 import re
-import subprocess
-import sys
 from hashlib import blake2b
 from typing import Any
 
@@ -12,6 +10,7 @@ import pytest
 
 from otel_ml.describe.arrays import read_table
 from otel_ml.describe.input_hash import InputHash
+from tests.data.programs import run
 
 NAMES = ("age", "city")
 
@@ -72,8 +71,7 @@ def test_without_a_key_each_process_has_its_own() -> None:
         "from otel_ml.describe.arrays import read_table;"
         "print(InputHash(None, 1).of(read_table([{'a': 1}]), None))"
     )
-    command = [sys.executable, "-c", program]
-    elsewhere = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    elsewhere = run(program).stdout.strip()
     here = hash_of([{"a": 1}], None)
     assert here == hash_of([{"a": 1}], None)
     assert re.fullmatch("b2:[0-9a-f]{16}", elsewhere)

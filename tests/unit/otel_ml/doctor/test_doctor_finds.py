@@ -17,6 +17,7 @@ from otel_ml.doctor.exporting import Destination, without_queries
 from otel_ml.doctor.frameworks import examine_frameworks
 from otel_ml.doctor.report import Report, examine
 from otel_ml.settings import Settings, options
+from tests.data.programs import run
 
 ML = "OTEL_INSTRUMENTATION_ML_"
 FILE = """
@@ -153,10 +154,7 @@ def test_no_framework_is_imported() -> None:
         "print([m for m in ('sklearn', 'numpy', 'torch', 'xgboost', 'pandas') if m in sys.modules],"
         "file=sys.stderr)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert done.stderr == "[]\n"
+    assert run(program).stderr == "[]\n"
 
 
 # --- settings -------------------------------------------------------------------------------------

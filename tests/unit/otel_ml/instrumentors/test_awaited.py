@@ -2,8 +2,6 @@
 
 import ast
 import pickle
-import subprocess
-import sys
 import textwrap
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -16,6 +14,7 @@ from otel_ml import instrumentors
 from otel_ml.instrumentors._awaited import FRAMEWORKS, AwaitedInstrumentor
 from otel_ml.instrumentors._instrumentor import FrameworkInstrumentor
 from otel_ml_conventions.attributes import MlFrameworkNameValues
+from tests.data.programs import run
 
 # What every program below begins with: spans and metrics into memory, nothing of ours imported yet.
 MEMORY = """
@@ -45,18 +44,9 @@ import otel_ml
 """
 
 
-def run(folder: Path, program: str) -> str:
+def said(folder: Path, program: str) -> str:
     """Return what *program* says on standard error, run in a fresh interpreter in *folder*."""
-    done = subprocess.run(
-        [sys.executable, "-c", MEMORY + textwrap.dedent(program)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stderr
+    return run(MEMORY + textwrap.dedent(program), folder=folder).stderr
 
 
 @pytest.mark.parametrize("package", FRAMEWORKS)
@@ -92,7 +82,7 @@ def test_what_an_instrumentor_awaits_is_in_its_package_or_imported_for_it(packag
 
 def test_until_a_framework_is_imported_next_to_nothing_of_ours_is(tmp_path: Path) -> None:
     """Neither recorder nor any framework's file: a service that asks no model pays for a table."""
-    run(
+    said(
         tmp_path,
         """
         otel_ml.instrument(tracer_provider=tracers, meter_provider=meters)
@@ -127,7 +117,7 @@ def test_a_loader_that_brings_the_framework_along_is_seen(
     model = DummyRegressor().fit([[1.0]], [2.0])
     (tmp_path / "price.model").write_bytes(pickle.dumps(model))
     by_name = load.replace(f"{loads}.load", "bound")
-    run(
+    said(
         tmp_path,
         f"""
         import {loads}
@@ -152,7 +142,7 @@ def test_a_loader_that_brings_the_framework_along_is_seen(
 
 def test_what_is_told_by_hand_goes_where_it_was_said_before_any_framework(tmp_path: Path) -> None:
     """Providers that were given to `instrument` hold, whether or not a framework is imported."""
-    run(
+    said(
         tmp_path,
         """
         otel_ml.instrument(tracer_provider=tracers, meter_provider=meters)
@@ -165,7 +155,7 @@ def test_what_is_told_by_hand_goes_where_it_was_said_before_any_framework(tmp_pa
 
 def test_uninstrumented_before_the_import_is_as_if_it_had_never_been(tmp_path: Path) -> None:
     """Nothing awaits the framework any more, and its import brings nothing of ours."""
-    run(
+    said(
         tmp_path,
         """
         import pickle
@@ -182,7 +172,7 @@ def test_uninstrumented_before_the_import_is_as_if_it_had_never_been(tmp_path: P
 
 def test_an_instrumentor_that_cannot_be_imported_breaks_no_import(tmp_path: Path) -> None:
     """The framework is there and works; why it is not observed is logged."""
-    told = run(
+    told = said(
         tmp_path,
         """
         otel_ml.instrument(tracer_provider=tracers, meter_provider=meters)
@@ -198,7 +188,7 @@ def test_an_instrumentor_that_cannot_be_imported_breaks_no_import(tmp_path: Path
 
 def test_threads_that_import_at_once_are_all_observed(tmp_path: Path) -> None:
     """Whoever is second waits until everything is in its place."""
-    run(
+    said(
         tmp_path,
         """
         import threading

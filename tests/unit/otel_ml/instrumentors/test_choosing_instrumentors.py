@@ -1,9 +1,6 @@
 """Which frameworks are instrumented, when, and what is said where one is not."""
 
 import logging
-import subprocess
-import sys
-import textwrap
 from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import EntryPoint
 from typing import Any
@@ -19,6 +16,7 @@ from otel_ml.instrumentors._wrapping import MARKER
 from otel_ml.instrumentors.sklearn import SklearnInstrumentor
 from otel_ml.testing import capture
 from tests.data.iris import SAMPLES, trained_on_names
+from tests.data.programs import run
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -147,11 +145,5 @@ def test_instrumenting_before_the_import_is_as_good_as_after() -> None:
         print(len(exporter.get_finished_spans()), "__init_subclass__" in vars(BaseEstimator))
         print([f for f in sys.meta_path if type(f).__module__.startswith("otel_ml")])
     """
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(program)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    done = run(program, options=("-W", "error"))
     assert done.stdout.splitlines() == ["['predict RandomForestClassifier']", "1 False", "[]"]

@@ -5,8 +5,6 @@ import copy
 import inspect
 import pickle
 import struct
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
@@ -28,6 +26,7 @@ from otel_ml.instrumentors._wrapping import MARKER
 from otel_ml.settings import Settings
 from otel_ml.testing import Capture, capture
 from tests.data.framework_calls import outcome
+from tests.data.programs import run
 
 SAMPLES = np.random.default_rng(0).normal(size=(60, 3))
 BINARY = (SAMPLES[:, 0] > 0).astype(int)
@@ -217,13 +216,7 @@ def test_it_does_not_matter_what_comes_first(package: str, is_imported_first: bo
     if is_imported_first:
         steps = [import_it, instrument_it]
     program = "\n".join([*steps, IS_WRAPPED.replace("PACKAGE", package)])
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    run(program, options=("-W", "ignore"))
 
 
 @pytest.mark.parametrize("name", ["xgboost.Booster.inplace_predict", "lightgbm.Booster.predict",

@@ -1,9 +1,6 @@
 """What whoever runs a session of ONNX Runtime never notices."""
 
 import inspect
-import subprocess
-import sys
-import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -27,6 +24,7 @@ from tests.data.onnx_sessions import (
     total,
     zipmap,
 )
+from tests.data.programs import run
 
 
 @pytest.mark.parametrize(
@@ -120,10 +118,7 @@ def test_the_order_of_importing_does_not_matter(order: str) -> None:
         from onnxruntime.capi.onnxruntime_inference_collection import Session
         print(hasattr(Session.run, "__otel_ml__"))
     """
-    ran = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True
-    )
-    assert ran.stdout == "True\n"
+    assert run(program).stdout == "True\n"
 
 
 def outcome(model: ort.InferenceSession, feed: Any) -> tuple[Any, ...]:

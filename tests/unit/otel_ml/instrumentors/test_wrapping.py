@@ -4,9 +4,6 @@ import asyncio
 import functools
 import gc
 import inspect
-import subprocess
-import sys
-import textwrap
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 
 from otel_ml.instrumentors._wrapping import MARKER, Patches
 from otel_ml.testing import Capture, capture
+from tests.data.programs import run
 
 SAMPLES = np.random.default_rng(0).normal(size=(40, 3))
 TARGET = (SAMPLES[:, 0] > 0).astype(int)
@@ -235,22 +233,10 @@ RECEIVER = """
 def test_what_cloudpickle_ships_works_where_otel_ml_is_not_installed(tmp_path: Path) -> None:
     """A class of `__main__` and a pipeline's conditional method go by value, wrappers and all."""
     path = tmp_path / "shipped"
-    sent = run(SHIPPER, path)
+    sent = run(SHIPPER, str(path)).stdout
     assert path.read_bytes().count(b"otel_ml.instrumentors.sklearn") >= 1
-    assert run(RECEIVER, path) == sent
+    assert run(RECEIVER, str(path)).stdout == sent
     assert "[0.0, 0.0]" in sent
-
-
-def run(program: str, path: Path) -> str:
-    """Run *program* on *path* in an interpreter of its own and return what it prints."""
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program), str(path)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_a_shipped_class_is_observed_once_where_otel_ml_is_active(captured: Capture) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gc
-import subprocess
-import sys
 from collections.abc import Generator, Iterator
 
 import pytest
@@ -13,6 +11,7 @@ import otel_ml
 from otel_ml.record.given_up import given_up
 from otel_ml.testing import capture
 from tests.data.giving_up import Locking, drop_in_a_cycle, is_collected_under, runs_through
+from tests.data.programs import run
 
 
 @pytest.fixture(name="locking")
@@ -119,7 +118,7 @@ with capture() as seen:
     if child:
         assert os.waitpid(child, 0)[1] == 0
 """
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    run(program)
 
 
 def test_what_is_given_up_just_before_the_end_of_a_program_is_told() -> None:
@@ -147,8 +146,6 @@ cycle.append(cycle)
 del asked, cycle
 gc.collect()
 """
-    ran = subprocess.run(
-        [sys.executable, "-c", program], check=True, timeout=60, capture_output=True, text=True
-    )
+    ran = run(program)
     assert ran.stdout.count('"name": "predict stream"') == 1
     assert ran.stderr == ""

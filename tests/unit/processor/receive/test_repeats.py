@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import grpc
@@ -17,7 +18,8 @@ from otel_ml_processor.receive.repeats import Answer, Repeats
 from otel_ml_processor.refusal import Refusal, RefusalCause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
+    from concurrent.futures import Future
 
 ANSWER = Answer(b"", 3)
 AWAY = Refusal(grpc.StatusCode.UNAVAILABLE, "away", RefusalCause.NEXT_HOP)
@@ -100,30 +102,36 @@ def test_while_it_is_being_worked_on_others_wait_for_its_answer(*, is_refused: b
         assert Counter(outcomes) == {(ANSWER, False): 1, (ANSWER, True): 7}
 
 
-def taking_until(may_end: threading.Event, begun: threading.Event) -> Callable[[bytes], Answer]:
-    """Return what takes a request, and answers when it may end."""
+@contextmanager
+def being_taken(known: Repeats) -> Iterator[Future[tuple[Answer, bool]]]:
+    """Give what `spans` will be answered with by *known*, who takes them until the block ends."""
+    begun, may_end = threading.Event(), threading.Event()
 
     def take(_key: bytes) -> Answer:
         begun.set()
         assert may_end.wait(30)
         return ANSWER
 
-    return take
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(known.once, b"spans", None, take)
+        assert begun.wait(30)
+        try:
+            yield first
+        finally:
+            may_end.set()
 
 
 def test_who_has_no_deadline_waits_as_long_as_it_takes() -> None:
     """Neither refused nor taken a second time while the answer is open."""
-    known, begun, may_end = Repeats(600), threading.Event(), threading.Event()
-    take = taking_until(may_end, begun)
+    known, taker = Repeats(600), Taker()
 
-    with ThreadPoolExecutor(2) as threads:
-        first = threads.submit(known.once, b"spans", None, take)
-        assert begun.wait(30)
-        second = threads.submit(known.once, b"spans", None, take)
-        is_settled = wait([second], timeout=0.1).done
-        may_end.set()
+    with ThreadPoolExecutor(1) as threads:
+        with being_taken(known) as first:
+            second = threads.submit(known.once, b"spans", None, taker)
+            is_settled = wait([second], timeout=0.1).done
         assert (first.result(30), second.result(30)) == ((ANSWER, False), (ANSWER, True))
     assert not is_settled
+    assert taker.taken == 0
 
 
 def test_an_answer_that_took_longer_than_the_memory_lasts_is_known() -> None:
@@ -142,16 +150,11 @@ def test_an_answer_that_took_longer_than_the_memory_lasts_is_known() -> None:
 
 def test_who_cannot_wait_is_told_to_try_again() -> None:
     """Not an error of the spans: UNAVAILABLE, with a time."""
-    known, begun, may_end = Repeats(600), threading.Event(), threading.Event()
-    take = taking_until(may_end, begun)
+    known = Repeats(600)
 
-    with ThreadPoolExecutor(1) as threads:
-        first = threads.submit(known.once, b"spans", None, take)
-        assert begun.wait(30)
-        with pytest.raises(Refusal, match="no answer yet") as refused:
-            known.once(b"spans", 0.001, take)
-        may_end.set()
-        assert first.result(30) == (ANSWER, False)
+    with being_taken(known) as first, pytest.raises(Refusal, match="no answer yet") as refused:
+        known.once(b"spans", 0.001, Taker())
+    assert first.result(30) == (ANSWER, False)
     assert refused.value.code is grpc.StatusCode.UNAVAILABLE
     assert refused.value.retry_after_s is not None
 
