@@ -1,10 +1,11 @@
 """
 What observing a model call costs the thread that makes it, beside a bare OpenTelemetry span.
 
-Every way to call runs in this process, in turn, several times over; told is the median of the
-processor time that it adds to a call, as a ratio to a bare recorded span with 12 attributes. The
-models do next to nothing, so that nothing else is measured. The ratios are what counts:
-microseconds are one machine's.
+Every way to call runs in this process, in turn, several times over, and between any two of them a bare
+recorded span with 12 attributes; told is the processor time that a way adds to a call, as a ratio to what
+that span adds just before and after it, the median of all turns: a machine whose speed changes within a
+second meets both. The models do next to nothing, so that nothing else is measured. The ratios are what
+counts: microseconds are one machine's.
 """
 
 from __future__ import annotations
@@ -344,22 +345,40 @@ def seconds_per_call(call: Call, calls: int) -> float:
     return (time.thread_time() - start) / calls
 
 
-def measure(ways: Sequence[Way], repetitions: int, calls: int) -> dict[Way, float]:
-    """Return the median of what each way adds, in microseconds, taken in turns."""
-    turns = [[added(way, calls) for way in ways] for _ in range(repetitions)]
-    return dict(zip(ways, map(statistics.median, zip(*turns, strict=True)), strict=True))
+class Added(NamedTuple):
+    """What a way adds to a call."""
+
+    microseconds: float
+    ratio: float
 
 
-def show(framework: str, compared: Sequence[Row], found: dict[Way, float]) -> None:
-    """Print one line per row, as ratios to the first."""
-    unit = found[compared[0].ours]
+def measure(ways: Sequence[Way], unit: Way, repetitions: int, calls: int) -> dict[Way, Added]:
+    """Return the medians of what each way adds, also as a ratio to what *unit* adds at that time."""
+    turns = [list(turn(ways, unit, calls)) for _ in range(repetitions)]
+    return {
+        way: Added(*map(statistics.median, zip(*of_way, strict=True)))
+        for way, of_way in zip(ways, zip(*turns, strict=True), strict=True)
+    }
+
+
+def turn(ways: Sequence[Way], unit: Way, calls: int) -> Iterator[Added]:
+    """Yield what each way adds, beside what *unit* adds before and after it."""
+    before = added(unit, calls)
+    for way in ways:
+        here, after = added(way, calls), added(unit, calls)
+        yield Added(here, 2 * here / (before + after))
+        before = after
+
+
+def show(framework: str, compared: Sequence[Row], found: dict[Way, Added]) -> None:
+    """Print one line per row."""
     title = f"{framework}, the path of a call {'compiled' if is_compiled() else 'in Python'}"
     table = Table("call", "added us", "ratio", "naive twin", "goal", title=title)
     for row in compared:
-        twin = "" if row.twin is None else f"{found[row.twin] / unit:.2f}"
+        twin = "" if row.twin is None else f"{found[row.twin].ratio:.2f}"
         goal = "" if row.goal is None else f"{row.goal:.2f}"
-        microseconds = found[row.ours]
-        table.add_row(row.name, f"{microseconds:.1f}", f"{microseconds / unit:.2f}", twin, goal)
+        ours = found[row.ours]
+        table.add_row(row.name, f"{ours.microseconds:.1f}", f"{ours.ratio:.2f}", twin, goal)
     Console().print(table)
 
 
@@ -367,7 +386,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repetitions", type=int, default=15, help="turns of all ways (15)")
-    parser.add_argument("--calls", type=int, default=1000, help="calls per turn and way (1000)")
+    parser.add_argument("--calls", type=int, default=500, help="calls per turn and way (500)")
     parser.add_argument("frameworks", nargs="*", default=list(SUBJECTS), help="all by default")
     arguments = parser.parse_args()
     for framework in arguments.frameworks:
@@ -375,7 +394,8 @@ def main() -> None:
             parser.error(f"unknown framework {framework!r}; known here: {', '.join(SUBJECTS)}")
         compared = rows(framework)
         ways = [way for row in compared for way in (row.ours, row.twin) if way is not None]
-        show(framework, compared, measure(ways, arguments.repetitions, arguments.calls))
+        found = measure(ways, compared[0].ours, arguments.repetitions, arguments.calls)
+        show(framework, compared, found)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ What one more hop costs: CPU per span of our processor (in line: receive, decode
 The collector has an OTLP receiver and an OTLP exporter and only forwards. Both get the same load, every request distinct, and forward to
 the same sink, which counts the spans that arrive. Beside them stands grpcio alone (`relay.py`), bytes in and bytes out: the floor of any hop in
 Python. CPU is that of the whole process, user and system; all take turns and the ratios are taken within each round, so that
-whatever else the machine does meets all. Every span gets a verdict on its way. Where it has features, these are compared with a profile.
+whatever else the machine does meets all. Every span gets a verdict on its way, except those that come with one. Where it has features,
+these are compared with a profile.
 """
 
 from __future__ import annotations
@@ -81,29 +82,37 @@ profiles: [{profiles}]
 
 @dataclass(frozen=True)
 class Case:
-    """What is sent: *size* spans per request from so many callers, with so many features as a JSON object, of so many models."""
+    """
+    What is sent: *size* spans per request from so many callers, with so many features as a JSON object, of so many models.
+
+    What is judged already has a verdict of an earlier hop, and gets no other.
+    """
 
     size: int
     callers: int = 4
     is_gzip: bool = False
     features: int = 0
     models: int = 1
+    is_judged: bool = False
 
     def __str__(self) -> str:
         said = f"{self.size:>5} spans, {self.callers:>2} callers"
         said += ", gzip" * self.is_gzip
         said += f", {self.features} features" * bool(self.features)
-        return said + f", {self.models} models" * (self.models > 1)
+        said += f", {self.models} models" * (self.models > 1)
+        return said + ", judged" * self.is_judged
 
 
 CASES: Final = (
     Case(512),
+    Case(512, is_judged=True),
     Case(64),
     Case(64, callers=10),
     Case(2048),
     Case(512, is_gzip=True),
     Case(512, features=10),
     Case(512, features=30),
+    Case(512, features=30, is_judged=True),
     Case(64, features=30),
     Case(512, features=100),
     Case(512, models=10),
@@ -227,7 +236,7 @@ class Sink:
 def measure(case: Case, hops: Sequence[Hop], sink: Sink, rounds: int, n_spans: int) -> Result:
     """Send so many spans through each hop in turn; the first turn warms up and does not count."""
     result = Result(case, {hop.name: [] for hop in hops})
-    load = Load(case.size, case.features, case.models)
+    load = Load(case.size, case.features, case.models, is_judged=case.is_judged)
     compression = grpc.Compression.Gzip if case.is_gzip else grpc.Compression.NoCompression
     n_requests = max(1, n_spans // case.size)
     for turn in range(rounds + 1):
@@ -298,8 +307,10 @@ def model_name(number: int) -> str:
 class Load:
     """Requests of *size* spans with 19 attributes and so many features, all different: the fixed parts are encoded once, the rest is patched in."""
 
-    def __init__(self, size: int, features: int = 0, models: int = 1) -> None:
-        template, self._marks = span_template(features, models)
+    def __init__(
+        self, size: int, features: int = 0, models: int = 1, *, is_judged: bool = False
+    ) -> None:
+        template, self._marks = span_template(features, models, is_judged=is_judged)
         self._size = size
         self._span = np.frombuffer(template, dtype=np.uint8)
         empty: bytes = ExportTraceServiceRequest(
@@ -334,7 +345,7 @@ class Load:
 
 
 def span_template(
-    features: int, models: int
+    features: int, models: int, *, is_judged: bool = False
 ) -> tuple[bytes, list[tuple[int, int, Callable[[int], bytes]]]]:
     """Return one encoded span, and where in it lies what differs: offset, width, and how to draw that many of it."""
     trace_id, span_id, parent_id = b"T" * 16, b"S" * 8, b"P" * 8
@@ -365,6 +376,8 @@ def span_template(
     if inputs:
         pairs = ",".join(f'"{name}":{text}' for name, text in inputs.items())
         values["ml.input.features"] = f"{{{pairs}}}"
+    if is_judged:
+        values["ml.verdict.confidence"] = "medium"
     span: bytes = Span(
         trace_id=trace_id,
         span_id=span_id,
