@@ -491,6 +491,7 @@ def running_sink() -> Iterator[Sink]:
     here, there = context.Pipe()
     process = context.Process(target=serve_sink, args=(there,), daemon=True)
     process.start()
+    there.close()  # or nobody would be told if the process ended
     try:
         yield Sink(here.recv(), here)
     finally:

@@ -48,9 +48,9 @@ def days_text(days: Sequence[date]) -> str:
 
 
 def drifted_text(drifted: Sequence[Drifted], shown: int) -> str:
-    """Return the first *shown* with their score, or share, and p-value, and how many more there are."""
+    """Return the first *shown* with their score, or what tells more, and p-value, and how many more there are."""
     texts = [
-        f"{one.name} {one.share or format(one.score, '.2f')} ({_p_text(one.p_value)})"
+        f"{one.name} {one.change or format(one.score, '.2f')} ({_p_text(one.p_value)})"
         for one in drifted[:shown]
     ]
     more = len(drifted) - shown

@@ -20,15 +20,16 @@ __all__ = ["Drifted", "Watch", "Window"]
 @dataclass(frozen=True, slots=True)
 class Drifted:
     """
-    A feature, the prediction or the confidence, in alarm: its PSI, and its p-value after Holm's correction.
+    A feature, the prediction or whatever else is in alarm: its PSI, or its effect where it has none, and its p-value after Holm's correction.
 
-    `share` is `3% missing` or `1% unseen` where it was that, and not the values, that gave the smallest p-value; empty otherwise.
+    `change` is what tells more than the score: `3% missing` or `1% unseen` where it was that, and not the values, that gave the smallest p-value, and
+    of a correlation `0.78 to 0.36`; empty otherwise.
     """
 
     name: str
     score: float
     p_value: float
-    share: str = ""
+    change: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,19 @@ def _drifted(targets: list[dict[str, Any]]) -> tuple[Drifted, ...]:
 
 
 def _one_drifted(target: dict[str, Any]) -> Drifted:
+    score = target["scores"].get("psi", target["effect"])  # a correlation and a schema have no PSI
+    return Drifted(_name(target), score, target["p_value"], _change(target))
+
+
+def _name(target: dict[str, Any]) -> str:
+    if "pair" in target:
+        return f"correlation of {' and '.join(target['pair']['features'])}"
+    name: str = target["name"] or target["target"]
+    return name
+
+
+def _change(target: dict[str, Any]) -> str:
+    if "pair" in target:
+        return f"{target['pair']['before']:.2f} to {target['pair']['after']:.2f}"
     driver = target["driver"]
-    share = f"{target[driver]:.0%} {driver}" if driver in {"missing", "unseen"} else ""
-    name = target["name"] or target["target"]
-    return Drifted(name, target["scores"]["psi"], target["p_value"], share)
+    return f"{target[driver]:.0%} {driver}" if driver in {"missing", "unseen"} else ""

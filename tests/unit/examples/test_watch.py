@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 from play import Player
+from screen import drifted_text
 from watch import Drifted, Watch, Window
 
 from otel_ml_conventions.attributes import MlDriftStateValues, MlDriftTargetValues
-from otel_ml_processor.assess.reading import ConfidenceReading, Reading, TargetReading, WindowSpan
+from otel_ml_processor.assess.reading import (
+    ConfidenceReading,
+    PairReading,
+    Reading,
+    TargetReading,
+    WindowSpan,
+)
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.emit.metrics import MetricBook
 from otel_ml_processor.emit.page import ProcessorFacts
@@ -122,8 +129,22 @@ def test_missing_and_unseen_values_are_told_as_shares(watch: Watch, book: Metric
     book.update(reading(2, missing, unseen, target("", 0.3)), None)
     window = watch.look()
     assert window is not None
-    assert [(one.name, one.share) for one in window.drifted] == [
+    assert [(one.name, one.change) for one in window.drifted] == [
         ("confidence", ""),
         ("humid", "3% missing"),
         ("dest", "1% unseen"),
     ]
+
+
+def test_what_has_no_psi_is_told_by_what_changed(watch: Watch, book: MetricBook) -> None:
+    """A correlation by the features and what it was; a new schema by its share of the rows; by size among the others."""
+    scores = {"rank_correlation": 0.42}
+    pair = PairReading("temp", "dewp", 0.78, 0.36, 0.001, 0.4)
+    correlation = target("", 0.4, target=MlDriftTargetValues.CORRELATION, scores=scores, pair=pair)
+    schema = target("", 0.12, target=MlDriftTargetValues.DATA_QUALITY, scores={})
+    book.update(reading(2, target("temp", 1.5), schema, correlation), None)
+    window = watch.look()
+    assert window is not None
+    assert drifted_text(window.drifted, 3) == (
+        "temp 1.50 (p=0.001), correlation of temp and dewp 0.78 to 0.36 (p=0.001), data_quality 0.12 (p=0.001)"
+    )
