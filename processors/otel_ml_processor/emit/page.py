@@ -158,7 +158,7 @@ def _quality(reading: Reading) -> list[str]:
     if broken:
         said.append(f"unusable predictions: {', '.join(broken)}")
     if quality.constant:
-        said.append(f"of one value only, and had others: {_listed(quality.constant)}")
+        said.append(f"all in one bin or category, and were not: {_listed(quality.constant)}")
     pairs = [f"{p.first} and {p.second} ({p.before:.2f} to {p.after:.2f})" for p in quality.alike]
     if pairs:
         said.append(f"say nearly the same, and did not: {_listed(pairs)}")

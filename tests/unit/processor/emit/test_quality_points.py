@@ -104,7 +104,7 @@ def test_the_page_says_what_is_remarkable_in_words(book: MetricBook) -> None:
     assert "say nearly the same, and did not: width and height (0.02 to 0.99)" in text
     html = page_html(book.views(), FACTS, is_ready=True)
     assert '<script>alert("x")' not in html
-    assert "of one value only" in html
+    assert "all in one bin or category, and were not" in html
     fine = QualityReading(None, None, {"empty": 0}, {"9f2c1a7be0d4c355": 900})
     book.update(reading(fine), None)
     assert "unusable" not in page(book)
