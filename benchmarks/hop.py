@@ -85,7 +85,8 @@ class Case:
     """
     What is sent: *size* spans per request from so many callers, with so many features as a JSON object, of so many models.
 
-    What is judged already has a verdict of an earlier hop, and gets no other.
+    What is judged already has a verdict of an earlier hop, and gets no other. *goal* is what our processor may take at most, as a ratio to the
+    collector.
     """
 
     size: int
@@ -94,6 +95,7 @@ class Case:
     features: int = 0
     models: int = 1
     is_judged: bool = False
+    goal: float | None = None
 
     def __str__(self) -> str:
         said = f"{self.size:>5} spans, {self.callers:>2} callers"
@@ -104,15 +106,15 @@ class Case:
 
 
 CASES: Final = (
-    Case(512),
-    Case(512, is_judged=True),
-    Case(64),
-    Case(64, callers=10),
-    Case(2048),
-    Case(512, is_gzip=True),
+    Case(512, goal=0.55),
+    Case(512, is_judged=True, goal=0.5),
+    Case(64, goal=1.2),
+    Case(64, callers=10, goal=0.8),
+    Case(2048, goal=0.45),
+    Case(512, is_gzip=True, goal=0.6),
     Case(512, features=10),
-    Case(512, features=30),
-    Case(512, features=30, is_judged=True),
+    Case(512, features=30, goal=0.8),
+    Case(512, features=30, is_judged=True, goal=0.8),
     Case(64, features=30),
     Case(512, features=100),
     Case(512, models=10),
@@ -135,8 +137,8 @@ def main() -> int:
         )
         relay = stack.enter_context(running_hop("relay", RELAY, RELAY_CONFIG, sink, folder))
         print(
-            f"{'what is sent':<40} {'collector':>12} {'grpcio alone':>21} {'processor':>21}"
-            "  medians of each round's ratio to the collector"
+            f"{'what is sent':<44} {'collector':>12} {'grpcio alone':>21} {'processor':>21}"
+            "   goal  medians of each round's ratio to the collector"
         )
         is_complete = True
         for features in sorted({case.features for case in CASES}):
@@ -145,12 +147,12 @@ def main() -> int:
                 "processor", arguments.processor, PROCESSOR_CONFIG, sink, folder, profiles
             ) as processor:
                 hops = (collector, relay, processor)
-                print(f"{'at rest':<40} {memories(hops)}")
+                print(f"{'at rest':<44} {memories(hops)}        200 MiB")
                 for case in (case for case in CASES if case.features == features):
                     result = measure(case, hops, sink, arguments.rounds, arguments.spans)
                     print(result.line(), flush=True)
                     is_complete &= result.is_complete
-                print(f"{'resident afterwards':<40} {memories(hops)}")
+                print(f"{'resident afterwards':<44} {memories(hops)}")
                 if not features:
                     print(latency_lines(hops, sink), flush=True)
     return 0 if is_complete else 1
@@ -197,8 +199,10 @@ class Result:
         for costs in others:
             ratio = median(cost / least for cost, least in zip(costs, first, strict=True))
             cells.append(f"{median(costs) * 1e6:9.2f} us {ratio:>7.2f}x")
+        goal = "" if self.case.goal is None else f"{self.case.goal:.2f}x"
         lost = "" if self.is_complete else "  SPANS LOST OR DOUBLED"
-        return f"{self.case!s:<40} {' '.join(cells)}  {self.arrived} of {self.sent} arrived{lost}"
+        arrived = f"{self.arrived} of {self.sent} arrived{lost}"
+        return f"{self.case!s:<44} {' '.join(cells)} {goal:>6}  {arrived}"
 
 
 @dataclass(frozen=True)
@@ -265,11 +269,11 @@ def latency_lines(hops: Sequence[Hop], sink: Sink) -> str:
             took_s[hop.name].append(time.perf_counter() - begin_s)
     sink.take_count()
     lines = []
-    for name, percent in (("median", 50), ("99 %", 99)):
+    for name, percent, goal in (("median", 50, "+0.3ms"), ("99 %", 99, " 1.20x")):
         first, *others = (float(np.percentile(took, percent)) for took in took_s.values())
         what = f"latency, 64 spans, 1 caller, {name}"
         cells = [f"{seconds * 1e3:9.2f} ms {seconds / first:>7.2f}x" for seconds in others]
-        lines.append(f"{what:<40} {first * 1e3:9.2f} ms {' '.join(cells)}")
+        lines.append(f"{what:<44} {first * 1e3:9.2f} ms {' '.join(cells)} {goal}")
     return "\n".join(lines)
 
 
