@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import optimize, special
+import scipy  # its `optimize` comes when it is first asked for: 24 MiB that a processor without labels does not need
+from scipy import special
 
 if TYPE_CHECKING:
     from otel_ml_processor.statistics.counts import FloatArray, IntArray
@@ -47,7 +48,7 @@ def calibrated_probabilities(
     if not filled.any():
         raise ValueError("expected rows with labels, found none")
     shares = positives[filled] / rows[filled]
-    fitted = optimize.isotonic_regression(shares, weights=rows[filled]).x
+    fitted = scipy.optimize.isotonic_regression(shares, weights=rows[filled]).x
     return np.asarray(np.interp(positions, positions[filled], np.clip(fitted, 0.0, 1.0)))
 
 
@@ -98,7 +99,7 @@ def temperature(
         return 1.0
     log_odds = special.logit(np.clip(scores, _CERTAIN, 1 - _CERTAIN))
     bounds = (-math.log(_HOTTEST), math.log(_HOTTEST))
-    found = optimize.minimize_scalar(
+    found = scipy.optimize.minimize_scalar(
         lambda heat: _weighted_loss(labels, special.expit(log_odds / math.exp(heat)), weights),
         bounds=bounds,
         method="bounded",
