@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from rich.console import Console
 
 from otel_ml_processor.assess.promise import Promises
@@ -18,7 +19,9 @@ from otel_ml_processor.config_file import load_config
 from otel_ml_processor.emit.readings import reading_json
 from otel_ml_processor.errors import OtelMlError
 from otel_ml_processor.service import load_references
-from otel_ml_processor.state.merging import absorb_streams, merged
+from otel_ml_processor.state.folder import StateFolder
+from otel_ml_processor.state.journal import read_journal
+from otel_ml_processor.state.merging import absorb_streams, journaled, merged
 from otel_ml_processor.state.sealed_file import UnusableFileError
 from otel_ml_processor.state.snapshot import StoredSnapshot, read_snapshot, write_snapshot
 from otel_ml_processor.windows.divided import Divisions
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.assess.reading import Reading
     from otel_ml_processor.config import Config
+    from otel_ml_processor.state.journal import Record
     from otel_ml_processor.windows.references import References
     from otel_ml_processor.windows.streams import ClosedWindow
 
@@ -36,7 +40,7 @@ __all__ = ["main"]
 
 _MERGED, _MISUSED = 0, 2
 _EPILOG: Final = """\
-SNAPSHOT is the file `snapshot` in a processor's state folder, or that folder. --config says windows and profiles, which must be those of the
+SNAPSHOT is the file `snapshot` in a processor's state folder, or that folder; its journals are read with it. --config says windows and profiles, which must be those of the
 processors. Printed is what the windows say that were open; a window of rows may have more rows than a single processor would give it.
 
 example: otel-ml merge state-a state-b --config processor.yaml -o state/snapshot
@@ -59,25 +63,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         for reading in readings:
             sys.stdout.write(reading_json(reading).decode() + "\n")
     else:
-        Console(file=sys.stdout).print(replay_text(readings, [], {}))
+        Console(file=sys.stdout, markup=False, emoji=False).print(replay_text(readings, [], {}))
     return _MERGED
 
 
 def _merge(arguments: argparse.Namespace) -> list[Reading]:
     config = load_config(arguments.config, arguments.set)
     references = load_references(config, arguments.config.parent if arguments.config else Path())
-    low_confidence = config.verdicts.low_confidence
-    streams = Streams(
-        config.streams,
-        config.windows,
-        references.reference,
-        low_confidence,
-        Divisions.of(config),
-        config if config.models else None,
-    )
-    stored = [_read(path) for path in arguments.snapshots]
-    for path, one in zip(arguments.snapshots, stored, strict=True):
-        _absorb(streams, path, one, references)
+    files = _files(arguments.snapshots)
+    streams, stored = _streams(config, references), []
+    for file in files:
+        stored += _absorbed(streams, file, _streams(config, references), references)
     whole = merged(streams, stored)
     if arguments.output is not None:
         _write(arguments.output, whole)
@@ -100,15 +96,56 @@ def _assessed(window: ClosedWindow, config: Config, promises: Promises) -> Readi
     )
 
 
-def _absorb(streams: Streams, path: Path, one: StoredSnapshot, references: References) -> None:
+def _streams(config: Config, references: References) -> Streams:
+    return Streams(
+        config.streams,
+        config.windows,
+        references.reference,
+        config.verdicts.low_confidence,
+        Divisions.of(config),
+        config if config.models else None,
+    )
+
+
+def _files(paths: Sequence[Path]) -> list[Path]:
+    files = [path / "snapshot" if path.is_dir() else path for path in paths]
+    for file in files:
+        if sum(file.resolve() == other.resolve() for other in files) > 1:
+            raise UnusableFileError(f"{file}: expected each snapshot once, found it several times")
+    return files
+
+
+def _absorbed(
+    streams: Streams, file: Path, own: Streams, references: References
+) -> list[StoredSnapshot]:
+    """Add what *file* and its journals say to *streams*, by way of its *own*, and return both."""
+    one = _read(file)
+    records = _records(file, one.snapshot.journal)
     try:
-        absorb_streams(streams, one.snapshot, references.reference)
+        absorb_streams(own, one.snapshot, references.reference)
+        for record in records:
+            for increment in record.increments:
+                own.repeat(increment.increment(references.reference))
+        for copy in own.copies():
+            streams.absorb(copy)
     except ValueError as error:
-        raise UnusableFileError(f"{path}: {error}") from None
+        raise UnusableFileError(f"{file}: {error}") from None
+    return [one, journaled(one.snapshot, records)] if records else [one]
 
 
-def _read(path: Path) -> StoredSnapshot:
-    file = path / "snapshot" if path.is_dir() else path
+def _records(file: Path, first: int) -> list[Record]:
+    """Return what was written down after the snapshot *file*, in the journals from number *first* on that lie beside it."""
+    if file.name != "snapshot":
+        return []  # a copy, whose neighbours are not known to be its own
+    try:
+        journals = StateFolder(file.parent).journals()
+        texts = [read_journal(path) for number, path in journals.items() if number >= first]
+    except OSError as error:
+        raise UnusableFileError(f"{error.filename}: cannot be read: {error.strerror}") from None
+    return [record for text in texts for record in text.records]
+
+
+def _read(file: Path) -> StoredSnapshot:
     try:
         return read_snapshot(file)
     except FileNotFoundError:
@@ -119,7 +156,10 @@ def _read(path: Path) -> StoredSnapshot:
 
 def _write(path: Path, whole: StoredSnapshot) -> None:
     try:
-        write_snapshot(path, whole)
+        # What lies there already is of another snapshot, or in this one.
+        number = max(StateFolder(path.parent).journals(), default=-1) + 1
+        snapshot = msgspec.structs.replace(whole.snapshot, journal=number)
+        write_snapshot(path, StoredSnapshot(snapshot, whole.generations))
     except OSError as error:
         raise UnusableFileError(f"{path}: cannot be written: {error.strerror}") from None
 

@@ -301,7 +301,8 @@ class Keeper:
         """Go on with states and counts as far as they are whole, and say how much was lost."""
         ledger = self._kept.ledger
         self._kept.states.recall(m for m in snapshot.states if m.stream in keys)
-        lost = max(0, self._folder.counted(self._secret) - ledger.counted)
+        noted = self._folder.counted(self._secret) if self._is_ours(snapshot) else 0
+        lost = max(0, noted - ledger.counted)
         if lost == 0 and (snapshot.is_final or snapshot.is_journaled):
             counts = [counted for counted in snapshot.counts if counted.stream in keys]
             self._kept.book.go_on_from(snapshot.counts_since_ns, counts)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
+import numpy as np
+
+from otel_ml_processor.receive.repeats import KnownRequest
 from otel_ml_processor.state.seen_spans import Generation
 from otel_ml_processor.state.snapshot import Snapshot, StoredSnapshot
 from otel_ml_processor.state.stored_streams import StoredStream
@@ -12,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
 
     from otel_ml_processor.columns import StreamKey
-    from otel_ml_processor.receive.repeats import KnownRequest
+    from otel_ml_processor.state.journal import Record
     from otel_ml_processor.windows.reference import Reference
     from otel_ml_processor.windows.streams import Streams
 
-__all__ = ["absorb_streams", "merged"]
+__all__ = ["absorb_streams", "journaled", "merged"]
 
 _Said = TypeVar("_Said")
 
@@ -32,6 +36,30 @@ def absorb_streams(
     """
     for stream in snapshot.streams:
         streams.absorb(stream.copy(reference_of))
+
+
+def journaled(snapshot: Snapshot, records: Sequence[Record]) -> StoredSnapshot:
+    """Return *records* (at least one), which were written down after *snapshot*, as one more snapshot; what they add to streams is not in it."""
+    newest_ns = max(record.time_ns for record in records)
+    spans = np.frombuffer(b"".join(record.spans for record in records), dtype="<u8")
+    age_s = (newest_ns - min(record.time_ns for record in records)) / 1e9
+    requests = tuple(
+        KnownRequest(key, (newest_ns - record.time_ns) / 1e9, response, n_inferences)
+        for record in records
+        for key, response, n_inferences in record.answers
+    )
+    told = msgspec.structs.replace(
+        snapshot,
+        written_ns=newest_ns,
+        counted=sum(record.n_counted for record in records),
+        streams=(),
+        requests=requests,
+        generation_ages_s=(age_s,),
+        states=(),
+        patterns=(),
+        explanations=(),
+    )
+    return StoredSnapshot(told, (Generation(spans, age_s),))
 
 
 def merged(streams: Streams, stored: Sequence[StoredSnapshot]) -> StoredSnapshot:

@@ -111,6 +111,39 @@ def test_row_windows_that_are_over_full_together_are_closed(config: Path, tmp_pa
     assert house.take(request(range(600, 605))).rows("rows") == 5
 
 
+def test_what_journals_say_is_in_it(config: Path, tmp_path: Path) -> None:
+    """Killed after 40 inferences that are in its journal alone: windows have them, and their spans are known, each once."""
+    killed = House(tmp_path / "c", windows=WINDOWS, journal=True).take(request(range(450, 460)))
+    killed.save()
+    killed.take(request(range(460, 500))).vanish()
+    arguments = [str(tmp_path / "a"), str(tmp_path / "c"), "--config", str(config)]
+    alone = [str(tmp_path / "c"), "--config", str(config)]
+    assert main([*alone, "-o", str(tmp_path / "c" / "snapshot")]) == 0
+    assert main([*arguments, "-o", str(tmp_path / "both")]) == 0
+    (stream,) = read_snapshot(tmp_path / "both").snapshot.streams
+    assert [pane.summary.rows for pane in stream.windows[0].opened] == [350]
+
+    house = House(tmp_path / "c", windows=WINDOWS, journal=True)
+
+    assert house.rows("24h") == 50
+    house.take(*singly([request(range(450, 500))]))
+    assert house.rows("24h") == 50
+
+
+def test_nothing_is_lost_where_it_takes_the_place_of_a_snapshot(
+    config: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of two processors with secrets of their own, one goes on with what both have counted: it says of none that it is lost."""
+    snapshot = tmp_path / "a" / "snapshot"
+    arguments = [str(tmp_path / "a"), str(tmp_path / "b"), "--config", str(config)]
+    assert main([*arguments, "-o", str(snapshot)]) == 0
+
+    house = House(tmp_path / "a", windows=WINDOWS)
+
+    assert house.rows("24h") == 450
+    assert "lost" not in caplog.text
+
+
 def mistake(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """Return the one line that is said."""
     assert main(arguments) == 2
@@ -133,11 +166,16 @@ def test_mistakes_are_one_line(
     assert "fraud.json: not a state file" in mistake(
         [str(tmp_path / "fraud.json"), *options], capsys
     )
+    (tmp_path / "other").symlink_to(tmp_path / "a")
+    for same in (a, f"{a}/snapshot", str(tmp_path / "other")):
+        assert "snapshot: expected each snapshot once, found it" in mistake(
+            [a, same, *options], capsys
+        )
     assert "is none now" in mistake(
         [a, *options, "--set", "windows=[{name: x, rows: 500}]"], capsys
     )
     write_profile(profile(9), tmp_path / "fraud.json")
-    assert f"{a}: it was counted against profile sha256:" in mistake([a, *options], capsys)
+    assert f"{a}/snapshot: it was counted against profile sha256:" in mistake([a, *options], capsys)
     write_profile(profile(), tmp_path / "fraud.json")
     nowhere = str(tmp_path / "no" / "where")
     assert "cannot be written: No such file" in mistake([a, *options, "-o", nowhere], capsys)
