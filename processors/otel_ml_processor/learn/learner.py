@@ -23,6 +23,7 @@ from otel_ml_processor.learn.names import feature_names
 from otel_ml_processor.learn.rows import profile_of_rows
 from otel_ml_processor.profile import Source, sealed
 from otel_ml_processor.windows.schemas import schemas_of
+from otel_ml_processor.windows.streams import OVERFLOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -138,7 +139,7 @@ class Learner:
     def learns(self, stream: StreamKey) -> bool:
         """Return whether the profile of *stream*, which has none, is being learned, or will be as soon as it is its turn."""
         has_room = self._references.n_learned < self._most or self._longest_gone() is not None
-        return _is_plain(stream) and (stream in self._growing or has_room)
+        return stream != OVERFLOW and _is_plain(stream) and (stream in self._growing or has_room)
 
     def forget(self, stream: StreamKey) -> None:
         """Take note that *stream* has made room: its profile is kept for when it comes again, as long as no other one needs the room."""

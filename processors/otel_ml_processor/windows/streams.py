@@ -483,8 +483,13 @@ class Streams:
     def _stream_for(self, key: StreamKey, heard_ns: int) -> _Stream:
         """Return the stream, or an empty one that is not among the others yet."""
         if key != OVERFLOW and self._key(key, heard_ns) == OVERFLOW:
-            raise ValueError(f"{key}: there are more streams than streams.max")
+            raise ValueError(f"{key}: {self._why_no_room(key)}")
         return self._streams.get(key) or self._new_stream(key)
+
+    def _why_no_room(self, key: StreamKey) -> str:
+        if not self._is_stranger(key):
+            return "there are more streams than streams.max"
+        return "there are more tenants than tenants.max" if key.tenant else "it names no tenant"
 
     def _new_stream(self, key: StreamKey) -> _Stream:
         reference = None if key == OVERFLOW else self._reference_of(key)

@@ -403,6 +403,17 @@ def test_a_new_model_is_told_in_one_line(
     assert lines == [f"new stream {STREAM}: {told} and confidence are counted"]
 
 
+def test_of_what_is_counted_together_nothing_is_said_to_be_learned(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Rows of no tenant are rows of any model: there is no profile of them, and none to come."""
+    caplog.set_level(logging.INFO, logger="otel_ml_processor")
+    House(tmp_path, "tenants={header: x-tenant}").send(200)
+    lines = [r.getMessage() for r in caplog.records if "new stream" in r.getMessage()]
+    told = "no profile, so no drift; predictions and confidence are counted"
+    assert lines == [f"new stream (overflow) of (overflow): {told}"]
+
+
 def test_what_cannot_be_learned_stops_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

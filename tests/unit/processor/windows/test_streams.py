@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -376,6 +377,31 @@ def test_a_twin_makes_room_for_the_same_streams() -> None:
         *(str(version(n)) for n in (1, 2, 3, 4)),
         str(OVERFLOW),
     }
+
+
+@pytest.mark.parametrize(
+    ("tenant", "limits", "why"),
+    [
+        ("", {"max_tenants": 1}, "fraud 2 of shop: it names no tenant"),
+        ("b", {"max_tenants": 1}, "b: fraud 2 of shop: there are more tenants than tenants.max"),
+        ("a", {"max_tenants": 1}, "a: fraud 2 of shop: there are more streams than streams.max"),
+    ],
+)
+def test_what_finds_no_room_is_told_which_limit_it_is(
+    tenant: str, limits: dict[str, int], why: str
+) -> None:
+    """Of a state that was kept before tenants were told apart, or with larger limits."""
+    kept, before = (
+        Streams(StreamsConfig(min_rows=2, max=1), [HOURLY], lambda _: None, **each)
+        for each in (limits, {})
+    )
+    first = StreamKey("shop", "", "fraud", "1", "a")
+    kept.add([rows_at([1], first)], at(1))
+    before.add([rows_at([1], replace(first, version="2", tenant=tenant))], at(1))
+    (copy,) = before.copies()
+
+    with pytest.raises(ValueError, match=re.escape(why)):
+        kept.absorb(copy)
 
 
 def test_an_old_request_of_many_days_is_windowed_by_its_own_event_time() -> None:
