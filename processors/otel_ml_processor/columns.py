@@ -80,7 +80,10 @@ class StreamKey:
         tenant = f"{self.tenant}: " if self.tenant else ""
         version = f" {self.version}" if self.version else ""
         place = f" in {self.environment}" if self.environment else ""
-        return f"{tenant}{self.model}{version} of {self.service}{place}"
+        text = f"{tenant}{self.model}{version} of {self.service}{place}"
+        return (
+            text if text.isprintable() else repr(text)
+        )  # names come from outside, and go to logs and terminals
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def write_logs(form: Literal["text", "json"]) -> None:
     for before in [known for known in root.handlers if isinstance(known, _StandardError)]:
         root.removeHandler(before)
     handler = _StandardError(sys.stderr)
-    handler.setFormatter(JsonLines() if form == "json" else logging.Formatter(_TEXT))
+    handler.setFormatter(JsonLines() if form == "json" else _TextLines(_TEXT))
     handler.addFilter(RateLimit())
     root.addHandler(handler)
     root.setLevel(logging.INFO)
@@ -36,6 +36,15 @@ def write_logs(form: Literal["text", "json"]) -> None:
 
 class _StandardError(logging.StreamHandler):  # type: ignore[type-arg] # takes none at run time before Python 3.11
     """The handler that is ours; those of whoever runs us in a process of their own stay."""
+
+
+class _TextLines(logging.Formatter):
+    """One line per message: names in it come from outside, and must not look like a line of ours or move a terminal's cursor."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - what is overridden is called so
+        """Return the line of *record*, without its exception."""
+        line = super().formatMessage(record)
+        return line if line.isprintable() else _escaped(line)
 
 
 class JsonLines(logging.Formatter):
@@ -55,6 +64,10 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             said["exception"] = self.formatException(record.exc_info)
         return msgspec.json.encode(said).decode()
+
+
+def _escaped(line: str) -> str:
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
 
 
 class RateLimit(logging.Filter):

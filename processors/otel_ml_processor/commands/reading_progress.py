@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 from otel_ml_processor.commands.otlp_files import OtlpFileError
@@ -29,7 +30,7 @@ def reading_progress(
     """
     console = Console(stderr=True)
     with Progress(console=console, transient=console.is_terminal, disable=not is_shown) as bar:
-        tasks = {path: bar.add_task(path.name, total=_size_bytes(path)) for path in paths}
+        tasks = {path: bar.add_task(escape(path.name), total=_size_bytes(path)) for path in paths}
         yield lambda path, read_bytes: bar.update(tasks[path], completed=read_bytes)
 
 

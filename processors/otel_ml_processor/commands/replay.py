@@ -168,7 +168,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.write(reading_json(reading).decode() + "\n")
     else:
         alarms = [describe(change) for change in kept.changes]
-        Console(file=sys.stdout).print(replay_text(kept.readings, alarms, kept.counts))
+        Console(file=sys.stdout, markup=False, emoji=False).print(
+            replay_text(kept.readings, alarms, kept.counts)
+        )
     return _REPLAYED
 
 

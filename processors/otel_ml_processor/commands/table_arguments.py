@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 from otel_ml_processor.commands.table_roles import Roles
@@ -30,7 +31,7 @@ class Steps:
 
     def __call__(self, step: str) -> None:
         """Say what is being done now."""
-        self._bar.update(self._task, description=step, advance=1)
+        self._bar.update(self._task, description=escape(step), advance=1)
 
 
 @contextmanager

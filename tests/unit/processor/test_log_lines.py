@@ -90,3 +90,13 @@ def test_the_form_can_change_and_handlers_of_others_stay(monkeypatch: pytest.Mon
     (line,) = stream.getvalue().splitlines()
     assert json.loads(line)["message"] == "hello"
     assert other in logging.getLogger().handlers
+
+
+def test_a_name_makes_no_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """A model is called as whoever sends says: what breaks lines or moves a cursor is written as Python writes it, all else as it is."""
+    write_logs("text")
+    logging.getLogger("house.room").info("new stream %s", "é\n2026 ERROR \x1b[31mred\u2028")
+
+    (line,) = capsys.readouterr().err.splitlines()
+
+    assert line.endswith(r" INFO new stream é\n2026 ERROR \x1b[31mred\u2028")

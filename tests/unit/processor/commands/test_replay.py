@@ -15,6 +15,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeL
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from conventions.scenarios.models import VISITS, churn_profile
+from otel_ml_processor.commands.reading_progress import reading_progress
 from otel_ml_processor.commands.replay import main
 from tests.data.export_requests import RESOURCE, attributes, export_request, inference_span
 
@@ -265,3 +266,32 @@ def test_logs_alone_are_no_inferences(folder: Path, capsys: pytest.CaptureFixtur
     logs.write_text(json.dumps(explanations(50)[0]))
     assert main([str(logs)]) == 2
     assert "expected inferences" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["income[eur]", "a[/b]", ":smile:"])
+def test_names_are_printed_as_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Brackets and colons of a model, and of a window, are no markup of the table's."""
+    spans = [inference_span({**MODEL, "ml.model.name": name}, span_id=1, end_ns=BEGIN_NS)]
+    (tmp_path / "traces.bin").write_bytes(export_request(spans))
+    window = f"windows=[{{name: '{name}', length: 1h}}]"
+
+    assert main([str(tmp_path / "traces.bin"), "--set", window]) == 0
+
+    title, _, row = capsys.readouterr().out.splitlines()[:3]
+    assert title.strip() == f"{name} 3 of shop in prod"
+    assert row.split()[:2] == [name, "2023-11-14"]
+
+
+def test_progress_names_the_file_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Brackets in the name of a file are no markup either."""
+    file = tmp_path / "part[a].bin"
+    file.write_bytes(b"".join(requests([1])))
+
+    with reading_progress([file], is_shown=True) as report:
+        report(file, 1)
+
+    assert "part[a].bin" in capsys.readouterr().err

@@ -103,3 +103,14 @@ def test_a_folder_without_a_state_is_named(
     assert (
         "expected --directory, or a configuration with state.directory" in capsys.readouterr().err
     )
+
+
+def test_a_name_makes_no_line_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model is called as whoever sends says, and a terminal obeys what it is shown."""
+    House(tmp_path / "state").take(request(range(1), model="x\ncounted  9 \x1b[2J")).stop()
+
+    assert main(["show", "--directory", str(tmp_path / "state")]) == 0
+
+    assert r"stream      'x\ncounted  9 \x1b[2J 1 of shop'" in capsys.readouterr().out.splitlines()
