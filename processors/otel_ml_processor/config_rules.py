@@ -13,6 +13,7 @@ from otel_ml_processor.errors import ConfigError
 if TYPE_CHECKING:
     from otel_ml_processor.config import (
         Config,
+        CopyConfig,
         Destination,
         Size,
         StateConfig,
@@ -72,7 +73,7 @@ def _rules(config: Config) -> list[_Rule]:
         *(
             rule
             for index, copy in enumerate(config.forward.also if config.forward else ())
-            for rule in _client_rules(f"forward.also[{index}]", copy)
+            for rule in _copy_rules(f"forward.also[{index}]", copy)
         ),
         ("emit.interval", config.emit.interval >= 1, "a duration >= 1s", pushed),
         *_webhook_rules(config.emit.webhook),
@@ -165,7 +166,18 @@ def _webhook_rules(webhook: WebhookConfig | None) -> list[_Rule]:
         return []
     secrets = (webhook.secret is None) + (webhook.secret_file is None)
     return [
-        ("emit.webhook.url", _is_url(webhook.url), "http://... or https://...", webhook.url),
+        (
+            "emit.webhook.url",
+            re.match(r"[^/]*//[^/?#]*@", webhook.url) is None,
+            "no user and password before the host: they would not be sent",
+            "some, which are not shown",
+        ),
+        (
+            "emit.webhook.url",
+            _is_url(webhook.url),
+            "http://... or https://...",
+            webhook.url.partition("?")[0],  # what follows may be a key
+        ),
         (
             "emit.webhook.secret",
             secrets == 1,
@@ -224,6 +236,13 @@ def _target(place: str, target: Destination) -> tuple[str, str, str]:
     """Return where the address of *target* stands, what is said there, and the address without the path that it may have over HTTP."""
     said = target.endpoint
     return f"{place}.endpoint", said, said.partition("/")[0] if target.protocol == "http" else said
+
+
+def _copy_rules(place: str, copy: CopyConfig) -> list[_Rule]:
+    signals = list(copy.signals)
+    is_each_once = len(set(signals)) == len(signals) > 0
+    expected = "at least one signal, each once"
+    return [*_client_rules(place, copy), (f"{place}.signals", is_each_once, expected, signals)]
 
 
 def _client_rules(place: str, client: Client) -> list[_Rule]:
