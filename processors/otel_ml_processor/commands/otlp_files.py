@@ -41,6 +41,7 @@ _KINDS: Final[dict[str, type[Request]]] = {
 }
 _SNIFFED_BYTES: Final = 4096
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_GZIP: Final = b"\x1f\x8b"
 _BINARY: Final = re.compile(rb"[^\t\n\r\x20-\xff]")
 _TRACE_ID_BYTES, _SPAN_ID_BYTES = 16, 8
 _PREFIX_BYTES: Final = 4
@@ -108,6 +109,8 @@ def _requests(stream: BufferedReader) -> Iterator[Placed]:
     head = stream.peek(_SNIFFED_BYTES)[:_SNIFFED_BYTES]
     if not head.strip():
         raise _MalformedError(" expected OTLP, the file is empty")
+    if head.startswith(_GZIP):
+        raise _MalformedError(" expected OTLP as JSON or protobuf, found gzip; unpack it first")
     text = head.removeprefix(_BYTE_ORDER_MARK)
     if _BINARY.search(text) is None and text.lstrip()[:1] in b"{[":
         yield from _json_requests(stream)
@@ -196,19 +199,17 @@ def _protobuf_requests(data: bytes) -> Iterator[Placed]:
         yield Placed(single, "request 1", len(data))
         return
     for length_at in (_prefixed, _varint):
-        frames = _frames(data, length_at)
-        if frames is None:
-            continue
-        for number, (start, end) in enumerate(frames, start=1):
-            request = _request(data[start:end])
+        for number, (start, end) in enumerate(_frames(data, length_at), start=1):
+            request = _request(data[start:end]) if end <= len(data) else None
             if request is None:
                 break
             yield Placed(request, f"request {number}", end)
         else:
             return
         if number > 1:
+            found = "other bytes" if end <= len(data) else "the end of the file, or other bytes,"
             raise _MalformedError(
-                f"request {number}: expected an OTLP request, found other bytes at {start}"
+                f"request {number}: expected an OTLP request, found {found} at {start}"
             )
     raise _MalformedError(
         f" expected OTLP as JSON or protobuf of traces, metrics or logs, found {len(data):,} other bytes"
@@ -217,20 +218,13 @@ def _protobuf_requests(data: bytes) -> Iterator[Placed]:
 
 def _frames(
     data: bytes, length_at: Callable[[bytes, int], tuple[int, int] | None]
-) -> list[tuple[int, int]] | None:
-    """Return begin and end of the messages in *data*; None if their lengths do not lead to its end."""
-    frames: list[tuple[int, int]] = []
+) -> Iterator[tuple[int, int]]:
+    """Yield begin and end of the messages in *data*, as their lengths have it; the last may end beyond it."""
     at = 0
     while at < len(data):
-        found = length_at(data, at)
-        if found is None:
-            return None
-        length, start = found
+        length, start = length_at(data, at) or (1, len(data))
         at = start + length
-        if at > len(data):
-            return None
-        frames.append((start, at))
-    return frames
+        yield start, at
 
 
 def _prefixed(data: bytes, at: int) -> tuple[int, int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from pathlib import Path
@@ -152,6 +153,7 @@ def test_any_length_of_resource_is_protobuf(tmp_path: Path, size: int) -> None:
         (b" \n ", " expected OTLP, the file is empty"),
         (b"hello", "1: expected OTLP as JSON or protobuf, found the text 'hello'"),
         (b"\x00" * 100, " expected OTLP as JSON or protobuf of traces, metrics or logs, found 100"),
+        (gzip.compress(b"{}"), " expected OTLP as JSON or protobuf, found gzip; unpack it first"),
         (b"\x89PNG\r\n\x1a\n", " expected OTLP as JSON or protobuf of traces, metrics or logs"),
         (b"{}", "1: expected one of resourceSpans, resourceMetrics, resourceLogs, found nothing"),
         (b'{"a": 1}', "1: expected one of resourceSpans, resourceMetrics, resourceLogs, found 'a'"),
@@ -193,11 +195,17 @@ def test_a_value_that_is_no_number_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("framed", [prefixed, delimited])
 def test_a_cut_dump_is_an_error(tmp_path: Path, framed: Any) -> None:
-    """A disk that was full must not look like a short file."""
-    content = b"".join(framed(request.SerializeToString()) for request in REQUESTS)
+    """A disk that was full must not look like a short file; what stands before the cut has been read, and the place is told."""
+    *whole, last = [framed(request.SerializeToString()) for request in REQUESTS]
+    path, told = tmp_path / "a", []
+    path.write_bytes(b"".join(whole) + last[:-5])
 
-    with pytest.raises(OtlpFileError, match="expected OTLP"):
-        read(tmp_path / "a", content[:-5])
+    with pytest.raises(OtlpFileError) as raised:
+        told.extend(each.request for each in read_requests(path))
+
+    assert told == REQUESTS[:-1]
+    place = f"{path}:request {len(REQUESTS)}: expected an OTLP request, found the end of the file"
+    assert str(raised.value).startswith(place)
 
 
 def test_other_bytes_between_requests_are_an_error_that_names_the_request(tmp_path: Path) -> None:
