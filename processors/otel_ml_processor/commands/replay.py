@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from rich.console import Console
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.assess.reading import Change, Reading
     from otel_ml_processor.assess.verdict import Verdicts
     from otel_ml_processor.columns import StreamKey
+    from otel_ml_processor.config import Config
     from otel_ml_processor.decode.decoder import Decoded
     from otel_ml_processor.pipeline import Pipeline
     from otel_ml_processor.windows.streams import Totals
@@ -99,7 +101,9 @@ def replayed(paths: Sequence[Path], arguments: argparse.Namespace) -> Replayed:
     Raises:
         OtelMlError: If a file, the configuration or a profile cannot be used.
     """
-    config = load_config(arguments.config, ["mode=tee", "forward=null", *arguments.set])
+    config = _without_header(
+        load_config(arguments.config, ["mode=tee", "forward=null", *arguments.set])
+    )
     folder = arguments.config.parent if arguments.config else Path()
     kept = Replayed()
     now_ns = time.time_ns()  # stands still: no stream of a file falls silent
@@ -140,6 +144,16 @@ def replayed(paths: Sequence[Path], arguments: argparse.Namespace) -> Replayed:
         if count and name.startswith("ml.processor."):
             kept.counts[" ".join([name, *attributes.values()])] = count
     return kept
+
+
+def _without_header(config: Config) -> Config:
+    """Return *config* for files, which have no headers: whose spans are told apart by one would all be nobody's, and compared with nothing."""
+    if config.tenants is None or config.tenants.header is None:
+        return config
+    sys.stderr.write(
+        f"otel-ml replay: files have no header {config.tenants.header}, so tenants are not told apart, and `profiles` holds for all\n"
+    )
+    return msgspec.structs.replace(config, tenants=None)
 
 
 def _take(pipeline: Pipeline, request: ExportTraceServiceRequest, place: str) -> None:

@@ -295,3 +295,23 @@ def test_progress_names_the_file_as_it_is(
         report(file, 1)
 
     assert "part[a].bin" in capsys.readouterr().err
+
+
+def test_tenants_by_a_header_are_not_told_apart_in_files(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No file has headers: rows are compared with the profile for all, and are not counted as nobody's, which is said; an attribute of the resource is there."""
+    path = as_lines(requests([1 + n % 10 for n in range(250)]), folder / "traces.jsonl")
+    arguments = [str(path), "--config", str(folder / "processor.yaml"), "--json", "--set"]
+
+    assert main([*arguments, "tenants={header: x-tenant}"]) == 0
+    by_header = capsys.readouterr()
+    assert main([*arguments, "tenants={attribute: service.name}"]) == 0
+    by_attribute = capsys.readouterr()
+
+    (reading,) = map(json.loads, by_header.out.splitlines())
+    assert (reading["state"], reading["rows"]) == ("steady", 250)
+    assert by_header.err.startswith("otel-ml replay: files have no header x-tenant, so")
+    (reading,) = map(json.loads, by_attribute.out.splitlines())
+    assert (reading["state"], reading["rows"], reading["tenant"]) == ("steady", 250, "shop")
+    assert by_attribute.err == ""
