@@ -205,9 +205,9 @@ def _asynchronous_generator(function: Callable[..., Any], told: _Told) -> Callab
     async def observed(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         call = told.call(args, kwargs)
         call.open(is_current=False)
-        steps = function(*args, **kwargs)
-        turn: Callable[[], Any] = steps.__anext__
         try:
+            steps = function(*args, **kwargs)
+            turn: Callable[[], Any] = steps.__anext__
             while True:
                 with call.turn():
                     item = await turn()

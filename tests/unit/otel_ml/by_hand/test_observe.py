@@ -330,6 +330,19 @@ def test_an_asynchronous_generator_ends_when_it_is_closed_or_raises(seen: Captur
     assert second["error.type"] == "LookupError"
 
 
+def test_an_asynchronous_generator_that_cannot_be_called_so_is_over(seen: Capture) -> None:
+    """Its first step raises what the call would have raised, and no call is under way for ever."""
+
+    async def main() -> None:
+        """Be one of those told above."""
+        await anext(astream())  # type: ignore[call-arg]  # that is it
+
+    with pytest.raises(TypeError, match="missing 1 required positional argument"):
+        asyncio.run(main())
+    assert seen.attributes["error.type"] == "TypeError"
+    assert [point.value for point in seen.metric("ml.inference.active")] == [0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "kind", "message"),
     [
