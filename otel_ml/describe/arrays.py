@@ -384,6 +384,10 @@ class _Column(Table):
 
     def names(self) -> tuple[str, ...] | None:
         name = self._series.name
+        index: Any = getattr(self._series, "index", ())
+        # A row of a data frame has the names of the columns there, and its own name in place of theirs.
+        if len(index) and isinstance(index[0], str):
+            return None
         return (name,) if isinstance(name, str) and name else None
 
     def types(self) -> _Types:
@@ -506,9 +510,11 @@ class _Samples(Table):
             self.missing()
         return self._is_sound
 
-    def take(self, rows: Sequence[int], width: int) -> list[list[Any]]:
+    def take(self, rows: Sequence[int], width: int) -> list[list[Any]] | None:
         names = self.names()
         chosen = [self._samples[row] for row in rows]
+        if names is None and any(isinstance(sample, dict) for sample in chosen):
+            return None  # whose values have no places
         if names is None:
             return [_sample_values(sample)[:width] for sample in chosen]
         return [[sample.get(name) for name in names[:width]] for sample in chosen]

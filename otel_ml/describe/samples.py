@@ -289,7 +289,12 @@ def _is_plain(value: Any, depth: int) -> bool:
     """Whether *value* is a text, a number, a date, or at most *depth* lists of such inside of each other."""
     if value is None or isinstance(value, (str, bytes, Number)) or hasattr(value, "isoformat"):
         return True
-    if getattr(value, "shape", None) == () or is_missing(value):
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    if kind == "V":  # a record of numpy's, or several
+        return False
+    if getattr(value, "shape", None) == ():
+        return bool(kind != "O")
+    if is_missing(value):
         return True
     # Not those that extend them: a named tuple has names.
     is_list = type(value) in {list, tuple, set} or type(value).__name__ == "ndarray"

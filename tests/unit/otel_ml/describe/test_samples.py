@@ -237,6 +237,9 @@ class Customer(NamedTuple):
         Customer("canary"),
         SimpleNamespace(ssn="canary"),
         np.array([{"ssn": "canary"}], object),
+        np.array({"ssn": "canary"}, object),
+        np.array([("canary",)], [("ssn", "U6")]),
+        np.array([("canary",)], [("ssn", "U6")])[0],
     ],
 )
 @pytest.mark.parametrize(("allow", "deny"), [("", "ssn"), ("a*", "")])
@@ -245,6 +248,19 @@ def test_no_denied_name_leaves_inside_of_another(inside: Any, allow: str, deny: 
     for data in ([{"age": 1, "a": inside}], pd.DataFrame({"age": [1], "a": [inside]})):
         content = capture(policy(allow=allow, deny=deny), data)
         assert json.loads(str(content.facts[ML_INPUT_FEATURES])) == {"age": 1, "a": None}
+
+
+def test_a_mapping_among_sequences_is_not_read_by_place() -> None:
+    """Its first value is the denied one; nobody says that its order is that of the others."""
+    data = [[1, "canary"], {"ssn": "canary", "age": 2}]
+    assert policy(deny="ssn").capture(read_table(data), ("age", "ssn")) is None
+
+
+def test_a_row_of_a_data_frame_is_no_column_of_the_name_that_the_row_has() -> None:
+    """Going through a frame row by row gives series: what names their values is not what they are called."""
+    frame = pd.DataFrame({"age": [1], "ssn": ["canary"]}, index=["order-17"])
+    row = next(row for _, row in frame.iterrows())
+    assert policy(deny="ssn").capture(read_table(row), None) is None
 
 
 def test_what_has_no_names_inside_leaves_also_where_a_list_is_in_force() -> None:
