@@ -5,6 +5,7 @@ from math import isfinite
 from typing import Any, Final, NamedTuple
 
 from otel_ml.by_hand.outputs import UnreadableError
+from otel_ml.describe.values import own_text
 
 __all__ = ["Attributions", "read_attributions"]
 
@@ -48,7 +49,7 @@ def read_attributions(
     if hasattr(explanation, "to_dict"):
         explanation = explanation.to_dict()
     if isinstance(explanation, Mapping):
-        values = {str(name): float(value) for name, value in explanation.items()}
+        values = {own_text(name): float(value) for name, value in explanation.items()}
         return [Attributions(values, None, are_named=True)]
     return [_named(row, names, None) for row in _rows(_listed(explanation))]
 
@@ -93,7 +94,7 @@ def _output(explanation: Any, count: int, target: object) -> int:
 def _named(row: Any, names: Sequence[str] | None, base: Any) -> Attributions:
     if names is not None and len(names) != len(row):
         raise UnreadableError(f"expected {len(names)} attributions, one per name, found {len(row)}")
-    each_name = [f"x{i}" for i in range(len(row))] if names is None else list(map(str, names))
+    each_name = [f"x{i}" for i in range(len(row))] if names is None else list(map(own_text, names))
     by_feature = {name: float(value) for name, value in zip(each_name, row, strict=True)}
     base_value = _finite(base)
     return Attributions(by_feature, base_value, are_named=names is not None)

@@ -32,7 +32,7 @@ from otel_ml.describe.models import Model
 from otel_ml.describe.probabilities import class_label
 from otel_ml.describe.samples import draw_rows
 from otel_ml.describe.validation import ValidationError
-from otel_ml.describe.values import Facts
+from otel_ml.describe.values import Facts, own_text
 from otel_ml.in_force import in_force
 from otel_ml.record.channel import Channel
 from otel_ml.record.inference import Inference
@@ -332,8 +332,8 @@ class Call:
         """Return the names of the columns that the caller gave; a text is the one of one column."""
         names = self._feature_names
         if isinstance(names, str):
-            return (names,)
-        return None if names is None else tuple(map(str, names))
+            names = (names,)
+        return None if names is None else tuple(map(own_text, names))
 
     def _read_links(self) -> list[trace.Link] | None:
         try:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from otel_ml.by_hand.operations import Operation, identity, operation
 from otel_ml.by_hand.typed import typed
+from otel_ml.describe.values import own_text
 from otel_ml.in_force import in_force
 from otel_ml.record.tracing import is_enabled
 from otel_ml_conventions import attributes as keys
@@ -50,7 +51,7 @@ def record_evaluation(
         facts = {
             keys.ML_MODEL_NAME: model,
             keys.ML_MODEL_VERSION: version,
-            keys.ML_EVALUATION_NAME: str(name),
+            keys.ML_EVALUATION_NAME: own_text(name),
             keys.ML_EVALUATION_VALUE: float(value),
             keys.ML_EVALUATION_DATASET: dataset,
             keys.ML_TRAINING_RUN_ID: run_id,

@@ -8,7 +8,7 @@ from typing import Any, Final
 from opentelemetry import context as context_api
 from opentelemetry import trace
 
-from otel_ml.by_hand.typed import typed
+from otel_ml.by_hand.typed import text, typed
 from otel_ml.in_force import in_force
 from otel_ml.record.tracing import detach, is_enabled
 from otel_ml.recorder import InferenceRecorder
@@ -91,7 +91,7 @@ def operation(
     known = typed({keys.ML_OPERATION_NAME: action, **facts}, recorder.failed)
     name = action
     with suppress(Exception):  # what a user gives as a name may raise anything
-        name = f"{action} {target}"
+        name = f"{action} {text(target)}"
     span = recorder.start(name, known) if is_enabled() else None
     under_way = Operation(recorder, span, known)
     error: BaseException | None = None

@@ -1,11 +1,11 @@
 """What users say that a model answered, as facts: whatever they hold it in."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from json import dumps
 from math import fsum, isfinite, sqrt
 from typing import Any, Final
 
-from otel_ml.describe.arrays import read_table
 from otel_ml.describe.embeddings import describe_embeddings
 from otel_ml.describe.probabilities import class_label, describe_probabilities, entropy, margin
 from otel_ml.describe.tensors import plain_array
@@ -36,6 +36,7 @@ class UnreadableError(ValueError):
 
 
 _MAX_CLASSES: Final = 32
+_MAX_CELLS: Final = 100_000  # of samples by classes, where maps do not have them all
 _TOLERANCE: Final = 1e-3  # single precision, over many classes
 _TABLE_AXES: Final = 2
 _ENDS: Final = 2
@@ -167,11 +168,15 @@ def read_probabilities(
         classes: The classes of the columns, None where *values* names them or nobody knows them.
     """
     if classes is None and _is_frame(values):
-        classes = read_table(values).names()
+        classes = _names_of(values.columns)
     values = [values] if isinstance(values, Mapping) else _in_memory(values)
     if isinstance(values, (list, tuple)) and values and isinstance(values[0], Mapping):
-        classes = list(values[0])
-        values = [[sample.get(name, 0.0) for name in classes] for sample in values]
+        classes = list(dict.fromkeys(chain.from_iterable(values)))
+        if len(classes) * len(values) > max(_MAX_CELLS, sum(map(len, values))):
+            raise UnreadableError(
+                "expected the same classes for each sample, found too many others"
+            )
+        values = [[_number(sample.get(name, 0.0)) for name in classes] for sample in values]
     elif not _is_matrix(values):
         values = _rows_of(values)
     labels = None if classes is None else tuple(map(class_label, samples_of(classes)))
@@ -275,6 +280,11 @@ def _rows_of(values: Any) -> list[list[float]]:
     return rows
 
 
+def _names_of(columns: Any) -> list[Any] | None:
+    """Return the names of a data frame's columns; None where they are only numbered."""
+    return None if type(columns).__name__ == "RangeIndex" else list(columns)
+
+
 def _is_matrix(values: Any) -> bool:
-    is_plain = type(values).__name__ == "ndarray" and values.dtype.kind != "O"
+    is_plain = type(values).__name__ == "ndarray" and values.dtype.kind == "f"
     return is_plain and values.ndim == _TABLE_AXES and values.size > 0

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from otel_ml.by_hand.operations import Operation, identity, operation
 from otel_ml.by_hand.typed import typed
+from otel_ml.describe.values import own_text
 from otel_ml.in_force import in_force
 from otel_ml.record.failures import qualified
 from otel_ml_conventions import attributes as keys
@@ -57,7 +58,7 @@ def _scored(scores: Mapping[str, float] | None, about: Mapping[str, Any]) -> lis
     if not scores:
         return [{}]
     return [
-        {keys.ML_EVALUATION_NAME: str(name), keys.ML_EVALUATION_VALUE: float(value), **about}
+        {keys.ML_EVALUATION_NAME: own_text(name), keys.ML_EVALUATION_VALUE: float(value), **about}
         for name, value in scores.items()
     ]
 

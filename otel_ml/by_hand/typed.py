@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from otel_ml.by_hand.prediction_ids import plain_id
 from otel_ml.describe.probabilities import class_label
+from otel_ml.describe.values import own_text
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import MlEvaluationDatasetValues
 
@@ -19,7 +20,7 @@ _MAX_LENGTH: Final = (
 
 def text(value: object) -> str:
     """Return *value* as text, a version that is given as a number too; at most 1024 characters of it."""
-    told = value if isinstance(value, str) else str(value)
+    told = own_text(value)
     return told if len(told) <= _MAX_LENGTH else told[:_MAX_LENGTH]
 
 

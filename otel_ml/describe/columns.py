@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_ml.describe.arrays import Table
 from otel_ml.describe.samples import draw_rows
-from otel_ml.describe.values import is_infinite, is_missing
+from otel_ml.describe.values import is_infinite, is_missing, own_text, plain_number
 
 __all__ = ["Column", "category", "read_columns"]
 
@@ -67,9 +67,7 @@ def category(value: Any) -> str:
         return str(int(value)) if value.is_integer() else float.__repr__(value)
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    if isinstance(value, str):
-        return str.__str__(value)  # a member of an enumeration of strings is its value
-    return str(value.isoformat() if hasattr(value, "isoformat") else value)
+    return own_text(value.isoformat() if hasattr(value, "isoformat") else value)
 
 
 def read_columns(table: Table) -> Sequence[Column]:
@@ -155,7 +153,7 @@ def _of_values(values: Any, at_most: int) -> Column:
 
 
 def _of_objects(values: list[Any]) -> Column:
-    known = [_plain(value) for value in values if not is_missing(value)]
+    known = [plain_number(value) for value in values if not is_missing(value)]
     numbers = [value for value in known if isinstance(value, (int, float))]
     finite = [number for number in numbers if not is_infinite(number)]
     containers = sum(isinstance(value, _CONTAINERS) for value in known)
@@ -169,9 +167,3 @@ def _of_objects(values: list[Any]) -> Column:
         has_texts=len(numbers) + containers < len(known),
         has_containers=containers > 0,
     )
-
-
-def _plain(value: Any) -> Any:
-    """Return Python's own number for a number of numpy's, anything else as it is."""
-    is_number = getattr(getattr(value, "dtype", None), "kind", "") in tuple(_NUMBERS)
-    return value.item() if is_number and value.shape == () else value

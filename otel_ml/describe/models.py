@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from otel_ml.describe.by_identity import ByIdentity
-from otel_ml.describe.values import Facts
+from otel_ml.describe.values import Facts, own_text
 from otel_ml_conventions.attributes import MlFrameworkNameValues, MlTaskTypeValues
 
 __all__ = ["Framework", "Model", "Registration", "framework_of", "register_model"]
@@ -87,14 +87,14 @@ def register_model(
 
 def _text(argument: str, value: object) -> str | None:
     if value is None or isinstance(value, str):
-        return value
+        return None if value is None else own_text(value)
     raise TypeError(f"{argument}: expected text, found {type(value).__name__}")
 
 
 def _names(argument: str, names: Sequence[str] | None) -> tuple[str, ...] | None:
     if isinstance(names, str):
         raise TypeError(f"{argument}: expected a sequence of names, found the string {names!r}")
-    return None if names is None else tuple(str(name) for name in names)
+    return None if names is None else tuple(map(own_text, names))
 
 
 def _task(task: str) -> MlTaskTypeValues:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from otel_ml.describe.arrays import read_table
 from otel_ml.describe.tensors import type_name
-from otel_ml.describe.values import Facts, row_texts, valid_text
+from otel_ml.describe.values import Facts, own_text, plain_number, row_texts, valid_text
 from otel_ml_conventions import attributes as keys
 
 __all__ = [
@@ -47,6 +47,8 @@ def class_label(value: Any) -> str:
 
     A string of more than 64 characters, which may hold more than a class, is replaced by its hash.
     """
+    if not isinstance(value, (str, int, float)):
+        value = plain_number(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text = _text(value)
@@ -58,8 +60,7 @@ def class_label(value: Any) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    # A member of an enumeration of strings is its value, as everywhere else on the wire.
-    return valid_text(str.__str__(value) if isinstance(value, str) else str(value))
+    return valid_text(own_text(value))
 
 
 def entropy(probabilities: Sequence[float]) -> float:

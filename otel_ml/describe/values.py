@@ -14,6 +14,8 @@ __all__ = [
     "is_infinite",
     "is_missing",
     "json_text",
+    "own_text",
+    "plain_number",
     "row_texts",
     "valid_text",
 ]
@@ -118,6 +120,16 @@ def _object_text(value: Any) -> str:
     if isinstance(value, bytes):
         return json.dumps(value.decode("utf-8", "replace"))
     return json.dumps(value.isoformat() if hasattr(value, "isoformat") else str(value))
+
+
+def own_text(value: object) -> str:
+    """Return *value* as text; a member of an enumeration of strings is its value, not its name in the code."""
+    return str.__str__(value) if isinstance(value, str) else str(value)
+
+
+def plain_number(value: Any) -> Any:
+    """Return Python's own number for a number of numpy's, anything else as it is."""
+    return value.item() if _numpy_kind(value) in {"b", "i", "u", "f"} else value
 
 
 def valid_text(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from otel_ml.describe.models import Registration, framework_of, registrations
 from otel_ml.describe.probabilities import class_label, exponentials, one_array
 from otel_ml.describe.validation import Expectation
-from otel_ml.describe.values import Facts
+from otel_ml.describe.values import Facts, own_text
 from otel_ml.instrumentors._answers import Answer, Answers
 from otel_ml.instrumentors._awaited import FRAMEWORKS
 from otel_ml.instrumentors._boosters import (
@@ -383,7 +383,7 @@ def _metadata(estimator: Any) -> Metadata:
 
 def _feature_names(estimator: Any) -> tuple[str, ...] | None:
     names = _read(estimator, "feature_names_in_")
-    return None if names is None else tuple(map(str, names))
+    return None if names is None else tuple(map(own_text, names))
 
 
 def _feature_count(estimator: Any) -> int | None:

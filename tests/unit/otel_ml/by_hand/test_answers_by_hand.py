@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,68 @@ def test_the_columns_of_a_data_frame_name_the_classes(seen: Capture, frame: Any)
         call.output(probabilities=frame({"ok": [0.75, 0.125], "fraud": [0.25, 0.875]}))
     assert seen.attributes["ml.prediction.labels"] == ("ok", "fraud")
     assert seen.attributes["ml.prediction.confidences"] == (0.75, 0.875)
+
+
+@pytest.mark.parametrize("classes", [np.array([0, 1]), np.array([False, True])])
+def test_columns_may_be_called_as_classes_that_are_no_texts(seen: Capture, classes: Any) -> None:
+    """As in `DataFrame(probabilities, columns=model.classes_)`; columns without names are not classes 0 and 1."""
+    numbers = [[0.75, 0.25], [0.125, 0.875]]
+    for frame in (pd.DataFrame(numbers, columns=classes), pd.DataFrame(numbers)):
+        with otel_ml.inference("fraud") as call:
+            call.output(probabilities=frame)
+    named, unnamed = (dict(span.attributes or {}) for span in seen.calls)
+    assert named["ml.prediction.labels"] == tuple(map(str, classes.tolist()))
+    assert "ml.prediction.labels" not in unnamed
+    assert unnamed["ml.prediction.confidences"] == (0.75, 0.875)
+
+
+@pytest.mark.parametrize(
+    "probabilities",
+    [
+        np.array([[1, 0], [0, 1]]),
+        np.array([[True, False], [False, True]]),
+        [{"ok": 1.0}, {"fraud": 1.0}],
+        [{"ok": Decimal(1)}, {"fraud": Decimal(1), "ok": Decimal(0)}],
+    ],
+)
+def test_probabilities_of_certainty(seen: Capture, probabilities: Any) -> None:
+    """Whole numbers are numbers, and a class that a map does not have is one of no probability."""
+    with otel_ml.inference("fraud") as call:
+        call.output(
+            probabilities=probabilities,
+            classes=["ok", "fraud"] if hasattr(probabilities, "dtype") else None,
+        )
+    assert seen.attributes["ml.prediction.labels"] == ("ok", "fraud")
+    assert seen.attributes["ml.prediction.confidences"] == (1.0, 1.0)
+    assert seen.attributes["ml.batch.size"] == 2
+    assert errors(seen) == {}
+
+
+def test_maps_of_ever_other_classes_are_not_spread_out(seen: Capture) -> None:
+    """A thousand samples of a class each of its own would be a million numbers."""
+    with otel_ml.inference("fraud") as call:
+        call.output(probabilities=[{number: 1.0} for number in range(1000)])
+    assert "ml.prediction.confidences" not in seen.attributes
+    assert errors(seen) == {"describe_output": 1}
+
+
+def test_a_class_is_called_alike_in_whatever_number_it_comes(seen: Capture) -> None:
+    """A float of single precision, in a list or beside its probability, is the class that an array of it has."""
+    one, two = np.float32(1), np.float32(2)
+    for told in (
+        {"labels": np.array([one, two])},
+        {"labels": [one, two]},
+        {"probabilities": [[0.75, 0.25], [0.25, 0.75]], "classes": [one, two]},
+        {"probabilities": [{one: 0.75, two: 0.25}, {one: 0.25, two: 0.75}]},
+    ):
+        with otel_ml.inference("fraud") as call:
+            call.output(**told)
+    assert [(span.attributes or {})["ml.prediction.labels"] for span in seen.calls] == [
+        ("1", "2")
+    ] * 4
+    otel_ml.record_feedback("order-1", label=one)
+    (feedback,) = seen.events_named("ml.feedback")
+    assert feedback["ml.feedback.label"] == "1"
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 """What users say by hand goes on the wire in the type that the conventions give it."""
 
+from enum import Enum
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 import otel_ml
 from otel_ml.settings import Settings
@@ -26,6 +28,15 @@ class Untold:
         raise RuntimeError
 
     __repr__ = __str__
+
+
+class Word(str, Enum):
+    """Words of a program, of which the wire has the values."""
+
+    AGE = "age"
+    MODEL = "fraud"
+    OK = "ok"
+    SSN = "ssn"
 
 
 ODD: list[Any] = [Untold(), np.array(["a", "b"]), ["a"], 5, object()]
@@ -139,3 +150,40 @@ def test_numbers_of_numpy_are_numbers_afterwards(told_all: Capture) -> None:
     assert events_of(told_all, "ml.evaluation.result")["ml.model.version"] == "3"
     (counted,) = told_all.metric("ml.feedback.events")
     assert counted.attributes["ml.model.version"] == "3"
+
+
+def test_a_member_of_an_enumeration_of_texts_is_its_value() -> None:
+    """As a name of a model, a class, a prediction: not what the code calls it."""
+    model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+    with capture() as seen:
+        otel_ml.register_model(model, name=Word.MODEL, class_names=[Word.OK, Word.MODEL])
+        model.predict_proba([[0.0]])
+        with otel_ml.inference(Word.MODEL, prediction_id=Word.OK) as call:
+            call.output(label=Word.OK)
+        with otel_ml.training(Word.MODEL) as run:
+            run.epoch({Word.OK: 0.5})
+    registered, by_hand, trained = seen.calls
+    assert [span.name for span in seen.calls] == ["predict fraud", "predict fraud", "fit fraud"]
+    assert {str((span.attributes or {})["ml.model.name"]) for span in seen.calls} == {"fraud"}
+    assert (registered.attributes or {})["ml.prediction.label"] == "ok"
+    assert (by_hand.attributes or {})["ml.prediction.id"] == "ok"
+    assert trained.name == "fit fraud"
+    (epoch,) = seen.events_named("ml.training.epoch")
+    assert epoch["ml.evaluation.name"] == "ok"
+
+
+def test_what_is_denied_is_denied_by_the_value_of_an_enumeration_too() -> None:
+    """Names that a program keeps in one name features of a registered model, of a call and of attributions."""
+    names, samples = [Word.AGE, Word.SSN], [[1.0, 77.0]]
+    model = LogisticRegression().fit([[0.0, 0.0], [1.0, 1.0]], [0, 1])
+    settings = Settings(capture_content="span_and_event", feature_denylist=("ssn",))
+    with capture(settings) as seen:
+        otel_ml.register_model(model, feature_names=names)
+        model.predict(samples)
+        with otel_ml.inference("fraud", features=samples, feature_names=names):
+            otel_ml.record_explanation([0.5, 77.0], names=names)
+            otel_ml.record_explanation(dict(zip(names, [0.5, 77.0], strict=True)))
+    told = [(span.attributes or {})["ml.input.features"] for span in seen.calls]
+    assert told == ['{"age":1.0}', '{"age":1.0}']
+    explained = seen.events_named("ml.explanation")
+    assert [event["ml.explanation.attributions"] for event in explained] == [{"age": 0.5}] * 2

@@ -205,6 +205,8 @@ def test_equal_probabilities_go_to_the_first_class() -> None:
         (b"spam", "spam"),
         (np.int64(3), "3"),
         (np.float64(3.0), "3"),
+        (np.float32(3.0), "3"),
+        (np.array(3.0), "3"),
         ("x" * 64, "x" * 64),
         (float("nan"), "nan"),
         (float("inf"), "inf"),
