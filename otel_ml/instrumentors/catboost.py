@@ -14,7 +14,7 @@ from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
 from otel_ml.instrumentors._arguments import argument, given_first
 from otel_ml.instrumentors._awaited import FRAMEWORKS
-from otel_ml.instrumentors._boosters import identity_in
+from otel_ml.instrumentors._boosters import identity_in, is_series, one_sample
 from otel_ml.instrumentors._identity import Metadata, identify
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded, loaded_into
@@ -178,6 +178,8 @@ def _is_one_sample(data: Any) -> bool:
 
 
 def _as_batch(sample: Any) -> Any:
+    if is_series(sample):
+        return one_sample(sample)
     return sample.reshape(1, -1) if type(sample).__module__ == "numpy" else [list(sample)]
 
 

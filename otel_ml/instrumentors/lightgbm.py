@@ -5,9 +5,17 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any, Final
 
+from otel_ml.describe.arrays import Table, read_table
 from otel_ml.instrumentors._answers import Answer
+from otel_ml.instrumentors._arguments import given_first
 from otel_ml.instrumentors._awaited import FRAMEWORKS
-from otel_ml.instrumentors._boosters import Booster, Objective, only_predictions
+from otel_ml.instrumentors._boosters import (
+    Booster,
+    Objective,
+    is_series,
+    one_sample,
+    only_predictions,
+)
 from otel_ml.instrumentors._identity import Metadata
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded, file_of
@@ -56,7 +64,7 @@ class LightgbmInstrumentor(FrameworkInstrumentor):
         """Return what *model*, a booster or an estimator, tells of itself."""
         if hasattr(model, "get_params"):
             return Estimator(settings, model, is_part)
-        return Booster(
+        return _LightgbmBooster(
             settings,
             model,
             is_part,
@@ -92,6 +100,17 @@ class LightgbmInstrumentor(FrameworkInstrumentor):
             kwargs.get("model_file", args[_MODEL_FILE] if len(args) > _MODEL_FILE else None)
         )
         return None if source is None else Loaded(args[0], source)
+
+
+class _LightgbmBooster(Booster):
+    """A booster, which takes a series for one sample."""
+
+    def table(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:
+        """Return the samples."""
+        data = given_first(args, kwargs)
+        if is_series(data):
+            return read_table(one_sample(data))
+        return super().table(method, args, kwargs)
 
 
 def _objective(booster: Any) -> Objective:

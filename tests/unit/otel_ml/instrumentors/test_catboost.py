@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 import otel_ml
-from otel_ml.testing import Capture
+from otel_ml.settings import Settings
+from otel_ml.testing import Capture, capture
 from tests.data.framework_calls import told
 
 SAMPLES = np.random.default_rng(0).normal(size=(60, 3))
@@ -181,6 +182,17 @@ def test_a_plain_sequence_is_one_sample(sample: Any, full: Capture) -> None:
     assert spans[0]["ml.prediction.confidence"] == probabilities.max()
     assert spans[1]["ml.prediction.label"] == np.ravel(label)[0]
     assert spans[2]["ml.prediction.value"] == number
+
+
+def test_a_series_in_another_order_does_not_tell_the_denied_feature() -> None:
+    """The model takes it by place; whoever denies a feature means what its index calls so."""
+    series = FRAME.iloc[0][["b", "a", "c"]]
+    settings = Settings(capture_content="span_only", feature_denylist=("b",))
+    with capture(settings) as seen:
+        classifier().predict(series)
+        classifier().predict(pd.Series(FRAME.iloc[0].tolist()))
+    named, unnamed = (json.loads((s.attributes or {})["ml.input.features"]) for s in seen.calls)  # type: ignore[arg-type]  # a text
+    assert named == unnamed == {"a": series["a"], "c": series["c"]}
 
 
 def test_a_pool_tells_its_shape_names_and_rows(full: Capture) -> None:

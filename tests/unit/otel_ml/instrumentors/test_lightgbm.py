@@ -12,7 +12,8 @@ import pytest
 from sklearn.model_selection import GridSearchCV
 
 import otel_ml
-from otel_ml.testing import Capture
+from otel_ml.settings import Settings
+from otel_ml.testing import Capture, capture
 from tests.data.framework_calls import told, told_by_each
 
 SAMPLES = np.random.default_rng(0).normal(size=(60, 3))
@@ -288,3 +289,17 @@ def test_a_model_that_learns_on_is_read_again(captured: Capture) -> None:
     model.predict(SAMPLES[:1])
     tasks = [(span.attributes or {})["ml.task.type"] for span in captured.spans]
     assert tasks == ["binary_classification", "regression"]
+
+
+@pytest.mark.filterwarnings("ignore:Converting data to scipy sparse matrix:UserWarning")
+@pytest.mark.parametrize("series", [FRAME.iloc[0], FRAME.iloc[0][["c", "a", "b"]]])
+def test_a_series_is_one_sample_whose_index_names_the_features(series: Any) -> None:
+    """As the booster takes it: a row of a data frame, of which the denied feature stays here."""
+    settings = Settings(capture_content="span_only", feature_denylist=("b",))
+    with capture(settings) as seen:
+        answers = booster("multiclass").predict(series)
+    facts = told(seen)
+    assert len(answers) == facts["ml.batch.size"] == 1
+    assert facts["ml.prediction.confidence"] == answers.max()
+    assert json.loads(facts["ml.input.features"]) == {"a": series["a"], "c": series["c"]}
+    assert [point.value for point in seen.metric("ml.inference.predictions")] == [1]
