@@ -141,7 +141,7 @@ def describe_confidence(values: Any, positions: Positions) -> Facts:
 def describe_embedding(vectors: Any, positions: Positions) -> Facts:
     """Return dimension and mean length of embeddings; never the embeddings themselves."""
     vectors = _in_memory(vectors)
-    if _is_matrix(vectors) and vectors.dtype.kind == "f":
+    if _is_matrix(vectors):
         positions(len(vectors))
         facts = describe_embeddings(vectors) or {}
         if isfinite(float(facts.get(keys.ML_EMBEDDING_NORM, 0.0))):  # type: ignore[arg-type]  # one number
@@ -286,5 +286,6 @@ def _names_of(columns: Any) -> list[Any] | None:
 
 
 def _is_matrix(values: Any) -> bool:
-    is_plain = type(values).__name__ == "ndarray" and values.dtype.kind == "f"
+    # Others are read number by number, those of more than 64 bits too.
+    is_plain = type(values).__name__ == "ndarray" and values.dtype.char in "efd"
     return is_plain and values.ndim == _TABLE_AXES and values.size > 0

@@ -35,6 +35,7 @@ _MAX_LABEL: Final = 64
 _MAX_CLASSES: Final = 32
 _FEW_CLASSES: Final = 8  # up to here numpy finds the largest of each row sooner class by class
 _TABLE_AXES: Final = 2
+_DOUBLE_BYTES: Final = 8
 # Probabilities in single precision, over many classes, add up to 1 no better than this.
 _TOLERANCE: Final = 1e-3
 # A probability in its shortest exact form, with what JSON puts around it and its key.
@@ -187,7 +188,9 @@ def describe_confidences(
 def _is_matrix(output: Any) -> bool:
     if type(output).__name__ != "ndarray":
         return False
-    is_table: bool = output.ndim == _TABLE_AXES and output.size > 0 and output.dtype.kind == "f"
+    if output.dtype.kind != "f" or output.dtype.itemsize > _DOUBLE_BYTES:
+        return False  # what is longer stays numpy's, which no span and no metric can hold
+    is_table: bool = output.ndim == _TABLE_AXES and output.size > 0
     return is_table
 
 

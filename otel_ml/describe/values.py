@@ -113,8 +113,8 @@ def _float_text(value: float) -> str:
 def _object_text(value: Any) -> str:
     if is_missing(value):
         return "null"
-    if _numpy_kind(value) in {"b", "i", "u", "f"}:
-        item = value.item()
+    item = plain_number(value)
+    if item is not value:
         is_single = str(value.dtype) in _SINGLE_PRECISION
         return _single_precision_text(item) if is_single else json_text(item)
     if isinstance(value, bytes):
@@ -129,7 +129,10 @@ def own_text(value: object) -> str:
 
 def plain_number(value: Any) -> Any:
     """Return Python's own number for a number of numpy's, anything else as it is."""
-    return value.item() if _numpy_kind(value) in {"b", "i", "u", "f"} else value
+    kind = _numpy_kind(value)
+    if kind == "f":
+        return float(value)  # one of more than 64 bits stays numpy's by `item`
+    return value.item() if kind in {"b", "i", "u"} else value
 
 
 def valid_text(text: str) -> str:

@@ -122,6 +122,18 @@ def test_probabilities_of_certainty(seen: Capture, probabilities: Any) -> None:
     assert errors(seen) == {}
 
 
+def test_numbers_of_more_than_64_bits_are_told_as_any_others(told_all: Capture) -> None:
+    """A metric that held one of numpy's would keep all metrics of the process from being exported."""
+    matrix = np.array([[0.75, 0.25], [0.5, 0.5]], np.longdouble)
+    with otel_ml.inference("fraud") as call:
+        call.output(probabilities=matrix, classes=["ok", "fraud"], embedding=matrix[:, :1] * 4)
+    assert told_all.attributes["ml.prediction.confidences"] == (0.75, 0.5)
+    assert told_all.attributes["ml.prediction.labels"] == ("ok", "ok")
+    assert told_all.attributes["ml.embedding.norm"] == 2.5
+    (confidence,) = told_all.metric("ml.prediction.confidence")
+    assert (type(confidence.sum), confidence.sum) == (float, 1.25)
+
+
 def test_maps_of_ever_other_classes_are_not_spread_out(seen: Capture) -> None:
     """A thousand samples of a class each of its own would be a million numbers."""
     with otel_ml.inference("fraud") as call:

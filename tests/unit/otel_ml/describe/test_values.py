@@ -61,6 +61,7 @@ def test_a_text_is_escaped(value: str) -> None:
         (np.False_, "false"),
         (np.float64(1.5), "1.5"),
         (np.float32(0.1), "0.100000001"),
+        (np.longdouble(1.5), "1.5"),
         (np.int64(-7), "-7"),
         (np.uint8(255), "255"),
         ('a"b', '"a\\"b"'),

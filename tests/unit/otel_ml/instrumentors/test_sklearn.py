@@ -531,3 +531,23 @@ def test_steps_may_be_a_word_of_the_users(captured: Capture, steps: list[Any]) -
     Gradual(steps).fit(SAMPLES, TARGET).predict(SAMPLES[:1])
     assert captured.attributes[ML_TASK_TYPE] == "multiclass_classification"
     assert captured.metric("ml.sdk.errors") == []
+
+
+class OfLongNumbers(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # without types
+    """A classifier of the user's own that computes with more than 64 bits."""
+
+    classes_ = ("ok", "fraud")
+
+    def predict_proba(self, samples: Any) -> Any:
+        """Return three quarters and a quarter."""
+        return np.array([[0.75, 0.25]] * len(samples), np.longdouble)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_numbers_of_more_than_64_bits_get_into_no_span_and_no_metric(
+    count: int, conforming: Capture
+) -> None:
+    """One of numpy's own in a metric would keep all metrics of the process from being exported."""
+    assert OfLongNumbers().predict_proba(np.zeros((count, 2))).dtype == np.longdouble
+    assert conforming.attributes["ml.output.shape"] == (count, 2)
+    assert conforming.metric("ml.prediction.confidence") == []
