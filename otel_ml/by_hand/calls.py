@@ -252,7 +252,8 @@ class Call:
 
     def __enter__(self) -> "Call":  # noqa: PYI034 - `Self` came with Python 3.11
         self.open()
-        if self._recording is not None and not self._recording.has_ended:
+        is_under_way = self._recording is not None and not self._recording.has_ended
+        if is_under_way and self._inside is None:
             self._inside = enter(id(self))
         return self
 

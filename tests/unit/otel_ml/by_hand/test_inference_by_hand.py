@@ -159,6 +159,17 @@ def test_a_call_is_made_once(seen: Capture, caplog: pytest.LogCaptureFixture) ->
     assert "a call for each block" in caplog.text
 
 
+def test_a_block_inside_of_its_own_leaves_nothing_behind(seen: Capture) -> None:
+    """It is no second call, and what comes after both is no part of a call that is over."""
+    call = otel_ml.inference("fraud")
+    with call, call:
+        pass
+    with otel_ml.inference("afterwards"):
+        pass
+    assert [span.name for span in seen.spans] == ["predict fraud", "predict afterwards"]
+    assert errors(seen) == {"begin_inference": 1}
+
+
 def test_links_lead_to_the_requests_that_one_call_serves(seen: Capture) -> None:
     """Span contexts and spans alike; what is neither is passed over."""
     tracer = seen.tracer_provider.get_tracer("web")
