@@ -36,6 +36,7 @@ _MAX_CLASSES: Final = 32
 _FEW_CLASSES: Final = 8  # up to here numpy finds the largest of each row sooner class by class
 _TABLE_AXES: Final = 2
 _DOUBLE_BYTES: Final = 8
+_PLAIN: Final = (str, int, float)  # Python's own, and what extends them
 # Probabilities in single precision, over many classes, add up to 1 no better than this.
 _TOLERANCE: Final = 1e-3
 # A probability in its shortest exact form, with what JSON puts around it and its key.
@@ -48,7 +49,7 @@ def class_label(value: Any) -> str:
 
     A string of more than 64 characters, which may hold more than a class, is replaced by its hash.
     """
-    if not isinstance(value, (str, int, float)):
+    if not isinstance(value, _PLAIN):
         value = plain_number(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
