@@ -142,16 +142,18 @@ def _reloaded(
     # The old one lets go of its addresses first. Whoever sends meanwhile finds nobody for a moment and sends again.
     service.leave()
     try:
-        new.start()
-    except OtelMlError as error:
-        message = _placed(error, arguments)
-        _LOGGER.error("%s; the configuration before is in force again", message)  # noqa: TRY400 - one line, as at the start
-        new_config, new = config, Service(config, folder)
-        new.start()
-    else:
-        write_logs(new_config.logs.format)
-        _LOGGER.info("configuration and profiles were read again")
-    service.flush()  # last, for whoever does not take it keeps us waiting
+        try:
+            new.start()
+        except OtelMlError as error:
+            message = _placed(error, arguments)
+            new_config, new = config, Service(config, folder, service)
+            new.start()
+            _LOGGER.error("%s; the configuration before is in force again", message)  # noqa: TRY400 - one line, as at the start
+        else:
+            write_logs(new_config.logs.format)
+            _LOGGER.info("configuration and profiles were read again")
+    finally:
+        service.flush()  # last, for whoever does not take it keeps us waiting
     return new_config, new
 
 

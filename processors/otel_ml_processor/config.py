@@ -356,8 +356,8 @@ class VerdictConfig(Room, frozen=True):
 class WebhookConfig(Room, frozen=True, kw_only=True):
     """Who is told by HTTP when something begins to drift: the event as JSON, signed as Standard Webhooks says, and repeated until it is taken."""
 
-    url: str
-    """Where it is sent: `https://...`, or `http://...` in the clear."""
+    url: Secret
+    """Where it is sent: `https://...`, or `http://...` in the clear. Many services have a key in it, so it is never shown."""
     secret: Secret | None = None
     """What it is signed with, `whsec_` and 24 to 64 bytes in base64, best as `${env:NAME}`. Never shown."""
     secret_file: str | None = None

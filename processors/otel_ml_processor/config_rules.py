@@ -66,7 +66,12 @@ def _rules(config: Config) -> list[_Rule]:
             "a duration >= 1m",
             str(config.streams.silent),
         ),
-        ("windows", len(set(names)) == len(names), "names that differ", names),
+        (
+            "windows",
+            len(set(names)) == len(names) and all(names),
+            "names that differ, and none empty",
+            names,
+        ),
         *_segment_rules(config.segments.attributes),
         *_client_rules("forward", config.forward or Client()),
         *_client_rules("emit", config.emit),
@@ -176,7 +181,7 @@ def _webhook_rules(webhook: WebhookConfig | None) -> list[_Rule]:
             "emit.webhook.url",
             _is_url(webhook.url),
             "http://... or https://...",
-            webhook.url.partition("?")[0],  # what follows may be a key
+            re.split(r"(?<=[^:/])[/?#]", webhook.url)[0],  # what follows may be a key
         ),
         (
             "emit.webhook.secret",
@@ -202,6 +207,7 @@ def _state_rules(state: StateConfig) -> list[_Rule]:
         ("state.interval", state.interval >= 1, "a duration >= 1s", interval),
         ("state.retention", state.retention >= SECONDS["h"], "a duration >= 1h", retention),
         ("state.directory", has_place, "a folder, because of 'state.journal'", "nothing"),
+        ("state.directory", state.directory != "", "a folder, or null", "an empty text"),
     ]
 
 

@@ -99,16 +99,20 @@ class Service:
     """
     A processor that can be started, told that time has passed, and stopped.
 
+    It compares with the profiles of *config*, or with what *before*, of the same configuration, has compared with: their files may be gone by now.
+
     Raises:
         ConfigError: If parts of *config* contradict each other.
         ProfileError: If a profile cannot be used.
     """
 
-    def __init__(self, config: Config, folder: Path) -> None:
+    def __init__(self, config: Config, folder: Path, before: Service | None = None) -> None:
         self._config = config
         self._folder = folder
         self._sources = ProfileSources(config.profiles, folder, config.profiles_of_tenants)
-        self._references = References.of(*self._sources.read_all())
+        self._references: References = (
+            before._references if before else References.of(*self._sources.read_all())  # noqa: SLF001 - one of its kind
+        )
         self._learner = _learner(config, folder, self._references)
         self._promises = self._tested_promises()
         self._told: set[str] = set()

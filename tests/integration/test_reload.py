@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from otel_ml_processor.profile_file import write_profile
+from tests.data.state_house import profile
 from tests.integration.real_servers import answers, eventually, free_port, running
 
 if TYPE_CHECKING:
@@ -116,6 +118,22 @@ def test_an_address_that_is_taken_brings_the_old_configuration_back(tmp_path: Pa
         line = house.reload("the configuration before is in force again")
         assert f"$.receive.http.endpoint: cannot listen on 127.0.0.1:{house.ports['http']}" in line
         assert eventually(lambda: house.takes(old["http"]), bool, within_s=20)
+
+
+def test_the_old_configuration_comes_back_without_the_files_of_its_profiles(tmp_path: Path) -> None:
+    """A profile was renamed, and the new configuration has yet another fault: what was compared with before still is."""
+    house = House(tmp_path)
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    write_profile(profile(), old)
+    house.write("profiles: [old.json]")
+    with house.serving(), socket.create_server(("127.0.0.1", 0)) as taken:
+        before = house.ports["http"]
+        house.ports["http"] = taken.getsockname()[1]
+        old.rename(new)
+        house.write("profiles: [new.json]")
+        house.reload("the configuration before is in force again")
+        assert eventually(lambda: house.takes(before), bool, within_s=20)
+        assert house.starts() == 2
 
 
 def test_nobody_waits_for_what_the_old_configuration_has_left_to_say(tmp_path: Path) -> None:

@@ -37,12 +37,13 @@ def test_what_is_printed_is_a_configuration_that_says_the_same(tmp_path: Path) -
     [
         "mode: inline\nforward: {endpoint: 'a:1', headers: {authorization: Bearer swordfish}}",
         "emit: {headers: {x-token: swordfish}}",
+        "emit: {webhook: {url: 'https://hooks.example.org/swordfish', secret_file: key}}",
     ],
 )
 def test_a_secret_is_not_printed(
     text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Headers carry tokens: the name is shown, what it says is not."""
+    """Headers and addresses carry tokens: the name is shown, what it says is not."""
     path = tmp_path / "processor.yaml"
     path.write_text(text)
     assert main(["print-config", "--config", str(path)]) == 0
