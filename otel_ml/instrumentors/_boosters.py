@@ -115,6 +115,7 @@ class Booster(Subject):
         objective: What it was trained for.
         feature_names: Those that it knows.
         metadata: What its file says of it.
+        feature_count: How many it takes, no more and no fewer; None where it may do with others.
     """
 
     def __init__(
@@ -126,6 +127,7 @@ class Booster(Subject):
         objective: Objective,
         feature_names: tuple[str, ...] | None,
         metadata: Metadata,
+        feature_count: int | None = None,
     ) -> None:
         said = registrations.get(booster) or Registration()
         # An objective of the user's own: what its sums become is known to the user alone.
@@ -134,7 +136,7 @@ class Booster(Subject):
         names = {str(number): name for number, name in enumerate(said.class_names or ())}
         self._answers = Answers(settings, said.class_names, names, are_numbered=True)
         self.feature_names = said.feature_names or feature_names
-        self.expectation = Expectation(self.feature_names, takes_missing=True)
+        self.expectation = Expectation(self.feature_names, feature_count, takes_missing=True)
         self.model = identify(
             booster,
             settings,

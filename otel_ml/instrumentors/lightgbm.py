@@ -72,6 +72,7 @@ class LightgbmInstrumentor(FrameworkInstrumentor):
             objective=_objective(model),
             feature_names=_feature_names(model),
             metadata=Metadata(),
+            feature_count=_feature_count(model),
         )
 
     def observing(self, observer: Observer) -> Callable[..., Any]:
@@ -129,4 +130,10 @@ def _feature_names(booster: Any) -> tuple[str, ...] | None:
         # Which it makes up where it was given none.
         is_unnamed = all(name == f"Column_{number}" for number, name in enumerate(names))
         return None if is_unnamed else names
+    return None
+
+
+def _feature_count(booster: Any) -> int | None:
+    with suppress(Exception):
+        return int(booster.num_feature())
     return None

@@ -303,3 +303,18 @@ def test_a_series_is_one_sample_whose_index_names_the_features(series: Any) -> N
     assert facts["ml.prediction.confidence"] == answers.max()
     assert json.loads(facts["ml.input.features"]) == {"a": series["a"], "c": series["c"]}
     assert [point.value for point in seen.metric("ml.inference.predictions")] == [1]
+
+
+@pytest.mark.parametrize("width", [2, 4])
+def test_another_number_of_features_is_told_of_a_booster_without_names(
+    captured: Capture, width: int
+) -> None:
+    """It made up the names that it has, and knows how many there were."""
+    unnamed = lgb.train({**QUIET, "objective": "binary"}, lgb.Dataset(SAMPLES, BINARY), 3)
+    with pytest.raises(lgb.basic.LightGBMError):
+        unnamed.predict(np.zeros((5, width)))
+    unnamed.predict(SAMPLES[:5])
+    results = [(span.attributes or {})["ml.validation.result"] for span in captured.spans]
+    assert results == ["warn", "pass"]
+    (event,) = captured.events_named("ml.validation.failure")
+    assert event["ml.validation.rule"] == "shape"
