@@ -155,13 +155,18 @@ def _read(file: Path) -> StoredSnapshot:
 
 
 def _write(path: Path, whole: StoredSnapshot) -> None:
+    folder = StateFolder(path.parent)
     try:
+        if (path.parent / "lock").exists():
+            folder.take()  # or the next snapshot of the processor that has it would take this one's place
         # What lies there already is of another snapshot, or in this one.
-        number = max(StateFolder(path.parent).journals(), default=-1) + 1
+        number = max(folder.journals(), default=-1) + 1
         snapshot = msgspec.structs.replace(whole.snapshot, journal=number)
         write_snapshot(path, StoredSnapshot(snapshot, whole.generations))
     except OSError as error:
         raise UnusableFileError(f"{path}: cannot be written: {error.strerror}") from None
+    finally:
+        folder.release()
 
 
 def _parser() -> Parser:

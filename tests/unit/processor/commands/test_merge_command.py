@@ -154,6 +154,21 @@ def mistake(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     return line
 
 
+def test_the_folder_of_a_processor_at_work_is_refused(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its next snapshot would take the place of what was merged."""
+    busy = House(tmp_path / "busy", windows=WINDOWS)
+    output = tmp_path / "busy" / "snapshot"
+    before = output.read_bytes()
+    arguments = [str(tmp_path / "a"), "--config", str(config), "-o", str(output)]
+    assert main(arguments) == 2
+    assert "but a processor has it" in capsys.readouterr().err
+    assert output.read_bytes() == before
+    busy.stop()
+    assert main(arguments) == 0
+
+
 def test_mistakes_are_one_line(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
