@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from otel_ml_processor.config import SECONDS, Client, ClientTls, Duration
@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["validate"]
 
-_MAX_SEGMENTS = 8
-_MAX_MESSAGE = (1 << 31) - 1
+_OUR_HEADERS: Final = frozenset(
+    {"connection", "content-encoding", "content-length", "content-type", "te", "transfer-encoding"}
+)
+_MAX_SEGMENTS: Final = 8
+_MAX_MESSAGE: Final = (1 << 31) - 1
 
 _Rule = tuple[str, bool, str, object]
 """Where, whether it holds, what was expected, what was found."""
@@ -255,11 +258,13 @@ def _client_rules(place: str, client: Client) -> list[_Rule]:
     tls = client.tls or ClientTls()
     has_both = (tls.cert_file is None) == (tls.key_file is None)
     odd = [n for n in client.headers if not re.fullmatch(r"[a-z0-9_.-]+", n) or n.endswith("-bin")]
+    ours = [n for n in client.headers if n in _OUR_HEADERS or n.startswith("grpc-")]
     torn = [n for n, value in client.headers.items() if not re.fullmatch(r"[ -~]*", value)]
     said = "values of printable ASCII in one line"
     return [
         (f"{place}.tls", has_both, "both of 'cert_file' and 'key_file', or none", "one of them"),
         (f"{place}.headers", not odd, "names in lower case, without '-bin' at the end", odd),
+        (f"{place}.headers", not ours, "none of those that say how a message is sent", ours),
         (f"{place}.headers", not torn, said, f"another one, which is not shown, of {torn}"),
     ]
 

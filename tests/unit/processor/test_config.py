@@ -111,6 +111,7 @@ BAD = {
     "mode: inline\nforward: {endpoint: 'a:1', also: [{endpoint: b}]}": "$.forward.also[0].endpoint: expected host:port",
     "emit: {endpoint: ''}": "$.emit.endpoint: expected host:port",
     "emit: {headers: {x-bin: y}}": "$.emit.headers: expected names in lower case, without '-bin' at the end, got ['x-bin']",
+    "emit: {headers: {grpc-timeout: 1S, te: x, x-a: y}}": "$.emit.headers: expected none of those that say how a message is sent, got ['grpc-timeout', 'te']",
     'emit: {headers: {authorization: "Bearer y\\n"}}': "$.emit.headers: expected values of printable ASCII in one line, got another one, which is not shown, of ['authorization']",
     "emit: {headers: {1: y}}": "$.emit.headers: expected texts as keys, got 1; put it in quotes",
     "2001-01-01: y": "$: expected texts as keys, got datetime.date(2001, 1, 1); put it in quotes",
