@@ -115,7 +115,7 @@ def _object_text(value: Any) -> str:
         return "null"
     item = plain_number(value)
     if item is not value:
-        is_single = str(value.dtype) in _SINGLE_PRECISION
+        is_single = str(getattr(value, "dtype", "")) in _SINGLE_PRECISION
         return _single_precision_text(item) if is_single else json_text(item)
     if isinstance(value, bytes):
         return json.dumps(value.decode("utf-8", "replace"))
@@ -128,9 +128,9 @@ def own_text(value: object) -> str:
 
 
 def plain_number(value: Any) -> Any:
-    """Return Python's own number for a number of numpy's, anything else as it is."""
+    """Return Python's own number for a number of numpy's or a decimal one, anything else as it is."""
     kind = _numpy_kind(value)
-    if kind == "f":
+    if kind == "f" or _is_decimal(value):
         return float(value)  # one of more than 64 bits stays numpy's by `item`
     return value.item() if kind in {"b", "i", "u"} else value
 
@@ -143,23 +143,30 @@ def valid_text(text: str) -> str:
 
 
 def is_missing(value: Any) -> bool:
-    """Whether *value* stands for no value: None, NaN, NaT, or pandas' NA."""
+    """Whether *value* stands for no value: None, NaN, a decimal one too, NaT, or pandas' NA."""
     if value is None:
         return True
     if isinstance(value, float):
         return math.isnan(value)
     if isinstance(value, (str, int, bytes)):
         return False
+    if _is_decimal(value):
+        return bool(value.is_nan())
     return type(value).__name__ in _MISSING_MARKERS or (
         _numpy_kind(value) == "f" and math.isnan(value)
     )
 
 
 def is_infinite(value: Any) -> bool:
-    """Whether *value* is a number, Python's or numpy's, that is infinite."""
-    if isinstance(value, float):
+    """Whether *value* is a number, Python's, numpy's or a decimal one, that is infinite."""
+    if isinstance(value, float) or _is_decimal(value):
         return math.isinf(value)
     return _numpy_kind(value) == "f" and math.isinf(value)
+
+
+def _is_decimal(value: Any) -> bool:
+    """Whether *value* is a decimal number, as databases give them; by name, for most programs never load the module."""
+    return type(value).__name__ == "Decimal" and type(value).__module__ == "decimal"
 
 
 def _numpy_kind(value: Any) -> str:

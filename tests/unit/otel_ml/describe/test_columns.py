@@ -2,6 +2,7 @@
 
 import math
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from otel_ml.describe.columns import Column, category, read_columns
 INF = math.inf
 NAN = math.nan
 ROWS = [[1.0, NAN, -INF], [5.0, 2.0, 7.0], [-3.0, 4.0, INF]]
+DECIMALS = [list(map(Decimal, row)) for row in ROWS]
 FORMS: dict[str, Any] = {
     "array": np.array(ROWS),
     "column order": np.asfortranarray(ROWS),
@@ -24,6 +26,8 @@ FORMS: dict[str, Any] = {
     "extended precision": np.array(ROWS, np.longdouble),
     "objects": np.array(ROWS, object),
     "list": ROWS,
+    "decimals": DECIMALS,
+    "decimals in pandas": pd.DataFrame(DECIMALS, columns=list("abc")),
     "tuples": tuple(map(tuple, ROWS)),
     "arrays in a list": [np.array(row) for row in ROWS],
     "maps": [dict(zip("abc", row, strict=True)) for row in ROWS],

@@ -278,7 +278,7 @@ def test_what_has_no_names_inside_leaves_also_where_a_list_is_in_force() -> None
     assert json.loads(str(content.facts[ML_INPUT_FEATURES])) == {
         "number": 0.5,
         "whole": 3,
-        "exact": "1.5",
+        "exact": 1.5,
         "day": "2026-03-01",
         "missing": None,
         "vector": "[1.0, 2.0]",

@@ -66,14 +66,16 @@ def test_a_text_is_escaped(value: str) -> None:
         (np.uint8(255), "255"),
         ('a"b', '"a\\"b"'),
         (b"bytes", '"bytes"'),
-        (decimal.Decimal("1.10"), '"1.10"'),
+        (decimal.Decimal("1.10"), "1.1"),
+        (decimal.Decimal("sNaN"), "null"),
+        (decimal.Decimal("-Infinity"), '"-Infinity"'),
         (dt.date(2013, 2, 28), '"2013-02-28"'),
         (pd.Timestamp("2013-02-28T12:00"), '"2013-02-28T12:00:00"'),
         (np.array([1.5, 2.5]), '"[1.5 2.5]"'),
     ],
 )
 def test_every_kind_of_value_has_one_text(value: Any, text: str) -> None:
-    """Missing is null, infinities are words, numpy's numbers are numbers, the rest is quoted."""
+    """Missing is null, infinities are words, numpy's and decimal numbers are numbers, the rest is quoted."""
     assert json_text(value) == text
 
 
