@@ -153,7 +153,10 @@ def test_any_length_of_resource_is_protobuf(tmp_path: Path, size: int) -> None:
         (b" \n ", " expected OTLP, the file is empty"),
         (b"hello", "1: expected OTLP as JSON or protobuf, found the text 'hello'"),
         (b"\x00" * 100, " expected OTLP as JSON or protobuf of traces, metrics or logs, found 100"),
-        (gzip.compress(b"{}"), " expected OTLP as JSON or protobuf, found gzip; unpack it first"),
+        (
+            gzip.compress(b"{}", mtime=0),
+            " expected OTLP as JSON or protobuf, found gzip; unpack it first",
+        ),
         (b"\x89PNG\r\n\x1a\n", " expected OTLP as JSON or protobuf of traces, metrics or logs"),
         (b"{}", "1: expected one of resourceSpans, resourceMetrics, resourceLogs, found nothing"),
         (b'{"a": 1}', "1: expected one of resourceSpans, resourceMetrics, resourceLogs, found 'a'"),
