@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -109,10 +110,20 @@ def _streams(config: Config, references: References) -> Streams:
 
 def _files(paths: Sequence[Path]) -> list[Path]:
     files = [path / "snapshot" if path.is_dir() else path for path in paths]
+    times = Counter(map(_identity, files))
     for file in files:
-        if sum(file.resolve() == other.resolve() for other in files) > 1:
+        if times[_identity(file)] > 1:
             raise UnusableFileError(f"{file}: expected each snapshot once, found it several times")
     return files
+
+
+def _identity(file: Path) -> object:
+    """Return what is the same of all names of *file*; the name itself of none that can be looked at, which is said when it is read."""
+    try:
+        found = file.stat()
+    except (OSError, ValueError):
+        return file
+    return found.st_dev, found.st_ino
 
 
 def _absorbed(
