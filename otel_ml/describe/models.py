@@ -86,8 +86,10 @@ def register_model(
 
 
 def _text(argument: str, value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return None if value is None else own_text(value)
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return own_text(value)
     raise TypeError(f"{argument}: expected text, found {type(value).__name__}")
 
 

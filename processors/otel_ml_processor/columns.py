@@ -81,9 +81,8 @@ class StreamKey:
         version = f" {self.version}" if self.version else ""
         place = f" in {self.environment}" if self.environment else ""
         text = f"{tenant}{self.model}{version} of {self.service}{place}"
-        return (
-            text if text.isprintable() else repr(text)
-        )  # names come from outside, and go to logs and terminals
+        # Names come from outside, and go to logs and terminals.
+        return text if text.isprintable() else repr(text)
 
 
 @dataclass(frozen=True, slots=True)
