@@ -16,7 +16,7 @@ from opentelemetry._logs import LoggerProvider
 from otel_ml.describe.models import Model
 from otel_ml.describe.validation import Failure, ValidationError
 from otel_ml.record.channel import Channel, Numbers
-from otel_ml.record.deferred import defer, defer_from_start
+from otel_ml.record.deferred import defer, defer_from_start, waits_for
 from otel_ml.record.events import Events
 from otel_ml.record.failures import Failures, qualified
 from otel_ml.record.in_memory import ModelsInMemory
@@ -24,6 +24,7 @@ from otel_ml.record.inference import Inference
 from otel_ml.record.measurements import Measurements
 from otel_ml.record.recent import recent
 from otel_ml.record.recording import Recording
+from otel_ml.record.told import Told
 from otel_ml.record.tracing import Tracing, detach
 from otel_ml.record.under_way import CallsUnderWay
 from otel_ml.record.unread import Unread, confidences_of
@@ -33,8 +34,6 @@ from otel_ml.validation import Validator
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import (
     ML_BATCH_SIZE,
-    ML_CALL_SEQUENCE,
-    ML_CALL_STREAM,
     ML_CONTENT_TRUNCATED,
 )
 from otel_ml_conventions.events import (
@@ -190,20 +189,23 @@ class InferenceRecorder:
     ) -> trace.Span:
         """Start the span of *recording*, with what is known now, or will be told when somebody looks."""
         channel = recording.channel
-        known = channel, recording.number, self._stream, recording.batch_size
-        if self._tracing.is_watched():
-            facts = _facts_at_start(*known)
+        is_watched = self._tracing.is_watched()
+        if is_watched:
+            facts = self._told(recording)()
             span = tracer.start_span(channel.span_name, attributes=facts, links=links)
-            is_told = True
         else:
             span = tracer.start_span(channel.span_name, links=links)
-            is_told = False
         if span.is_recording():
             recording.is_recording = True
             recording.can_wait = self._tracing.is_known and not self._content_on_events
-            if not is_told:
-                defer_from_start(span, partial(_facts_at_start, *known))
+            if not is_watched:
+                told = self._told(recording)
+                if defer_from_start(span, told):
+                    recording.told = told
         return span
+
+    def _told(self, recording: Recording) -> Told:
+        return Told(recording.channel, recording.number, self._stream, recording.batch_size)
 
     def end(self, recording: Recording, inference: Inference, *, is_settled: bool = False) -> None:
         """
@@ -262,10 +264,12 @@ class InferenceRecorder:
         unread = recording.unread
         try:
             if recording.is_recording and unread is not None:
-                recording.span_context = span.get_span_context()
                 # Who asks for the last call of this context needs no more than where it was.
-                recording.span = trace.NonRecordingSpan(recording.span_context)
-                recording.attributes = defer(span, unread.facts)
+                recording.span_context = span.get_span_context()
+                recording.span = None
+                attributes = _leave_unread(span, recording.told, unread)
+                if unread.samples is not None:
+                    recording.attributes = attributes
         finally:
             span.end(end_time_ns)
 
@@ -440,14 +444,13 @@ class InferenceRecorder:
             self.failed("record_metrics", error)
 
 
-def _facts_at_start(
-    channel: Channel, number: int, stream: str, batch_size: int | None
-) -> dict[str, Any]:
-    """Return what a span says of a call before its model has answered."""
-    facts = {**channel.attributes, ML_CALL_SEQUENCE: number, ML_CALL_STREAM: stream}
-    if batch_size is not None:
-        facts[ML_BATCH_SIZE] = batch_size
-    return facts
+def _leave_unread(span: Any, told: Told | None, unread: Unread) -> Any:
+    """Let *span* say what *unread* says, once somebody looks; return its attributes, None where it is over."""
+    if told is not None and waits_for(span, told):
+        told.unread = unread
+        if waits_for(span, told):  # nobody has begun to look meanwhile
+            return span._attributes  # noqa: SLF001 - there is no public place that does not look
+    return defer(span, unread.facts)
 
 
 def _error_type(error: BaseException) -> str:

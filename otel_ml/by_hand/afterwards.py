@@ -63,11 +63,7 @@ def _recording(prediction: Any) -> Recording | None:
     if recording.prediction_id is not None and plain_id(prediction) == recording.prediction_id:
         return recording  # also by a number, or an UUID, which the id is the text of
     context = context_of(prediction)
-    return recording if context is not None and context == _context(recording) else None
-
-
-def _context(recording: Recording) -> trace.SpanContext | None:
-    return None if recording.span is None else recording.span.get_span_context()
+    return recording if context is not None and context == recording.place else None
 
 
 def _model_of(recording: Recording) -> dict[str, Any]:
@@ -86,6 +82,9 @@ def _id(prediction: Any, recording: Recording | None) -> str | None:
 def _span(prediction: Any, recording: Recording | None) -> trace.Span:
     if recording is not None and recording.span is not None:
         return recording.span
+    context = None if recording is None else recording.place
+    if context is not None:
+        return trace.NonRecordingSpan(context)
     if prediction is None:
         return trace.get_current_span()
     if isinstance(prediction, trace.Span):

@@ -39,14 +39,13 @@ def current_prediction_id() -> str | None:
 def id_of(recording: Recording) -> str:
     """Return the id of the prediction of *recording*; where it has none, one is made and told."""
     if recording.prediction_id is None:
-        recording.prediction_id = _address(recording.span)
+        recording.prediction_id = _address(recording.place)
         if recording.span is not None and recording.is_recording and not recording.has_ended:
             recording.span.set_attribute(keys.ML_PREDICTION_ID, recording.prediction_id)
     return recording.prediction_id
 
 
-def _address(span: trace.Span | None) -> str:
-    context = None if span is None else span.get_span_context()
+def _address(context: trace.SpanContext | None) -> str:
     if context is None or not context.is_valid:  # not sampled, or no SDK: it leads nowhere
         return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"

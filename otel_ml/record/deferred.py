@@ -45,13 +45,13 @@ class DeferredAttributes(BoundedAttributes):
 
     Args:
         earlier: Attributes that nobody else changes from now on; they may be deferred themselves.
-        tell: Returns more of them, and does not raise. It is called at most once, as is each that `defer` adds.
+        tell: Returns more of them, and does not raise. It is called at most once.
     """
 
     def __init__(self, earlier: BoundedAttributes, tell: Callable[[], Facts]) -> None:
         # Not the SDK's own beginning: what that would put into place is what `__getattr__` waits for.
         self._earlier = earlier
-        self._tells: tuple[Callable[[], Facts], ...] = (tell,)
+        self._tell = tell
 
     # Functions do it, no method: another thread may change the class between finding one and calling it.
     def __getattr__(self, name: str) -> Any:
@@ -69,22 +69,24 @@ def _resolve(attributes: DeferredAttributes) -> None:
         if type(attributes) is not DeferredAttributes:
             return  # another thread has done it
         own = vars(attributes)
-        earlier, tells = own["_earlier"], own["_tells"]
+        earlier, tell = own["_earlier"], own["_tell"]
         if type(earlier) is DeferredAttributes:
             _resolve(earlier)
-        own["_tells"] = ()  # for what looks at them while they are worked out
-        for tell in tells:
-            # All together where the SDK can: each by itself takes twice as long.
-            getattr(earlier, "_set_items", earlier.update)(tell())
+        # First, for what looks at them while they are worked out, and for `waits_for`.
+        own["_tell"] = dict
+        # All together where the SDK can: each by itself takes twice as long.
+        getattr(earlier, "_set_items", earlier.update)(tell())
         own.pop("_earlier", None)
-        own.pop("_tells", None)
+        own.pop("_tell", None)
         own.update({**vars(earlier), **own})  # own: that nobody may change them any more
         attributes.__class__ = BoundedAttributes  # type: ignore[assignment]  # it has all that one has, and nothing else
 
 
-def defer_from_start(span: Any, tell: Callable[[], Facts]) -> None:
+def defer_from_start(span: Any, tell: Callable[[], Facts]) -> bool:
     """
     Give *span*, which has just begun and is known to nobody else, what *tell* returns, as `defer` does.
+
+    Return whether that waits; False where it has been told instead.
 
     Args:
         span: A span that records, of an SDK that is known.
@@ -94,6 +96,20 @@ def defer_from_start(span: Any, tell: Callable[[], Facts]) -> None:
         span._attributes = DeferredAttributes(span._attributes, tell)  # noqa: SLF001 - there is no public place
     except AttributeError:  # it is built in another way than is known
         span.set_attributes(tell())
+        return False
+    return True
+
+
+def waits_for(span: Any, tell: Callable[[], Facts]) -> bool:
+    """
+    Whether *span* is not over, and nobody has begun to ask for what *tell* returns.
+
+    Then whoever does finds all that *tell* knew at this question: it says first that it begins, and asks afterwards.
+    """
+    try:
+        return span._end_time is None and vars(span._attributes).get("_tell") is tell  # noqa: SLF001 - as above
+    except (AttributeError, TypeError):  # it is built in another way than is known
+        return False
 
 
 def defer(span: Any, tell: Callable[[], Facts]) -> BoundedAttributes | None:
@@ -109,22 +125,8 @@ def defer(span: Any, tell: Callable[[], Facts]) -> BoundedAttributes | None:
     try:
         with span._lock:  # noqa: SLF001 - as above, here and below
             if span._end_time is None:  # noqa: SLF001
-                attributes = span._attributes  # noqa: SLF001
-                if not _is_added(attributes, tell):
-                    attributes = span._attributes = DeferredAttributes(attributes, tell)  # noqa: SLF001
-                return attributes  # type: ignore[no-any-return]  # the span's own
+                span._attributes = DeferredAttributes(span._attributes, tell)  # noqa: SLF001
+                return span._attributes  # type: ignore[no-any-return]  # noqa: SLF001 - the span's own
     except AttributeError:  # it is built in another way than is known
         span.set_attributes(tell())
     return None
-
-
-def _is_added(attributes: BoundedAttributes, tell: Callable[[], Facts]) -> bool:
-    """Let *attributes* be followed by those that *tell* returns, unless somebody has looked at them."""
-    if type(attributes) is not DeferredAttributes:
-        return False
-    with _resolving.lock:
-        own = vars(attributes)
-        tells = own.get("_tells")  # none while they are worked out, and afterwards
-        if tells:
-            own["_tells"] = (*tells, tell)
-        return bool(tells)

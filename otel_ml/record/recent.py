@@ -68,6 +68,6 @@ def _is_of_this_trace(recording: Recording) -> bool:
     here = trace.get_current_span().get_span_context()
     if not here.is_valid:
         return True
-    span = recording.span
-    made_in = recording.trace_id if span is None else span.get_span_context().trace_id
+    place = recording.place
+    made_in = recording.trace_id if place is None else place.trace_id
     return here.trace_id == made_in

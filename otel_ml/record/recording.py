@@ -11,6 +11,7 @@ from opentelemetry.attributes import BoundedAttributes
 from otel_ml.record.channel import Channel
 
 if TYPE_CHECKING:
+    from otel_ml.record.told import Told
     from otel_ml.record.unread import Unread
 
 __all__ = ["Kind", "Recording"]
@@ -36,8 +37,8 @@ class Recording:
         started: When it began, in seconds of `time.perf_counter`.
         number: The how-manieth call of its model it is.
         outer: The call that it is a part of, None for an outermost one or where nobody asks.
-        span: Its span, None where none was started; of a call that left something to be looked at
-            later, what stands for it.
+        span: Its span, None where none was started, and once a call is over that left something to be
+            looked at later: `place` says where it was.
         trace_id: The trace that it was made in, of a call without a span; 0 where it was in none.
         is_recording: Whether that span takes attributes.
         can_wait: Whether what it says at its end can be worked out after it; without a span it always can.
@@ -49,6 +50,7 @@ class Recording:
         error_type: Why it failed, None where it did not.
         missing_count: Null and NaN cells of the input, None where they were not counted.
         confidences: Those of its samples, as far as they were looked at.
+        told: What its span says once somebody looks at it, None where that is said already.
         unread: What is yet to be looked at.
         attributes: Those of its span, which tell that too; None where that is over or not recorded.
         is_cut: Whether what was told of its content is not all of it.
@@ -64,6 +66,7 @@ class Recording:
     is_recording = False
     can_wait = True
     token: Token[Any] | None = None
+    told: "Told | None" = None
     prediction_id: str | None = None
     fallback_reason: str | None = None
     has_ended = False
@@ -88,6 +91,13 @@ class Recording:
         """Return what durations and predictions are told apart by."""
         return (self.channel, self.error_type, self.fallback_reason)
 
+    @property
+    def place(self) -> trace.SpanContext | None:
+        """Where its span is or was, None where none was started."""
+        if self.span_context is not None or self.span is None:
+            return self.span_context
+        return self.span.get_span_context()
+
     def forget(self) -> None:
         """Keep only what somebody may ask of a call that is over: which it was, and where its span is."""
-        self.unread = self.attributes = self.context = None
+        self.told = self.unread = self.attributes = self.context = None

@@ -36,6 +36,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 import otel_ml
 from otel_ml.record import tracing
 from otel_ml.record.deferred import DeferredAttributes
+from otel_ml.record.told import Told
 from otel_ml.record.unread import Unread
 from otel_ml.settings import Settings
 
@@ -137,8 +138,10 @@ def is_unread(span: ReadableSpan) -> bool:
     """Whether nothing of what the model answered was looked at yet."""
     attributes: Any = span._attributes
     # By what it is made of: whatever looks at it otherwise works it out.
-    tells = vars(attributes).get("_tells", ()) if type(attributes) is DeferredAttributes else ()
-    return any(isinstance(getattr(tell, "__self__", None), Unread) for tell in tells)
+    tell = vars(attributes)["_tell"] if type(attributes) is DeferredAttributes else None
+    return isinstance(
+        getattr(tell, "__self__", tell.unread if type(tell) is Told else None), Unread
+    )
 
 
 @contextmanager
