@@ -9,14 +9,14 @@ from os import getpid, urandom
 from time import perf_counter
 from typing import Any, Final
 
-from opentelemetry import context as context_api
 from opentelemetry import metrics, trace
 from opentelemetry._logs import LoggerProvider
 
 from otel_ml.describe.models import Model
 from otel_ml.describe.validation import Failure, ValidationError
 from otel_ml.record.channel import Channel, Numbers
-from otel_ml.record.deferred import defer, defer_from_start, waits_for
+from otel_ml.record.current import attach, context_here, detach
+from otel_ml.record.deferred import defer
 from otel_ml.record.events import Events
 from otel_ml.record.failures import Failures, qualified
 from otel_ml.record.in_memory import ModelsInMemory
@@ -25,7 +25,7 @@ from otel_ml.record.measurements import Measurements
 from otel_ml.record.recent import recent
 from otel_ml.record.recording import Recording
 from otel_ml.record.told import Told
-from otel_ml.record.tracing import Tracing, detach
+from otel_ml.record.tracing import Tracing
 from otel_ml.record.under_way import CallsUnderWay
 from otel_ml.record.unread import Unread, confidences_of
 from otel_ml.record.validation import BrokenRules
@@ -177,7 +177,7 @@ class InferenceRecorder:
             if tracer is not None:
                 recording.span = span = self._start(tracer, recording, links)
                 if is_current:
-                    recording.token = context_api.attach(trace.set_span_in_context(span))
+                    recording.token = attach(span)
         except Exception as error:  # noqa: BLE001 - a sampler or processor of the user's may raise anything
             self.failed("start_span", error)
 
@@ -200,7 +200,7 @@ class InferenceRecorder:
             recording.can_wait = self._tracing.is_known and not self._content_on_events
             if not is_watched:
                 told = self._told(recording)
-                if defer_from_start(span, told):
+                if told.wait(span):
                     recording.told = told
         return span
 
@@ -261,13 +261,17 @@ class InferenceRecorder:
         """End the span of a call that left something to be looked at later."""
         if recording.token is not None:
             detach(recording.token)
+            recording.token = None
         unread = recording.unread
         try:
             if recording.is_recording and unread is not None:
                 # Who asks for the last call of this context needs no more than where it was.
                 recording.span_context = span.get_span_context()
                 recording.span = None
-                attributes = _leave_unread(span, recording.told, unread)
+                if recording.told is None:
+                    attributes = defer(span, unread.facts)
+                else:
+                    attributes = recording.told.leave(span, unread)
                 if unread.samples is not None:
                     recording.attributes = attributes
         finally:
@@ -289,6 +293,7 @@ class InferenceRecorder:
         span = recording.span
         if recording.token is not None:
             detach(recording.token)
+            recording.token = None
         try:
             if span is not None and recording.is_recording:
                 attributes: dict[str, Any] = {**inference.inputs, **inference.outputs}
@@ -369,7 +374,7 @@ class InferenceRecorder:
             to_span: Whether it is written on *span* even where events are not.
         """
         try:
-            context = context_api.get_current()
+            context = context_here()
             if span is not None:
                 context = trace.set_span_in_context(span, context)
             self._events.emit(name, attributes, context, to_log=to_log, to_span=to_span)
@@ -442,15 +447,6 @@ class InferenceRecorder:
             tell()
         except Exception as error:  # noqa: BLE001 - a metrics SDK may raise anything
             self.failed("record_metrics", error)
-
-
-def _leave_unread(span: Any, told: Told | None, unread: Unread) -> Any:
-    """Let *span* say what *unread* says, once somebody looks; return its attributes, None where it is over."""
-    if told is not None and waits_for(span, told):
-        told.unread = unread
-        if waits_for(span, told):  # nobody has begun to look meanwhile
-            return span._attributes  # noqa: SLF001 - there is no public place that does not look
-    return defer(span, unread.facts)
 
 
 def _error_type(error: BaseException) -> str:

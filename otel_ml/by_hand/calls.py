@@ -6,7 +6,6 @@ from time import perf_counter, time_ns
 from types import TracebackType
 from typing import Any, Final, NamedTuple
 
-from opentelemetry import context as context_api
 from opentelemetry import trace
 
 from otel_ml.by_hand.capture import Capture, capture_of, table_of
@@ -35,10 +34,11 @@ from otel_ml.describe.validation import ValidationError
 from otel_ml.describe.values import Facts, own_text
 from otel_ml.in_force import in_force
 from otel_ml.record.channel import Channel
+from otel_ml.record.current import attach, detach
 from otel_ml.record.inference import Inference
 from otel_ml.record.recent import recent
 from otel_ml.record.recording import Recording
-from otel_ml.record.tracing import detach, is_enabled
+from otel_ml.record.tracing import is_enabled
 from otel_ml.recorder import InferenceRecorder
 from otel_ml.running import NO_INFERENCE, Entered, enter, leave, running
 from otel_ml_conventions import attributes as keys
@@ -433,7 +433,7 @@ def _in_span(span: trace.Span | None) -> Iterator[None]:
     if span is None:
         yield
         return
-    token = context_api.attach(trace.set_span_in_context(span))
+    token = attach(span)
     try:
         yield
     finally:

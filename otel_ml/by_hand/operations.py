@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, Final
 
-from opentelemetry import context as context_api
 from opentelemetry import trace
 
 from otel_ml.by_hand.typed import text, typed
 from otel_ml.in_force import in_force
-from otel_ml.record.tracing import detach, is_enabled
+from otel_ml.record.current import attach, detach
+from otel_ml.record.tracing import is_enabled
 from otel_ml.recorder import InferenceRecorder
 from otel_ml.running import NO_INFERENCE, enter, leave
 from otel_ml_conventions import attributes as keys
@@ -110,7 +110,7 @@ def operation(
 
 @contextmanager
 def _current(span: trace.Span | None) -> Iterator[None]:
-    token = None if span is None else context_api.attach(trace.set_span_in_context(span))
+    token = None if span is None else attach(span)
     try:
         yield
     finally:

@@ -5,13 +5,13 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
 
-from opentelemetry import context as context_api
 from opentelemetry import trace
 
 from otel_ml.describe.models import framework_of
 from otel_ml.instrumentors._arguments import first_argument
+from otel_ml.record.current import attach, detach
 from otel_ml.record.recent import recent
-from otel_ml.record.tracing import detach, is_enabled
+from otel_ml.record.tracing import is_enabled
 from otel_ml.recorder import InferenceRecorder
 from otel_ml.running import NO_INFERENCE, running
 from otel_ml_conventions import attributes as keys
@@ -151,7 +151,7 @@ class Steps:
         if span is None:
             yield
             return
-        token = context_api.attach(trace.set_span_in_context(span))
+        token = attach(span)
         error: BaseException | None = None
         try:
             yield

@@ -5,14 +5,14 @@ from contextlib import suppress
 from time import perf_counter
 from typing import Any, Final
 
-from opentelemetry import context as context_api
 from opentelemetry import trace
 
 from otel_ml.instrumentors._arguments import first_argument
 from otel_ml.instrumentors._subject import Subject
 from otel_ml.record.channel import Channel
+from otel_ml.record.current import attach, detach
 from otel_ml.record.failures import qualified
-from otel_ml.record.tracing import detach, is_enabled
+from otel_ml.record.tracing import is_enabled
 from otel_ml.recorder import InferenceRecorder
 from otel_ml.running import NO_INFERENCE, running
 from otel_ml.settings import Settings
@@ -87,7 +87,7 @@ class Training:
         trains = True
         if span is None:
             return self._guard(original, trains, args, kwargs)
-        token = context_api.attach(trace.set_span_in_context(span))
+        token = attach(span)
         try:
             return self._guard(original, trains, args, kwargs)
         finally:

@@ -19,7 +19,7 @@ from opentelemetry.attributes import BoundedAttributes
 
 from otel_ml.describe.values import Facts
 
-__all__ = ["DeferredAttributes", "defer", "defer_from_start"]
+__all__ = ["DeferredAttributes", "defer"]
 
 
 class _Resolving:
@@ -72,7 +72,7 @@ def _resolve(attributes: DeferredAttributes) -> None:
         earlier, tell = own["_earlier"], own["_tell"]
         if type(earlier) is DeferredAttributes:
             _resolve(earlier)
-        # First, for what looks at them while they are worked out, and for `waits_for`.
+        # First, for who looks at them while they are worked out, and for who has more to tell until then.
         own["_tell"] = dict
         # All together where the SDK can: each by itself takes twice as long.
         getattr(earlier, "_set_items", earlier.update)(tell())
@@ -80,36 +80,6 @@ def _resolve(attributes: DeferredAttributes) -> None:
         own.pop("_tell", None)
         own.update({**vars(earlier), **own})  # own: that nobody may change them any more
         attributes.__class__ = BoundedAttributes  # type: ignore[assignment]  # it has all that one has, and nothing else
-
-
-def defer_from_start(span: Any, tell: Callable[[], Facts]) -> bool:
-    """
-    Give *span*, which has just begun and is known to nobody else, what *tell* returns, as `defer` does.
-
-    Return whether that waits; False where it has been told instead.
-
-    Args:
-        span: A span that records, of an SDK that is known.
-        tell: Returns the attributes, and does not raise. It is called at most once.
-    """
-    try:
-        span._attributes = DeferredAttributes(span._attributes, tell)  # noqa: SLF001 - there is no public place
-    except AttributeError:  # it is built in another way than is known
-        span.set_attributes(tell())
-        return False
-    return True
-
-
-def waits_for(span: Any, tell: Callable[[], Facts]) -> bool:
-    """
-    Whether *span* is not over, and nobody has begun to ask for what *tell* returns.
-
-    Then whoever does finds all that *tell* knew at this question: it says first that it begins, and asks afterwards.
-    """
-    try:
-        return span._end_time is None and vars(span._attributes).get("_tell") is tell  # noqa: SLF001 - as above
-    except (AttributeError, TypeError):  # it is built in another way than is known
-        return False
 
 
 def defer(span: Any, tell: Callable[[], Facts]) -> BoundedAttributes | None:
@@ -123,7 +93,7 @@ def defer(span: Any, tell: Callable[[], Facts]) -> BoundedAttributes | None:
         tell: Returns the attributes, and does not raise. It is called at most once.
     """
     try:
-        with span._lock:  # noqa: SLF001 - as above, here and below
+        with span._lock:  # noqa: SLF001 - there is no public place, here and below
             if span._end_time is None:  # noqa: SLF001
                 span._attributes = DeferredAttributes(span._attributes, tell)  # noqa: SLF001
                 return span._attributes  # type: ignore[no-any-return]  # noqa: SLF001 - the span's own

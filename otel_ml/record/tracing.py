@@ -2,17 +2,17 @@
 
 import re
 from contextlib import suppress
-from contextvars import Context, Token
+from contextvars import Context
 from typing import Any, Final
 
-from opentelemetry import context as context_api
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
+from otel_ml.record.current import context_here, span_in
 from otel_ml.record.known_sdk import is_sdk_known
 from otel_ml_conventions.schema import SCHEMA_URL
 
-__all__ = ["Tracing", "detach", "is_enabled"]
+__all__ = ["Tracing", "is_enabled"]
 
 # The samplers that decide as an unsampled parent did, told by the description every sampler has:
 # under them a child of an unsampled parent need not be started to know that nothing comes of it.
@@ -33,7 +33,7 @@ _PROCESSING: Final = ("opentelemetry.sdk.trace", "opentelemetry.sdk.trace.export
 
 def _suppressing() -> tuple[str, ...]:
     with suppress_instrumentation():
-        return tuple(context_api.get_current())
+        return tuple(context_here())
 
 
 # What a context says so by; looked up once, and where nothing else is current.
@@ -42,24 +42,8 @@ _SUPPRESSING: Final = Context().run(_suppressing)
 
 def is_enabled() -> bool:
     """Whether telemetry is wanted in this context: an exporter, say, suppresses its own."""
-    context = context_api.get_current()
+    context = context_here()
     return not context or not any(map(context.get, _SUPPRESSING))
-
-
-def detach(token: Any) -> None:
-    """
-    Put back the context that was before *token*, which `attach` gave.
-
-    Nothing in another context: a generator may be continued or closed in one, by a server that streams
-    what it yields. OpenTelemetry's own way logs an error with its stack there.
-    """
-    if type(token) is not Token:  # of a runtime context that is not OpenTelemetry's own
-        context_api.detach(token)
-        return
-    try:  # in the caller's time, where `suppress` takes half a microsecond
-        token.var.reset(token)
-    except (RuntimeError, ValueError):
-        return
 
 
 class Tracing:
@@ -97,10 +81,10 @@ class Tracing:
     def here(self) -> tuple[trace.Tracer | None, int]:
         """Return that, and where there is none the trace that this context is in, 0 for none."""
         tracer = self._tracer or self._resolve()
-        context = context_api.get_current()
+        context = context_here()
         if not context or (tracer is not None and not self._follows_unsampled_parent):
             return tracer, 0
-        parent = trace.get_current_span(context).get_span_context()
+        parent = span_in(context).get_span_context()
         could_be_sampled = parent.trace_flags & trace.TraceFlags.SAMPLED or not parent.is_valid
         if tracer is not None and could_be_sampled:
             return tracer, 0

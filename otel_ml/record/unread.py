@@ -61,8 +61,8 @@ class Unread:
         self.output = output
         self.rows = rows
         self._at_most = at_most
-        # The samples that are told of, by how many there are: whichever thread comes first, all tell of the same.
-        self._chosen: dict[int, Sequence[int]] = {}
+        # The samples that are told of: whichever thread comes first, all tell of the same.
+        self._chosen: dict[int, Sequence[int]] | None = None if rows == 1 else {}
 
     def facts(self) -> Facts:
         """Return what a span says of the call, beside what it says at its start."""
@@ -70,10 +70,10 @@ class Unread:
 
     def positions(self, length: int) -> Sequence[int] | None:
         """Return the samples that are told of, the same every time; None if *length* is not their number."""
-        if length == 1 == self.rows:  # most calls
-            return _THE_ONLY_ONE
         if length != self.rows:
             return None
+        if self._chosen is None:  # most calls
+            return _THE_ONLY_ONE
         chosen = self._chosen.get(length)
         if chosen is None:
             chosen = self._chosen.setdefault(length, draw_rows(length, self._at_most))
@@ -81,7 +81,8 @@ class Unread:
 
     def choose(self, rows: Sequence[int]) -> None:
         """Tell of the samples *rows* and no others."""
-        self._chosen[self.rows] = rows
+        if self._chosen is not None:
+            self._chosen[self.rows] = rows
 
     @staticmethod
     def argument(_name: str) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import TracerProvider
 
-from otel_ml.record.deferred import DeferredAttributes, defer, defer_from_start, waits_for
+from otel_ml.record.deferred import DeferredAttributes, defer
 
 LIMITS = st.one_of(st.none(), st.integers(0, 6))
 KEYS = st.sampled_from(["a", "b", "c", "d", "e", "f", "g"])
@@ -204,50 +204,22 @@ def test_a_span_that_is_over_gets_none() -> None:
     assert dict(span.attributes) == {"a": 1}
 
 
-class Other:
-    """A span of another class, with the public methods."""
-
-    def __init__(self) -> None:
-        self.told: dict[str, Any] = {}
-
-    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        """Keep *attributes*."""
-        self.told.update(attributes)
-
-
 def test_a_span_that_is_built_otherwise_is_told_publicly() -> None:
-    """It loses nothing."""
+    """Another class with the public methods loses nothing."""
+
+    class Other:
+        """A span of another class."""
+
+        def __init__(self) -> None:
+            self.told: dict[str, Any] = {}
+
+        def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+            """Keep *attributes*."""
+            self.told.update(attributes)
+
     span = Other()
-    assert not defer_from_start(span, lambda: {"a": 1, "b": 1})
-    assert defer(span, lambda: {"b": 2}) is None
-    assert span.told == {"a": 1, "b": 2}
-    assert not waits_for(span, dict)
-
-
-def test_what_waits_can_become_more_until_somebody_begins_to_look() -> None:
-    """From the moment that it is asked for nothing is added to it any more: that might come too late."""
-    span: Any = TracerProvider().get_tracer("t").start_span("s")
-    facts, waited = {"a": 1}, []
-
-    def tell() -> dict[str, Any]:
-        waited.append(waits_for(span, tell))
-        return facts
-
-    assert defer_from_start(span, tell)
-    assert waits_for(span, tell)
-    assert not waits_for(span, dict)
-    facts["b"] = 2
-    assert dict(span.attributes) == {"a": 1, "b": 2}
-    assert waited == [False]
-    assert not waits_for(span, tell)
-
-
-def test_nothing_waits_for_a_span_that_is_over() -> None:
-    """What it says was settled at its end, also where nobody has looked."""
-    span = TracerProvider().get_tracer("t").start_span("s")
-    assert defer_from_start(span, dict)
-    span.end()
-    assert not waits_for(span, dict)
+    assert defer(span, lambda: {"a": 1}) is None
+    assert span.told == {"a": 1}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
