@@ -31,7 +31,8 @@ __all__ = ["FEW_BYTES", "Table", "read_table", "schema_hash", "sound_copy"]
 # Counting missing values takes one pass over the input, in the caller's time.
 _MAX_COUNTED_CELLS: Final = 1_000_000
 _MAX_COUNTED_OBJECTS: Final = 10_000  # the same where each value is a Python object
-_FEW_CELLS: Final = 64  # up to here Python's own sum is faster than a reduction of the array
+# The floats whose last byte is the sign and the first bits of the exponent, by what numpy calls them, and their bytes.
+_LAST_IS_EXPONENT: Final = {"<f4": 4, "<f8": 8}
 _NEVER_MISSING: Final = "biuSU"  # kinds of numpy types without a missing value
 _NUMBERS: Final = "biuf"
 _NEVER_ODD: Final = "biufSU"  # kinds whose values are no objects
@@ -135,13 +136,11 @@ def sound_copy(array: Any, *, has_values: bool = True) -> Any:
         return None
     if array.nbytes > FEW_BYTES or array.ndim > _TABLE_AXES:
         return None if has_values else _stand_in(array)
-    kind = array.dtype.kind
-    if kind != "f":
-        return array.copy() if kind in _NEVER_ODD else None
-    # Most calls, in the caller's time: as `_is_finite` begins.
-    if size <= _FEW_CELLS and math.isfinite(sum(array.ravel().tolist())):
+    if _is_surely_finite(array):  # most calls, in the caller's time
         return array.copy()
-    return array.copy() if _is_finite(array) else None
+    kind = array.dtype.kind
+    is_sound = kind in _NEVER_ODD and (kind != "f" or _is_finite(array))
+    return array.copy() if is_sound else None
 
 
 def _stand_in(array: Any) -> Any:
@@ -197,11 +196,28 @@ def _are_sound(values: list[Any]) -> bool:
     return not any(is_missing(value) or is_infinite(value) for value in values)
 
 
+@lru_cache(maxsize=64)
+def _step(dtype: Any) -> int | None:
+    return _LAST_IS_EXPONENT.get(dtype.str)
+
+
+def _is_surely_finite(array: Any) -> bool:
+    """
+    Whether the exponents of a few numbers tell that all are finite.
+
+    False where one is NaN or infinite, and where that is not known: numbers above 1e38 (in doubles, 1e303), other
+    types, and a numpy *array* of more than 8 KiB. Numpy's own ways take four times as long for a row.
+    """
+    step = _step(array.dtype)
+    if step is None or array.nbytes > FEW_BYTES:
+        return False
+    exponents = array.tobytes()[step - 1 :: step]
+    return 0x7F not in exponents and 0xFF not in exponents
+
+
 def _is_finite(array: Any) -> bool:
     """Whether all of a numpy array's floating numbers are finite."""
-    if array.size <= _FEW_CELLS and math.isfinite(sum(array.ravel().tolist())):
-        return True  # else the sum may only be too large
-    return bool(sys.modules["numpy"].isfinite(array).all())
+    return _is_surely_finite(array) or bool(sys.modules["numpy"].isfinite(array).all())
 
 
 class _Nothing(Table):
@@ -244,14 +260,13 @@ class _Array(Table):
         if self._is_finite is not None:
             return self._is_finite
         array = self._array
-        kind, cells = array.dtype.kind, array.size
-        if kind == "f" and cells <= _FEW_CELLS and math.isfinite(sum(array.ravel().tolist())):
-            self._is_finite = True  # most calls, in the caller's time
+        if _is_surely_finite(array):  # most calls, in the caller's time
+            self._is_finite = True
             return True
         missing, is_finite = self._looked_at()
         if missing is None or is_finite is not None:
             return is_finite
-        return missing == 0 and (kind != "O" or _are_sound(array.ravel().tolist()))
+        return missing == 0 and (array.dtype.kind != "O" or _are_sound(array.ravel().tolist()))
 
     def _looked_at(self) -> tuple[int | None, bool | None]:
         """Return the number of missing values, and of floating numbers whether all are finite."""

@@ -8,8 +8,11 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
-from otel_ml.describe.arrays import read_table
+from otel_ml.describe.arrays import read_table, sound_copy
 
 INF = float("inf")
 NAN = float("nan")
@@ -148,3 +151,36 @@ def test_one_odd_number_is_found_in_an_array_of_any_size(size: int, dtype: str) 
             for column in (array, array[::-1]):
                 expected = bool(np.isfinite(column).all())
                 assert read_table(column.reshape(-1, 1)).is_sound() is expected
+
+
+VIEWS = {
+    "as it is": lambda array: array,
+    "transposed": lambda array: array.T,
+    "every second row": lambda array: array[::2],
+    "columns from the last": lambda array: array[:, ::-1],
+    "in Fortran's order": np.asfortranarray,
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@given(
+    array=st.sampled_from(["<f2", "<f4", "<f8", ">f2", ">f4", ">f8"]).flatmap(
+        lambda dtype: arrays.arrays(dtype, arrays.array_shapes(min_dims=2, max_dims=2, max_side=6))
+    )
+)
+def test_every_number_is_judged_as_numpy_judges_it(view: str, array: Any) -> None:
+    """The greatest and the least, subnormal ones and every NaN, of every size and order of bytes, wherever they lie."""
+    seen = VIEWS[view](array)
+    is_finite = bool(np.isfinite(seen).all())
+    assert read_table(seen).is_sound() is is_finite
+    assert (sound_copy(seen) is not None) is is_finite
+
+
+@pytest.mark.parametrize("dtype", ["<f2", "<f4", "<f8", ">f8"])
+def test_every_exponent_is_judged_as_numpy_judges_it(dtype: str) -> None:
+    """One number of each, with either sign."""
+    bits = np.arange(2**16, dtype=dtype[0] + "u2")
+    padded = np.zeros((2**16, np.dtype(dtype).itemsize // 2), bits.dtype)
+    padded[:, -1 if dtype[0] == "<" else 0] = bits  # the sign, the exponent, and what follows
+    for number in padded.view(dtype)[::7]:
+        assert read_table(number).is_sound() is bool(np.isfinite(number[0]))
