@@ -44,9 +44,9 @@ class Content(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """Copies of samples, as a table of their own, and the positions that they had."""
+    """Copies of samples, as `Table.copy` gives them, and the positions that they had."""
 
-    table: Table
+    copies: Any
     rows: Sequence[int]
 
 
@@ -160,7 +160,7 @@ class ContentPolicy:
             return None
         if table.rows == 1:  # most calls, in the caller's time
             copied = table.copy()
-            return None if copied is None else Drawn(read_table(copied), _THE_ONLY_ONE)
+            return None if copied is None else Drawn(copied, _THE_ONLY_ONE)
         layout = self._layout(names_in_force(table, known), table.columns)
         if layout is None:
             return None
@@ -170,11 +170,11 @@ class ContentPolicy:
         # One sample is told in another way than several.
         if copied is None or len(rows) == 1 < table.rows:
             return None
-        return Drawn(read_table(copied), rows)
+        return Drawn(copied, rows)
 
     def capture_drawn(self, drawn: Drawn, known: tuple[str, ...] | None) -> Content | None:
         """Return what `capture` makes of what was *drawn*, with the positions that the samples had before."""
-        content = self.capture(drawn.table, known)
+        content = self.capture(read_table(drawn.copies), known)
         if content is None:
             return None
         return content._replace(rows=[drawn.rows[row] for row in content.rows])
