@@ -21,9 +21,12 @@ class Told:
         number: The how-manieth call of its model it is.
         stream: In what those are numbered.
         batch_size: Its number of samples, None where that is not known yet.
+
+    Attributes:
+        unread: What it left, None until then.
     """
 
-    _unread: Unread | None = None
+    unread: Unread | None = None
 
     def __init__(self, channel: Channel, number: int, stream: str, batch_size: int | None) -> None:
         self._channel = channel
@@ -40,8 +43,8 @@ class Told:
         }
         if self._batch_size is not None:
             facts[ML_BATCH_SIZE] = self._batch_size
-        if self._unread is not None:
-            facts.update(self._unread.facts())
+        if self.unread is not None:
+            facts.update(self.unread.facts())
         return facts
 
     def wait(self, span: Any) -> bool:
@@ -65,7 +68,7 @@ class Told:
         Where it is over it gets nothing more, and nothing is returned.
         """
         if self._waits(span):
-            self._unread = unread
+            self.unread = unread
             # Who looks says first that it begins, and asks afterwards: either it has found this, or we find that here.
             if self._waits(span):
                 return span._attributes  # type: ignore[no-any-return]  # noqa: SLF001 - the span's own
