@@ -65,7 +65,7 @@ class Ring(Generic[_Item]):
         if waiting >= self._capacity:
             return False
         self._items.append(item)
-        if self._is_closed and self._is_idle:  # nobody else comes for it
+        if self._is_closed:  # nobody else comes for it
             self.drain()
         elif self._is_idle:
             self._is_idle = False
