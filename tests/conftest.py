@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-# How long an example takes says what else the machine does, and whether something is compiled for the first time.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
+# How long an example takes, and how long drawing one does, says what else the machine does, and whether something is compiled for the first time.
+settings.register_profile(
+    "however slow", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("however slow")
