@@ -38,7 +38,7 @@ def names():
     return [span.name for span in exporter.get_finished_spans()]
 
 def ours():
-    return {name for name in sys.modules if name.startswith("otel_ml.")}
+    return {name for name in list(sys.modules) if name.startswith("otel_ml.")}
 
 import otel_ml
 """

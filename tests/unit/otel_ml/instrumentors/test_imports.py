@@ -36,7 +36,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (folder / "faulty.py").write_text("raise RuntimeError('of its own')\n")
     monkeypatch.syspath_prepend(tmp_path)
     yield folder
-    for name in [name for name in sys.modules if name.partition(".")[0] == "awaited"]:
+    for name in [name for name in list(sys.modules) if name.partition(".")[0] == "awaited"]:
         del sys.modules[name]
 
 

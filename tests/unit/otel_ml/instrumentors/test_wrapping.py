@@ -226,7 +226,7 @@ RECEIVER = """
     with open(sys.argv[1], "rb") as file:
         shipped = pickle.load(file)
     print([function(data).tolist() for function, data in shipped])
-    assert not [name for name in sys.modules if name.startswith("otel_ml")]
+    assert not [name for name in list(sys.modules) if name.startswith("otel_ml")]
 """
 
 
