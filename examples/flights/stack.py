@@ -6,9 +6,9 @@ import os
 import shutil
 import socket
 import sys
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import SystemRandom
 from typing import TYPE_CHECKING
 
 from processes import Part
@@ -43,6 +43,10 @@ PROMETHEUS_PAGES = _ROOT / ".tools" / "prometheus"
 """Started there, Prometheus has pages, too, if they are built (`tools/prometheus_ui.sh`)."""
 
 
+_NOT_GIVEN_AWAY = range(15_000, 32_000)
+"""Ports below those that systems give to whoever connects."""
+
+
 @dataclass(frozen=True, slots=True)
 class Addresses:
     """Where everything listens, as `host:port` of this machine."""
@@ -72,12 +76,18 @@ class Files:
 
 
 def free_addresses() -> Addresses:
-    """Return addresses whose ports are free now, all different."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in Addresses.__dataclass_fields__]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return Addresses(*(f"127.0.0.1:{one.getsockname()[1]}" for one in sockets))
+    """Return addresses whose ports are free, all different; no connection is given one of them before its server has started."""
+    shuffled = SystemRandom().sample(_NOT_GIVEN_AWAY, len(_NOT_GIVEN_AWAY))
+    free = filter(_is_free, shuffled)
+    return Addresses(*(f"127.0.0.1:{next(free)}" for _ in Addresses.__dataclass_fields__))
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def found_servers(names: Sequence[str] = SERVER_NAMES) -> dict[str, str]:

@@ -22,7 +22,7 @@ def _files(tmp_path: Path) -> stack.Files:
 
 
 def test_addresses_are_free_different_and_of_this_machine() -> None:
-    """Each can be listened on, all at the same time."""
+    """Each can be listened on, all at the same time; none is one that a connection could be given meanwhile."""
     at = stack.free_addresses()
     addresses = [getattr(at, name) for name in at.__dataclass_fields__]
     assert len(set(addresses)) == len(addresses) == 13
@@ -30,6 +30,7 @@ def test_addresses_are_free_different_and_of_this_machine() -> None:
     for one in held:
         one.close()
     assert all(one.startswith("127.0.0.1:") for one in addresses)
+    assert all(int(one.rpartition(":")[2]) < 32_000 for one in addresses)
 
 
 def test_settings_that_the_caller_made_for_other_programs_are_left_out(
