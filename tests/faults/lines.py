@@ -9,6 +9,8 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Literal
 
+from tests.integration.real_servers import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -30,8 +32,8 @@ class Line:
 
     def __init__(self, far: str) -> None:
         self.leads_to(far)
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self._port: int = self._listening.getsockname()[1]
+        self._port = free_port()  # one that nobody is given while it refuses
+        self._listening = socket.create_server(("127.0.0.1", self._port))
         self.endpoint = f"127.0.0.1:{self._port}"
         self._fault: Fault = "none"
         self._open: set[socket.socket] = set()
@@ -78,7 +80,7 @@ class Line:
             while True:
                 near, _ = listening.accept()
                 try:
-                    far = socket.create_connection(self._far, 5)
+                    far = socket.create_connection(self._far, 60)
                 except OSError:
                     near.close()
                     continue

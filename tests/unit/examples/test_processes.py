@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,6 +11,8 @@ import httpx
 import processes
 import pytest
 from processes import Part, PartFailedError, Processes
+
+from tests.integration.real_servers import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,8 +26,7 @@ FAILS = (
 
 def part(name: str, program: str, environment: dict[str, str] | None = None) -> Part:
     """Return a part that runs a Python program with a free port as its argument."""
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port = held.getsockname()[1]
+    port = free_port()
     command = (sys.executable, "-u", "-c", program, str(port))
     return Part(name, command, environment or dict(os.environ), f"http://127.0.0.1:{port}/")
 
@@ -34,7 +34,7 @@ def part(name: str, program: str, environment: dict[str, str] | None = None) -> 
 def answers(one: Part) -> bool:
     """Return whether a part answers now."""
     try:
-        return httpx.get(one.ready_url, trust_env=False).status_code == httpx.codes.OK
+        return httpx.get(one.ready_url, trust_env=False, timeout=60).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
 
@@ -57,7 +57,7 @@ def test_a_part_starts_in_its_folder(tmp_path: Path) -> None:
     with Processes(tmp_path / "logs") as running:
         running.start(plain, placed)
         found = [
-            httpx.get(f"{one.ready_url}page.html", trust_env=False).status_code
+            httpx.get(f"{one.ready_url}page.html", trust_env=False, timeout=60).status_code
             for one in (placed, plain)
         ]
     assert found == [httpx.codes.OK, httpx.codes.NOT_FOUND]
@@ -79,7 +79,7 @@ def test_a_part_that_dies_later_is_noticed(tmp_path: Path) -> None:
     with Processes(tmp_path) as running:
         running.start(part("one", SERVES))
         running._running[0].process.kill()
-        running._running[0].process.wait(10)
+        running._running[0].process.wait(60)
         with pytest.raises(PartFailedError, match="one: ended with exit code -9"):
             running.check()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ import pytest
 import service
 from departures import FEATURES
 from play import requests_for
+
+from tests.integration.real_servers import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +36,7 @@ uvicorn.run("service:app", host="127.0.0.1", port=int(sys.argv[1]), app_dir=sys.
 
 def started(model_file: Path) -> tuple[subprocess.Popen[str], int]:
     """Start the service in an interpreter that cannot import otel-ml; return it and its port."""
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port: int = held.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-c", BLOCKED, str(port), str(SOURCE.parent)]
     environment = {**os.environ, "MODEL_FILE": str(model_file), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True), port
@@ -48,18 +48,18 @@ def _client(model_file: Path) -> Iterator[httpx.Client]:
     process, port = started(model_file)
     try:
         with httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30
+            base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60
         ) as client:
             wait_until_it_answers(client, process)
             yield client
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 def wait_until_it_answers(client: httpx.Client, process: subprocess.Popen[str]) -> None:
     """Return when the service is healthy; fail if it ends."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while not is_healthy(client):
         if time.monotonic() > end or process.poll() is not None:
             pytest.fail("the service is not up")

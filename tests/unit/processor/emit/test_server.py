@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from otel_ml_processor.emit.server import HttpServer
 from otel_ml_processor.errors import ConfigError
+from tests.integration.real_servers import free_port
 
 
 def app() -> Starlette:
@@ -26,7 +27,7 @@ def app() -> Starlette:
 
 def get(endpoint: str) -> httpx.Response:
     """Return the answer of *endpoint*."""
-    with httpx.Client(trust_env=False, timeout=10) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         return client.get(f"http://{endpoint}/")
 
 
@@ -45,7 +46,7 @@ def test_a_free_port_is_found_and_told() -> None:
 
 def test_a_stopped_server_has_let_go_of_its_port() -> None:
     """After `stop` nobody answers, and another server can take the same address."""
-    first = HttpServer("127.0.0.1:0", app())
+    first = HttpServer(f"127.0.0.1:{free_port()}", app())
     first.start()
     get(first.endpoint)
     first.stop()

@@ -33,6 +33,7 @@ from otel_ml_processor.forward.otlp_client import (
 )
 from otel_ml_processor.forward.tls import channel_credentials, channel_options
 from otel_ml_processor.refusal import Refusal, RefusalCause
+from tests.integration.real_servers import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +94,7 @@ def status(after: Duration | None, code: int = 8) -> bytes:
     return made.SerializeToString()
 
 
-def refusal(answer: Answer, timeout_s: float = 30.0) -> Refusal:
+def refusal(answer: Answer, timeout_s: float = 60.0) -> Refusal:
     """Return what the client makes of *answer*."""
     with next_hop(answer) as client, pytest.raises(Refusal) as refused:
         client.send(b"spans", timeout_s)
@@ -111,7 +112,7 @@ def test_the_bytes_arrive_and_the_answer_comes_back(method: str) -> None:
         return b""
 
     with next_hop(answer, method) as client:
-        assert client.send(b"\xff any bytes", 30.0) == b""
+        assert client.send(b"\xff any bytes", 60.0) == b""
 
     assert received == [b"\xff any bytes"]
 
@@ -119,7 +120,7 @@ def test_the_bytes_arrive_and_the_answer_comes_back(method: str) -> None:
 def test_a_partial_success_is_the_callers_business() -> None:
     """It comes back unchanged, and says how many were rejected: they are not sent again."""
     with next_hop(lambda request, context: PARTIAL) as client:
-        response = client.send(b"spans", 30.0)
+        response = client.send(b"spans", 60.0)
 
     assert response == PARTIAL
     assert rejected_items(response) == 3
@@ -146,7 +147,7 @@ def test_a_full_success_rejects_nothing(response: bytes) -> None:
 def test_garbage_after_a_success_is_a_success() -> None:
     """The status said that the spans were accepted; our caller must not fail over bytes that it cannot read."""
     with next_hop(lambda request, context: b"\xff\xff\xff") as client:
-        assert client.send(b"spans", 30.0) == b""
+        assert client.send(b"spans", 60.0) == b""
 
 
 @pytest.mark.parametrize(
@@ -256,7 +257,7 @@ def test_a_next_hop_that_hangs_is_not_waited_for() -> None:
     leave = threading.Event()
 
     def answer(_: bytes, __: grpc.ServicerContext) -> bytes:
-        leave.wait(30)
+        leave.wait(60)
         return b""
 
     with next_hop(answer) as client:
@@ -280,10 +281,10 @@ def test_an_answer_may_have_four_mebibytes_and_no_more() -> None:
         return largest + b"\x78\x01" * int(request)
 
     with next_hop(answer) as client:
-        answered = ExportTraceServiceResponse.FromString(client.send(b"0", 30.0))
+        answered = ExportTraceServiceResponse.FromString(client.send(b"0", 60.0))
         assert answered.partial_success.error_message == "x" * 1024
         with pytest.raises(Refusal) as refused:
-            client.send(b"1", 30.0)
+            client.send(b"1", 60.0)
 
     assert refused.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert refused.value.retry_after_s is None
@@ -328,19 +329,20 @@ def refusal_of_size(size: int) -> Refusal:
     """Return how a next hop with the usual limit of 4 MiB refuses *size* bytes."""
     with next_hop(lambda request, context: b"") as client:
         with pytest.raises(Refusal) as refused:
-            client.send(bytes(size), 30.0)
+            client.send(bytes(size), 60.0)
         return refused.value
 
 
 def test_a_dead_next_hop_is_noticed_at_once_and_again_when_it_is_back() -> None:
     """Nothing waits while nobody listens; the same client delivers as soon as somebody does."""
-    with serving(lambda request, context: b"") as address:
+    port = free_port()
+    with serving(lambda request, context: b"", port=port) as address:
         pass
     client = OtlpClient(address)
     with pytest.raises(Refusal) as refused:
-        client.send(b"spans", 30.0)
+        client.send(b"spans", 60.0)
 
-    with serving(lambda request, context: b"", port=int(address.split(":")[1])):
+    with serving(lambda request, context: b"", port=port):
         assert delivered(client) == b""
     client.close()
 
@@ -352,7 +354,7 @@ def delivered(client: OtlpClient) -> bytes:
     """Return the answer as soon as *client* gets one."""
     while True:
         with suppress(Refusal):
-            return client.send(b"spans", 30.0)
+            return client.send(b"spans", 60.0)
         threading.Event().wait(0.05)
 
 
@@ -368,7 +370,7 @@ def test_headers_and_compression_go_with_every_request() -> None:
         client = OtlpClient(
             address, headers={"authorization": "Bearer x"}, compression=grpc.Compression.Gzip
         )
-        client.send(b"0" * 10_000, 10)
+        client.send(b"0" * 10_000, 60)
         client.close()
 
     assert seen[0]["request"] == b"0" * 10_000
@@ -401,10 +403,10 @@ def test_over_tls_only_a_next_hop_of_a_known_authority_gets_spans(
             options=channel_options(config),
         )
         if authority_is_known:
-            assert client.send(b"", 10) == b""
+            assert client.send(b"", 60) == b""
         else:
             with pytest.raises(Refusal) as refused:
-                client.send(b"", 10)
+                client.send(b"", 60)
             assert refused.value.code is UNAVAILABLE
         client.close()
         server.stop(0).wait()
