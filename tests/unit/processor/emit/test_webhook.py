@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import ssl
 import threading
 import time
@@ -183,19 +184,23 @@ def test_what_is_not_taken_comes_again_with_the_same_id(
 
 
 def test_a_receiver_that_hangs_is_left_after_the_timeout_and_asked_again(
-    receiver: Receiver, tmp_path: Path
+    receiver: Receiver, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nobody answers the first time; the second time somebody does."""
+    """Nobody answers the first time; afterwards somebody does. Each time that was too long is counted, and at last the event is delivered."""
+    caplog.set_level(logging.INFO, under_test.__name__)
     hangs = threading.Event()
     setup = Setup(receiver.url, tmp_path, timeout=Duration(0.2))
     receiver.answers = lambda *_: hangs if len(receiver.got) == 1 else 204
     setup.hook.start()
     setup.hook.push("one", b"{}")
-    receiver.wait(2)
+    # On a busy machine two tenths of a second are too little for one that answers at once, too.
+    while "webhook: events are delivered again" not in caplog.messages:
+        threading.Event().wait(0.01)
     hangs.set()
     setup.hook.close(BOUND_S)
 
-    assert (setup.counted(FAILED), setup.counted(DROPPED)) == (1, 0)
+    assert len(receiver.got) >= 2
+    assert (setup.counted(FAILED) >= 1, setup.counted(DROPPED)) == (True, 0)
 
 
 def test_whoever_hands_an_event_in_does_not_wait(receiver: Receiver, tmp_path: Path) -> None:
