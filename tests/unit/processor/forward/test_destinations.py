@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -90,16 +91,17 @@ def test_one_that_refuses_is_the_answer() -> None:
     destinations = Destinations(TRACES, [*required, Required(after, 10)], [best_effort], len)
     with pytest.raises(Refusal, match="no"):
         destinations.send(b"x", None)
-    assert best_effort.flush(10)
+    assert best_effort.flush(60)
     best_effort.close()
     assert (copies.sent, after.sent) == ([], [])
 
 
 def test_one_that_nobody_sends_to_takes_no_thread() -> None:
     """Of a configuration that turns out to be of no use nothing is left; closing it, or not, is all the same."""
-    before = threading.active_count()
+    before = set(threading.enumerate())
     best_effort = BestEffort({TRACES: Place()}, 100, 10, SelfMetrics())
-    assert threading.active_count() == before
+    # Not how many there are: one that another test has left may end just now.
+    assert set(threading.enumerate()) <= before
     best_effort.close()
 
 
@@ -110,7 +112,7 @@ def test_what_is_raised_by_closing_is_no_news(caplog: pytest.LogCaptureFixture) 
     class BrokenOff(Place):
         def send(self, request: bytes, timeout_s: float) -> bytes:
             begun.set()
-            assert closed.wait(30)
+            assert closed.wait(60)
             raise ValueError("the channel is closed")
 
         def close(self) -> None:
@@ -119,7 +121,7 @@ def test_what_is_raised_by_closing_is_no_news(caplog: pytest.LogCaptureFixture) 
     metrics = SelfMetrics()
     best_effort = BestEffort({TRACES: BrokenOff()}, 100, 30, metrics)
     best_effort.offer(TRACES, b"x", 1)
-    assert begun.wait(30)
+    assert begun.wait(60)
     best_effort.close()
     assert caplog.records == []
     assert counted(metrics) == {SPANS.send_failed: 1}
@@ -133,7 +135,7 @@ def test_a_copy_arrives_and_is_counted() -> None:
     destinations = Destinations(TRACES, [Required(Place(), 10)], [best_effort], len)
     destinations.send(b"abc", None)
     destinations.send(b"de", None)
-    assert best_effort.flush(10)
+    assert best_effort.flush(60)
     best_effort.close()
     assert copies.sent == [b"abc", b"de"]
     assert copies.timeouts == [7.0, 7.0]
@@ -152,18 +154,18 @@ def test_nobody_waits_for_a_destination_that_hangs() -> None:
         def send(self, request: bytes, timeout_s: float) -> bytes:
             """Wait first."""
             inside.set()
-            leave.wait(30)
+            leave.wait(60)
             return super().send(request, timeout_s)
 
     hanging = Hanging()
     best_effort = BestEffort({TRACES: hanging}, 10, 10, metrics)
     for request in (b"a" * 6, b"b" * 4, b"c", b"d" * 11):
         best_effort.offer(TRACES, request, len(request))
-        assert inside.wait(30)
+        assert inside.wait(60)
     assert not best_effort.flush(0)
     assert counted(metrics) == {SPANS.enqueue_failed: 12}
     leave.set()
-    assert best_effort.flush(30)
+    assert best_effort.flush(60)
     best_effort.close()
     assert hanging.sent == [b"a" * 6, b"b" * 4]
     assert counted(metrics) == {SPANS.enqueue_failed: 12, SPANS.sent: 10}
@@ -176,7 +178,7 @@ def test_what_is_refused_for_now_is_tried_again_in_its_order() -> None:
     best_effort = BestEffort({TRACES: place}, 100, 10, metrics)
     best_effort.offer(TRACES, b"one", 1)
     best_effort.offer(TRACES, b"two", 1)
-    assert best_effort.flush(30)
+    assert best_effort.flush(60)
     best_effort.close()
     assert place.sent == [b"one", b"two"]
     assert counted(metrics) == {SPANS.sent: 2}
@@ -190,9 +192,9 @@ def test_what_is_refused_for_good_or_too_long_is_given_up() -> None:
     place = Place(refusals=iter([good, refusal()]))
     best_effort = BestEffort({TRACES: place}, 100, 10, metrics, clock=lambda: next(times))
     best_effort.offer(TRACES, b"bad", 3)
-    assert best_effort.flush(30)
+    assert best_effort.flush(60)
     best_effort.offer(TRACES, b"old", 4)
-    assert best_effort.flush(30)
+    assert best_effort.flush(60)
     best_effort.close()
     assert place.sent == []
     assert counted(metrics) == {SPANS.send_failed: 7}
@@ -215,7 +217,7 @@ def test_a_client_that_breaks_costs_the_request_and_not_the_destination(
     best_effort = BestEffort({TRACES: copies}, 100, 10, metrics)
     for request in (b"", b"", b"abc"):
         best_effort.offer(TRACES, request, 3)
-    assert best_effort.flush(10)
+    assert best_effort.flush(60)
     best_effort.close()
     assert copies.sent == [b"abc"]
     assert counted(metrics) == {SPANS.send_failed: 6, SPANS.sent: 3}
@@ -227,7 +229,7 @@ def test_a_client_that_breaks_costs_the_request_and_not_the_destination(
 def test_what_still_waits_at_the_end_is_counted_as_failed() -> None:
     """And nothing is taken any more."""
     metrics = SelfMetrics()
-    place = Place(refusals=(refusal() for _ in range(1000)))
+    place = Place(refusals=(refusal() for _ in itertools.count()))
     best_effort = BestEffort({TRACES: place}, 100, 10, metrics)
     best_effort.offer(TRACES, b"abc", 3)
     assert not best_effort.flush(0.05)
@@ -242,7 +244,7 @@ def test_a_signal_that_a_destination_does_not_want_does_not_go_there() -> None:
     place = Place()
     best_effort = BestEffort({TRACES: place}, 100, 10, metrics)
     best_effort.offer(Signal.LOGS, b"abc", 3)
-    assert best_effort.flush(10)
+    assert best_effort.flush(60)
     best_effort.close()
     assert place.sent == []
     assert not counted(metrics)

@@ -64,7 +64,9 @@ class Door:
             receive, door, takes, self.admission, self.metrics, folder=folder
         )
         self.server.start()
-        self.client = httpx.Client(base_url=f"http://{self.server.endpoint}", trust_env=False)
+        self.client = httpx.Client(
+            base_url=f"http://{self.server.endpoint}", trust_env=False, timeout=60
+        )
 
     def post(
         self, body: bytes, kind: str = PROTOBUF, path: str = "/v1/traces", **headers: str
@@ -375,15 +377,15 @@ def test_what_does_not_fit_beside_those_in_flight_may_be_sent_again() -> None:
     def take(request: bytes, _: float | None) -> bytes:
         if len(request) == 60:
             inside.set()
-            leave.wait(30)
+            leave.wait(60)
         return b""
 
     with opened(take, max_in_flight=Size(100)) as door, ThreadPoolExecutor(1) as other:
         first = other.submit(door.post, bytes(60))
-        assert inside.wait(30)
+        assert inside.wait(60)
         answer = door.post(bytes(41))
         leave.set()
-        assert first.result(30).status_code == 200
+        assert first.result(60).status_code == 200
         assert door.post(bytes(41)).status_code == 200
         assert door.admission.in_flight_bytes == 0
     assert answer.status_code == 503
@@ -409,7 +411,7 @@ def test_a_sender_that_leaves_gives_back_what_it_held() -> None:
 @pytest.mark.parametrize("said", [b"", b"POST /v1/traces HTTP/1.1\r\nhost"])
 def test_a_connection_on_which_no_request_begins_is_closed(said: bytes) -> None:
     """Silent or in the middle of a header, also after a request that was answered: nobody holds a connection for nothing."""
-    server = WebServer("$.place", "127.0.0.1:0", Starlette(), keep_alive_s=1)
+    server = WebServer("$.place", "127.0.0.1:0", Starlette(), keep_alive_s=3)
     server.start()
     host, _, port = server.endpoint.rpartition(":")
     whole = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -428,7 +430,7 @@ def test_a_connection_on_which_no_request_begins_is_closed(said: bytes) -> None:
 
 def is_closed(connection: socket.socket, said: bytes) -> bool:
     """Return whether nothing but the end comes of saying *said*; on a busy machine the end is there before it is said."""
-    connection.settimeout(30)
+    connection.settimeout(60)
     try:
         connection.sendall(said)
         return connection.recv(1000) == b""
@@ -491,7 +493,7 @@ def secure_post(url: str, trusted: trustme.CA, client: trustme.CA | None) -> int
     trusted.configure_trust(context)
     if client is not None:
         client.issue_cert("client.example.org").configure_cert(context)
-    with httpx.Client(verify=context, trust_env=False) as session:
+    with httpx.Client(verify=context, trust_env=False, timeout=60) as session:
         return session.post(url, content=b"", headers={"content-type": PROTOBUF}).status_code
 
 
@@ -526,16 +528,16 @@ def test_stopping_lets_those_in_flight_finish() -> None:
 
     def take(_: bytes, __: float | None) -> bytes:
         inside.set()
-        leave.wait(30)
+        leave.wait(60)
         return b""
 
     with opened(take) as door, ThreadPoolExecutor(2) as others:
         call = others.submit(door.post, export_request([inference_span()]))
-        assert inside.wait(30)
+        assert inside.wait(60)
         stopping = others.submit(door.server.stop, 30)
         leave.set()
-        assert call.result(30).status_code == 200
-        stopping.result(30)
+        assert call.result(60).status_code == 200
+        stopping.result(60)
 
 
 def test_a_json_answer_is_one_that_json_reads() -> None:
