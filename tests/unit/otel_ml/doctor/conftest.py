@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import threading
 from collections.abc import Iterator
 from concurrent import futures
@@ -13,6 +12,9 @@ import grpc
 import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
+from otel_ml.doctor import reaching, sending
+from tests.integration.real_servers import free_port
+
 
 @pytest.fixture(autouse=True)
 def _nothing_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,6 +22,14 @@ def _nothing_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("OTEL_") or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait longer for an answer than a person would: the machine may have other work."""
+    for module in (reaching, sending):
+        monkeypatch.setattr(module, "_PATIENCE_SECONDS", 60)
+    monkeypatch.setattr(reaching, "_SILENCE_SECONDS", 5.0)
 
 
 class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
@@ -139,6 +149,4 @@ def http_port(answers: HttpAnswers) -> Iterator[int]:
 @pytest.fixture
 def dead_port() -> int:
     """Return a port that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
+    return free_port()

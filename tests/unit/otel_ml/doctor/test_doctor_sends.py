@@ -1,6 +1,7 @@
 """The test span: sent for real, and where it is not acknowledged, the reason in plain words."""
 
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import grpc
@@ -32,17 +33,19 @@ def said(report: Report) -> str:
 def test_a_span_arrives_by_grpc(
     grpc_port: int, receiver: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the trace that is told and the headers that are asked for; it is no inference."""
+    """With the trace that is told, the time that it took and the headers that are asked for; it is no inference."""
+    begin = perf_counter()
     found = report(
         monkeypatch,
         **{ENDPOINT: f"http://127.0.0.1:{grpc_port}", "OTEL_EXPORTER_OTLP_HEADERS": "who=me"},
     )
+    took = perf_counter() - begin
     assert found.findings == []
     (sent,) = found.sent
     (span,) = receiver.spans
     assert sent.trace_id == span.trace_id.hex()
     assert sent.seconds is not None
-    assert 0 < sent.seconds < 5
+    assert 0 < sent.seconds < took
     assert span.name == "otel-ml doctor"
     assert not [attribute for attribute in span.attributes if attribute.key.startswith("ml.")]
     assert receiver.headers["who"] == "me"
@@ -78,7 +81,7 @@ def test_grpc_is_spoken_to_a_port_for_http(http_port: int, monkeypatch: pytest.M
 
 def test_http_is_spoken_to_a_port_for_grpc(grpc_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other way round."""
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "5")
     found = report(monkeypatch, **{ENDPOINT: f"http://127.0.0.1:{grpc_port}", PROTOCOL: HTTP})
     assert said(found) == (
         f"http://127.0.0.1:{grpc_port}/v1/traces speaks gRPC, and the protocol here is {HTTP} -> "
@@ -153,7 +156,7 @@ def test_plain_words_are_spoken_to_a_port_with_tls(
     tls_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """http:// where https:// is meant."""
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "5")
     found = report(monkeypatch, **{ENDPOINT: f"http://127.0.0.1:{tls_port}"})
     assert said(found) == (
         f"http://127.0.0.1:{tls_port} wants TLS -> begin the endpoint with https://"
