@@ -29,7 +29,8 @@ from tests.unit.processor.receive.test_tls import write_identity
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-pytestmark = pytest.mark.timeout(120)
+PATIENCE_S = 60
+"""Of an exporter: what is not acknowledged in time is sent again, and is known as a duplicate."""
 SPANS = 20
 MODELS = (f"model-{number}" for number in count())
 ROOT = Path(__file__).parents[2]
@@ -148,6 +149,7 @@ def python_exporter(asked: Asked) -> SpanExporter:
             client_certificate_file=files.get("cert"),
             client_key_file=files.get("key"),
             compression=Compression.Gzip if is_gzip else Compression.NoCompression,
+            timeout=PATIENCE_S,
         )
     pem = {name: Path(path).read_bytes() for name, path in files.items()}
     tls = grpc.ssl_channel_credentials(pem.get("ca"), pem.get("key"), pem.get("cert"))
@@ -156,6 +158,7 @@ def python_exporter(asked: Asked) -> SpanExporter:
         insecure=not files,
         credentials=tls if files else None,
         compression=grpc.Compression.Gzip if is_gzip else grpc.Compression.NoCompression,
+        timeout=PATIENCE_S,
     )
 
 
@@ -211,7 +214,9 @@ def collector(asked: Asked) -> None:
         ready=lambda: answers(f"http://{health}/"),
         log=asked.folder / "collector.log",
     ):
-        send_with_python(GrpcExporter(endpoint=listen, insecure=True), asked.model)
+        send_with_python(
+            GrpcExporter(endpoint=listen, insecure=True, timeout=PATIENCE_S), asked.model
+        )
         enough = asked.house.hop.samples(SPANS, asked.model)
         assert enough == SPANS
 
@@ -234,7 +239,7 @@ def javascript(asked: Asked) -> list[str]:
 def run(command: list[str], environment: dict[str, str]) -> str:
     """Run *command* until it ends well, and return what it writes."""
     done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=60, check=False
+        command, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -250,7 +255,7 @@ def node_modules() -> Path:
         (JAVASCRIPT / "package.json").write_text(json.dumps(manifest))
         command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"]
         done = subprocess.run(
-            command, cwd=JAVASCRIPT, capture_output=True, text=True, timeout=100, check=False
+            command, cwd=JAVASCRIPT, capture_output=True, text=True, timeout=300, check=False
         )
         if done.returncode:
             lacking(f"npm cannot install the packages: {done.stderr[-500:]}")
@@ -288,7 +293,7 @@ def test_what_any_client_sends_arrives_once_and_is_counted_once(
     model = next(MODELS)
     house.peer.taken.clear()
     ids = send(Asked(house, protocol, compression, model, tmp_path))
-    arrived = eventually(house.peer.span_ids, lambda found: len(found) >= SPANS, 15)
+    arrived = eventually(house.peer.span_ids, lambda found: len(found) >= SPANS, 60)
     assert len(arrived) == len(set(arrived)) == SPANS
     if ids is not None:
         assert [span.hex() for span in arrived] == sorted(ids)
@@ -310,7 +315,7 @@ def test_who_has_no_certificate_is_let_in_nowhere(house: House) -> None:
             "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
         )
         try:
-            send_once(b"\n\0", timeout=5)
+            send_once(b"\n\0", timeout=60)
             was_let_in = True
         except grpc.RpcError:
             was_let_in = False

@@ -83,7 +83,7 @@ WRITTEN = [
 def test_the_dashboards_are_what_the_generator_writes() -> None:
     """Who changes one by hand is told so."""
     command = [sys.executable, str(GRAFANA / "generate.py"), "check"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert (done.returncode, done.stdout) == (0, "")
 
 
@@ -174,25 +174,22 @@ def test_data_sources_are_those_that_dashboards_and_links_name() -> None:
 
 
 @pytest.mark.real_servers
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("name", "expr"), QUERIES)
 def test_every_query_of_every_panel_has_data(observed: Observed, name: str, expr: str) -> None:
     """A panel that shows nothing, on a stack where everything happened, shows nothing anywhere."""
     asked = chosen(expr, DASHBOARDS[name])
-    most = f"max_over_time(count({asked})[5m:1s])"  # marks in time come and go
-    assert eventually(lambda: observed.value(most), bool, 20) > 0, asked
+    most = f"max_over_time(count({asked})[1h:1s])"  # marks in time come and go
+    assert eventually(lambda: observed.value(most), bool, 60) > 0, asked
 
 
 @pytest.mark.real_servers
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("query", WRITTEN)
 def test_every_query_of_the_documentation_has_data(observed: Observed, query: str) -> None:
     """Who copies a query out of the page gets numbers."""
-    assert eventually(lambda: observed.query(query), bool, 30), query
+    assert eventually(lambda: observed.query(query), bool, 60), query
 
 
 @pytest.mark.real_servers
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", DASHBOARDS)
 def test_every_variable_has_values_to_choose(observed: Observed, name: str) -> None:
     """The lists at the top of a dashboard are not empty, and hold what was sent."""
@@ -216,7 +213,6 @@ def test_every_variable_has_values_to_choose(observed: Observed, name: str) -> N
 
 
 @pytest.mark.real_servers
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     "histogram",
     [
@@ -233,20 +229,24 @@ def test_a_point_on_a_curve_leads_to_its_trace(observed: Observed, histogram: st
         for source in yaml.safe_load(file.read_text())["datasources"]
         for one in source["jsonData"].get("exemplarTraceIdDestinations", ())
     }
-    answer = httpx.get(
-        f"http://{observed.at.prometheus}/api/v1/query_exemplars",
-        params={"query": histogram, "start": observed.begin_ns / 1e9, "end": observed.now_s},
-        trust_env=False,
-    )
-    exemplars = [one for series in answer.json()["data"] for one in series["exemplars"]]
+
+    def known() -> list[Any]:
+        answer = httpx.get(
+            f"http://{observed.at.prometheus}/api/v1/query_exemplars",
+            params={"query": histogram, "start": observed.begin_ns / 1e9, "end": observed.now_s},
+            trust_env=False,
+            timeout=60,
+        )
+        return [one for series in answer.json()["data"] for one in series["exemplars"]]
+
+    exemplars = eventually(known, bool, 60)
     assert exemplars, histogram
     url = f"http://{observed.at.jaeger_query}/api/traces/{exemplars[0]['labels'][label]}"
-    (trace,) = httpx.get(url, trust_env=False).raise_for_status().json()["data"]
+    (trace,) = httpx.get(url, trust_env=False, timeout=60).raise_for_status().json()["data"]
     assert "predict late-arrival" in {span["operationName"] for span in trace["spans"]}
 
 
 @pytest.mark.real_servers
-@pytest.mark.timeout(300)
 def test_rules_that_sum_count_what_was_sent(observed: Observed) -> None:
     """Staging predicts "on time" as often as it did, whichever way the number came in: once, not once for each way."""
     labels = [one.said["ml.prediction.label"] for one in observed.sent_to("staging", "1")]
@@ -262,7 +262,6 @@ def test_rules_that_sum_count_what_was_sent(observed: Observed) -> None:
 
 
 @pytest.mark.real_servers
-@pytest.mark.timeout(300)
 def test_the_panel_of_scores_shows_what_the_labels_say(observed: Observed) -> None:
     """Every fifth prediction turned out wrong, so accuracy is .8."""
     (expr,) = [
@@ -272,7 +271,7 @@ def test_the_panel_of_scores_shows_what_the_labels_say(observed: Observed) -> No
         if panel["title"] == "Scores"
     ]
     asked = chosen(expr, DASHBOARDS["model"])
-    found = eventually(lambda: observed.query(asked), bool, 20)
+    found = eventually(lambda: observed.query(asked), bool, 60)
     values = {
         (one["metric"]["ml_evaluation_name"], one["metric"]["ml_evaluation_basis"]): one["value"][1]
         for one in found
@@ -281,11 +280,10 @@ def test_the_panel_of_scores_shows_what_the_labels_say(observed: Observed) -> No
 
 
 @pytest.mark.real_servers
-@pytest.mark.timeout(300)
 def test_an_alert_of_the_drift_is_on_its_way(observed: Observed) -> None:
     """Flights of half a year later drift: Prometheus counts the minutes until it tells."""
     pending = 'ALERTS{alertname="MlFeatureDrift", alertstate="pending"}'
-    found = eventually(lambda: observed.query(pending), lambda series: len(series) >= 2, 20)
+    found = eventually(lambda: observed.query(pending), lambda series: len(series) >= 2, 60)
     told = {series["metric"]["deployment_environment_name"] for series in found}
     assert told >= {"production", "staging"}
 
@@ -297,7 +295,6 @@ def promised_series() -> dict[str, str]:
 
 
 @pytest.mark.real_servers
-@pytest.mark.timeout(300)
 def test_a_stream_has_as_many_series_as_the_table_says(observed: Observed) -> None:
     """Who plans a Prometheus reads the numbers from the page: every metric is on it, with its number."""
     found = {

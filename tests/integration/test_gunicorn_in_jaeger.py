@@ -18,7 +18,7 @@ from tests.integration.real_servers import answers, eventually, find_tool, free_
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.real_servers, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.real_servers
 
 ROOT = Path(__file__).parents[2]
 REQUESTS = 40
@@ -59,7 +59,7 @@ class Store(NamedTuple):
     def traces(self, service: str) -> list[list[dict[str, Any]]]:
         """Return the spans of each trace of *service*."""
         asked = {"service": service, "limit": 1000}
-        with httpx.Client(trust_env=False) as client:
+        with httpx.Client(trust_env=False, timeout=60) as client:
             answer = client.get(f"{self.query}/api/traces", params=asked, timeout=60)
         return [trace["spans"] for trace in answer.raise_for_status().json()["data"] or []]
 
@@ -102,7 +102,12 @@ def serve_and_ask(store: Store, folder: Path, service: str, *options: str) -> li
     (folder / "service.py").write_text(textwrap.dedent(SERVICE))
     (folder / "workers").mkdir()
     port, programs = free_port(), Path(sys.executable).parent
-    gunicorn = (programs / "gunicorn", "-w", "2", "--bind", f"127.0.0.1:{port}", *options)
+    # A worker that is slow to start on a busy machine would be taken for hung, and begun again.
+    patience = ("--timeout", "300", "--graceful-timeout", "50")
+    gunicorn = (
+        *(programs / "gunicorn", "-w", "2", *patience),
+        *("--bind", f"127.0.0.1:{port}", *options),
+    )
     command = (programs / "opentelemetry-instrument", *gunicorn, "--chdir", folder, "service:app")
     with pytest.MonkeyPatch.context() as environment:
         for name, value in {
@@ -112,6 +117,7 @@ def serve_and_ask(store: Store, folder: Path, service: str, *options: str) -> li
             "OTEL_TRACES_EXPORTER": "otlp",
             "OTEL_METRICS_EXPORTER": "none",
             "OTEL_LOGS_EXPORTER": "none",
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "60",
             "NO_PROXY": "127.0.0.1",
             "PYTHONDONTWRITEBYTECODE": "1",
         }.items():

@@ -94,7 +94,7 @@ class Processor:
 
     def counts(self, *names: str) -> dict[str, float]:
         """Return the series of `/metrics` whose name begins with one of *names*, without zeros and times."""
-        lines = httpx.get(f"{self.page}/metrics", trust_env=False).text.splitlines()
+        lines = httpx.get(f"{self.page}/metrics", trust_env=False, timeout=60).text.splitlines()
         samples = [line.rsplit(" ", 1) for line in lines if line.startswith(names)]
         return {
             name: float(value)
@@ -112,7 +112,7 @@ def processing(folder: Path, text: str, http: str = "") -> Iterator[Processor]:
     config.write_text(f"""
 receive: {{endpoint: "127.0.0.1:{ports[0]}", http: {{endpoint: "127.0.0.1:{ports[1]}", {http}}}}}
 http: {{endpoint: "127.0.0.1:{ports[2]}"}}
-emit: {{endpoint: "127.0.0.1:{free_port()}"}}
+emit: {{endpoint: "127.0.0.1:{free_port()}", interval: 1h}}
 {text}
 """)
     ready: Callable[[], bool] = lambda: answers(f"http://127.0.0.1:{ports[2]}/readyz")  # noqa: E731 - one word for the call below
@@ -146,12 +146,12 @@ def spans() -> Sequence[ReadableSpan]:
 
 def by_grpc(processor: Processor) -> SpanExporter:
     """Return the SDK's exporter over gRPC."""
-    return GrpcExporter(endpoint=processor.grpc, insecure=True)
+    return GrpcExporter(endpoint=processor.grpc, insecure=True, timeout=60)
 
 
 def by_http(processor: Processor) -> SpanExporter:
     """Return the SDK's exporter over HTTP, compressed."""
-    return HttpExporter(f"{processor.http}/v1/traces", compression=Compression.Gzip)
+    return HttpExporter(f"{processor.http}/v1/traces", compression=Compression.Gzip, timeout=60)
 
 
 class ByJson(SpanExporter):
@@ -170,7 +170,7 @@ class ByJson(SpanExporter):
                     assert context is not None
                     span["traceId"] = f"{context.trace_id:032x}"
                     span["spanId"] = f"{context.span_id:016x}"
-        answer = httpx.post(self._url, json=document, trust_env=False)
+        answer = httpx.post(self._url, json=document, trust_env=False, timeout=60)
         assert answer.status_code == 200
         assert "wrong_type in 1" in answer.json()["partialSuccess"]["errorMessage"]
         return SpanExportResult.SUCCESS
@@ -197,7 +197,7 @@ def test_the_three_ways_in_give_the_same(tmp_path: Path) -> None:
                 assert exporter.export(sent) is SpanExportResult.SUCCESS
                 exporter.shutdown()
                 forwarded = ExportTraceServiceRequest.FromString(sink.of("trace")[-1])
-                counts = eventually(partial(processor.counts, *READ), is_ticked, within_s=20)
+                counts = eventually(partial(processor.counts, *READ), is_ticked, within_s=60)
             assert counts['ml_processor_undecoded_total{ml_processor_cause="wrong_type"}'] == 1
             found.append((forwarded, counts))
     assert found[0] == found[1] == found[2]
@@ -226,12 +226,12 @@ def test_logs_and_metrics_go_on_byte_for_byte_and_keep_the_status(tmp_path: Path
         text = f"mode: inline\nforward: {{endpoint: '{sink.endpoint}'}}"
         with (
             processing(tmp_path, text) as processor,
-            httpx.Client(base_url=processor.http, trust_env=False) as client,
+            httpx.Client(base_url=processor.http, trust_env=False, timeout=60) as client,
             grpc.insecure_channel(processor.grpc) as channel,
         ):
             for name, request in (("logs", logs_request()), ("metrics", metrics_request())):
                 method = f"/opentelemetry.proto.collector.{name}.v1.{name.title()}Service/Export"
-                assert channel.unary_unary(method)(request, timeout=10) == b""
+                assert channel.unary_unary(method)(request, timeout=60) == b""
                 answer = client.post(f"/v1/{name}", content=request, headers=PROTOBUF)
                 assert answer.status_code == 200
                 assert sink.of(name) == [request, request]
@@ -268,14 +268,14 @@ def test_a_chain_of_two_processors_over_http_changes_no_byte(tmp_path: Path) -> 
             ):
                 method = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
                 plain = ExportTraceServiceRequest().SerializeToString() + UNKNOWN
-                assert channel.unary_unary(method)(plain, timeout=20) == b""
+                assert channel.unary_unary(method)(plain, timeout=60) == b""
                 assert sink.of("trace") == [plain]
-                answer = channel.unary_unary(method)(request, timeout=20)
+                answer = channel.unary_unary(method)(request, timeout=60)
                 # A warning of the last one, handed on by the first.
                 assert b"wrong_type in 1" in answer
                 sink.code = grpc.StatusCode.INVALID_ARGUMENT
                 with pytest.raises(grpc.RpcError) as raised:
-                    channel.unary_unary(method)(request + UNKNOWN, timeout=20)
+                    channel.unary_unary(method)(request + UNKNOWN, timeout=60)
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "as the test says" in raised.value.details()
     assert sink.of("trace")[1].endswith(UNKNOWN)
@@ -295,14 +295,14 @@ forward:
 """
         with (
             processing(tmp_path, text) as processor,
-            httpx.Client(base_url=processor.http, trust_env=False) as client,
+            httpx.Client(base_url=processor.http, trust_env=False, timeout=60) as client,
         ):
             for number in range(3):
                 body = request + UNKNOWN * number
                 assert client.post("/v1/traces", content=body, headers=PROTOBUF).is_success
             assert client.post("/v1/logs", content=logs_request(), headers=PROTOBUF).is_success
             counts = processor.counts("otelcol_exporter")
-            eventually(lambda: copies.of("logs"), bool, within_s=20)
+            eventually(lambda: copies.of("logs"), bool, within_s=60)
     assert len(sink.of("trace")) == 3
     assert copies.requests == [("logs", logs_request())]
     dropped = 'otelcol_exporter_enqueue_failed_spans_total{exporter="otlp/best_effort"}'
@@ -321,7 +321,7 @@ forward: {{endpoint: '{sink.endpoint}', also: [{{endpoint: '{copies.endpoint}', 
 """
         with (
             processing(tmp_path, text) as processor,
-            httpx.Client(base_url=processor.http, trust_env=False) as client,
+            httpx.Client(base_url=processor.http, trust_env=False, timeout=60) as client,
         ):
             assert client.post("/v1/traces", content=request, headers=PROTOBUF).is_success
             assert client.post("/v1/logs", content=logs_request(), headers=PROTOBUF).is_success
@@ -366,7 +366,10 @@ def collecting(folder: Path, **said: str) -> Iterator[str]:
 
     def ready() -> bool:
         with suppress(httpx.TransportError):
-            return httpx.get(f"http://{listen}/v1/traces", trust_env=False).status_code == 405
+            return (
+                httpx.get(f"http://{listen}/v1/traces", trust_env=False, timeout=60).status_code
+                == 405
+            )
         return False
 
     command: list[str | Path] = [find_tool("otelcol"), "--config", config]
@@ -402,15 +405,15 @@ def test_between_real_collectors_over_http_nothing_is_lost(
                     "compression": compression,
                 }
                 with collecting(tmp_path / "first", **first) as entry:
-                    exporter: SpanExporter = HttpExporter(f"http://{entry}/v1/traces")
+                    exporter: SpanExporter = HttpExporter(f"http://{entry}/v1/traces", timeout=60)
                     assert exporter.export(sent) is SpanExportResult.SUCCESS
                     exporter.shutdown()
                     url = f"http://{entry}/v1/logs"
                     answer = httpx.post(
-                        url, content=logs_request(), headers=PROTOBUF, trust_env=False
+                        url, content=logs_request(), headers=PROTOBUF, trust_env=False, timeout=60
                     )
                     assert answer.is_success
-                    eventually(lambda: len(sink.requests), lambda n: n == 2, within_s=20)
+                    eventually(lambda: len(sink.requests), lambda n: n == 2, within_s=60)
     (traces,), (logs,) = sink.of("trace"), sink.of("logs")
     found = ExportTraceServiceRequest.FromString(traces).resource_spans[0].scope_spans[0].spans
     expected = encode_spans(sent).resource_spans[0].scope_spans[0].spans

@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import grpc
-import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs, ScopeLogs
 
@@ -44,7 +43,7 @@ def tell(setting: Setting, numbers: Iterable[int], at_ns: int) -> None:
         resource_logs=[ResourceLogs(scope_logs=[ScopeLogs(log_records=records)])]
     ).SerializeToString()
     with grpc.insecure_channel(f"127.0.0.1:{setting.port}") as channel:
-        channel.unary_unary(LOGS)(content, timeout=30, wait_for_ready=True)
+        channel.unary_unary(LOGS)(content, timeout=60, wait_for_ready=True)
 
 
 def counted(setting: Setting, outcome: str) -> float:
@@ -53,7 +52,6 @@ def counted(setting: Setting, outcome: str) -> float:
     return sum(value for labels, value in setting.counts(JOINED).items() if said in labels)
 
 
-@pytest.mark.timeout(180)
 def test_a_label_finds_the_prediction_of_before_the_kill(tmp_path: Path) -> None:
     """
     Killed after a snapshot, started again: a label that comes then is joined, and one that came before is not joined twice.
@@ -66,11 +64,12 @@ def test_a_label_finds_the_prediction_of_before_the_kill(tmp_path: Path) -> None
         assert eventually(partial(waiting, setting), lambda n: n == 300, 60) == 300
         tell(setting, range(100), now_ns)
         assert eventually(partial(counted, setting, "joined"), lambda n: n == 100, 60) == 100
-        before = (setting.folder / "state" / "snapshot").stat().st_mtime_ns
         snapshot = setting.folder / "state" / "snapshot"
-        eventually(lambda: snapshot.stat().st_mtime_ns, lambda at: at > before, 60)
+        for _ in range(2):  # the first one after the labels may have been begun before them
+            before = snapshot.stat().st_mtime_ns
+            eventually(lambda: snapshot.stat().st_mtime_ns, partial(int.__lt__, before), 60)
         process.kill()
-        process.wait(10)
+        process.wait(60)
     forgotten = f"{300:032x}-{300:016x}"  # of number 299
     assert state(["forget", forgotten, "--directory", str(setting.folder / "state")]) == 0
     assert waiting(setting) == 299
@@ -92,7 +91,7 @@ def test_what_does_not_fit_is_kept_by_its_hash(tmp_path: Path) -> None:
         kept = waiting(setting)
         assert 40 <= kept <= 100
         process.kill()
-        process.wait(10)
+        process.wait(60)
     with setting.processor():
         tell(setting, range(300), now_ns)
         assert eventually(partial(counted, setting, "joined"), lambda n: n == kept, 60) == kept

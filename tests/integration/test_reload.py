@@ -39,7 +39,7 @@ class House:
         self.config.write_text(f"""
 receive: {{endpoint: "127.0.0.1:{ports["grpc"]}", http: {{endpoint: "127.0.0.1:{ports["http"]}"}}}}
 http: {{endpoint: "127.0.0.1:{ports["page"]}"}}
-emit: {{endpoint: "127.0.0.1:{ports["emit"]}"}}
+emit: {{endpoint: "127.0.0.1:{ports["emit"]}", interval: 1h}}
 {more}
 """)
 
@@ -49,7 +49,7 @@ emit: {{endpoint: "127.0.0.1:{ports["emit"]}"}}
         before = len(self.lines())
         self.process.send_signal(signal.SIGHUP)
         found = eventually(
-            lambda: [line for line in self.lines()[before:] if until in line], bool, within_s=30
+            lambda: [line for line in self.lines()[before:] if until in line], bool, within_s=60
         )
         assert found, self.lines()
         return str(found[0])
@@ -66,7 +66,9 @@ emit: {{endpoint: "127.0.0.1:{ports["emit"]}"}}
         """Return whether a request is taken there."""
         url = f"http://127.0.0.1:{port}/v1/traces"
         try:
-            return httpx.post(url, content=b"", headers=PROTOBUF, trust_env=False).is_success
+            return httpx.post(
+                url, content=b"", headers=PROTOBUF, trust_env=False, timeout=60
+            ).is_success
         except httpx.TransportError:
             return False
 
@@ -78,7 +80,7 @@ emit: {{endpoint: "127.0.0.1:{ports["emit"]}"}}
         with running(command, ready=lambda: answers(url), log=self.log) as self.process:
             yield self
             self.process.send_signal(signal.SIGTERM)
-            assert self.process.wait(30) == 0
+            assert self.process.wait(60) == 0
 
 
 def test_a_new_configuration_is_in_force_without_a_new_process(tmp_path: Path) -> None:
@@ -117,7 +119,7 @@ def test_an_address_that_is_taken_brings_the_old_configuration_back(tmp_path: Pa
         house.write()
         line = house.reload("the configuration before is in force again")
         assert f"$.receive.http.endpoint: cannot listen on 127.0.0.1:{house.ports['http']}" in line
-        assert eventually(lambda: house.takes(old["http"]), bool, within_s=20)
+        assert eventually(lambda: house.takes(old["http"]), bool, within_s=60)
 
 
 def test_the_old_configuration_comes_back_without_the_files_of_its_profiles(tmp_path: Path) -> None:
@@ -132,7 +134,7 @@ def test_the_old_configuration_comes_back_without_the_files_of_its_profiles(tmp_
         old.rename(new)
         house.write("profiles: [new.json]")
         house.reload("the configuration before is in force again")
-        assert eventually(lambda: house.takes(before), bool, within_s=20)
+        assert eventually(lambda: house.takes(before), bool, within_s=60)
         assert house.starts() == 2
 
 

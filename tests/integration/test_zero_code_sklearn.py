@@ -166,6 +166,8 @@ def instrumented(receiver: Receiver, program: Path, *flags: str, **variables: st
         "OTEL_METRICS_EXPORTER": "otlp",
         "OTEL_LOGS_EXPORTER": "none",
         "OTEL_SERVICE_NAME": "zero-code",
+        # What is not acknowledged in time is sent again, and would be there twice.
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "60",
         **variables,
     }
     done = subprocess.run(
@@ -175,7 +177,7 @@ def instrumented(receiver: Receiver, program: Path, *flags: str, **variables: st
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr, done.stderr
