@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import socket
 import subprocess
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ from otel_ml_processor.config import Duration, WindowConfig
 from otel_ml_processor.profile_file import write_profile
 from otel_ml_processor.state.snapshot import read_snapshot
 from tests.data.state_house import House, profile
-from tests.integration.real_servers import answers, eventually, running
+from tests.integration.real_servers import answers, eventually, free_port, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -116,13 +115,13 @@ profiles: [fraud.json]
         """End it without a last word."""
         assert self.process is not None
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
     def stop(self) -> int:
         """Ask it to end and return its exit code."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        return self.process.wait(60)
 
     def is_alive(self) -> bool:
         """Return whether its process runs and is ready."""
@@ -141,7 +140,7 @@ profiles: [fraud.json]
 
     def series(self) -> dict[str, float]:
         """Return all series of `/metrics` by name and labels."""
-        text = httpx.get(f"http://{self.page}/metrics", timeout=20, trust_env=False).text
+        text = httpx.get(f"http://{self.page}/metrics", timeout=60, trust_env=False).text
         lines = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
         return {name: float(value) for name, _, value in lines}
 
@@ -153,7 +152,7 @@ profiles: [fraud.json]
             if name.startswith(metric) and all(label in name for label in labels)
         )
 
-    def samples(self, expected: float, model: str = "fraud", within_s: float = 15.0) -> float:
+    def samples(self, expected: float, model: str = "fraud", within_s: float = 60.0) -> float:
         """Return the inferences of *model* that it says to have counted, as soon as they are *expected*; it says so once a second."""
         label = f'ml_model_name="{model}"'
         found = eventually(lambda: self.total(SAMPLES, label), lambda n: n == expected, within_s)
@@ -170,13 +169,11 @@ profiles: [fraud.json]
 
 
 def addresses(n: int, host: str = "127.0.0.1") -> list[str]:
-    """Return *n* different addresses of *host* that nothing listens on at this moment."""
-    with ExitStack() as stack:
-        taken = [
-            stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
-            for _ in range(n)
-        ]
-    return [f"{host}:{port}" for port in taken]
+    """Return *n* different addresses of *host* that nothing listens on, nor will by chance."""
+    ports: set[int] = set()
+    while len(ports) < n:
+        ports.add(free_port())
+    return [f"{host}:{port}" for port in ports]
 
 
 def recomputed(requests: Sequence[bytes], at_ns: int) -> list[bytes]:

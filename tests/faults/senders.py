@@ -46,7 +46,7 @@ def span_ids(requests: Iterable[bytes]) -> list[bytes]:
 class Sender:
     """A connection to *address*; keeps what was acknowledged and what was refused for good, and how often it was told to come again."""
 
-    def __init__(self, address: str, deadline_s: float = 5.0) -> None:
+    def __init__(self, address: str, deadline_s: float = 30.0) -> None:
         self._channel = grpc.insecure_channel(
             address,
             (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 300)),
@@ -57,7 +57,7 @@ class Sender:
         self.dropped: list[bytes] = []
         self.repeats = 0
 
-    def send(self, one: bytes, within_s: float = 60.0) -> grpc.StatusCode:
+    def send(self, one: bytes, within_s: float = 120.0) -> grpc.StatusCode:
         """Send *one* until it is acknowledged or refused for good, and return the status that it was."""
         end = time.monotonic() + within_s
         while is_retryable(error := self.once(one)):
@@ -106,7 +106,7 @@ class Load:
         per_request: int = 25,
         model: str = "fraud",
         first: int = 0,
-        deadline_s: float = 5.0,
+        deadline_s: float = 30.0,
     ) -> None:
         self._stopping = threading.Event()
         self._senders = [Sender(address, deadline_s) for _ in range(n_senders)]

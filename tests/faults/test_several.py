@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FRAGMENT = Path(__file__).parents[2] / "collector-config" / "otel-ml.yaml"
-pytestmark = [pytest.mark.real_servers, pytest.mark.long, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.real_servers, pytest.mark.long]
 
 COLLECTOR = """
 receivers: {{otlp: {{protocols: {{grpc: {{endpoint: "{listen}"}}}}}}}}
@@ -100,14 +100,14 @@ def test_one_two_and_one_processor_add_up_to_one(tmp_path: Path) -> None:
                         sent_to(address, phase)
                         sent += 20 * len(phase)
                         arrived = eventually(
-                            lambda: len(peer.span_ids()), partial(int.__eq__, sent), 30
+                            lambda: len(peer.span_ids()), partial(int.__eq__, sent), 60
                         )
                         assert arrived == sent
                 assert two.stop() == 0
             with collecting(tmp_path, "to one again", "loadbalancing", balanced([one])) as address:
                 sent_to(address, phases[2])
                 sent += 20 * len(phases[2])
-                arrived = eventually(lambda: len(peer.span_ids()), partial(int.__eq__, sent), 30)
+                arrived = eventually(lambda: len(peer.span_ids()), partial(int.__eq__, sent), 60)
             assert one.stop() == 0
     requests = [one for phase in phases for one in phase]
     assert peer.span_ids() == span_ids(requests)
@@ -115,7 +115,7 @@ def test_one_two_and_one_processor_add_up_to_one(tmp_path: Path) -> None:
     assert all(rows_in(part) for part in parts)
     merged = tmp_path / "merged"
     command = [OTEL_ML, "merge", *parts, "--config", one.config, "-o", merged]
-    subprocess.run([str(part) for part in command], check=True, capture_output=True, timeout=60)
+    subprocess.run([str(part) for part in command], check=True, capture_output=True, timeout=300)
     streams = read_snapshot(merged).snapshot.streams
     found = sorted(msgspec.msgpack.encode((s.key, s.newest_ns, s.windows)) for s in streams)
     assert found == recomputed(requests, at_ns)
@@ -231,9 +231,9 @@ def test_beside_a_collector_of_somebody_else_our_trouble_is_ours(
             assert sender.once(one) is None
         sender.close()
         whole = len(span_ids(requests))
-        assert eventually(lambda: len(theirs.span_ids()), whole.__le__, 30) == whole
+        assert eventually(lambda: len(theirs.span_ids()), whole.__le__, 60) == whole
         assert theirs.span_ids() == span_ids(requests)
-        assert eventually(lambda: ours.refused or ours.waiting or fault != "none", bool, 10)
+        assert eventually(lambda: ours.refused or ours.waiting or fault != "none", bool, 60)
 
 
 def test_two_processors_that_lead_to_each_other_end_what_goes_in_circles(tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_two_processors_that_lead_to_each_other_end_what_goes_in_circles(tmp_pat
             assert hop.total("otelcol_receiver_accepted_spans_total") == 0
             assert hop.total("ml_prediction_samples_total") == 0
         resting = partial(busy_share, [one, two])
-        assert eventually(resting, (0.5).__gt__, 20) < 0.5
+        assert eventually(resting, (0.5).__gt__, 60) < 0.5
 
 
 def busy_share(hops: list[Hop]) -> float:
@@ -296,23 +296,23 @@ def test_prometheus_comes_late_goes_and_comes_back(tmp_path: Path) -> None:
         with hop.running():
             sent_to(hop.grpc, [request(range(100))])
             with scraping():
-                assert eventually(seen, (100.0).__eq__, 20) == 100
+                assert eventually(seen, (100.0).__eq__, 60) == 100
             sent_to(hop.grpc, [request(range(100, 150))])
             with scraping():
-                assert eventually(seen, (150.0).__eq__, 20) == 150
+                assert eventually(seen, (150.0).__eq__, 60) == 150
                 hop.kill()
         with hop.running(), scraping():
             sent_to(hop.grpc, [request(range(150, 170))])
-            assert eventually(seen, (20.0).__eq__, 20) == 20
+            assert eventually(seen, (20.0).__eq__, 60) == 20
             grown = partial(
                 value_of, listen, "sum(increase(ml_prediction_samples_total[5m])) > bool 0"
             )
-            assert eventually(grown, (1.0).__eq__, 20) == 1
+            assert eventually(grown, (1.0).__eq__, 60) == 1
 
 
 def value_of(address: str, promql: str) -> float:
     """Return the one value that Prometheus answers; NaN where there is none."""
     url = f"http://{address}/api/v1/query"
-    answer = httpx.get(url, params={"query": promql}, timeout=10, trust_env=False)
+    answer = httpx.get(url, params={"query": promql}, timeout=60, trust_env=False)
     result = answer.raise_for_status().json()["data"]["result"]
     return float(result[0]["value"][1]) if result else float("nan")

@@ -27,7 +27,6 @@ from tests.unit.processor.receive.test_tls import write_identity
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.timeout(150)
 SECOND, HOUR = 1_000_000_000, 3_600_000_000_000
 
 
@@ -47,19 +46,19 @@ def test_on_a_full_disk_spans_go_on_and_when_there_is_room_all_is_kept(tmp_path:
         hop = Hop(tmp_path, peer.endpoint, JOURNAL)
         with hop.running():
             load = Load(hop.grpc, at_ns, n_senders=2)
-            assert eventually(lambda: len(load.acknowledged), (20).__le__, 30) >= 20
+            assert eventually(lambda: len(load.acknowledged), (20).__le__, 60) >= 20
             before = resource.prlimit(hop.pid, resource.RLIMIT_FSIZE)
             resource.prlimit(hop.pid, resource.RLIMIT_FSIZE, (1, before[1]))
-            assert eventually(lambda: failures(hop, "journal"), bool, 20)
-            assert eventually(lambda: failures(hop, "snapshot"), bool, 20)
+            assert eventually(lambda: failures(hop, "journal"), bool, 60)
+            assert eventually(lambda: failures(hop, "snapshot"), bool, 60)
             enough = len(load.acknowledged) + 20
-            assert eventually(lambda: len(load.acknowledged), enough.__le__, 30) >= enough
+            assert eventually(lambda: len(load.acknowledged), enough.__le__, 60) >= enough
             assert load.repeats == 0
             resource.prlimit(hop.pid, resource.RLIMIT_FSIZE, before)
             failed = failures(hop, "snapshot")
             acknowledged = load.stop()
             assert (
-                eventually(lambda: hop.total("ml_processor_snapshot_age_seconds"), (1.5).__gt__, 20)
+                eventually(lambda: hop.total("ml_processor_snapshot_age_seconds"), (1.5).__gt__, 60)
                 < 1.5
             )
             assert failures(hop, "snapshot") <= failed + 1
@@ -127,7 +126,7 @@ def test_certificates_are_exchanged_under_load_and_no_call_fails(tmp_path: Path)
             with grpc.secure_channel(hop.grpc, grpc.ssl_channel_credentials(trusted)) as channel:
                 one = request(range(first, first + 5))
                 try:
-                    channel.unary_unary(EXPORT)(one, timeout=10)
+                    channel.unary_unary(EXPORT)(one, timeout=60)
                 except grpc.RpcError as error:
                     errors.append(error)
                 sent.append(one)
@@ -139,11 +138,11 @@ def test_certificates_are_exchanged_under_load_and_no_call_fails(tmp_path: Path)
             sender.start()
         for _ in range(5):
             enough = len(sent) + 10
-            assert eventually(lambda: len(sent), enough.__le__, 20) >= enough
+            assert eventually(lambda: len(sent), enough.__le__, 60) >= enough
             write_identity(folder, authority)
         stopping.set()
         for sender in senders:
-            sender.join(20)
+            sender.join(60)
         assert not errors
         assert hop.samples(5 * len(sent)) == 5 * len(sent)
 
@@ -165,7 +164,7 @@ def test_who_speaks_in_the_clear_to_a_door_with_tls_disturbs_nobody(tmp_path: Pa
         for number in range(20):
             error = plain.once(request([number]), deadline_s=1)
             assert error is not None
-            channel.unary_unary(EXPORT)(request([number]), timeout=5)
+            channel.unary_unary(EXPORT)(request([number]), timeout=60)
         plain.close()
         assert hop.samples(20) == 20
 
@@ -179,13 +178,13 @@ def test_a_next_hop_that_moves_is_found_again(tmp_path: Path) -> None:
             hop = Hop(tmp_path, line.endpoint)
             with hop.running():
                 load = Load(hop.grpc, at_ns, n_senders=2)
-                assert eventually(lambda: len(load.acknowledged), (10).__le__, 30) >= 10
+                assert eventually(lambda: len(load.acknowledged), (10).__le__, 60) >= 10
                 line.fault = "refuses"
-                assert eventually(lambda: load.repeats, bool, 20)
+                assert eventually(lambda: load.repeats, bool, 60)
                 line.leads_to(new.endpoint)
                 line.fault = "none"
                 enough = len(load.acknowledged) + 10
-                assert eventually(lambda: len(load.acknowledged), enough.__le__, 30) >= enough
+                assert eventually(lambda: len(load.acknowledged), enough.__le__, 60) >= enough
                 acknowledged = load.stop()
                 n = 25 * len(acknowledged)
                 assert hop.samples(n) == n
@@ -228,7 +227,7 @@ def test_a_new_profile_takes_its_place_and_an_unusable_one_does_not(tmp_path: Pa
                 assert hop.process is not None
                 hop.process.send_signal(signal.SIGHUP)
                 said = "the configuration before stays in force"
-                found = eventually(lambda: hop.log().count(said), lambda n: n >= number, 30)  # noqa: B023 - asked at once
+                found = eventually(lambda: hop.log().count(said), lambda n: n >= number, 60)  # noqa: B023 - asked at once
                 assert found == number
             acknowledged = load.stop()
             assert load.repeats == 0

@@ -55,7 +55,7 @@ def free_port() -> int:
 def answers(url: str) -> bool:
     """Return whether *url* answers with success."""
     try:
-        with _DIRECT.open(url, timeout=2) as answer:
+        with _DIRECT.open(url, timeout=30) as answer:
             status: int = answer.status
     except OSError:
         return False
