@@ -110,7 +110,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder in which the example has written its tables."""
     folder = tmp_path_factory.mktemp("tables")
     command = [sys.executable, str(ROOT / "examples" / "fraud" / "tables.py"), str(folder)]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
     return folder
 
 

@@ -34,7 +34,6 @@ from tests.faults.peers import Behaviour, Peer, aborting, taking
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytestmark = pytest.mark.timeout(120)
 SERVICES = {
     "traces": "opentelemetry.proto.collector.trace.v1.TraceService",
     "metrics": "opentelemetry.proto.collector.metrics.v1.MetricsService",
@@ -101,7 +100,7 @@ def by_grpc(
     with grpc.insecure_channel(house.hop.grpc, options) as channel:
         export = channel.unary_unary(f"/{SERVICES[signal]}/Export")
         try:
-            return Answer(CODE.OK, export(content, timeout=20, compression=compression))
+            return Answer(CODE.OK, export(content, timeout=60, compression=compression))
         except grpc.RpcError as error:
             found = [v for k, v in error.trailing_metadata() if k == "grpc-status-details-bin"]
             return Answer(error.code(), b"", Status.FromString(found[0]) if found else None)
@@ -118,7 +117,7 @@ def by_http(
     """Return the answer to *content* over HTTP."""
     headers = {"content-type": kind, "content-encoding": encoding}
     url = f"http://{house.hop.http}/v1/{signal}"
-    with httpx.Client(trust_env=False, timeout=20) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         return client.request(method, url, content=content, headers=headers)
 
 
@@ -310,7 +309,7 @@ def test_what_is_not_served_has_the_status_that_http_gives_it(house: House) -> N
     assert by_http(house, b"", "profiles").status_code == 404
     with grpc.insecure_channel(house.hop.grpc) as channel:
         with pytest.raises(grpc.RpcError) as raised:
-            channel.unary_unary("/other.Service/Export")(b"", timeout=10)
+            channel.unary_unary("/other.Service/Export")(b"", timeout=60)
         assert raised.value.code() is CODE.UNIMPLEMENTED
 
 

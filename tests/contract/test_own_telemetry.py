@@ -55,7 +55,7 @@ def _check() -> Iterator[LiveCheck]:
 def send(check: LiveCheck, method: str, request: bytes) -> None:
     """Send *request* by gRPC."""
     with grpc.insecure_channel(check.grpc_endpoint) as channel:
-        channel.unary_unary(method)(request, timeout=10, wait_for_ready=True)
+        channel.unary_unary(method)(request, timeout=60, wait_for_ready=True)
 
 
 def findings(check: LiveCheck) -> list[str]:

@@ -22,7 +22,7 @@ def _wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The names of the files in a freshly built wheel."""
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=300)
     (path,) = folder.glob("*.whl")
     return zipfile.ZipFile(path).namelist()
 

@@ -38,7 +38,7 @@ def runs_through(act: Callable[[], object]) -> bool:
     """Whether *act* comes to an end, in a thread of its own."""
     thread = threading.Thread(target=act, daemon=True)
     thread.start()
-    thread.join(20)
+    thread.join(60)
     return not thread.is_alive()
 
 

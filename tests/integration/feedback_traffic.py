@@ -60,7 +60,7 @@ class Running:
 
     def _send(self, service: str, request: bytes) -> None:
         export = self._channel.unary_unary(_METHOD.format(service))
-        export(request, timeout=10)
+        export(request, timeout=60)
 
     def tick(self) -> None:
         """Let the processor join and assess what it has got."""
@@ -68,7 +68,9 @@ class Running:
 
     def stream(self) -> dict[str, Any]:
         """Return what `/readings` says of the one stream."""
-        (stream,) = msgspec.json.decode(httpx.get(f"{self._pages}/readings").content)["streams"]
+        (stream,) = msgspec.json.decode(httpx.get(f"{self._pages}/readings", timeout=60).content)[
+            "streams"
+        ]
         found: dict[str, Any] = stream
         return found
 
@@ -80,13 +82,13 @@ class Running:
 
     def scraped(self, name: str) -> dict[str, float]:
         """Return the series of metric *name* on the scrape page, by what is in braces."""
-        lines = httpx.get(f"{self._pages}/metrics").text.splitlines()
+        lines = httpx.get(f"{self._pages}/metrics", timeout=60).text.splitlines()
         found = [line.removeprefix(name) for line in lines if line.startswith(f"{name}{{")]
         return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in found}
 
     def page(self) -> str:
         """Return the page for people."""
-        return httpx.get(f"{self._pages}/").text
+        return httpx.get(f"{self._pages}/", timeout=60).text
 
 
 @contextmanager

@@ -86,7 +86,7 @@ class Observed:
     def query(self, promql: str) -> list[dict[str, Any]]:
         """Return what Prometheus answers; its complaint is shown where it cannot."""
         url = f"http://{self.at.prometheus}/api/v1/query"
-        answer = httpx.get(url, params={"query": promql}, timeout=20, trust_env=False)
+        answer = httpx.get(url, params={"query": promql}, timeout=60, trust_env=False)
         assert answer.status_code == 200, f"{promql}: {answer.text}"
         found: list[dict[str, Any]] = answer.json()["data"]["result"]
         return found
@@ -106,7 +106,7 @@ class Observed:
             **asked,
         }
         url = f"http://{self.at.jaeger_query}/api/traces"
-        answer = httpx.get(url, params=params, timeout=30, trust_env=False)
+        answer = httpx.get(url, params=params, timeout=60, trust_env=False)
         assert answer.status_code == 200, f"{asked}: {answer.text}"
         return answer.json()["data"] or []
 
@@ -285,7 +285,7 @@ def _export(observed: Observed, sent: list[Sent]) -> None:
         export = channel.unary_unary(EXPORT)
         for begin in range(0, len(sent), PER_REQUEST):
             spans = [one.span for one in sent[begin : begin + PER_REQUEST]]
-            export(request_of(spans, SERVICE, environment).SerializeToString(), timeout=10)
+            export(request_of(spans, SERVICE, environment).SerializeToString(), timeout=60)
     observed.sent += sent
 
 
@@ -299,7 +299,7 @@ def _ask_the_service(observed: Observed) -> None:
     counted = "sum(ml_inference_duration_seconds_count)"
     wanted = observed.value(counted) + REQUESTS
     with httpx.Client(
-        base_url=f"http://{observed.at.service}", timeout=30, trust_env=False
+        base_url=f"http://{observed.at.service}", timeout=60, trust_env=False
     ) as client:
         for body in play.requests_for(flights):
             client.post("/predict", json=body).raise_for_status()

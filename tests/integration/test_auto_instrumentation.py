@@ -20,7 +20,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.timeout(180)
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "collector-config" / "Dockerfile"

@@ -60,7 +60,7 @@ def run(tool: str, *arguments: str, **environment: str) -> subprocess.CompletedP
         env={**theirs, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

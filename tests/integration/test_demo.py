@@ -18,7 +18,6 @@ from tests.integration.flights import ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.timeout(300)
 
 FLIGHTS = ROOT / "examples" / "flights"
 DEMO = (str(FLIGHTS / "demo.py"),)

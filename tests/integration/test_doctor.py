@@ -66,7 +66,7 @@ def doctor(**environment: str) -> tuple[int, str]:
         env={**inherited, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.stderr == ""

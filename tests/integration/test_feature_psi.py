@@ -133,7 +133,7 @@ def recorded(folder: Path, series: list[dict[str, str]], expected: dict[str, flo
         json.dumps({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [test]})
     )
     command = [find_tool("promtool"), "test", "rules", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 

@@ -118,4 +118,4 @@ def end(typed: subprocess.Popen[str]) -> None:
         os.killpg(typed.pid, signal.SIGTERM)
     except ProcessLookupError:
         return
-    typed.wait(30)
+    typed.wait(60)

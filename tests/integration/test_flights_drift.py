@@ -21,7 +21,6 @@ from tests.integration.flights import FOLDER, requests_with, span_of
 if TYPE_CHECKING:
     from otel_ml_processor.assess.reading import Reading
 
-pytestmark = pytest.mark.timeout(400)
 
 ROWS = 900
 WINDOW = WindowConfig(name="rows", rows=ROWS)

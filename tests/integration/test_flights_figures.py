@@ -14,8 +14,6 @@ from tests.integration.flights import ROOT
 FOLDER = ROOT / "docs" / "walkthrough"
 MOST_BYTES = 150_000
 
-pytestmark = pytest.mark.timeout(400)
-
 
 @pytest.fixture(scope="module", name="facts")
 def _facts() -> dict[str, Any]:

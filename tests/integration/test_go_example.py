@@ -34,7 +34,7 @@ def test_the_go_example_keeps_to_the_conventions(tmp_path: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
 
     assert ran.returncode == 0, ran.stderr

@@ -124,7 +124,6 @@ def test_the_page_has_ten_searches_and_each_is_tried() -> None:
 
 
 @pytest.mark.real_servers
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("search", SEARCHES, ids=lambda search: search.question)
 def test_a_search_finds_exactly_what_it_asks_for(observed: Observed, search: Search) -> None:
     """Not one trace too few, and not one that does not belong there; worked out anew from what was sent."""
@@ -136,17 +135,16 @@ def test_a_search_finds_exactly_what_it_asks_for(observed: Observed, search: Sea
     def found() -> set[str]:
         return {trace["traceID"] for trace in observed.search(**search.parameters)} & ours
 
-    assert eventually(found, lambda ids: ids == expected, 20) == expected
+    assert eventually(found, lambda ids: ids == expected, 60) == expected
 
 
 @pytest.mark.real_servers
-@pytest.mark.timeout(300)
 def test_every_span_went_through_the_processor(observed: Observed) -> None:
     """The verdicts that are searched for are the processor's: each inference has one, each as sent but for it."""
     traces = eventually(
         lambda: observed.search(operation="predict late-arrival", tags='{"ml.model.version":"1"}'),
         lambda found: len(found) >= 6 * ROWS,
-        20,
+        60,
     )
     tags = {
         trace["traceID"]: {tag["key"] for tag in span["tags"]}
@@ -171,7 +169,6 @@ def filled(template: str, trace: dict[str, Any], tags: dict[str, Any]) -> str:
 
 
 @pytest.mark.real_servers
-@pytest.mark.timeout(300)
 def test_the_link_of_an_id_finds_everything_with_that_id(observed: Observed) -> None:
     """The prediction, and the feedback in another trace."""
     (link,) = [link for link in LINKS if link["key"] == "ml.prediction.id"]
@@ -186,7 +183,6 @@ def test_the_link_of_an_id_finds_everything_with_that_id(observed: Observed) -> 
 
 
 @pytest.mark.real_servers
-@pytest.mark.timeout(300)
 def test_the_link_of_a_model_leads_to_its_dashboard(observed: Observed) -> None:
     """Everything in it can be filled in from any inference, and the dashboard has what it is given."""
     (link,) = [link for link in LINKS if link["key"] == "ml.model.name"]

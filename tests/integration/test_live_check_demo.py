@@ -14,7 +14,7 @@ from tests.integration.flights import FOLDER
 from tests.integration.live_check import live_check
 from tests.integration.real_servers import eventually, find_tool
 
-pytestmark = [pytest.mark.real_servers, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.real_servers
 
 ROOT = Path(__file__).parents[2]
 WINDOW = 200
@@ -68,7 +68,7 @@ def run_demo(folder: Path, check: str) -> None:
     flights = flights.iloc[:: len(flights) // FLIGHTS][:FLIGHTS]
     with processes.Processes(folder / "logs") as started:
         started.start(*parts)
-        with httpx.Client(base_url=f"http://{at.service}", timeout=30) as client:
+        with httpx.Client(base_url=f"http://{at.service}", timeout=60) as client:
             for body in play.requests_for(flights):
                 client.post("/predict", json=body).raise_for_status()
         page = f"http://{at.processor_page}/metrics"
@@ -81,14 +81,14 @@ def run_demo(folder: Path, check: str) -> None:
 def measured(prometheus: str) -> list[object]:
     """Return what Prometheus has of the calls that the service measured."""
     asked = {"query": "ml_inference_duration_seconds_count"}
-    answer = httpx.get(f"http://{prometheus}/api/v1/query", params=asked, timeout=10)
+    answer = httpx.get(f"http://{prometheus}/api/v1/query", params=asked, timeout=60)
     found: list[object] = answer.raise_for_status().json()["data"]["result"]
     return found
 
 
 def counted(page: str) -> int:
     """Return how many predictions the processor has counted."""
-    lines = httpx.get(page, timeout=10).text.splitlines()
+    lines = httpx.get(page, timeout=60).text.splitlines()
     return sum(
         int(float(line.split()[-1]))
         for line in lines

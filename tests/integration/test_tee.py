@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = [pytest.mark.real_servers, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.real_servers
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 SPANS = 600
@@ -110,11 +110,11 @@ class Tee:
         with grpc.insecure_channel(self.at.collector) as channel:
             export = channel.unary_unary(EXPORT)
             for request in requests_with(spans, 50, "shop"):
-                export(request, timeout=10)
+                export(request, timeout=60)
 
     def state(self) -> str:
         """Return what the processor's page says of the last window; empty before the first."""
-        streams = httpx.get(f"http://{self.at.processor_page}/readings", timeout=10).json()[
+        streams = httpx.get(f"http://{self.at.processor_page}/readings", timeout=60).json()[
             "streams"
         ]
         return streams[0]["readings"][0]["state"] if streams and streams[0]["readings"] else ""
@@ -125,7 +125,7 @@ class Tee:
         if tags:
             asked["tags"] = json.dumps({f"ml.verdict.{key}": value for key, value in tags.items()})
         url = f"http://{self.at.jaeger_query}/api/traces"
-        traces = httpx.get(url, params=asked, timeout=30).json()["data"] or []
+        traces = httpx.get(url, params=asked, timeout=60).json()["data"] or []
         spans = [span for trace in traces for span in trace["spans"]]
         return [span for span in spans if span["operationName"] == "verdict fraud"]
 
@@ -148,7 +148,7 @@ def test_flagged_inferences_are_found_by_their_verdict_and_the_traces_keep_their
     with processes.Processes(tmp_path / "logs") as started:
         started.start(tee.jaeger, tee.collector, tee.processor)
         tee.send()
-        found = eventually(lambda: len(tee.found()), lambda n: n == len(ODD), 30)
+        found = eventually(lambda: len(tee.found()), lambda n: n == len(ODD), 60)
         assert found == len(ODD)
         sent = set(SENT)
         spans = [span for span in in_jaeger(tee.at.jaeger_query) if span in sent]
@@ -160,9 +160,9 @@ def test_flagged_inferences_are_found_by_their_verdict_and_the_traces_keep_their
         assert tags["ml.model.name"] == "fraud"
         assert "out_of_range:amount" in tags["ml.verdict.flags"]
         assert "@jaeger@warnings" not in tags
-        assert eventually(tee.state, lambda s: s == "drifting", 20) == "drifting"
+        assert eventually(tee.state, lambda s: s == "drifting", 60) == "drifting"
         tee.send()
-        assert eventually(lambda: tee.found(drift="drifting"), bool, 30)
+        assert eventually(lambda: tee.found(drift="drifting"), bool, 60)
 
 
 def test_without_our_processor_the_existing_path_notices_nothing(tee: Tee, tmp_path: Path) -> None:
@@ -173,5 +173,5 @@ def test_without_our_processor_the_existing_path_notices_nothing(tee: Tee, tmp_p
         started.start(tee.jaeger, tee.collector)
         tee.send()
         assert (
-            eventually(lambda: in_jaeger(tee.at.jaeger_query), lambda ids: ids == SENT, 30) == SENT
+            eventually(lambda: in_jaeger(tee.at.jaeger_query), lambda ids: ids == SENT, 60) == SENT
         )

@@ -44,12 +44,14 @@ class Running:
     def send(self, content: bytes, tenant: str | None, kind: str = "trace.v1.TraceService") -> None:
         """Send *content* with the header of *tenant*, None for no header."""
         metadata = [("x-tenant", tenant)] if tenant is not None else []
-        self.channel.unary_unary(EXPORT.format(kind))(content, timeout=30, metadata=metadata)
+        self.channel.unary_unary(EXPORT.format(kind))(content, timeout=60, metadata=metadata)
 
     def send_http(self, content: bytes, tenant: str) -> None:
         """Send *content* over HTTP."""
         headers = {"content-type": "application/x-protobuf", "X-Tenant": tenant}
-        httpx.post(f"{self.http}/v1/traces", content=content, headers=headers).raise_for_status()
+        httpx.post(
+            f"{self.http}/v1/traces", content=content, headers=headers, timeout=60
+        ).raise_for_status()
 
     def tick(self) -> None:
         """Let time pass."""
@@ -57,12 +59,12 @@ class Running:
 
     def streams(self) -> dict[str, Any]:
         """Return what `/readings` says of each tenant's one stream."""
-        content = httpx.get(f"{self.page}/readings").content
+        content = httpx.get(f"{self.page}/readings", timeout=60).content
         return {one.get("tenant", ""): one for one in msgspec.json.decode(content)["streams"]}
 
     def series(self, name: str) -> dict[str, float]:
         """Return the series of metric *name* by what is in braces."""
-        lines = httpx.get(f"{self.page}/metrics").text.splitlines()
+        lines = httpx.get(f"{self.page}/metrics", timeout=60).text.splitlines()
         found = [line for line in lines if line.startswith(f"{name}{{")]
         return {
             line.rpartition(" ")[0][len(name) :]: float(line.rpartition(" ")[2]) for line in found
@@ -151,7 +153,7 @@ def test_without_tenants_nothing_says_tenant(tmp_path: Path) -> None:
         running.send(predictions(range(30, 40), "umbrella"), "umbrella")
         running.tick()
         assert running.samples() == {"": 40}
-        assert "ml_tenant_name" not in httpx.get(f"{running.page}/metrics").text
+        assert "ml_tenant_name" not in httpx.get(f"{running.page}/metrics", timeout=60).text
         assert "tenant" not in running.streams()[""]
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tests.faults.peers import Behaviour
 
-pytestmark = [pytest.mark.real_servers, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.real_servers
 
 CONFIG = Path(__file__).parents[2] / "collector-config"
 WITHIN_S = 60

@@ -30,7 +30,7 @@ from tests.integration.test_variants import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.real_servers, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.real_servers
 
 FOLDER = Path(__file__).parents[2] / "collector-config" / "kubernetes"
 COLLECTORS = ("gateway", "beside", "sidecar")

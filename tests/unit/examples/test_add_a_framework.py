@@ -53,7 +53,7 @@ def _spans(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """The attributes of what a process emits in which the example is installed."""
     folder = tmp_path_factory.mktemp("weathervane")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(build, cwd=EXAMPLE, check=True, capture_output=True, timeout=120)
+    subprocess.run(build, cwd=EXAMPLE, check=True, capture_output=True, timeout=300)
     (wheel,) = folder.glob("*.whl")
     zipfile.ZipFile(wheel).extractall(folder)
     done = subprocess.run(
@@ -62,7 +62,7 @@ def _spans(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

@@ -116,7 +116,7 @@ def run_pytest(folder: Path, content: str) -> subprocess.CompletedProcess[str]:
     (folder / "test_it.py").write_text(content)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "--rootdir", str(folder)]
     return subprocess.run(
-        [*command, str(folder)], capture_output=True, text=True, check=False, timeout=120
+        [*command, str(folder)], capture_output=True, text=True, check=False, timeout=300
     )
 
 

@@ -43,7 +43,7 @@ def run(folder: Path, block: str, **environment: str) -> Ran:
         env={**os.environ, "OTEL_CONFIG_FILE": "otel.yaml", **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -53,14 +53,14 @@ def call(check: LiveCheck, method: str, body: bytes) -> bytes:
     """Send *body* by gRPC."""
     with grpc.insecure_channel(check.grpc_endpoint) as channel:
         answer: bytes = channel.unary_unary(method)(
-            body, timeout=10, wait_for_ready=True, compression=grpc.Compression.Gzip
+            body, timeout=60, wait_for_ready=True, compression=grpc.Compression.Gzip
         )
     return answer
 
 
 def post(check: LiveCheck, path: str, body: bytes, **headers: str) -> tuple[int, str, bytes]:
     """Send *body* by HTTP; return status, content type and answer."""
-    connection = http.client.HTTPConnection(check.http_endpoint, timeout=10)
+    connection = http.client.HTTPConnection(check.http_endpoint, timeout=60)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request("POST", path, body, named)
     answer = connection.getresponse()
@@ -179,7 +179,7 @@ def test_a_request_that_grows_too_large_is_refused(
 def test_other_paths_and_methods_are_refused(check: LiveCheck) -> None:
     """Nothing else is served."""
     assert post(check, "/v1/profiles", b"")[0] == 404
-    connection = http.client.HTTPConnection(check.http_endpoint, timeout=10)
+    connection = http.client.HTTPConnection(check.http_endpoint, timeout=60)
     connection.request("GET", "/v1/traces")
     assert connection.getresponse().status == 405
     connection.close()
@@ -222,9 +222,9 @@ def test_a_signal_ends_it_with_the_report(number: signal.Signals) -> None:
         assert endpoint, told
         with grpc.insecure_channel(endpoint[1]) as channel:
             bad = traces(batch_size="many").SerializeToString()
-            channel.unary_unary(TRACES)(bad, timeout=10, wait_for_ready=True)
+            channel.unary_unary(TRACES)(bad, timeout=60, wait_for_ready=True)
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
     finally:
         process.kill()
         process.wait()
@@ -243,7 +243,7 @@ def test_it_ends_by_itself_after_the_given_time() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
 
     assert done.returncode == 0

@@ -85,7 +85,7 @@ class Site:
 
     def get(self, path: str, **headers: str) -> httpx.Response:
         """Return the answer for *path*."""
-        with httpx.Client(trust_env=False, timeout=10) as client:
+        with httpx.Client(trust_env=False, timeout=60) as client:
             return client.get(f"http://{self.server.endpoint}{path}", headers=headers)
 
 
@@ -140,7 +140,7 @@ def test_slow_drift_is_told_in_words(book: MetricBook) -> None:
 def test_an_unknown_page_and_a_wrong_method_are_refused(site: Site) -> None:
     """There is nothing to write to."""
     assert site.get("/../etc/passwd").status_code == 404
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         assert client.post(f"http://{site.server.endpoint}/").status_code == 405
 
 

@@ -83,17 +83,17 @@ def test_while_it_is_being_worked_on_others_wait_for_its_answer(*, is_refused: b
     def take(_key: bytes) -> Answer:
         taken.append(1)
         begun.set()
-        assert may_end.wait(30)
+        assert may_end.wait(60)
         if is_refused:
             raise AWAY
         return ANSWER
 
     with ThreadPoolExecutor(8) as threads:
         first = threads.submit(known.once, b"spans", 30, take)
-        assert begun.wait(30)
+        assert begun.wait(60)
         others = [threads.submit(known.once, b"spans", 30, take) for _ in range(7)]
         may_end.set()
-        outcomes = [call.exception(30) or call.result() for call in (first, *others)]
+        outcomes = [call.exception(60) or call.result() for call in (first, *others)]
 
     if is_refused:  # a caller that came after the refusal did the work anew, and was refused too
         assert all(outcome is AWAY for outcome in outcomes)
@@ -109,12 +109,12 @@ def being_taken(known: Repeats) -> Iterator[Future[tuple[Answer, bool]]]:
 
     def take(_key: bytes) -> Answer:
         begun.set()
-        assert may_end.wait(30)
+        assert may_end.wait(60)
         return ANSWER
 
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(known.once, b"spans", None, take)
-        assert begun.wait(30)
+        assert begun.wait(60)
         try:
             yield first
         finally:
@@ -129,7 +129,7 @@ def test_who_has_no_deadline_waits_as_long_as_it_takes() -> None:
         with being_taken(known) as first:
             second = threads.submit(known.once, b"spans", None, taker)
             is_settled = wait([second], timeout=0.1).done
-        assert (first.result(30), second.result(30)) == ((ANSWER, False), (ANSWER, True))
+        assert (first.result(60), second.result(60)) == ((ANSWER, False), (ANSWER, True))
     assert not is_settled
     assert taker.taken == 0
 
@@ -154,7 +154,7 @@ def test_who_cannot_wait_is_told_to_try_again() -> None:
 
     with being_taken(known) as first, pytest.raises(Refusal, match="no answer yet") as refused:
         known.once(b"spans", 0.001, Taker())
-    assert first.result(30) == (ANSWER, False)
+    assert first.result(60) == (ANSWER, False)
     assert refused.value.code is grpc.StatusCode.UNAVAILABLE
     assert refused.value.retry_after_s is not None
 

@@ -80,7 +80,7 @@ def answer(
     channel = grpc.secure_channel(address, tls) if tls else grpc.insecure_channel(address)
     with channel:
         try:
-            channel.unary_unary(EXPORT)(b"", timeout=10, metadata=tuple(metadata.items()))
+            channel.unary_unary(EXPORT)(b"", timeout=60, metadata=tuple(metadata.items()))
         except grpc.RpcError as error:
             return error.code()
     return grpc.StatusCode.OK
@@ -274,7 +274,7 @@ def test_health_is_told_without_a_token(tmp_path: Path) -> None:
         receiving(tmp_path, bearer_token_file="token") as (address, _),
         grpc.insecure_channel(address) as channel,
     ):
-        health = HealthStub(channel).Check(HealthCheckRequest(), timeout=10)
+        health = HealthStub(channel).Check(HealthCheckRequest(), timeout=60)
     assert health.status == HealthCheckResponse.SERVING
 
 
@@ -292,7 +292,7 @@ def test_health_ends_before_the_requests_do(tmp_path: Path) -> None:
     )
     server.start()
     with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-        watched = HealthStub(channel).Watch(HealthCheckRequest(), timeout=30)
+        watched = HealthStub(channel).Watch(HealthCheckRequest(), timeout=60)
         assert next(watched).status == HealthCheckResponse.SERVING
         server.stop(5)
         assert next(watched).status == HealthCheckResponse.NOT_SERVING

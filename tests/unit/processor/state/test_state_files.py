@@ -165,18 +165,18 @@ def test_many_at_once_share_a_wait_for_the_disk(
     def fsync(file: int) -> None:
         waits.append(file)
         in_the_disk.set()
-        assert may_go_on.wait(30)
+        assert may_go_on.wait(60)
         real(file)
 
     monkeypatch.setattr(os, "fsync", fsync)
     with ThreadPoolExecutor(8) as threads:
         first = threads.submit(journal.wait, journal.append(lambda: record(0)))
-        assert in_the_disk.wait(30)
+        assert in_the_disk.wait(60)
         numbers = [journal.append(lambda: record(1)) for _ in range(199)]
         others = [threads.submit(journal.wait, number) for number in numbers]
         may_go_on.set()
         for waiting in (first, *others):
-            waiting.result(30)
+            waiting.result(60)
     assert len(waits) == 2
     assert len(read_journal(tmp_path / "journal").records) == 200
     journal.close()
