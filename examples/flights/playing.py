@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Playing"]
 
 _LOOK_EVERY_S = 0.25
-_LAST_WINDOW_WITHIN_S = 15.0
+_LAST_WINDOW_WITHIN_S = 60.0
 
 
 class Playing:

@@ -19,7 +19,7 @@ __all__ = ["Part", "PartFailedError", "Processes"]
 
 _LOG_LINES = 12
 _READY_WITHIN_S = 300.0  # the first time the processor compiles its decoder: half a minute, or several where others want the CPU
-_STOPPED_WITHIN_S = 10.0
+_STOPPED_WITHIN_S = 30.0
 _POLL_S = 0.1
 
 
@@ -83,7 +83,7 @@ class Processes:
                 raise _failure(running, f"ended with exit code {code}")
 
     def stop(self) -> None:
-        """Stop all that was started: ask first (SIGTERM), and after ten seconds end it."""
+        """Stop all that was started: ask first (SIGTERM), and after half a minute end it."""
         while self._running:
             process = self._running[-1].process
             process.terminate()

@@ -88,7 +88,7 @@ def _answer(url: str, **asked: str | int) -> httpx.Response:
     return answer.raise_for_status()
 
 
-def settled(ask: Callable[[], T], wanted: Callable[[T], bool], within_s: float = 15.0) -> T:
+def settled(ask: Callable[[], T], wanted: Callable[[T], bool], within_s: float = 60.0) -> T:
     """Return the first answer that is wanted, or the last one after *within_s* seconds: what is sent takes its time."""
     end = time.monotonic() + within_s
     while not wanted(answer := ask()) and time.monotonic() < end:

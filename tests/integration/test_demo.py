@@ -46,7 +46,7 @@ def running(program: tuple[str, ...], seconds: str) -> Iterator[subprocess.Popen
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Return exit code and output of a demo that ends by itself."""
-    said, _ = process.communicate(timeout=240)
+    said, _ = process.communicate(timeout=500)
     return process.returncode, said
 
 

@@ -120,7 +120,7 @@ def test_whoever_does_not_know_the_secret_starts_nothing(tmp_path: Path) -> None
         for _ in range(3):
             good = signed(SECRET, body)
             assert client.post("/", content=body, headers=good).status_code == 204
-        eventually(trained.exists, bool, BOUND_S)
+        eventually(lambda: trained.exists() and trained.read_text(), bool, BOUND_S)
     assert trained.read_text() == "x"
 
 

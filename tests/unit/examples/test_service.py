@@ -128,7 +128,7 @@ def test_weather_and_aircraft_may_be_left_out(client: httpx.Client) -> None:
 def test_without_its_model_it_does_not_start(tmp_path: Path) -> None:
     """Rather no service than one that fails at every request; the last lines name the file."""
     process, _ = started(tmp_path / "none.joblib")
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=300)
     assert process.returncode != 0
     assert "No such file or directory" in said
     assert "none.joblib" in said
