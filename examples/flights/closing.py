@@ -48,7 +48,7 @@ class Count:
 
 
 def counts(at: Addresses, answer_times: Sequence[float], *, with_servers: bool) -> list[Count]:
-    """Return what each part has counted of the requests that were answered, once it agrees or after 15 s."""
+    """Return what each part has counted of the requests that were answered, once it agrees or after a minute."""
     answered = len(answer_times)
     asked = {
         "predictions in the processor's windows": partial(

@@ -72,6 +72,7 @@ def test_nothing_listens(protocol: str, dead_port: int, monkeypatch: pytest.Monk
 
 def test_grpc_is_spoken_to_a_port_for_http(http_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The commonest mistake, told with both ways out."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "5")
     found = report(monkeypatch, **{ENDPOINT: f"http://127.0.0.1:{http_port}"})
     assert said(found) == (
         f"http://127.0.0.1:{http_port} speaks HTTP, and the protocol here is grpc -> "
