@@ -21,7 +21,7 @@ from tests.integration.real_servers import answers, find_tool, free_port, runnin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = [pytest.mark.real_servers, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.real_servers
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "how-to" / "first-quarter-of-an-hour.md"

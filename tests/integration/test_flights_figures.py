@@ -47,7 +47,6 @@ def test_the_figures_are_drawn_from_the_numbers(facts: dict[str, Any], tmp_path:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
 def test_the_first_weeks_are_as_the_page_says(facts: dict[str, Any]) -> None:
     """Two weeks of March through the processor: the same features drift, the same scores are estimated and, by labels, realised."""
     import year
@@ -64,7 +63,6 @@ def test_the_first_weeks_are_as_the_page_says(facts: dict[str, Any]) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
 def test_winter_once_more_is_as_quiet_as_the_page_says(facts: dict[str, Any]) -> None:
     """The undrifted replay: as many windows, and as many of them drifting, as is written."""
     import year
