@@ -49,7 +49,7 @@ def test_a_stopped_server_has_let_go_of_its_port() -> None:
     first = HttpServer(f"127.0.0.1:{free_port()}", app())
     first.start()
     get(first.endpoint)
-    first.stop()
+    first.stop(60)
 
     with pytest.raises(httpx.ConnectError):
         get(first.endpoint)
@@ -124,13 +124,13 @@ def test_all_addresses_are_those_of_both_kinds() -> None:
 
 def test_localhost_is_both_of_its_addresses() -> None:
     """A client that tries `::1` first, as Node.js does, is served, and so is one that tries `127.0.0.1`; both end together."""
-    server = HttpServer("localhost:0", app())
+    server = HttpServer(f"localhost:{free_port()}", app())
     server.start()
     port = server.endpoint.rpartition(":")[2]
 
     answers = [get(f"{host}:{port}").text for host in ("127.0.0.1", "[::1]", "localhost")]
 
-    server.stop()
+    server.stop(60)
     assert answers == ["here"] * 3
     for host in ("127.0.0.1", "[::1]"):
         with pytest.raises(httpx.ConnectError):
