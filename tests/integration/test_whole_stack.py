@@ -24,7 +24,7 @@ pytestmark = pytest.mark.real_servers
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "flights" / "whole_stack.py"
 NAMES = ("otelcol", "jaeger", "prometheus", "alertmanager")
-BOUND_S = 90.0
+BOUND_S = 240.0
 
 
 @pytest.fixture(scope="module", name="stack")
