@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_ml_processor.errors import ProfileError
+from otel_ml_processor.file_stamp import FileStamp, file_stamp
 from otel_ml_processor.profile import Profile
 from otel_ml_processor.profile_file import read_profile, write_profile
 
@@ -19,7 +20,6 @@ __all__ = ["ARTIFACT", "ProfileSources", "is_of_mlflow", "log_profile", "profile
 ARTIFACT: Final = "otel_ml/profile.json"
 """Where in a run of MLflow the profile of its model is."""
 _SCHEME: Final = "models:/"
-_Signature = tuple[int, int, int] | None
 Named = tuple[str, Profile]
 
 
@@ -41,7 +41,7 @@ class ProfileSources:
         all_names = [*names, *(name for own in of_tenants.values() for name in own)]
         self._paths = [folder / name for name in all_names if not is_of_mlflow(name)]
         self._folder = folder
-        self._read: list[_Signature] = []
+        self._read: list[FileStamp | None] = []
 
     def read(self) -> list[tuple[str, Profile]]:
         """
@@ -59,13 +59,13 @@ class ProfileSources:
         Raises:
             ProfileError: If one cannot be used.
         """
-        self._read = self._signatures()
+        self._read = self._stamps()
         of_tenants = {t: [*map(self._one, names)] for t, names in self._of_tenants.items()}
         return [self._one(name) for name in self._names], of_tenants
 
     def have_changed(self) -> bool:
         """Return whether a file is another one than when it was read; a registry is not asked."""
-        return self._signatures() != self._read
+        return self._stamps() != self._read
 
     def _one(self, name: str) -> tuple[str, Profile]:
         if is_of_mlflow(name):
@@ -73,16 +73,8 @@ class ProfileSources:
         path = self._folder / name
         return str(path), read_profile(path)
 
-    def _signatures(self) -> list[_Signature]:
-        return [_signature(path) for path in self._paths]
-
-
-def _signature(path: Path) -> _Signature:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    def _stamps(self) -> list[FileStamp | None]:
+        return [*map(file_stamp, self._paths)]
 
 
 def is_of_mlflow(name: str) -> bool:

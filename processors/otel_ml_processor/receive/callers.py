@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import grpc
 
 from otel_ml_processor.errors import ConfigError
+from otel_ml_processor.file_stamp import file_stamp
 from otel_ml_processor.refusal import Refusal, RefusalCause
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from otel_ml_processor.config import Door
+    from otel_ml_processor.file_stamp import FileStamp
 
 __all__ = ["Callers"]
 
@@ -76,7 +78,7 @@ class _SecretFile:
     def __init__(self, path: Path, place: str, read: Callable[[bytes], Sequence[bytes]]) -> None:
         self._path = path
         self._read = read
-        self._seen: tuple[int, int] | None = None
+        self._seen: FileStamp | None = None
         self._headers: Sequence[bytes] = ()
         try:
             self._refresh()
@@ -93,9 +95,8 @@ class _SecretFile:
         return self._headers
 
     def _refresh(self) -> None:
-        stat = self._path.stat()
-        stamp = (stat.st_mtime_ns, stat.st_size)
-        if stamp != self._seen:
+        stamp = file_stamp(self._path)
+        if stamp is None or stamp != self._seen:
             content = self._path.read_bytes()
             self._seen = stamp
             self._headers = self._read(content)

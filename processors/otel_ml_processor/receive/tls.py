@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 import grpc
 
 from otel_ml_processor.errors import ConfigError
+from otel_ml_processor.file_stamp import file_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from otel_ml_processor.config import ServerTls
+    from otel_ml_processor.file_stamp import FileStamp
 
-__all__ = ["server_context", "server_credentials"]
+__all__ = ["is_of_before", "server_context", "server_credentials"]
 
 _LOGGER: Final = logging.getLogger(__name__)
 _Made = TypeVar("_Made")
@@ -56,9 +58,8 @@ class _Files(Generic[_Made]):
         except ValueError as error:
             raise ConfigError(str(error)) from None
 
-    def _stamps(self) -> list[tuple[int, int]]:
-        stats = [path.stat() for path in self._paths.values()]
-        return [(stat.st_mtime_ns, stat.st_size) for stat in stats]
+    def _stamps(self) -> list[FileStamp | None]:
+        return [*map(file_stamp, self._paths.values())]
 
     def _read(self) -> _Made:
         for key, path in self._paths.items():
@@ -68,11 +69,11 @@ class _Files(Generic[_Made]):
 
     def changed(self) -> _Made | None:
         """Return what the files say since they have changed; None if they have not, or say nothing that can be used."""
+        stamps = self._stamps()
+        if stamps == self._seen:
+            return None
+        self._seen = stamps
         try:
-            stamps = self._stamps()
-            if stamps == self._seen:
-                return None
-            self._seen = stamps
             made = self._read()
         except (OSError, ValueError) as error:
             _LOGGER.warning(
@@ -122,6 +123,13 @@ def server_context(config: ServerTls, folder: Path, place: str) -> ssl.SSLContex
     return files.first
 
 
+def is_of_before(connection: ssl.SSLObject, first: ssl.SSLContext) -> bool:
+    """Return whether *connection*, to a server that began with *first*, was let in by what certificates said before the files changed."""
+    needs_certificate = connection.context.verify_mode is ssl.CERT_REQUIRED
+    is_changed = connection.context is not first
+    return needs_certificate and is_changed and bool(connection.session_reused)
+
+
 def _for_grpc(paths: Mapping[str, Path]) -> grpc.ServerCertificateConfiguration:
     # Raises where they do not belong together: gRPC would tell nobody, and serve nobody.
     _for_http(paths)
@@ -140,4 +148,7 @@ def _for_http(paths: Mapping[str, Path]) -> ssl.SSLContext:
     if "client_ca_file" in paths:
         context.load_verify_locations(paths["client_ca_file"])
         context.verify_mode = ssl.CERT_REQUIRED
+        # Who takes up a session with a ticket is not asked again who signed the certificate, also where other authorities are in force by now.
+        context.options |= ssl.OP_NO_TICKET
+        context.num_tickets = 0
     return context

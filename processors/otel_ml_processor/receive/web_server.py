@@ -13,6 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from otel_ml_processor.endpoint import host_and_port
 from otel_ml_processor.errors import ConfigError
 from otel_ml_processor.receive.listener import LOCALHOST, NO_SUCH_ADDRESS, check_endpoint
+from otel_ml_processor.receive.tls import is_of_before
 
 if TYPE_CHECKING:
     import asyncio
@@ -147,6 +148,10 @@ class _Impatient(H11Protocol):
         # What a selector's transport is called; uvicorn asks for it by the name of its class.
         super().connection_made(cast("asyncio.Transport", transport))
         self._look_again(None)
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None and is_of_before(tls, transport.get_extra_info("sslcontext")):
+            # TLS 1.2 also has sessions without a ticket; one that breaks off is forgotten, and the next connection begins anew.
+            self.transport.abort()
 
     def _look_again(self, last: object) -> None:
         self.loop.call_later(self.timeout_keep_alive, self._look, last)

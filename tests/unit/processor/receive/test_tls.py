@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import ssl
 from base64 import b64encode
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -16,10 +18,11 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from otel_ml_conventions.metrics import METRIC_ML_PROCESSOR_REFUSED
-from otel_ml_processor.config import ReceiveConfig, ServerTls
+from otel_ml_processor.config import HttpDoor, ReceiveConfig, ServerTls
 from otel_ml_processor.errors import ConfigError
 from otel_ml_processor.receive.admission import Admission
 from otel_ml_processor.receive.grpc_server import GrpcServer
+from otel_ml_processor.receive.http_server import OtlpHttpServer
 from otel_ml_processor.refusal import RefusalCause
 from otel_ml_processor.self_metrics import SelfMetrics
 from otel_ml_processor.signals import Signal
@@ -143,6 +146,81 @@ def test_a_certificate_that_has_expired_is_replaced_without_a_restart(
         assert answer(address, credentials(tmp_path)) is grpc.StatusCode.OK
 
 
+def test_a_file_that_is_mended_is_read_though_it_looks_as_old(
+    tmp_path: Path, authority: trustme.CA
+) -> None:
+    """Time and length tell nothing where they were kept, or where only the rights had been wrong."""
+    yesterday = datetime.now(timezone.utc) - timedelta(days=1)
+    write_identity(tmp_path, authority, not_after=yesterday)
+    with receiving(tmp_path, tls=SERVER_TLS) as (address, _):
+        write_identity(tmp_path, authority)
+        key = tmp_path / "server.key"
+        content = key.read_bytes()
+        key.write_bytes(b"x" * len(content))
+        stat = key.stat()
+        assert answer(address, credentials(tmp_path)) is UNAVAILABLE
+
+        key.write_bytes(content)
+        os.utime(key, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        assert answer(address, credentials(tmp_path)) is grpc.StatusCode.OK
+
+
+def test_a_file_that_is_gone_is_said_once(
+    tmp_path: Path, authority: trustme.CA, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not with every connection: whoever may connect could fill the disk with it."""
+    write_identity(tmp_path, authority)
+    with receiving(tmp_path, tls=SERVER_TLS) as (address, _):
+        (tmp_path / "server.key").unlink()
+        for _ in range(3):
+            assert answer(address, credentials(tmp_path)) is grpc.StatusCode.OK
+    assert sum("the new ones are unusable" in line for line in caplog.messages) == 1
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_no_session_of_before_gets_by_new_authorities(
+    tmp_path: Path, authority: trustme.CA, version: ssl.TLSVersion
+) -> None:
+    """Over HTTP: whoever had been let in takes up that session, with a certificate that nobody trusts any more."""
+    write_identity(tmp_path, authority, "client")
+    write_identity(tmp_path, authority)
+    caller = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+    caller.load_cert_chain(tmp_path / "client.pem", tmp_path / "client.key")
+    caller.maximum_version = version
+    door = HttpDoor(endpoint="127.0.0.1:0", tls=MUTUAL_TLS)
+    room = Admission(1 << 20)
+    server = OtlpHttpServer(
+        ReceiveConfig(), door, ACKNOWLEDGE, room, SelfMetrics(), folder=tmp_path
+    )
+    server.start()
+    try:
+        session, said = asked(server.endpoint, caller)
+        assert said.startswith(b"HTTP/1.1 405")
+        (tmp_path / "ca.pem").write_bytes(trustme.CA().cert_pem.bytes())
+        assert asked(server.endpoint, caller, session)[1] == b""
+
+        (tmp_path / "ca.pem").write_bytes(authority.cert_pem.bytes())
+        asked(server.endpoint, caller, session)
+        assert asked(server.endpoint, caller, session)[1].startswith(b"HTTP/1.1 405")
+    finally:
+        server.stop(0)
+
+
+def asked(
+    endpoint: str, caller: ssl.SSLContext, session: ssl.SSLSession | None = None
+) -> tuple[ssl.SSLSession | None, bytes]:
+    """Return the session and the answer that *caller* gets who takes up *session*; nothing where it is cut off."""
+    host, _, port = endpoint.rpartition(":")
+    with socket.create_connection((host, int(port)), 60) as plain:
+        try:
+            with caller.wrap_socket(plain, server_hostname="localhost", session=session) as tls:
+                tls.sendall(b"GET /v1/traces HTTP/1.1\r\nhost: localhost\r\n\r\n")
+                said = tls.recv(100)  # a ticket comes with it
+                return tls.session, said
+        except OSError:
+            return None, b""
+
+
 def newer(path: Path) -> None:
     """Make *path* look changed, however coarse the clock of the file system is."""
     stat = path.stat()
@@ -205,6 +283,17 @@ def test_a_new_token_is_in_force_when_its_file_is_written(tmp_path: Path) -> Non
         assert answer(address, authorization="Bearer ") is grpc.StatusCode.UNAUTHENTICATED
         token.unlink()
         assert answer(address, authorization="Bearer newer") is grpc.StatusCode.OK
+
+
+def test_a_new_token_is_in_force_though_its_file_looks_as_old(tmp_path: Path) -> None:
+    """A copy that keeps the time, of a token that is as long as the one before."""
+    token = tmp_path / "token"
+    token.write_text("old")
+    stat = token.stat()
+    with receiving(tmp_path, bearer_token_file="token") as (address, _):
+        token.write_text("new")
+        os.utime(token, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        assert answer(address, authorization="Bearer new") is grpc.StatusCode.OK
 
 
 @pytest.mark.parametrize(
