@@ -31,6 +31,7 @@ __all__ = ["configuration_text", "load_config", "said_by"]
 
 _NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
 """What the parser raises: a ValueError for what looks like a date and is none, a RecursionError for brackets without end."""
+_NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
 _ENVIRONMENT = re.compile(r"\$\{env:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
 
@@ -49,12 +50,10 @@ def load_config(path: Path | None, settings: Sequence[str] = ()) -> Config:
         document = _with(document, setting)
     file = str(path or "defaults")
     try:
-        resolved = _resolved(document, "$", file)
+        config = _converted(_inherited(_resolved(document, "$", file)), file)
+        validate(config, file)
     except RecursionError:  # an anchor within itself, or brackets without end
         raise ConfigError(f"{file}: not a configuration: nesting that is too deep") from None
-    try:
-        config = _converted(_inherited(resolved), file)
-        validate(config, file)
     except ConfigError as error:
         raise ConfigError(said_by(str(error).removeprefix(f"{file}: "), path, settings)) from None
     return config
@@ -186,17 +185,27 @@ def _document(path: Path) -> object:
 def _resolved(node: object, place: str, file: str) -> object:
     """Return *node* with every `${env:...}` replaced; a text that is nothing else is read as YAML again, as the collector does."""
     if isinstance(node, dict):
+        for key in node:
+            _check_text(key, place, file)
         return {key: _resolved(value, f"{place}.{key}", file) for key, value in node.items()}
     if isinstance(node, list):
         return [_resolved(value, f"{place}[{i}]", file) for i, value in enumerate(node)]
-    if not isinstance(node, str) or "${env:" not in node:
+    if not isinstance(node, str):
         return node
     text = _ENVIRONMENT.sub(lambda found: _variable(found, place, file), node)
+    _check_text(text, place, file)
     try:
         return yaml.safe_load(text) if _ENVIRONMENT.fullmatch(node) else text
     except _NOT_YAML:  # its value may be a secret, so it is not said
         message = f"{file}: {place}: expected YAML in {node!r:.60}, found something else"
         raise ConfigError(message) from None
+
+
+def _check_text(text: object, place: str, file: str) -> None:
+    """Raise ConfigError where *text* holds what no name of a file, no label and no message can: a zero, or half of a character."""
+    if isinstance(text, str) and _NO_TEXT.search(text):
+        message = f"{file}: {place}: expected a text, found one with \\0 in it, or with bytes that are no UTF-8"
+        raise ConfigError(message)
 
 
 def _variable(found: re.Match[str], place: str, file: str) -> str:

@@ -142,7 +142,7 @@ def _tenant_rules(tenants: TenantsConfig | None) -> list[_Rule]:
     if tenants is None:
         return []
     said = [name for name in (tenants.header, tenants.attribute) if name is not None]
-    header = tenants.header or "x"
+    header = "x" if tenants.header is None else tenants.header
     is_header = re.fullmatch(r"[a-z0-9_.-]+", header) and not header.endswith("-bin")
     is_free = header not in {"authorization", "content-type", "content-encoding"}
     return [
@@ -152,7 +152,7 @@ def _tenant_rules(tenants: TenantsConfig | None) -> list[_Rule]:
             "tenants.header",
             bool(is_header and is_free),
             "a header of its own, in lower case",
-            header,
+            repr(header),
         ),
         ("tenants.profiles", "" not in tenants.profiles, "names of tenants", "an empty one"),
     ]

@@ -52,11 +52,11 @@ def client_context(config: ClientTls, folder: Path, place: str) -> ssl.SSLContex
     Raises:
         ConfigError: If a file cannot be read, holds no PEM, or key and certificate do not belong together.
     """
-    ca = config.ca_file and _pem(folder / config.ca_file, f"{place}.tls.ca_file")
+    ca = None if config.ca_file is None else _pem(folder / config.ca_file, f"{place}.tls.ca_file")
     try:
         context = ssl.create_default_context(cadata=ca.decode("ascii", "replace") if ca else None)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if config.cert_file and config.key_file:
+        if config.cert_file is not None and config.key_file is not None:
             certificate, key = folder / config.cert_file, folder / config.key_file
             _pem(certificate, f"{place}.tls.cert_file")
             _pem(key, f"{place}.tls.key_file")

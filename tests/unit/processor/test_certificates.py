@@ -70,3 +70,13 @@ def test_a_client_says_at_once_that_it_could_reach_nobody(
         made(config, folder, "$.forward")
     assert "None" not in str(said.value)
     made(ClientTls(ca_file="cert", cert_file="cert", key_file="key"), folder, "$.forward")
+
+
+@CLIENTS
+@pytest.mark.parametrize("config", [ClientTls(ca_file=""), ClientTls(cert_file="", key_file="")])
+def test_an_empty_name_of_a_file_is_a_mistake(
+    folder: Path, made: Callable[[ClientTls, Path, str], object], config: ClientTls
+) -> None:
+    """It does not stand for the authorities of this machine, nor for no certificate."""
+    with pytest.raises(ConfigError, match=r"^\$\.forward\.tls\.c\w+_file: cannot read "):
+        made(config, folder, "$.forward")

@@ -150,6 +150,11 @@ BAD = {
     "receive: {max_message: 12MB}": "$.receive.max_message: expected a size such as '64KiB'",
     "receive: {threads: 0}": "$.receive.threads: expected int >= 1, got 0",
     "receive: {endpoint: '${env:OTEL_ML_UNSET}'}": "$.receive.endpoint: the environment has no OTEL_ML_UNSET",
+    "profiles: ['${env:OTEL_ML_UNSET}.json']": "set it or write ${env:OTEL_ML_UNSET:-default} (line 1)",
+    'mode: "\\ud800"': "$.mode: expected a text, found one with \\0 in it, or with bytes that are no UTF-8 (line 1)",
+    'profiles: ["a\\0.json"]': "$.profiles[0]: expected a text, found one with \\0",
+    'emit: {headers: {"\\udc80": a}}': "$.emit.headers: expected a text, found one with \\0",
+    "tenants: {header: ''}": "$.tenants.header: expected a header of its own, in lower case, got ''",
     "bootstrap: {rows: 10}": "$.bootstrap.rows: expected int >= 1000, got 10",
     "bootstrap: {min_duration: 0s}": "$.bootstrap.min_duration: expected a duration above 0s",
     "models: [{version: '1'}]": "$.models[0]: object missing required field name",
@@ -198,6 +203,10 @@ def test_a_mistake_is_one_line_with_file_place_expectation_and_finding(
         (
             ["receive.endpoint=[::1]:4317"],
             "--set receive.endpoint: expected YAML behind the '=', got '[::1]:4317'; a text with brackets stands in quotes",
+        ),
+        (
+            ["http.endpoint=${env:OTEL_ML_UNSET}"],
+            "--set http.endpoint: $.http.endpoint: the environment has no OTEL_ML_UNSET",
         ),
         (["forward.endpoint=a:1"], "--set forward.endpoint: $.forward: expected nothing, because"),
         (
