@@ -14,6 +14,7 @@ __all__ = ["main"]
 
 _GROUP: Final = "otel_ml_commands"
 _USAGE_ERROR: Final = 2
+_INTERRUPTED: Final = 130
 _CUT_OFF: Final = 141  # as a shell says it of a program whose reader has gone
 _USAGE: Final = "usage: otel-ml [--help | --version] COMMAND ..."
 
@@ -23,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Run the subcommand named by the first of *argv* on the rest of it; return its exit status.
 
     2 where there is no such subcommand, what it needs is not installed, or nothing can be written any more; 141 where whoever reads, such as
-    `head`, has seen enough.
+    `head`, has seen enough; 130 after Ctrl-C.
     """
     if sys.stdout is None:  # closed by who started us, who wants the exit status alone
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - to the end of the process
@@ -32,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _called(list(sys.argv[1:] if argv is None else argv))
         finally:
             sys.stdout.flush()
+    except KeyboardInterrupt:  # where the work stood is of no use to whoever ends it
+        return _INTERRUPTED
     except BrokenPipeError:
         _write_no_more()
         return _CUT_OFF

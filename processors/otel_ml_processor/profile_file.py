@@ -38,7 +38,7 @@ def write_profile(profile: Profile, path: Path) -> None:
     try:
         aside.write_bytes(written)
         aside.replace(whole)
-    except OSError:
+    except BaseException:  # also whoever interrupts it
         aside.unlink(missing_ok=True)
         raise
 

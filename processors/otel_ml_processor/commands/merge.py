@@ -19,6 +19,7 @@ from otel_ml_processor.commands.replay_text import replay_text
 from otel_ml_processor.config_file import load_config
 from otel_ml_processor.emit.readings import reading_json
 from otel_ml_processor.errors import OtelMlError
+from otel_ml_processor.file_stamp import file_stamp
 from otel_ml_processor.service import load_references
 from otel_ml_processor.state.folder import StateFolder
 from otel_ml_processor.state.journal import read_journal
@@ -130,8 +131,7 @@ def _absorbed(
     streams: Streams, file: Path, own: Streams, references: References
 ) -> list[StoredSnapshot]:
     """Add what *file* and its journals say to *streams*, by way of its *own*, and return both."""
-    one = _read(file)
-    records = _records(file, one.snapshot.journal)
+    one, records = _whole(file)
     try:
         absorb_streams(own, one.snapshot, references.reference)
         for record in records:
@@ -142,6 +142,21 @@ def _absorbed(
     except ValueError as error:
         raise UnusableFileError(f"{file}: {error}") from None
     return [one, journaled(one.snapshot, records)] if records else [one]
+
+
+def _whole(file: Path) -> tuple[StoredSnapshot, list[Record]]:
+    """Return the snapshot *file* and what its journals add to it, read anew where a processor has put another one in its place meanwhile."""
+    while True:
+        stamp = file_stamp(file)
+        one = _read(file)
+        try:
+            records = _records(file, one.snapshot.journal)
+        except UnusableFileError:
+            if file_stamp(file) == stamp:
+                raise
+        else:
+            if file_stamp(file) == stamp:
+                return one, records
 
 
 def _records(file: Path, first: int) -> list[Record]:

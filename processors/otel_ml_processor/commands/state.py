@@ -6,6 +6,7 @@ import argparse
 import io
 import re
 import sys
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -87,8 +88,9 @@ def _show(folder: StateFolder, _: argparse.Namespace) -> Iterator[str]:
     yield f"known       {sum(len(g.hashes) for g in stored.generations):,} spans, {len(snapshot.requests):,} requests, as hashes"
     for number, path in folder.journals().items():
         if number >= snapshot.journal:
-            text = read_journal(path)
-            yield f"journal     {path.name}: {len(text.records):,} requests after the snapshot"
+            with suppress(FileNotFoundError):  # a running processor has ended it meanwhile
+                n_requests = len(read_journal(path).records)
+                yield f"journal     {path.name}: {n_requests:,} requests after the snapshot"
     if snapshot.joining is not None:
         yield f"waiting     {len(waiting(snapshot.joining)):,} predictions for their label, as hashes"
     for stream in snapshot.streams:

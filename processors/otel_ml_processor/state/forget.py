@@ -17,6 +17,7 @@ from otel_ml_processor.state.snapshot import StoredSnapshot, read_snapshot, writ
 from otel_ml_processor.state.stored_explanations import StoredExplanations
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from otel_ml_processor.feedback.keys import Keys
@@ -105,13 +106,25 @@ def _forget_in_journal(path: Path, hashes: Hashes) -> int:
     left = [_without(record, hashes) for record in records]
     found = sum(len(record.spans) for record in records) - sum(len(record.spans) for record in left)
     if found:
-        beside = Journal(path.with_name(f"{path.name}.new"))
-        for record in left:
-            beside.append(partial(_itself, record))
-        beside.wait(len(left))
-        beside.close()
-        beside.path.replace(path)
+        _write_journal(path, left)
     return found // 8
+
+
+def _write_journal(path: Path, records: Sequence[Record]) -> None:
+    """Put a journal of *records* at *path*; whatever happens on the way, there is the old one or the new one, and nothing beside it."""
+    beside = path.with_name(f"{path.name}.new")
+    try:
+        journal = Journal(beside)
+        try:
+            for record in records:
+                journal.append(partial(_itself, record))
+            journal.wait(len(records))
+        finally:
+            journal.close()
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def _without(record: Record, hashes: Hashes) -> Record:

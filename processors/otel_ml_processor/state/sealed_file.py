@@ -57,7 +57,7 @@ def write_sealed(path: Path, parts: Sequence[bytes | memoryview]) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-    except OSError:
+    except BaseException:
         beside.unlink(missing_ok=True)  # what is left of it may be all that fills the disk
         raise
     synced_folder(path.parent)

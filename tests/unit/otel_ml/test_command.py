@@ -27,9 +27,12 @@ def _greeter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "needy.py").write_text("import a_package_that_is_not_there\n")
     (tmp_path / "broken.py").write_text("import otel_ml.no_such_room\n")
     monkeypatch.syspath_prepend(tmp_path)
-    for name in ("greeter", "needy", "broken"):
+    (tmp_path / "slow.py").write_text("def main(argv):\n    raise KeyboardInterrupt\n")
+    for name in ("greeter", "needy", "broken", "slow"):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    commands(monkeypatch, greet="greeter:main", need="needy:main", fail="broken:main")
+    commands(
+        monkeypatch, greet="greeter:main", need="needy:main", fail="broken:main", wait="slow:main"
+    )
 
 
 @pytest.mark.usefixtures("_greeter")
@@ -42,13 +45,20 @@ def test_a_subcommand_gets_the_rest_and_gives_the_status(
 
 
 @pytest.mark.usefixtures("_greeter")
+def test_whoever_interrupts_is_told_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C ends a command as it ends others, without a traceback."""
+    assert command.main(["wait"]) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("_greeter")
 def test_an_unknown_subcommand_is_told_with_the_known_ones(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """One line, exit status 2."""
     assert command.main(["gret"]) == 2
     output = capsys.readouterr()
-    assert output.err == "otel-ml: unknown command 'gret'; known: fail, greet, need\n"
+    assert output.err == "otel-ml: unknown command 'gret'; known: fail, greet, need, wait\n"
     assert output.out == ""
 
 

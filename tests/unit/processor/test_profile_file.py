@@ -141,6 +141,25 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
+def test_whoever_interrupts_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while it is written: what stood there still does, and no half profile lies beside it."""
+    path = tmp_path / "profile.json"
+    write_profile(PROFILE, path)
+    before = path.read_bytes()
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(path), "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_profile(PROFILE, path)
+
+    assert [each.name for each in tmp_path.iterdir()] == ["profile.json"]
+    assert path.read_bytes() == before
+
+
 def test_the_id_is_the_hash_of_the_canonical_content() -> None:
     """SHA-256 of the JSON with sorted keys and without the id, as anyone can compute it; sealing twice changes nothing."""
     bare = {"format": "otel-ml-profile/1", **msgspec.to_builtins(PROFILE)}

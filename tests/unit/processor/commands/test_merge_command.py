@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from otel_ml_processor.commands import merge
 from otel_ml_processor.commands.merge import main
 from otel_ml_processor.config import Duration, WindowConfig
 from otel_ml_processor.profile_file import write_profile
-from otel_ml_processor.state.snapshot import read_snapshot
+from otel_ml_processor.state.snapshot import StoredSnapshot, read_snapshot
 from tests.data.state_house import NOW, House, profile, request, singly
 
 if TYPE_CHECKING:
@@ -194,3 +195,25 @@ def test_mistakes_are_one_line(
     write_profile(profile(), tmp_path / "fraud.json")
     nowhere = str(tmp_path / "no" / "where")
     assert "cannot be written: No such file" in mistake([a, *options, "-o", nowhere], capsys)
+
+
+def test_a_snapshot_that_is_replaced_meanwhile_is_read_anew(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A processor that runs ends its journal with its next snapshot: nothing of it is missing, and nothing is there twice."""
+    house = House(config.with_name("running"), windows=WINDOWS, journal=True)
+    house.take(request(range(300)))
+    n_read = 0
+
+    def read(path: Path) -> StoredSnapshot:
+        nonlocal n_read
+        n_read += 1
+        stored = read_snapshot(path)
+        if n_read == 1:
+            house.save()
+        return stored
+
+    monkeypatch.setattr(merge, "read_snapshot", read)
+    assert main([str(config.with_name("running")), "--config", str(config), "--json"]) == 0
+    assert [json.loads(line)["rows"] for line in capsys.readouterr().out.splitlines()] == [300, 300]
+    house.vanish()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import resource
 from typing import TYPE_CHECKING
 
 import pytest
 
+from otel_ml_processor.commands import state
 from otel_ml_processor.commands.state import main
 from tests.data.state_house import House, request, singly
 
@@ -63,6 +65,36 @@ def test_the_folder_is_found_by_the_configuration(
     config.write_text("state: {directory: state}")
     assert main(["show", "--config", str(config)]) == 0
     assert "7 inferences" in capsys.readouterr().out
+
+
+def test_a_disk_that_is_full_leaves_nothing_behind(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line, and neither half a journal nor half a snapshot; with room again it is as if nothing had been."""
+    before = {path.name for path in folder.iterdir()}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        assert main(["forget", span(9), "--directory", str(folder)]) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("File too large")
+    assert {path.name for path in folder.iterdir()} == before
+    assert main(["forget", span(9), "--directory", str(folder)]) == 0
+
+
+def test_a_journal_that_goes_meanwhile_is_not_missed(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A running processor takes it away with its next snapshot."""
+
+    def gone(path: Path) -> None:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(state, "read_journal", gone)
+    assert main(["show", "--directory", str(folder)]) == 0
+    assert "stream      fraud 1 of shop" in capsys.readouterr().out
 
 
 def test_a_folder_in_use_is_left_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
