@@ -37,8 +37,13 @@ LOGS: Final = Signal.LOGS.method
 
 _LONG_ANSWER: Final = 1 << 10
 """Bytes; what a next hop has to say of what it did not take is shorter."""
+_MAX_HEADERS: Final = 1 << 20
+"""Bytes; Go, in which most next hops are written, takes more."""
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MAX_RESPONSE),
+    # A refusal says why in its headers, twice; one that is longer would be a refusal for good, and the spans lost.
+    ("grpc.max_metadata_size", _MAX_HEADERS),
+    ("grpc.absolute_max_metadata_size", _MAX_HEADERS),
     ("grpc.max_send_message_length", -1),  # The next hop says what is too large for it.
     # gRPC waits up to two minutes before it connects again; spans would wait as long after the next hop has come back.
     ("grpc.initial_reconnect_backoff_ms", 200),

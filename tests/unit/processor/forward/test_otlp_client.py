@@ -252,6 +252,20 @@ def test_a_next_hop_that_fails_inside_is_final_as_received() -> None:
     assert refused.code is grpc.StatusCode.UNKNOWN
 
 
+def test_a_long_reason_is_a_reason() -> None:
+    """A next hop that is away for now and says at length why, as a chain of collectors does, is to be repeated."""
+
+    def refuse(_: bytes, context: grpc.ServicerContext) -> bytes:
+        status = Status(code=14, message="x" * 30_000).SerializeToString()
+        context.set_trailing_metadata([("grpc-status-details-bin", status)])
+        context.abort(UNAVAILABLE, "x" * 30_000)
+
+    with next_hop(refuse) as client, pytest.raises(Refusal) as raised:
+        client.send(b"spans", 60)
+    assert raised.value.code is UNAVAILABLE
+    assert raised.value.retry_after_s is not None
+
+
 def test_a_next_hop_that_hangs_is_not_waited_for() -> None:
     """After our own deadline nobody knows whether the spans arrived: UNAVAILABLE, so that they are not lost."""
     leave = threading.Event()
