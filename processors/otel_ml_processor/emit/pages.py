@@ -52,7 +52,7 @@ def pages(book: MetricBook, facts: ProcessorFacts, is_ready: Callable[[], bool])
     def readyz(_: Request) -> Response:
         if is_ready():
             return PlainTextResponse("ready\n")
-        return PlainTextResponse("starting\n", status_code=503)
+        return PlainTextResponse("starting, or ending\n", status_code=503)
 
     return Starlette(
         routes=[

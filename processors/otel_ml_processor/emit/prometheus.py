@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["exposition", "prometheus_name"]
 
 _UNIT_SUFFIXES: Final = {"s": "_seconds", "By": "_bytes"}
+_ESCAPING: Final = re.compile(r";\s*escaping=[^;,]*")
 _NOT_IN_A_NAME: Final = re.compile(r"[^a-zA-Z0-9_]")
 
 
@@ -36,10 +37,10 @@ def exposition(collect: Callable[[], tuple[Metric, ...]], accept: str) -> tuple[
     """
     Return the page and its content type: OpenMetrics where the *accept* header asks for it, else the text format.
 
-    A header that cannot be read is answered with the text format.
+    A header that cannot be read is answered with the text format. Names are the same whatever escaping it asks for: none of ours needs any.
     """
     try:
-        encode, content_type = choose_encoder(accept)
+        encode, content_type = choose_encoder(_ESCAPING.sub("", accept))
     except (TypeError, ValueError):
         encode, content_type = generate_latest, CONTENT_TYPE_PLAIN_0_0_4
     return encode(_Collector(collect)), content_type

@@ -143,3 +143,15 @@ def test_the_client_chooses_the_format(accept: str, content_type: str) -> None:
     _, found = exposition(tuple, accept)
 
     assert found.startswith(content_type)
+
+
+@pytest.mark.parametrize("escaping", ["dots", "values", "underscores", "allow-utf-8"])
+@pytest.mark.parametrize("accept", ["text/plain; version=1.0.0", OPENMETRICS])
+def test_names_are_the_same_however_they_are_to_be_escaped(accept: str, escaping: str) -> None:
+    """A Prometheus with `metric_name_escaping_scheme: dots` finds the series that rules and dashboards ask for."""
+    metric = Metric(DEFINITIONS["ml.drift.score"], (Point((("ml.model.name", "fraud"),), 0.5),))
+
+    found = families(f"{accept}; escaping={escaping}", metric)
+
+    (sample,) = found["ml_drift_score"].samples
+    assert sample.labels == {"ml_model_name": "fraud"}
