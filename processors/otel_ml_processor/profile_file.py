@@ -5,16 +5,14 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from otel_ml_processor.errors import ProfileError
 from otel_ml_processor.profile import FORMAT, Profile, canonical, sealed
 from otel_ml_processor.profile_rules import validate
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["MAX_PROFILE_BYTES", "read_profile", "write_profile"]
 
@@ -33,7 +31,7 @@ def write_profile(profile: Profile, path: Path) -> None:
     if path.exists() and not path.is_file():
         path.write_bytes(written)
         return
-    whole = path.resolve()
+    whole = Path(os.path.realpath(path))  # `resolve` has no answer where links lead round
     aside = whole.with_name(f".{whole.name}.{os.getpid()}")
     try:
         aside.write_bytes(written)

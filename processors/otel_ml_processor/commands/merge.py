@@ -6,6 +6,7 @@ import argparse
 import io
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -110,12 +111,18 @@ def _streams(config: Config, references: References) -> Streams:
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
-    files = [path / "snapshot" if path.is_dir() else path for path in paths]
+    files = [*map(_snapshot_in, paths)]
     times = Counter(map(_identity, files))
     for file in files:
         if times[_identity(file)] > 1:
             raise UnusableFileError(f"{file}: expected each snapshot once, found it several times")
     return files
+
+
+def _snapshot_in(path: Path) -> Path:
+    with suppress(OSError):  # a name that is too long; it is said when it is read
+        return path / "snapshot" if path.is_dir() else path
+    return path
 
 
 def _identity(file: Path) -> object:

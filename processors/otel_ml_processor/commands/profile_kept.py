@@ -102,12 +102,17 @@ def check_output(output: Path, tables: Sequence[Path] = ()) -> None:
     """Raise ProfileError where no profile can stand in *output*, or one of *tables* does; before anything is counted."""
     if output == Path("-"):
         raise ProfileError("-o -: expected a file; standard output has the picture of the profile")
-    if not output.parent.is_dir():
-        raise ProfileError(f"{output}: expected an existing folder, there is no {output.parent}")
-    if output.is_dir():
-        raise ProfileError(f"{output}: expected a file, found a folder")
-    if any(output.exists() and path.exists() and output.samefile(path) for path in tables):
-        raise ProfileError(f"{output}: it is what is counted; name another file with -o")
+    try:
+        if not output.parent.is_dir():
+            raise ProfileError(
+                f"{output}: expected an existing folder, there is no {output.parent}"
+            )
+        if output.is_dir():
+            raise ProfileError(f"{output}: expected a file, found a folder")
+        if any(output.exists() and path.exists() and output.samefile(path) for path in tables):
+            raise ProfileError(f"{output}: it is what is counted; name another file with -o")
+    except OSError as error:  # a name that is too long
+        raise ProfileError(f"{output}: cannot write the profile: {error.strerror}") from None
 
 
 def written(profile: Profile, output: Path, text: str) -> str:

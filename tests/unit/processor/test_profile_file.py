@@ -110,6 +110,16 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     assert read_profile(tmp_path / "v3.json") == sealed(PROFILE)
 
 
+def test_links_that_lead_round_make_way(tmp_path: Path) -> None:
+    """They led to no file that could be kept."""
+    path = tmp_path / "profile.json"
+    path.symlink_to(path)
+
+    write_profile(PROFILE, path)
+
+    assert read_profile(path).model == PROFILE.model
+
+
 def test_a_pipe_gets_the_profile_and_stays_a_pipe(tmp_path: Path) -> None:
     """As /dev/null and /dev/stdout stay what they are, also for an administrator."""
     pipe = tmp_path / "pipe"

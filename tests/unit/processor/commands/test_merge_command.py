@@ -217,3 +217,10 @@ def test_a_snapshot_that_is_replaced_meanwhile_is_read_anew(
     assert main([str(config.with_name("running")), "--config", str(config), "--json"]) == 0
     assert [json.loads(line)["rows"] for line in capsys.readouterr().out.splitlines()] == [300, 300]
     house.vanish()
+
+
+def test_a_name_that_is_too_long_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """As that of any other file that is not there."""
+    assert main(["x" * 300]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("otel-ml merge: ")

@@ -45,6 +45,7 @@ def profile(seed: int = 1, rows: int = 1000) -> Profile:
         ("none/p.json", "none/p.json: expected an existing folder, there is no none"),
         ("rows.csv", "rows.csv: it is what is counted"),
         ("linked.csv", "linked.csv: it is what is counted"),
+        ("x" * 300, f"{'x' * 300}: cannot write the profile: File name too long"),
     ],
 )
 def test_where_no_profile_can_stand_nothing_is_written(
