@@ -40,7 +40,7 @@ class LearnedFiles:
     def read(self) -> dict[StreamKey, Profile]:
         """Return every profile by its stream; one that cannot be read is passed over, and said."""
         found: dict[StreamKey, Profile] = {}
-        for path in sorted(self._folder.glob("*.json")) if self._folder else []:
+        for path in self._paths():
             try:
                 profile = read_profile(path)
             except ProfileError as error:
@@ -51,6 +51,13 @@ class LearnedFiles:
             if path == self.path(stream):
                 self._written[stream] = _signature(path)
         return found
+
+    def _paths(self) -> list[Path]:
+        try:
+            return sorted(self._folder.glob("*.json")) if self._folder else []
+        except OSError as error:
+            _LOGGER.warning("%s: cannot be read: %s", self._folder, error.strerror)
+            return []
 
     def write(self, stream: StreamKey, profile: Profile) -> None:
         """Write the profile of *stream*; where that fails it is said, once per reason."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_ml_processor.errors import ConfigError
 from otel_ml_processor.state.ledger import SECRET_BYTES
-from otel_ml_processor.state.sealed_file import synced_folder
+from otel_ml_processor.state.sealed_file import opened_anew, synced_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +37,11 @@ class StateFolder:
         self._lock: int | None = None
         self._counted: int | None = None
         self._id = b""
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether nobody else can have it."""
+        return self._lock is not None
 
     def take(self) -> None:
         """
@@ -73,7 +78,7 @@ class StateFolder:
                 return secret
         secret = secrets.token_bytes(SECRET_BYTES)
         beside = file.with_name("secret.new")
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = opened_anew(beside)
         with os.fdopen(descriptor, "wb") as opened:
             opened.write(secret)
             opened.flush()
@@ -102,11 +107,13 @@ class StateFolder:
                 os.pwrite(self._counted, _COUNTED.pack(self._id, counted), 0)
 
     def set_aside(self) -> str:
-        """Keep the snapshot for whoever wants to look, and return what it is called now; the next one does not write over it."""
+        """Keep the snapshot, if any, for whoever wants to look, and return how it is told; the next one does not write over it."""
         aside = self.snapshot.with_name("snapshot.unusable")
-        with suppress(OSError):
+        try:
             self.snapshot.replace(aside)
-        return aside.name
+        except OSError:
+            return ""
+        return f"it is now {aside.name}, and "
 
     def journal(self, number: int) -> Path:
         """Return where the journal of that number lies."""

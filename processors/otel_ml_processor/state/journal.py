@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 import xxhash
 
-from otel_ml_processor.state.sealed_file import SCHEMA
+from otel_ml_processor.state.sealed_file import SCHEMA, opened_anew
 from otel_ml_processor.state.stored_streams import StoredIncrement
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._file = opened_anew(path)
         try:
             _write_all(self._file, _START)
         except OSError:

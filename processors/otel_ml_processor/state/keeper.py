@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from otel_ml_conventions.attributes import MlProcessorStateValues
 from otel_ml_conventions.metrics import METRIC_ML_PROCESSOR_FAILURES
 from otel_ml_processor.columns import StreamKey
+from otel_ml_processor.errors import ConfigError
 from otel_ml_processor.receive.repeats import Answer
 from otel_ml_processor.state.folder import StateFolder, secret_id
 from otel_ml_processor.state.journal import Journal, read_journal
@@ -123,10 +124,11 @@ class Keeper:
             if self._brought_back():
                 begun = MlProcessorStateValues.RESTORED
         except OSError as error:
-            self._failed(_RESTORE, f"{error.strerror}: what is missing begins anew")
+            aside = self._folder.set_aside() if self._folder.is_taken else ""
+            self._failed(_RESTORE, f"{error.strerror}: {aside}what is missing begins anew")
         except (ValueError, LookupError) as error:  # whole, and yet none of ours
             aside = self._folder.set_aside()
-            self._failed(_RESTORE, f"{error!r}; it is now {aside}, and what is missing begins anew")
+            self._failed(_RESTORE, f"{error!r}; {aside}what is missing begins anew")
         self._folder.note(self._kept.ledger.counted)
         self._kept.ledger.note = self._folder.note
         self._kept.book.set_state(begun)
@@ -144,12 +146,14 @@ class Keeper:
         """Write a snapshot; after one that *is_final* nothing is counted any more."""
         self._saved_ns = self._clock_ns()
         try:
+            self._take_late()
             journal = None if is_final else self._next_journal()
             self._number += journal is None
             write_snapshot(self._folder.snapshot, self._snapshot(journal, is_final=is_final))
             self._remove_journals(before=self._number)
-        except OSError as error:
-            self._failed(_SNAPSHOT, f"{error.strerror}: the last one that could be written holds")
+        except (OSError, ConfigError) as error:
+            reason = getattr(error, "strerror", None) or error
+            self._failed(_SNAPSHOT, f"{reason}: the last one that could be written holds")
             return
         self._said.discard(_SNAPSHOT)
         self._kept.book.set_snapshot(self._saved_ns)
@@ -158,6 +162,12 @@ class Keeper:
         """Write the last snapshot and leave the folder to others."""
         self.save(is_final=True)
         self._folder.release()
+
+    def _take_late(self) -> None:
+        """Take a folder that could not be taken at the start, and write over nothing that was not read; as `StateFolder.take`."""
+        if not self._folder.is_taken:
+            self._folder.take()
+            self._folder.set_aside()
 
     def _next_journal(self) -> Journal | None:
         if not self._config.journal:
@@ -255,7 +265,7 @@ class Keeper:
             return None
         except UnusableFileError as error:
             aside = self._folder.set_aside()
-            self._failed(_RESTORE, f"{error}; it is now {aside}, and all windows begin anew")
+            self._failed(_RESTORE, f"{error}; {aside}all windows begin anew")
             return None
         if self._clock_ns() - stored.snapshot.written_ns > self._config.retention * 1e9:
             _LOGGER.info("state: older than state.retention, deleted; all windows begin anew")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import xxhash
@@ -18,6 +19,7 @@ __all__ = [
     "MAX_BYTES",
     "SCHEMA",
     "UnusableFileError",
+    "opened_anew",
     "read_sealed",
     "synced_folder",
     "write_sealed",
@@ -47,7 +49,7 @@ def write_sealed(path: Path, parts: Sequence[bytes | memoryview]) -> None:
     beside = path.with_name(f"{path.name}.new")
     seal = xxhash.xxh3_128()
     lengths = [_LENGTH.pack(memoryview(part).nbytes) for part in parts]
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor = opened_anew(beside)
     try:
         with os.fdopen(descriptor, "wb") as file:
             for data in (_HEADER.pack(_MAGIC, SCHEMA, len(parts)), *lengths, *parts):
@@ -80,6 +82,23 @@ def read_sealed(path: Path) -> list[bytes]:
     except OSError as error:
         raise UnusableFileError(f"cannot be read: {error.strerror}") from None
     return _parts(data)
+
+
+def opened_anew(path: Path) -> int:
+    """
+    Return the descriptor of an empty file at *path*, which is for whoever has the folder alone.
+
+    Also where root writes it, who forgets a span there: the processor could not read its own state any more.
+
+    Raises:
+        OSError: If it cannot be made.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        owner = path.parent.stat()
+        with suppress(OSError):  # a file system that knows no owners
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    return descriptor
 
 
 def synced_folder(folder: Path) -> None:

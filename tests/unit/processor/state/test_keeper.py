@@ -278,6 +278,54 @@ def test_an_unusable_snapshot_is_set_aside(
     assert House(tmp_path).rows() == 5
 
 
+@pytest.mark.parametrize("name", ["secret", "counted"])
+def test_a_snapshot_that_was_not_read_is_set_aside(tmp_path: Path, name: str) -> None:
+    """Another file of the state cannot be opened: the windows of before are not written over."""
+    House(tmp_path).take(request(range(5))).stop()
+    written = (tmp_path / "snapshot").read_bytes()
+    (tmp_path / name).unlink()
+    (tmp_path / name).mkdir()
+
+    second = House(tmp_path)
+
+    assert failures(second, "restore") == 1
+    assert (tmp_path / "snapshot.unusable").read_bytes() == written
+
+
+def test_a_folder_that_cannot_be_taken_is_not_written_to(tmp_path: Path) -> None:
+    """Somebody else may have it. When it can be taken, what lies there is set aside, and from then on it is kept."""
+    House(tmp_path).take(request(range(5))).stop()
+    written = (tmp_path / "snapshot").read_bytes()
+    (tmp_path / "lock").unlink()
+    (tmp_path / "lock").mkdir()
+
+    second = House(tmp_path).take(request(range(7)))
+    second.save()
+    assert (tmp_path / "snapshot").read_bytes() == written
+    assert failures(second, "snapshot") == 2
+
+    (tmp_path / "lock").rmdir()
+    second.save()
+    assert (tmp_path / "snapshot.unusable").read_bytes() == written
+    second.stop()
+    assert House(tmp_path).rows() == 7
+
+
+@pytest.mark.parametrize("journal", [True, False])
+def test_what_root_writes_is_of_whoever_has_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, journal: bool
+) -> None:
+    """`sudo otel-ml state forget` does not lock the processor out of its own state."""
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", lambda _, user, group: given.append((user, group)))
+    House(tmp_path, journal=journal).take(request(range(5))).stop()
+
+    found = tmp_path.stat()
+    assert set(given) == {(found.st_uid, found.st_gid)}
+    assert len(given) >= (3 if journal else 2)
+
+
 def test_a_word_that_nobody_knows_stops_nothing(tmp_path: Path) -> None:
     """A snapshot that is whole, of the same schema, and names a state of drift that this version does not have."""
     House(tmp_path).take(request(range(5))).stop()
