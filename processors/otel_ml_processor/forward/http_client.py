@@ -16,7 +16,7 @@ import urllib3
 from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.exceptions import TimeoutError as TookTooLong
 
 from otel_ml_processor.endpoint import host_and_port
@@ -118,10 +118,13 @@ class OtlpHttpClient:
                 preload_content=False,
                 decode_content=False,
             )
-        except TookTooLong:
-            raise self._refusal(grpc.StatusCode.DEADLINE_EXCEEDED, "no answer in time") from None
         except (HTTPError, OSError) as error:
-            what = type(error).__name__
+            # For urllib3 whoever refuses a connection has taken too long as well.
+            if isinstance(error, TookTooLong) and not isinstance(error, NewConnectionError):
+                code = grpc.StatusCode.DEADLINE_EXCEEDED
+                raise self._refusal(code, "no answer in time") from None
+            said = str(error).partition("): ")[2]  # behind the connection, which has been named
+            what = f"{type(error).__name__}: {said or error}"
             raise self._refusal(grpc.StatusCode.UNAVAILABLE, what) from None
         content = _content(response)
         if 200 <= response.status < 300:  # noqa: PLR2004 - what HTTP calls success

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import socket
 import ssl
 import threading
@@ -210,6 +211,9 @@ def test_nobody_listening_is_to_be_repeated() -> None:
     with pytest.raises(Refusal) as raised:
         OtlpHttpClient(f"127.0.0.1:{free_port()}", "/v1/traces").send(b"", 60)
     assert raised.value.code is CODE.UNAVAILABLE
+    place, _, said = raised.value.message.partition(": UNAVAILABLE: NewConnectionError: ")
+    assert place == f"next hop {endpoint}"
+    assert re.fullmatch(r"Failed to establish .*Connection refused", said)
 
 
 def hang(connection: socket.socket) -> None:
@@ -385,6 +389,7 @@ def test_over_tls_both_sides_must_know_the_other(tmp_path: Path) -> None:
         with pytest.raises(Refusal) as raised:
             OtlpHttpClient(peer.endpoint, "/v1/traces", tls=other).send(b"x", 60)
         assert raised.value.code is CODE.UNAVAILABLE
+        assert "certificate verify failed" in raised.value.message
     named = server_context(authority, "inside.example.org")
     with peer_that(answering("200 OK"), named) as peer:
         with pytest.raises(Refusal):
