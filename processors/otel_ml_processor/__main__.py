@@ -146,8 +146,7 @@ def _reloaded(
             new.start()
         except OtelMlError as error:
             message = _placed(error, arguments)
-            new_config, new = config, Service(config, folder, service)
-            new.start()
+            new_config, new = config, _brought_back(config, service, arguments, message)
             _LOGGER.error("%s; the configuration before is in force again", message)  # noqa: TRY400 - one line, as at the start
         else:
             write_logs(new_config.logs.format)
@@ -155,6 +154,19 @@ def _reloaded(
     finally:
         service.flush()  # last, for whoever does not take it keeps us waiting
     return new_config, new
+
+
+def _brought_back(
+    config: Config, before: Service, arguments: argparse.Namespace, why: str
+) -> Service:
+    """Return a running service of *config*, as *before* was; ConfigError with *why* that is needed as well where a file or an address of it has gone too."""
+    try:
+        service = Service(config, _folder(arguments.config), before)
+        service.start()
+    except OtelMlError as error:
+        message = f"{why}; nor can the configuration before come back: {error}"
+        raise ConfigError(message) from None
+    return service
 
 
 def _validate(config: Config, arguments: argparse.Namespace) -> None:

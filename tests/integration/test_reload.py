@@ -138,6 +138,27 @@ def test_the_old_configuration_comes_back_without_the_files_of_its_profiles(tmp_
         assert house.starts() == 2
 
 
+def test_where_neither_configuration_can_be_used_both_reasons_are_told(tmp_path: Path) -> None:
+    """The address of the new one is taken, and a file of the old one has gone: it ends with exit code 2, for whoever starts it again."""
+    house = House(tmp_path)
+    token = tmp_path / "token"
+    token.write_text("swordfish")
+    old = house.config.read_text()
+    house.config.write_text(old.replace("receive: {", "receive: {bearer_token_file: token, "))
+    url = f"http://127.0.0.1:{house.ports['page']}/readyz"
+    command: list[str | Path] = [OTEL_ML, "processor", "--config", house.config]
+    ready = running(command, ready=lambda: answers(url), log=house.log)
+    with ready as process, socket.create_server(("127.0.0.1", 0)) as taken:
+        token.unlink()
+        house.ports["http"] = taken.getsockname()[1]
+        house.write()
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(60) == 2
+    (line,) = [line for line in house.lines() if line.startswith("otel-ml processor: ")]
+    assert f"cannot listen on 127.0.0.1:{house.ports['http']}" in line
+    assert "nor can the configuration before come back: $.receive.bearer_token_file: " in line
+
+
 def test_nobody_waits_for_what_the_old_configuration_has_left_to_say(tmp_path: Path) -> None:
     """Whoever takes our own metrics hangs: the new configuration serves before the last of them are given up."""
     with socket.create_server(("127.0.0.1", 0)) as hangs:
