@@ -26,8 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     2 where there is no such subcommand, what it needs is not installed, or nothing can be written any more; 141 where whoever reads, such as
     `head`, has seen enough; 130 after Ctrl-C.
     """
-    if sys.stdout is None:  # closed by who started us, who wants the exit status alone
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - to the end of the process
+    for name in ("stdout", "stderr"):
+        _prepare(name)
     try:
         try:
             return _called(list(sys.argv[1:] if argv is None else argv))
@@ -44,6 +44,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         _write_no_more()
         print(f"otel-ml: cannot write: {error.strerror}", file=sys.stderr)  # noqa: T201 - a command speaks
         return _USAGE_ERROR
+
+
+def _prepare(name: str) -> None:
+    """Let *name* of `sys` take whatever is written there: also where it was closed, or has another alphabet than the texts."""
+    stream = getattr(sys, name)
+    if stream is None:  # closed by who started us, who wants the exit status alone
+        setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - to the end of the process
+    elif getattr(stream, "errors", None) == "strict" and hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="backslashreplace")  # as Python itself does with what is wrong
 
 
 def _write_no_more() -> None:

@@ -50,7 +50,7 @@ def read_declared(path: str, instrumentors: Collection[str]) -> DeclaredFile:
     if config.disabled:
         return _unread(f"{path} switches all telemetry off", "take `disabled: true` out")
     written = config.instrumentation_development
-    blocks = dict((written and written.python) or {})
+    blocks = {str(name): block for name, block in ((written and written.python) or {}).items()}
     ours = {name: dict(block or {}) for name, block in blocks.items() if name.startswith("ml_")}
     findings = list(_findings(path, ours, instrumentors))
     for block in ours.values():

@@ -71,6 +71,8 @@ def why_nothing_loads() -> Finding | None:
         for point in entry_points(group="opentelemetry_configurator"):
             if wanted in {None, point.name}:
                 point.load()
+        with as_started():
+            pass
     except Exception as error:  # noqa: BLE001 - whatever it is, the program would start without telemetry
         told = " ".join(str(error).split()) or type(error).__name__
         return Finding(f"OpenTelemetry cannot be loaded: {told}", "mend what it names")
@@ -165,8 +167,10 @@ def about_destinations(
     """Yield what keeps spans from going anywhere."""
     for destination in found:
         if destination.exporter == "none" and destination.signal == "traces":
+            speaker = "nothing" if destination.said_by == "default" else destination.said_by
+            says = "names an" if speaker == "nothing" else "names no"
             yield Finding(
-                f"spans go nowhere: {destination.said_by} names no exporter of traces",
+                f"spans go nowhere: {speaker} {says} exporter of traces",
                 "set OTEL_TRACES_EXPORTER=otlp"
                 if destination.said_by.startswith(("OTEL_", "default"))
                 else "add a processor with an exporter below `tracer_provider`",
@@ -174,7 +178,7 @@ def about_destinations(
         elif not _is_installed(destination):
             yield Finding(
                 f"{destination.said_by} names an exporter that is not installed: "
-                f"{destination.exporter}",
+                f"{destination.exporter or repr('')}",
                 f"install it, or set {destination.said_by}=otlp",
             )
     sampler = environment.get("OTEL_TRACES_SAMPLER", "").strip().lower()

@@ -10,7 +10,7 @@ from urllib.request import getproxies
 
 from otel_ml.doctor.exporting import Destination, without_queries
 from otel_ml.doctor.findings import Finding
-from otel_ml.doctor.listening import listening
+from otel_ml.doctor.listening import hearing_answers, listening
 from otel_ml.doctor.reaching import Address, address_of, spoken_at, why_no_tls, why_unreachable
 
 __all__ = ["Sent", "exporter_of_environment", "send"]
@@ -20,6 +20,9 @@ _TIMEOUTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIM
 _EXPORTERS: Final = {"grpc": "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
 _SPOKEN: Final = {"grpc": "gRPC", "http/protobuf": "HTTP"}
 _USUAL_PORT: Final = {"gRPC": 4317, "HTTP": 4318}
+_ANSWER: Final = re.compile(
+    r'"([A-Z]+) .*" (\d)\d\d '
+)  # method and kind of status, in the log of a client
 _OTHER_PROTOCOL: Final = {"gRPC": "grpc", "HTTP": "http/protobuf"}
 
 
@@ -99,13 +102,16 @@ def _export(destination: Destination, address: Address, make: Callable[[], Any])
             "mend the variable or file that says it",
         )
     span, trace_id = _test_span()
-    with listening() as complaints:
+    with listening() as complaints, hearing_answers() as answers:
         started = perf_counter()
         is_acknowledged = _is_acknowledged(exporter, span, complaints)
         seconds = perf_counter() - started
-    if is_acknowledged:
+    if _is_redirected(answers):
+        finding = _elsewhere(destination, address)
+    elif is_acknowledged:
         return Sent(destination.endpoint, trace_id, seconds, None)
-    finding = _diagnosis(destination, address, without_queries(" ".join(complaints)))
+    else:
+        finding = _diagnosis(destination, address, [*map(without_queries, complaints)])
     return Sent(destination.endpoint, trace_id, None, finding)
 
 
@@ -131,8 +137,22 @@ def _test_span() -> tuple[Any, str]:
     return span, f"{span.get_span_context().trace_id:032x}"
 
 
-def _diagnosis(destination: Destination, address: Address, complaint: str) -> Finding:
-    where = destination.endpoint
+def _is_redirected(answers: list[str]) -> bool:
+    """Whether the last of *answers* sends elsewhere, or is to who followed with another method, without the span."""
+    found = [heard.groups() for heard in map(_ANSWER.search, answers) if heard is not None]
+    return bool(found) and (found[-1][0] != "POST" or found[-1][1] == "3")
+
+
+def _elsewhere(destination: Destination, address: Address) -> Finding:
+    mend = f"say in {destination.said_by} where it is that takes traces"
+    return Finding(
+        f"{destination.endpoint} sends callers elsewhere, where spans do not follow",
+        mend if address.is_secure else f"begin the endpoint with https://, or {mend}",
+    )
+
+
+def _diagnosis(destination: Destination, address: Address, complaints: list[str]) -> Finding:
+    where, complaint = destination.endpoint, " ".join(complaints)
     if re.search(r"\b(401|403|UNAUTHENTICATED|PERMISSION_DENIED)\b", complaint):
         return Finding(
             f"{where} does not let this caller in",
@@ -155,7 +175,8 @@ def _diagnosis(destination: Destination, address: Address, complaint: str) -> Fi
             "look into the log of the collector there",
         )
     return Finding(
-        f"{where} did not acknowledge the span: {complaint or 'no reason given'}",
+        # The last: those before it tell of tries, each with the same reason.
+        f"{where} did not acknowledge the span: {(complaints or ['no reason given'])[-1]}",
         "look into the log of the collector there",
     )
 

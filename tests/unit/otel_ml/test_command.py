@@ -186,3 +186,25 @@ def test_a_full_disk_is_one_line() -> None:
         )
     assert ended.returncode == 2
     assert ended.stderr == b"otel-ml: cannot write: No space left on device\n"
+
+
+def test_closed_output_of_errors_is_no_trouble() -> None:
+    """`otel-ml bootstrap 2>&-` says by its status that nothing is missing."""
+    program = f"{sys.executable} -m otel_ml bootstrap 2>&-"
+
+    ended = subprocess.run(["/bin/sh", "-c", program], stdout=subprocess.PIPE, check=False)
+
+    assert (ended.returncode, ended.stdout) == (0, b"")
+
+
+def test_a_terminal_of_another_alphabet_is_told_all() -> None:
+    """What it has no sign for is written as an escape: here a variable names a file in Polish."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "otel_ml", "doctor", "--no-send"],
+        env={**os.environ, "PYTHONIOENCODING": "latin-1", "OTEL_ML_PROFILE": "/mod\u0142/p"},
+        capture_output=True,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stderr) == (1, b"")
+    assert b"there is no profile file '/mod\\u0142/p'" in ended.stdout

@@ -128,7 +128,10 @@ def http_port(answers: HttpAnswers) -> Iterator[int]:
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             answers.paths.append(self.path)
-            self.send_response(answers.statuses.get(self.path, 404))
+            status = answers.statuses.get(self.path, 404)
+            self.send_response(status)
+            if 300 <= status < 400:
+                self.send_header("Location", "https://127.0.0.1/elsewhere")
             self.send_header("Content-Length", "0")
             self.end_headers()
 

@@ -346,6 +346,11 @@ def test_spans_may_go_to_several_places(monkeypatch: pytest.MonkeyPatch) -> None
         ({"OTEL_SDK_DISABLED": "TRUE"}, "OTEL_SDK_DISABLED=true switches all telemetry off"),
         ({"OTEL_TRACES_EXPORTER": "none"}, "spans go nowhere: OTEL_TRACES_EXPORTER names no"),
         ({"OTEL_TRACES_EXPORTER": "zipkin"}, "OTEL_TRACES_EXPORTER names an exporter that is not"),
+        (
+            {"OTEL_TRACES_EXPORTER": "console,"},
+            "OTEL_TRACES_EXPORTER names an exporter that is not installed: ''",
+        ),
+        ({"OTEL_PYTHON_DISTRO": "mine"}, "spans go nowhere: nothing names an exporter of traces"),
         ({"OTEL_PYTHON_CONFIGURATOR": "mine"}, "OTEL_PYTHON_CONFIGURATOR=mine is not installed"),
         ({"OTEL_PYTHON_CONFIGURATOR": ""}, "OTEL_PYTHON_CONFIGURATOR= is not installed"),
         ({"OTEL_TRACES_SAMPLER": "parentbased_always_off"}, "OTEL_TRACES_SAMPLER=parentbased_al"),
@@ -382,6 +387,25 @@ def test_what_opentelemetry_breaks_on_as_it_is_imported_is_told(
     assert (done.returncode, done.stderr) == (1, "")
     (finding,) = json.loads(done.stdout)["findings"]
     assert finding["said"].startswith(f"OpenTelemetry cannot be loaded: {told}")
+
+
+def test_a_distribution_of_others_that_breaks_is_told(tmp_path: Path) -> None:
+    """What chooses the exporters comes from another package, and fails as it is imported."""
+    about = tmp_path / "theirs-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[opentelemetry_distro]\ntheirs = theirs:Distro\n")
+    (tmp_path / "theirs.py").write_text("raise RuntimeError('no licence')")
+    done = subprocess.run(
+        [sys.executable, "-m", "otel_ml", "doctor", "--json"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "OTEL_PYTHON_DISTRO": "theirs"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    (finding,) = json.loads(done.stdout)["findings"]
+    assert finding["said"] == "OpenTelemetry cannot be loaded: no licence"
 
 
 def test_without_the_extra_nothing_is_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -458,6 +482,7 @@ def test_a_span_goes_where_the_file_says(
         ("{capture_max_rows: 0}", "ml_sklearn: capture_max_rows: expected a whole number of at"),
         ("{enabled: false}", "ml_sklearn: `enabled: false` does not keep opentelemetry-instrume"),
         ("{}\n    ml_sklern: {}", "there is no instrumentor ml_sklern"),
+        ("{}\n    7: {}\n    ml_sklern: {}", "there is no instrumentor ml_sklern"),
     ],
 )
 def test_what_is_off_in_a_file_is_told_with_its_place(

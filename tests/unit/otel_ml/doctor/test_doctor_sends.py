@@ -1,5 +1,8 @@
 """The test span: sent for real, and where it is not acknowledged, the reason in plain words."""
 
+import contextlib
+import socket
+import threading
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -249,3 +252,34 @@ def test_an_exporter_that_raises_is_told(grpc_port: int, monkeypatch: pytest.Mon
     monkeypatch.setattr(exporter, lambda self, spans: 1 / 0)
     found = report(monkeypatch, **{ENDPOINT: f"http://127.0.0.1:{grpc_port}"})
     assert "did not acknowledge the span: ZeroDivisionError: division by zero" in said(found)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_who_sends_callers_elsewhere_has_acknowledged_nothing(
+    status: int, http_port: int, answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy that wants TLS, say; the exporter takes its answer for a success."""
+    answers.statuses["/v1/traces"] = status
+    found = report(monkeypatch, **{ENDPOINT: f"http://127.0.0.1:{http_port}", PROTOCOL: HTTP})
+    assert said(found) == (
+        f"http://127.0.0.1:{http_port}/v1/traces sends callers elsewhere, where spans do not follow "
+        f"-> begin the endpoint with https://, or say in {ENDPOINT} where it is that takes traces"
+    )
+
+
+def test_a_reason_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several tries, each logged with its reason and a stack of words, the end is enough."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def slam() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    listening.accept()[0].close()
+
+        threading.Thread(target=slam, daemon=True).start()
+        port = listening.getsockname()[1]
+        found = report(monkeypatch, **{ENDPOINT: f"http://127.0.0.1:{port}", PROTOCOL: "grpc"})
+        listening.shutdown(socket.SHUT_RDWR)
+
+    assert "retrying" not in said(found)
+    assert "UNAVAILABLE" in said(found)
