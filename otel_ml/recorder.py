@@ -14,10 +14,11 @@ from opentelemetry._logs import LoggerProvider
 
 from otel_ml.describe.models import Model
 from otel_ml.describe.validation import Failure, ValidationError
+from otel_ml.describe.values import valid_text
 from otel_ml.record.channel import Channel, Numbers
 from otel_ml.record.current import attach, context_here, detach
 from otel_ml.record.deferred import defer
-from otel_ml.record.events import Events
+from otel_ml.record.events import Events, sendable
 from otel_ml.record.failures import Failures, qualified
 from otel_ml.record.in_memory import ModelsInMemory
 from otel_ml.record.inference import Inference
@@ -324,9 +325,9 @@ class InferenceRecorder:
     def _exception_facts(self, error: BaseException) -> dict[str, str]:
         facts = {keys.EXCEPTION_TYPE: qualified(type(error))}
         if self.settings.capture_exception_messages:
-            facts[keys.EXCEPTION_MESSAGE] = str(error)
+            facts[keys.EXCEPTION_MESSAGE] = _message(error)
             facts[keys.EXCEPTION_STACKTRACE] = "".join(traceback.format_exception(error))
-        return facts
+        return {key: valid_text(fact) for key, fact in facts.items()}
 
     def _tell_details(self, recording: Recording, inference: Inference) -> None:
         details = {
@@ -397,7 +398,10 @@ class InferenceRecorder:
             tracer = self._tracing.tracer()
             if tracer is None:
                 return None
-            return tracer.start_span(name, attributes=attributes, links=links, start_time=began_ns)
+            known = sendable(attributes)
+            return tracer.start_span(
+                valid_text(name), attributes=known, links=links, start_time=began_ns
+            )
         except Exception as error:  # noqa: BLE001 - a sampler or processor of the user's may raise anything
             self.failed("start_span", error)
             return None
@@ -415,20 +419,23 @@ class InferenceRecorder:
         It ends now, or ended *ended_ns* nanoseconds after the beginning of 1970.
         """
         try:
-            span.set_attributes({**attributes})
-            if error is not None:
-                span.set_attribute(keys.ERROR_TYPE, qualified(type(error)))
-                self._mark_failed(span, error)
-            span.end(end_time=ended_ns)
-        except Exception as failure:  # noqa: BLE001 - a span processor of the user's may raise anything
+            try:
+                span.set_attributes(sendable(attributes))
+                if error is not None:
+                    span.set_attribute(keys.ERROR_TYPE, qualified(type(error)))
+                    self._mark_failed(span, error)
+            finally:
+                span.end(end_time=ended_ns)
+        except Exception as failure:  # noqa: BLE001 - an exception or a span processor of the user's may raise anything
             self.failed("end_span", failure)
 
     def _mark_failed(self, span: trace.Span, error: BaseException) -> None:
         if not self.settings.capture_exception_messages:
             span.set_status(trace.StatusCode.ERROR)
             return
-        span.set_status(trace.StatusCode.ERROR, str(error))
-        span.record_exception(error)
+        facts = self._exception_facts(error)
+        span.set_status(trace.StatusCode.ERROR, facts[keys.EXCEPTION_MESSAGE])
+        span.record_exception(error, facts)
 
     def count_feedback(self, attributes: Mapping[str, Any]) -> None:
         """Count one piece of feedback."""
@@ -451,6 +458,13 @@ class InferenceRecorder:
 
 def _error_type(error: BaseException) -> str:
     return _REJECTED if isinstance(error, ValidationError) else qualified(type(error))
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - a class of the user's may raise anything
+        return ""
 
 
 def _map(fact: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Final
 
 from opentelemetry.sdk.resources import Resource, ResourceDetector
 
+from otel_ml.describe.values import valid_text
 from otel_ml.environment import environment_hash
 from otel_ml.environment_variables import OTEL_ML_MODEL_NAME, OTEL_ML_MODEL_VERSION
 from otel_ml_conventions.attributes import ML_ENVIRONMENT_HASH, ML_MODEL_NAME, ML_MODEL_VERSION
@@ -31,5 +32,5 @@ class EnvironmentDetector(ResourceDetector):
 
 
 def _model() -> dict[str, str]:
-    said = {key: os.environ.get(variable, "").strip() for key, variable in _MODEL.items()}
+    said = {key: valid_text(os.environ.get(name, "").strip()) for key, name in _MODEL.items()}
     return {key: value for key, value in said.items() if value} if said[ML_MODEL_NAME] else {}

@@ -26,7 +26,9 @@ _PACKAGES: Final = {"pytorch": "torch"}  # where a framework's package has anoth
 
 def version_of(framework: str | None) -> str | None:
     """Return the version of *framework* where it has been imported; None where it does not tell."""
-    module = sys.modules.get(_PACKAGES.get(str(framework), str(framework)))
+    if not isinstance(framework, str):
+        return None
+    module = sys.modules.get(_PACKAGES.get(framework, framework))
     version = getattr(module, "__version__", None)
     return version if isinstance(version, str) else None
 
@@ -89,9 +91,9 @@ def operation(
     """
     recorder = in_force()
     known = typed({keys.ML_OPERATION_NAME: action, **facts}, recorder.failed)
-    name = action
+    name = known.get(keys.ML_OPERATION_NAME, "ml")
     with suppress(Exception):  # what a user gives as a name may raise anything
-        name = f"{action} {text(target)}"
+        name = f"{name} {text(target)}"
     span = recorder.start(name, known) if is_enabled() else None
     under_way = Operation(recorder, span, known)
     error: BaseException | None = None

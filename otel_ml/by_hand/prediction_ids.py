@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from opentelemetry import trace
 
-from otel_ml.describe.values import own_text
+from otel_ml.describe.values import own_text, valid_text
 from otel_ml.record.recent import recent
 from otel_ml.record.recording import Recording
 from otel_ml_conventions import attributes as keys
@@ -53,7 +53,7 @@ def _address(context: trace.SpanContext | None) -> str:
 
 def plain_id(prediction_id: object) -> str:
     """Return an id that a caller gave as text, at most 256 characters of it."""
-    return own_text(prediction_id)[:_MAX_LENGTH]
+    return valid_text(own_text(prediction_id)[:_MAX_LENGTH])
 
 
 def context_of(prediction: Any) -> trace.SpanContext | None:

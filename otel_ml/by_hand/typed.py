@@ -5,11 +5,11 @@ from typing import Any, Final
 
 from otel_ml.by_hand.prediction_ids import plain_id
 from otel_ml.describe.probabilities import class_label
-from otel_ml.describe.values import own_text
+from otel_ml.describe.values import own_text, valid_text
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import MlEvaluationDatasetValues
 
-__all__ = ["text", "typed", "whole"]
+__all__ = ["size", "text", "typed", "whole"]
 
 _LEAST: Final = -(1 << 63)
 _MOST: Final = (1 << 63) - 1
@@ -21,7 +21,7 @@ _MAX_LENGTH: Final = (
 def text(value: object) -> str:
     """Return *value* as text, a version that is given as a number too; at most 1024 characters of it."""
     told = own_text(value)
-    return told if len(told) <= _MAX_LENGTH else told[:_MAX_LENGTH]
+    return valid_text(told if len(told) <= _MAX_LENGTH else told[:_MAX_LENGTH])
 
 
 def whole(value: Any) -> int:
@@ -39,7 +39,13 @@ def whole(value: Any) -> int:
     return number
 
 
-def _size(value: Any) -> int:
+def size(value: Any) -> int:
+    """
+    Return *value*, a number of things, likewise.
+
+    Raises:
+        ValueError: If it is none, or less than 0.
+    """
     number = whole(value)
     if number < 0:  # -1 for a size that is not known, say
         raise ValueError
@@ -51,17 +57,17 @@ def _dataset(value: object) -> str:
 
 
 _READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
-    keys.ML_BATCH_SIZE: _size,
+    keys.ML_BATCH_SIZE: size,
     keys.ML_EVALUATION_DATASET: _dataset,
     keys.ML_EVALUATION_VALUE: float,
     keys.ML_EXPLANATION_TARGET: class_label,
-    keys.ML_INPUT_FEATURE_COUNT: _size,
+    keys.ML_INPUT_FEATURE_COUNT: size,
     keys.ML_PIPELINE_STEP_INDEX: whole,
     keys.ML_PREDICTION_ID: plain_id,
     keys.ML_PREDICTION_INDEX: whole,
     keys.ML_PREDICTION_THRESHOLD: float,
     keys.ML_RANDOM_SEED: whole,
-    keys.ML_TRAINING_SAMPLE_COUNT: _size,
+    keys.ML_TRAINING_SAMPLE_COUNT: size,
 }
 
 

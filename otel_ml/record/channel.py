@@ -5,6 +5,7 @@ from itertools import count
 from typing import Any, Final
 
 from otel_ml.describe.models import Model
+from otel_ml.describe.values import valid_text
 from otel_ml_conventions import attributes as keys
 
 __all__ = ["Channel", "Numbers"]
@@ -41,7 +42,7 @@ class Channel:
     def __init__(
         self, model: Model, operation: str, function_name: str | None, numbers: Numbers
     ) -> None:
-        self.span_name = f"{operation} {model.name}"
+        self.span_name = valid_text(f"{operation} {model.name}")
         self.metric_attributes = _known(
             {
                 keys.ML_OPERATION_NAME: operation,
@@ -77,4 +78,5 @@ class Channel:
 
 
 def _known(facts: Mapping[str, str | None]) -> dict[str, str]:
-    return {key: fact for key, fact in facts.items() if fact}
+    # A text that UTF-8 has no bytes for, as of a file's name, would keep all spans beside it from being sent.
+    return {key: valid_text(fact) for key, fact in facts.items() if fact}

@@ -13,7 +13,7 @@ from otel_ml.record.log_records import emit, logger_of, plain
 from otel_ml_conventions import events as names
 from otel_ml_conventions.schema import SCHEMA_URL
 
-__all__ = ["SEVERITIES", "WITH_CONTENT", "Events", "write_on_span"]
+__all__ = ["SEVERITIES", "WITH_CONTENT", "Events", "sendable", "write_on_span"]
 
 SEVERITIES: Final[Mapping[str, SeverityNumber]] = {
     names.EVENT_ML_EVALUATION_RESULT: SeverityNumber.INFO,
@@ -77,14 +77,14 @@ class Events:
             write_on_span(trace.get_current_span(context), name, attributes)
         logger = (self._logger or self._resolve()) if to_log else None
         if logger is not None:
-            emit(logger, name, SEVERITIES[name], _sendable(attributes), context)
+            emit(logger, name, SEVERITIES[name], sendable(attributes), context)
 
     def _resolve(self) -> Logger | None:
         self._logger = logger_of(self._provider, *self._scope, SCHEMA_URL)
         return self._logger
 
 
-def _sendable(value: Any) -> Any:
+def sendable(value: Any) -> Any:
     """
     Return *value* as the wire can hold it, or the SDK would leave the whole attribute out.
 
@@ -98,9 +98,9 @@ def _sendable(value: Any) -> Any:
             return float(value)
         return str(value)
     if isinstance(value, Mapping):
-        return {valid_text(str(key)): _sendable(item) for key, item in value.items() if key != ""}
+        return {valid_text(str(key)): sendable(item) for key, item in value.items() if key != ""}
     if isinstance(value, (list, tuple)):
-        return [_sendable(item) for item in value]
+        return [sendable(item) for item in value]
     return value
 
 
