@@ -24,7 +24,7 @@ from otel_ml.by_hand.outputs import (
     read_probabilities,
 )
 from otel_ml.by_hand.prediction_ids import context_of, id_of, plain_id
-from otel_ml.by_hand.typed import text, typed
+from otel_ml.by_hand.typed import size, text, typed, whole
 from otel_ml.describe.arrays import Table
 from otel_ml.describe.inputs import describe_form
 from otel_ml.describe.models import Model
@@ -236,7 +236,7 @@ class Call:
         """Tell that the call was tried again, *count* times more; the first try does not count."""
         if self._takes_answers():
             so_far = self._outputs.get(keys.ML_RETRY_COUNT, 0)
-            self._tell(lambda: {keys.ML_RETRY_COUNT: so_far + int(count)})
+            self._tell(lambda: {keys.ML_RETRY_COUNT: size(so_far + whole(count))})
 
     def refuse(self, reason: str) -> None:
         """Count, and log once with its *reason*, that something told cannot be meant."""

@@ -124,15 +124,24 @@ class _Told(NamedTuple):
 
 
 def _observed(function: Callable[..., Any], told: _Told) -> Callable[..., Any]:
+    inner = function
+    while isinstance(inner, partial):
+        inner = inner.func
     # Of an object that can be called its method says what it is.
-    functions = (function, type(function).__call__)
+    functions = (inner, type(inner).__call__)
     if any(map(inspect.isasyncgenfunction, functions)):
         return _asynchronous_generator(function, told)
+    if any(map(_is_awaited, functions)):
+        return _coroutine(function, told)
     if any(map(inspect.isgeneratorfunction, functions)):
         return _generator(function, told)
-    if any(map(inspect.iscoroutinefunction, functions)):
-        return _coroutine(function, told)
     return _plain(function, told)
+
+
+def _is_awaited(function: Any) -> bool:
+    """Whether *function* is a coroutine function, also a generator function that `types.coroutine` has made one."""
+    flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
+    return inspect.iscoroutinefunction(function) or bool(flags & inspect.CO_ITERABLE_COROUTINE)
 
 
 def _plain(function: Callable[..., Any], told: _Told) -> Callable[..., Any]:
@@ -237,7 +246,13 @@ def _reader(
     """Return what finds the argument of *parameter* among those of a call, None where it is absent."""
     if parameter is None:
         return lambda _args, _kwargs: None
-    parameters = inspect.signature(function).parameters
+    try:
+        parameters = inspect.signature(function).parameters
+    except ValueError:  # of some that are not written in Python
+        raise ValueError(
+            f"observe: features: the parameters of {_of(function, '__qualname__')} are not known; "
+            "put @observe on a function of your own around it"
+        ) from None
     if parameter not in parameters:
         known = ", ".join(parameters) or "none"
         raise ValueError(f"observe: unknown parameter {parameter!r} in features; known: {known}")

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import gc
 import inspect
+import types
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
 from typing import Any
 
@@ -389,6 +390,34 @@ def test_an_object_is_what_its_call_is(seen: Capture) -> None:
     (step,) = otel_ml.observe(name="stepwise")(Stepwise())()
     told = [(span.name, (span.attributes or {})["ml.prediction.id"]) for span in seen.spans]
     assert told == [("predict awaited", asked), ("predict stepwise", step)]
+
+
+def test_a_partial_is_what_it_calls(seen: Capture) -> None:
+    """Also of an object whose call is to be awaited."""
+    asked = asyncio.run(otel_ml.observe(name="partial")(functools.partial(Awaited()))())
+    assert seen.attributes["ml.prediction.id"] == asked
+
+
+def test_a_generator_that_is_awaited_stays_that(seen: Capture) -> None:
+    """`types.coroutine` has made it so; a plain generator around it could not be awaited."""
+
+    @otel_ml.observe(name="fraud", output="label")
+    @types.coroutine
+    def score() -> Generator[Any, Any, str]:
+        yield from asyncio.sleep(0).__await__()
+        return "ok"
+
+    async def main() -> str:
+        return await score()
+
+    assert asyncio.run(main()) == "ok"
+    assert seen.attributes["ml.prediction.label"] == "ok"
+
+
+def test_parameters_that_nobody_knows_are_told() -> None:
+    """Of some functions that are not written in Python."""
+    with pytest.raises(ValueError, match="observe: features: the parameters of max are not known"):
+        otel_ml.observe(features="rows")(max)
 
 
 def test_what_is_no_function_is_refused() -> None:

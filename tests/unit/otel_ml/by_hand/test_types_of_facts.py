@@ -53,6 +53,11 @@ def test_whatever_is_given_the_program_goes_on(odd: Any) -> None:
             ran.append("inference")
         with otel_ml.evaluation(odd, dataset=odd), otel_ml.pipeline_step(odd, index=odd):
             ran.append("around")
+        for block in (otel_ml.evaluation, otel_ml.training, otel_ml.explanation):
+            with block("fraud", framework=odd, task=odd, implementation=odd):  # type: ignore[operator]  # three of a kind
+                pass
+        with otel_ml.pipeline_step("fraud", operation_name=odd, framework=odd):
+            pass
         with otel_ml.explanation(odd, method=odd, target=odd, prediction_id=odd) as explaining:
             explaining.record({"a": 1.0}, index=odd, prediction=odd)
             ran.append("explanation")
@@ -64,6 +69,7 @@ def test_whatever_is_given_the_program_goes_on(odd: Any) -> None:
         otel_ml.record_explanation({"a": 1.0}, method=odd, target=odd, index=odd)
         otel_ml.record_internal(odd, odd, model=odd)
         assert seen.spans[0].name == "predict fraud"
+        assert all(isinstance(span.name, str) for span in seen.spans)
     assert ran == ["inference", "around", "explanation", "training"]
 
 
@@ -105,6 +111,15 @@ def test_what_is_no_number_is_left_out(seen: Capture, size: Any) -> None:
     assert "ml.random.seed" not in seen.attributes
     (error,) = seen.metric("ml.sdk.errors")
     assert (error.attributes["ml.sdk.error.cause"], error.value) == ("describe_facts", 2)
+
+
+@pytest.mark.parametrize("count", [-2, 10**30, 0.5])
+def test_what_is_no_number_of_tries_is_left_out(seen: Capture, count: Any) -> None:
+    """What was told before stays."""
+    with otel_ml.inference("fraud") as call:
+        call.retried()
+        call.retried(count)
+    assert seen.attributes["ml.retry.count"] == 1
 
 
 def test_a_size_below_nothing_is_none(seen: Capture) -> None:
