@@ -21,7 +21,8 @@ class Subject(Protocol):
     `distributions`: of the methods whose outputs hold probabilities of classes, what returns these, one
     row per sample. Small outputs are then looked at later, and large ones too where its attribute
     `reads_values` is false because their shape and type is all it tells; but not of calls that give one
-    argument without which they cannot be read, whose name is its attribute `asks_for`.
+    argument without which they cannot be read, whose name is its attribute `asks_for`. Methods that return
+    nothing, because the answer is put where the caller said, are its attribute `answers_elsewhere`.
     Whoever extends it predicts, and reads the samples from the first argument of every method.
     """
 

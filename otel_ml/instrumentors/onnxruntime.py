@@ -30,7 +30,8 @@ from otel_ml_conventions.attributes import (
 
 __all__ = ["OnnxRuntimeInstrumentor", "OnnxSession"]
 
-_RUNS: Final = ("run", "run_with_ort_values", "run_with_iobinding", "run_async")
+_BOUND: Final = "run_with_iobinding"
+_RUNS: Final = ("run", "run_with_ort_values", _BOUND, "run_async")
 _ANSWERS: Final = frozenset({"run", "run_async"})  # others may leave outputs on a device
 _FEEDS: Final = {"run_with_ort_values": "input_dict_ort_values"}  # what others call `input_feed`
 _CALLBACK: Final = 3  # its position in `run_async`, after the session, the outputs and the feed
@@ -161,6 +162,7 @@ class OnnxSession:
     """
 
     asks_for = "output_names"
+    answers_elsewhere = frozenset({_BOUND})
 
     def __init__(self, settings: Settings, session: Any, is_part: bool) -> None:
         said = registrations.get(session) or Registration()
@@ -209,7 +211,7 @@ class OnnxSession:
     def table(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:
         """Return what is fed; of what is bound to a device nothing is known."""
         feed = args[1] if len(args) > 1 else kwargs.get(_FEEDS.get(method, "input_feed"))
-        if not isinstance(feed, dict):
+        if not isinstance(feed, (dict, Mapping)):
             return Table(None)
         if len(self._inputs) == 1:
             return read_table(feed.get(self._inputs[0]))
@@ -221,7 +223,7 @@ class OnnxSession:
 
     def outputs(self, method: str, output: Any, captured: Captured) -> Facts:
         """Return class and confidence, or numbers, of outputs known for that; else the first's shape."""
-        if method == "run_with_iobinding":
+        if method == _BOUND:
             return self._bound(captured.argument("iobinding").get_outputs(), captured)
         if method == "run_with_ort_values":
             return _shape_of(output[0])

@@ -10,6 +10,7 @@ from otel_ml_conventions import attributes as keys
 
 __all__ = ["Channel", "Numbers"]
 
+_MAX_LENGTH: Final = 1024  # of a name, which a file may give
 _OF_EVENTS: Final = (keys.ML_OPERATION_NAME, keys.ML_MODEL_NAME, keys.ML_MODEL_VERSION)
 
 
@@ -42,7 +43,7 @@ class Channel:
     def __init__(
         self, model: Model, operation: str, function_name: str | None, numbers: Numbers
     ) -> None:
-        self.span_name = valid_text(f"{operation} {model.name}")
+        self.span_name = _sendable(f"{operation} {model.name}")
         self.metric_attributes = _known(
             {
                 keys.ML_OPERATION_NAME: operation,
@@ -78,5 +79,9 @@ class Channel:
 
 
 def _known(facts: Mapping[str, str | None]) -> dict[str, str]:
-    # A text that UTF-8 has no bytes for, as of a file's name, would keep all spans beside it from being sent.
-    return {key: valid_text(fact) for key, fact in facts.items() if fact}
+    return {key: _sendable(fact) for key, fact in facts.items() if fact}
+
+
+def _sendable(told: str) -> str:
+    """Return *told* as it keeps no span beside it from being sent: short, and with bytes in UTF-8."""
+    return valid_text(told[:_MAX_LENGTH])

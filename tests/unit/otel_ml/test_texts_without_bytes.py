@@ -1,4 +1,4 @@
-"""Texts that UTF-8 has no bytes for: one of them in a span, and nothing of its batch is sent."""
+"""Texts that UTF-8 has no bytes for, or far too many: one of them in a span, and nothing of its batch is sent."""
 
 import os
 from collections.abc import Callable
@@ -43,6 +43,14 @@ def test_the_name_of_a_file(captured: Capture, tmp_path: Path) -> None:
     joblib.dump(fitted(), path)
     joblib.load(path).predict([[1.0]])
     assert sorted(sent(captured)) == ["load caf?", "predict caf?"]
+
+
+def test_a_very_long_name_is_cut() -> None:
+    """A file's metadata may hold anything."""
+    with capture(Settings(model_name="n" * 100_000)) as seen:
+        fitted().predict([[1.0]])
+        assert seen.attributes["ml.model.name"] == "n" * 1024
+        assert len(seen.spans[0].name) == 1024
 
 
 BY_HAND: list[Callable[[], Any]] = [

@@ -2,10 +2,12 @@
 
 import json
 import math
+from collections import UserDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -403,7 +405,17 @@ def test_values_on_devices_are_not_asked_for(
         assert attributes[ML_OUTPUT_SHAPE] == (1, 2)
         assert attributes[ML_OUTPUT_DTYPE] == "float32"
         assert attributes[ML_BATCH_SIZE] == 1
+        assert (
+            attributes["ml.validation.result"] == "pass"
+        )  # that a binding returns nothing is right
     assert conforming.metric("ml.sdk.errors") == []
+
+
+@pytest.mark.parametrize("kind", [MappingProxyType, UserDict])
+def test_a_feed_is_any_mapping(conforming: Capture, kind: Callable[[Any], Any]) -> None:
+    """As ONNX Runtime takes it."""
+    softmax().run(None, kind(logs((1, 3), (2, 2))))
+    assert conforming.attributes[ML_INPUT_FEATURE_COUNT] == 2
 
 
 def _refused(*_args: Any, **_kwargs: Any) -> Any:
