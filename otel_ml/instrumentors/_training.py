@@ -14,7 +14,7 @@ from otel_ml.record.current import attach, detach
 from otel_ml.record.failures import qualified
 from otel_ml.record.tracing import is_enabled
 from otel_ml.recorder import InferenceRecorder
-from otel_ml.running import NO_INFERENCE, running
+from otel_ml.running import running
 from otel_ml.settings import Settings
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import MlOperationNameValues
@@ -30,7 +30,8 @@ class Training:
     """
     Lets models be trained as `guard` does, and tells the recorder of it.
 
-    What folds, candidates and parts do inside is part of the outermost fit.
+    What folds, candidates and parts do inside is part of the outermost fit, and what an inference
+    fits, to number its classes say, is part of that.
 
     Args:
         recorder: Where spans and metrics go.
@@ -60,8 +61,7 @@ class Training:
     ) -> Any:
         """Call *original*, which trains the model that is its first argument if *trains* says so."""
         is_fit = trains and original.__name__ in _FITS
-        is_inside = NO_INFERENCE in running.get()
-        if not is_fit or is_inside or not args or not is_enabled():
+        if not is_fit or running.get() or not args or not is_enabled():
             return self._guard(original, trains, args, kwargs)
         channel = self._channel(original, args[0])
         span = None

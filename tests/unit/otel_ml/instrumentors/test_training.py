@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -50,6 +51,16 @@ def test_a_fit_is_one_span_whatever_it_fits_inside(seen: Capture) -> None:
     (duration, *_) = seen.metric("ml.training.duration")
     assert sum(point.count for point in seen.metric("ml.training.duration")) == 3
     assert "ml.operation.name" not in dict(duration.attributes)
+
+
+def test_what_an_inference_fits_is_part_of_it(seen: Capture) -> None:
+    """A calibrated classifier numbers its classes each time that it is asked."""
+    model = CalibratedClassifierCV(LogisticRegression(), cv=2).fit(SAMPLES, TARGET)
+    model.predict_proba(SAMPLES)
+
+    assert names(seen) == ["fit CalibratedClassifierCV", "predict CalibratedClassifierCV"]
+    (duration,) = seen.metric("ml.training.duration")
+    assert duration.count == 1
 
 
 def test_training_is_not_told_unless_asked_for(captured: Capture) -> None:
