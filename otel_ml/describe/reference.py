@@ -83,6 +83,7 @@ def _check_names(features: Sequence[ReferenceFeature], place: str) -> None:
 
 def _content(path: str) -> bytes:
     try:
+        _check_kind(path)
         with gzip.open(path) if path.endswith(".gz") else Path(path).open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
     except (OSError, EOFError, ValueError, zlib.error) as error:
@@ -93,6 +94,11 @@ def _content(path: str) -> bytes:
     if len(data) > _MAX_BYTES:
         raise ProfileError(f"{path}: expected a profile of at most {_MAX_BYTES} bytes, found more")
     return data
+
+
+def _check_kind(path: str) -> None:
+    if Path(path).is_fifo():  # the call of the model would wait for as long as nobody writes
+        raise ValueError("it is a pipe")
 
 
 def _parsed(content: bytes, path: str) -> Mapping[str, Any]:

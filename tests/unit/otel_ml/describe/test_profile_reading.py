@@ -3,6 +3,7 @@
 import gzip
 import json
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,19 @@ def test_a_file_that_is_not_there_is_told_with_what_to_do(tmp_path: Path) -> Non
     )
     assert "Is a directory" in complaint(str(tmp_path))
     assert "null" in complaint(str(tmp_path / "a\0b"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without pipes that have names")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """It is read in the first call of a model, which would wait for whoever writes."""
+    path = tmp_path / "profile.json"
+    os.mkfifo(path)
+    writer = os.open(path, os.O_RDWR)  # so that the test ends where it is waited for
+    try:
+        os.write(writer, b"{}")
+        assert "it is a pipe" in complaint(str(path))
+    finally:
+        os.close(writer)
 
 
 def test_a_file_that_is_too_large_is_refused(
