@@ -123,7 +123,9 @@ def lease(
 
     Raises:
         TypeError: If a provider is none.
+        OptionError: If the settings hold what an option does not take.
     """
+    settings = settings.checked()
     providers = Providers(tracer_provider, meter_provider, logger_provider)
     providers.check()
     if settings.log_correlation:

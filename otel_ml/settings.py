@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
@@ -54,7 +55,7 @@ def _one_of(*values: str) -> _Kind:
 def _read_count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, str)) or int(value) < 1:
         raise ValueError
-    return int(value)
+    return min(int(value), sys.maxsize)  # what is taken of a sequence is never more
 
 
 def _read_truth(value: object) -> bool:
@@ -128,8 +129,8 @@ class Settings:
     Everything that can be chosen, with the safe default.
 
     Option by option, what code says comes before the declarative file, this before the
-    environment, this before the default. Constructed directly it takes what it is given;
-    `from_environment` and `with_options` check.
+    environment, this before the default. Constructed directly it takes what it is given, until
+    something is to be observed by it; `from_environment` and `with_options` check.
     """
 
     capture_content: ContentMode = field(
@@ -355,6 +356,17 @@ class Settings:
             if value is not None and not _is_blank(value):
                 read[name] = _read(name, known[name], value)
         return replace(self, **read)
+
+    def checked(self) -> "Settings":
+        """
+        Return these settings as they are meant, whoever constructed them.
+
+        What is not known must not be taken for a mode in which values leave.
+
+        Raises:
+            OptionError: If an option does not take its value.
+        """
+        return Settings().with_options({name: getattr(self, name) for name in options()})
 
 
 def options() -> dict[str, Option]:

@@ -116,6 +116,8 @@ def _chosen(names: Iterable[str] | None) -> dict[str, BaseInstrumentor]:
         raise TypeError(
             f"expected a list of frameworks, found the text {names!r}; write [{names!r}]"
         )
+    if names is not None and not isinstance(names, Iterable):
+        raise TypeError(f"expected a list of frameworks, found {type(names).__name__}")
     ours = _ours()
     wanted = list(ours) if names is None else list(names)
     for name in wanted:

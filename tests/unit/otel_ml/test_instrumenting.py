@@ -10,7 +10,7 @@ from opentelemetry.trace import NoOpTracerProvider
 
 import otel_ml
 from otel_ml.settings import Settings
-from otel_ml.testing import Capture
+from otel_ml.testing import Capture, capture
 
 
 @pytest.fixture(autouse=True)
@@ -103,3 +103,43 @@ def test_settings_may_be_given_beside_options() -> None:
     )
     call_by_hand()
     assert seen.attributes["ml.prediction.value"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"capture_content": "none"}, "capture_content: expected one of no_content, "),
+        ({"capture_outputs": "off"}, "capture_outputs: expected one of none, "),
+        (
+            {"capture_max_rows": 0},
+            "capture_max_rows: expected a whole number of at least 1, found 0",
+        ),
+        ({"feature_denylist": 7}, "feature_denylist: expected a list of globs"),
+    ],
+)
+def test_settings_that_somebody_constructed_are_looked_at(
+    given: dict[str, Any], complaint: str
+) -> None:
+    """A mode that there is not was taken for one in which values leave."""
+    with pytest.raises(ValueError, match=complaint):
+        otel_ml.instrument(settings=Settings(**given))
+
+
+@pytest.mark.parametrize("mode", ["NO_CONTENT", None])
+def test_a_mode_written_otherwise_is_that_mode(mode: Any) -> None:
+    """Capitals, and no choice at all; a list that is given as text has its words, not its letters."""
+    with capture(Settings(capture_content=mode)) as seen:
+        with otel_ml.inference("fraud", features={"age": 41}):
+            pass
+        assert "ml.input.features" not in seen.attributes
+    settings: Any = {"capture_content": "span_only", "feature_denylist": "age,ssn"}
+    with capture(Settings(**settings)) as seen:
+        with otel_ml.inference("fraud", features={"age": 41, "visits": 3}):
+            pass
+        assert seen.attributes["ml.input.features"] == '{"visits":3}'
+
+
+def test_what_is_no_list_of_frameworks_is_told() -> None:
+    """As one text is, with what to write."""
+    with pytest.raises(TypeError, match="expected a list of frameworks, found int"):
+        otel_ml.instrument(5)  # type: ignore[arg-type]  # on purpose

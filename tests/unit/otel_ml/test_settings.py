@@ -1,6 +1,7 @@
 """What a user may choose, and what becomes of a choice that cannot be read."""
 
 import logging
+import sys
 from dataclasses import fields
 from typing import Any
 
@@ -129,6 +130,12 @@ def test_the_smallest_number_is_one(option: str) -> None:
     assert getattr(Settings().with_options({option: 1}), option) == 1
     with pytest.raises(OptionError, match=option):
         Settings().with_options({option: 0})
+
+
+def test_a_number_without_bounds_is_one_that_python_can_count_to() -> None:
+    """Or what is taken of a list of names would raise."""
+    settings = Settings().with_options({"capture_max_features": 10**30})
+    assert settings.capture_max_features == sys.maxsize
 
 
 UNREADABLE: list[tuple[str, str, str]] = [
