@@ -51,7 +51,10 @@ class ImportHooks(MetaPathFinder):
         """Call *hook* with the module *name*: at once if it is there already, all of it."""
         module = sys.modules.get(name)
         spec: Any = getattr(module, "__spec__", None)
-        is_under_way = type(spec) in {ModuleSpec, self._watched} and spec._initializing  # noqa: SLF001 - there is no public place, here and below
+        # There is no public place; of a module that was reloaded, or that no import has loaded, it says nothing.
+        is_under_way = type(spec) in {ModuleSpec, self._watched} and getattr(
+            spec, "_initializing", False
+        )
         if module is not None and not is_under_way:
             hook(module)
             return
@@ -63,7 +66,7 @@ class ImportHooks(MetaPathFinder):
     def _watch(self, spec: Any) -> None:
         """Tell of the module of *spec*, whose code runs in another thread or called us, when that has ended."""
         spec.__class__ = self._watched
-        if not spec._initializing:  # noqa: SLF001 - it has ended meanwhile
+        if not spec._initializing:  # noqa: SLF001 - as above; it has ended meanwhile
             self._end(spec)
 
     def _end(self, spec: Any) -> None:

@@ -60,6 +60,15 @@ def test_a_module_that_is_there_already_is_told_at_once(hooks: ImportHooks) -> N
     assert seen == [module]
 
 
+@pytest.mark.usefixtures("package")
+def test_a_module_that_was_reloaded_is_there(hooks: ImportHooks) -> None:
+    """In a notebook, say: nothing says of it any more whether its code runs."""
+    module = importlib.reload(importlib.import_module("awaited.inner"))
+    seen: list[ModuleType] = []
+    hooks.when_imported("awaited.inner", seen.append)
+    assert seen == [module]
+
+
 _SLOW = """\
 import queue
 RUNS, GO_ON = queue.Queue(), queue.Queue()
