@@ -59,6 +59,11 @@ _ANY_FOLDERS: Final = frozenset(
 ) | {""}
 
 
+# What joblib and pickle write, compressed: `model.pkl.gz` is any model's name too.
+_PICKLED: Final = frozenset([".joblib", ".pickle", ".pkl"])
+_COMPRESSED: Final = frozenset([".bz2", ".gz", ".lz4", ".lzma", ".xz", ".z", ".zst"])
+
+
 class Metadata(NamedTuple):
     """
     What a framework knows of one model; None where it does not.
@@ -125,6 +130,8 @@ def stored_at(place: str) -> Metadata:
     """
     # What follows a question mark in an address may be the key to it.
     path = PureWindowsPath(place) if "\\" in place else PurePosixPath(place.partition("?")[0])
+    if path.suffix.lower() in _COMPRESSED and path.with_suffix("").suffix.lower() in _PICKLED:
+        path = path.with_suffix("")
     if path.stem.lower() in _ANY_MODELS:
         path = path.parent
         if path.name.lower() in _ANY_FOLDERS:
