@@ -26,6 +26,7 @@ _MODEL: Final = "hw.model"
 _DRIVER_VERSION: Final = "hw.driver_version"
 
 _SUCCESS: Final = 0
+_MOST: Final = (1 << 63) - 1
 _TEXT_BYTES: Final = 96  # the longest that the library writes
 
 
@@ -139,6 +140,9 @@ class Gpus:
     def _memory(self, gpu: Gpu) -> _Memory:
         found = _Memory()
         self._call("nvmlDeviceGetMemoryInfo", gpu.handle, ctypes.byref(found))
+        # What is not available may be all ones, and such a number keeps all metrics from being sent.
+        if max(found.used, found.total) > _MOST:
+            raise _RefusedError
         return found
 
     def _open(self) -> Iterator[Gpu]:

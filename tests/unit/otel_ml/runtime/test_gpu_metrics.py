@@ -18,6 +18,9 @@ from otel_ml.runtime.gpu import LIBRARY, Gpus, observe_gpus
 SOURCE = r"""
 #include <stdio.h>
 #include <string.h>
+#ifndef USED
+#define USED 7
+#endif
 typedef struct { unsigned long long total, free, used; } memory_t;
 typedef struct { unsigned int gpu, memory; } utilization_t;
 static int inits = 0;
@@ -46,7 +49,7 @@ int nvmlSystemGetDriverVersion(char *text, unsigned int length) {
 int nvmlDeviceGetMemoryInfo(void *device, memory_t *found) {
     found->total = device == &first ? 16106127360ULL : 0;
     found->free = 4026531840ULL;
-    found->used = device == &first ? 12079595520ULL : 7;
+    found->used = device == &first ? 12079595520ULL : USED;
     return 0;
 }
 #ifndef OLD
@@ -103,6 +106,13 @@ def test_use_and_memory_of_every_gpu_are_told(build: Build) -> None:
         "hw.gpu.memory.limit": {"GPU-one": (16_106_127_360, "By"), "GPU-two": (0, "By")},
         "hw.gpu.memory.utilization": {"GPU-one": (0.75, "1")},
     }
+
+
+@needs_compiler
+def test_what_is_not_available_is_no_number(build: Build) -> None:
+    """Some drivers say it by all ones, more than the wire can hold: no metric could be sent beside it."""
+    told = observed(build("-DUSED=~0ULL"))
+    assert told["hw.gpu.memory.usage"] == {"GPU-one": (12_079_595_520, "By")}
 
 
 @needs_compiler
