@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
-from otel_ml.by_hand.outputs import UnreadableError
+from otel_ml.by_hand.outputs import UnreadableError, names_of
 from otel_ml.describe.values import own_text
 
 __all__ = ["Attributions", "read_attributions"]
@@ -35,8 +35,8 @@ def read_attributions(
     Return the attributions of each sample that *explanation* is of.
 
     Args:
-        explanation: A mapping by feature, or a pandas series; an `Explanation` of SHAP (anything
-            with `values`, `base_values` and `feature_names`); or numbers of one sample, or of
+        explanation: A mapping by feature, or a pandas series; a data frame with a row per sample; an
+            `Explanation` of SHAP (anything with `values`, `base_values` and `feature_names`); or numbers of one sample, or of
             several in rows, in the order of *names*.
         names: Names of the features where *explanation* does not have them.
         target: The explained output by name or position, where there are several.
@@ -46,7 +46,10 @@ def read_attributions(
     """
     if hasattr(explanation, "base_values"):
         return _of_shap(explanation, names, target)
-    if hasattr(explanation, "to_dict"):
+    if hasattr(explanation, "columns") and hasattr(explanation, "to_numpy"):
+        names = names_of(explanation.columns) if names is None else names
+        explanation = explanation.to_numpy()
+    elif hasattr(explanation, "to_dict"):
         explanation = explanation.to_dict()
     if isinstance(explanation, Mapping):
         values = {own_text(name): float(value) for name, value in explanation.items()}
@@ -83,7 +86,8 @@ def _is_one_sample(explanation: Any, values: Any, names: Sequence[str] | None) -
 
 
 def _output(explanation: Any, count: int, target: object) -> int:
-    names = list(getattr(explanation, "output_names", None) or range(count))
+    own_names = getattr(explanation, "output_names", None)  # a list, or an array of numpy's
+    names = list(range(count) if own_names is None else own_names)
     if target in names:
         return names.index(target)
     if isinstance(target, int) and 0 <= target < count:

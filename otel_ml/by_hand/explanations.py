@@ -55,8 +55,8 @@ def record_explanation(
     of features never leave, though SHAP's objects hold them. Nothing is raised; what cannot be understood is counted and logged once.
 
     Args:
-        attributions: A mapping from feature to contribution, or a pandas series; an `Explanation` of
-            SHAP; or numbers in the order of *names*. Of several samples one event each is made, of
+        attributions: A mapping from feature to contribution, or a pandas series; a data frame; an
+            `Explanation` of SHAP; or numbers in the order of *names*. Of several samples one event each is made, of
             at most `capture_max_rows` samples, drawn at random.
         method: A value of `ml.explanation.method`.
         names: Names of the features where *attributions* do not have them.
@@ -172,6 +172,8 @@ def _tell(
         return
     try:
         samples = read_attributions(attributions, names, said.target)
+        if not any(isfinite(each) for sample in samples for each in sample.by_feature.values()):
+            raise UnreadableError("expected attributions that are finite, found none")  # noqa: TRY301 - refused as all others
         _record_samples(recorder, find(*about), samples, said, explaining)
     except UnreadableError as error:
         recorder.refused("record_explanation", str(error))

@@ -22,6 +22,7 @@ __all__ = [
     "describe_labels",
     "describe_scores",
     "describe_values",
+    "names_of",
     "probabilities_text",
     "read_probabilities",
     "samples_of",
@@ -168,7 +169,7 @@ def read_probabilities(
         classes: The classes of the columns, None where *values* names them or nobody knows them.
     """
     if classes is None and _is_frame(values):
-        classes = _names_of(values.columns)
+        classes = names_of(values.columns)
     values = [values] if isinstance(values, Mapping) else _in_memory(values)
     if isinstance(values, (list, tuple)) and values and isinstance(values[0], Mapping):
         classes = list(dict.fromkeys(chain.from_iterable(values)))
@@ -280,7 +281,7 @@ def _rows_of(values: Any) -> list[list[float]]:
     return rows
 
 
-def _names_of(columns: Any) -> list[Any] | None:
+def names_of(columns: Any) -> list[Any] | None:
     """Return the names of a data frame's columns; None where they are only numbered."""
     return None if type(columns).__name__ == "RangeIndex" else list(columns)
 

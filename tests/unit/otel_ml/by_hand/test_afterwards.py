@@ -294,6 +294,17 @@ def shap(**facts: Any) -> Any:
         (np.array([0.25, -0.5]), {"names": ["a", "b"]}),
         ([0.25, -0.5], {"names": np.array(["a", "b"])}),
         (np.array([[0.25, -0.5]]), {"names": ["a", "b"]}),
+        (pd.DataFrame([[0.25, -0.5]], columns=["a", "b"]), {}),
+        (pd.DataFrame([[0.25, -0.5]]), {"names": ["a", "b"]}),
+        (
+            shap(
+                values=np.array([[9, 0.25], [9, -0.5]]),
+                base_values=np.array([9, 0.125]),
+                data=np.array([1, 2]),
+                output_names=np.array(["no", "yes"]),
+            ),
+            {"target": "yes"},
+        ),
         (shap(values=np.array([0.25, -0.5]), base_values=0.125), {}),
         (shap(values=np.array([[0.25, -0.5]]), base_values=np.array([0.125])), {}),
         (
@@ -426,6 +437,7 @@ def test_denied_features_are_in_no_explanation() -> None:
     with capture(Settings(capture_content="event_only", feature_denylist=("sec*",))) as seen:
         otel_ml.record_explanation({"secret": 9.0, "open": 1.0}, prediction="p")
         otel_ml.record_explanation([9.0, 1.0], prediction="p")
+        otel_ml.record_explanation(pd.DataFrame([[9.0, 1.0]]), prediction="p")
         (event,) = seen.events
         assert event.attributes["ml.explanation.attributions"] == {"open": 1.0}
 
@@ -439,6 +451,9 @@ def test_denied_features_are_in_no_explanation() -> None:
         5,
         {"a": "text"},
         {"a": None},
+        {},
+        {"a": math.nan},
+        [],
         np.zeros((2, 2, 2)),
         [[1.0], [1.0, 2.0]],
         shap(values=np.zeros((1, 2, 2)), base_values=[[0, 0]]),
