@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from itertools import islice
 from pathlib import Path
 from threading import Thread
@@ -22,7 +22,7 @@ from otel_ml.permitted import content_policy
 from otel_ml.record.failures import qualified
 from otel_ml.record.tracing import is_enabled
 from otel_ml.recorder import InferenceRecorder
-from otel_ml.running import NO_INFERENCE, enter, leave
+from otel_ml.running import NO_INFERENCE, Entered, enter, leave
 from otel_ml.settings import Settings
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import MlOperationNameValues
@@ -135,11 +135,12 @@ class Loading:
         try:
             result = original(*args, **kwargs)
         except BaseException as error:
+            _end(
+                inside, token
+            )  # before it is told of, for some are told apart by what is around them
             self._tell(original, name, args, kwargs, None, began, error)
             raise
-        finally:
-            leave(inside)
-            _is_loading.reset(token)
+        _end(inside, token)
         self._tell(original, name, args, kwargs, result, began, None)
         return result
 
@@ -228,6 +229,11 @@ class Loading:
                 islice(permitted, self._settings.capture_max_features)
             )
         return facts
+
+
+def _end(inside: Entered, token: Token[bool]) -> None:
+    leave(inside)
+    _is_loading.reset(token)
 
 
 def _artifact(file: str) -> dict[str, Any]:

@@ -160,6 +160,15 @@ def test_the_registry_says_who_a_model_is(conforming: Capture) -> None:
     assert told[keys.ML_MODEL_ID] == f"models:/{by_alias.model_id}"
 
 
+def test_a_model_that_cannot_be_loaded_is_told(conforming: Capture, tmp_path: Path) -> None:
+    """With the error; by its address it has a name all the same."""
+    with pytest.raises(mlflow.exceptions.MlflowException):
+        mlflow.pyfunc.load_model(str(tmp_path / "churn"))
+    (span,) = conforming.spans
+    assert span.name == "load churn"
+    assert dict(span.attributes or {})[keys.ERROR_TYPE] == "mlflow.exceptions.MlflowException"
+
+
 def test_a_model_loaded_before_us_still_has_its_identifier(captured: Capture) -> None:
     """Its address is not known any more; what it carries is."""
     address = logged(churn(), "churn-us")

@@ -31,18 +31,18 @@ def sent(seen: Capture) -> list[str]:
 
 def test_the_name_that_an_operator_gives() -> None:
     """`OTEL_ML_MODEL_NAME` out of a shell of another locale."""
-    with capture(Settings(model_name=f"caf{HALF}", model_version=HALF)) as seen:
+    with capture(Settings(model_name=f"fraud{HALF}", model_version=HALF)) as seen:
         fitted().predict([[1.0]])
-        assert sent(seen) == ["predict caf?"]
+        assert sent(seen) == ["predict fraud?"]
         assert seen.attributes["ml.model.version"] == "?"
 
 
 def test_the_name_of_a_file(captured: Capture, tmp_path: Path) -> None:
     """On Linux it may have any bytes; the spans of loading and of the calls bear it."""
-    path = tmp_path / os.fsdecode(b"caf\xe9.pkl")
+    path = tmp_path / os.fsdecode(b"fraud\xe9.pkl")
     joblib.dump(fitted(), path)
     joblib.load(path).predict([[1.0]])
-    assert sorted(sent(captured)) == ["load caf?", "predict caf?"]
+    assert sorted(sent(captured)) == ["load fraud?", "predict fraud?"]
 
 
 def test_a_very_long_name_is_cut() -> None:
@@ -94,5 +94,5 @@ def test_the_message_of_an_exception(error: Exception) -> None:
 
 def test_the_model_on_the_resource(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the SDK would leave it out, and log so with each request."""
-    monkeypatch.setenv("OTEL_ML_MODEL_NAME", f"caf{HALF}")
-    assert EnvironmentDetector().detect().attributes["ml.model.name"] == "caf?"
+    monkeypatch.setenv("OTEL_ML_MODEL_NAME", f"fraud{HALF}")
+    assert EnvironmentDetector().detect().attributes["ml.model.name"] == "fraud?"
