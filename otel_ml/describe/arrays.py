@@ -33,6 +33,8 @@ _MAX_COUNTED_CELLS: Final = 1_000_000
 _MAX_COUNTED_OBJECTS: Final = 10_000  # the same where each value is a Python object
 # The floats whose last byte is the sign and the first bits of the exponent, by what numpy calls them, and their bytes.
 _LAST_IS_EXPONENT: Final = {"<f4": 4, "<f8": 8}
+_POSITIVE: Final = 0x7F  # that byte of what is infinite or no number, and of few that are neither
+_NEGATIVE: Final = 0xFF
 _NEVER_MISSING: Final = "biuSU"  # kinds of numpy types without a missing value
 _NUMBERS: Final = "biuf"
 _NEVER_ODD: Final = "biufSU"  # kinds whose values are no objects
@@ -212,7 +214,7 @@ def _is_surely_finite(array: Any) -> bool:
     if step is None or array.nbytes > FEW_BYTES:
         return False
     exponents = array.tobytes()[step - 1 :: step]
-    return 0x7F not in exponents and 0xFF not in exponents
+    return _POSITIVE not in exponents and _NEGATIVE not in exponents
 
 
 def _is_finite(array: Any) -> bool:

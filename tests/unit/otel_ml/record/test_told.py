@@ -30,7 +30,9 @@ def _span() -> Any:
 @pytest.fixture(name="told")
 def _told() -> Told:
     """What is known of a call when it begins."""
-    return Told(Channel(Model("fraud", None, "", "", None, None), "predict", None, Numbers()), 7, "s", 1)
+    return Told(
+        Channel(Model("fraud", None, "", "", None, None), "predict", None, Numbers()), 7, "s", 1
+    )
 
 
 def unread(describe: Callable[[Unread], dict[str, Any]] = lambda _call: {"end": True}) -> Unread:

@@ -208,8 +208,9 @@ def test_when_to_come_again_may_be_a_date() -> None:
 
 def test_nobody_listening_is_to_be_repeated() -> None:
     """The connection is refused: UNAVAILABLE at once."""
+    endpoint = f"127.0.0.1:{free_port()}"
     with pytest.raises(Refusal) as raised:
-        OtlpHttpClient(f"127.0.0.1:{free_port()}", "/v1/traces").send(b"", 60)
+        OtlpHttpClient(endpoint, "/v1/traces").send(b"", 60)
     assert raised.value.code is CODE.UNAVAILABLE
     place, _, said = raised.value.message.partition(": UNAVAILABLE: NewConnectionError: ")
     assert place == f"next hop {endpoint}"
