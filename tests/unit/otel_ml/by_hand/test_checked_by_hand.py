@@ -155,6 +155,7 @@ def test_decorated_functions_are_checked_too() -> None:
 
     @otel_ml.observe(features="rows")
     async def later(rows: Any) -> None:
+        """Answer later."""
         ran.append("later")
 
     with capture() as seen:

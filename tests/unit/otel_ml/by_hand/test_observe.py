@@ -408,6 +408,7 @@ def test_a_generator_that_is_awaited_stays_that(seen: Capture) -> None:
         return "ok"
 
     async def main() -> str:
+        """Await it."""
         return await score()
 
     assert asyncio.run(main()) == "ok"

@@ -53,6 +53,7 @@ def test_a_method_that_is_awaited_is_left_alone(captured: Capture) -> None:
     """Servers ask whether a function is to be awaited; and it has not answered when it returns."""
 
     async def later(self: Any, samples: Any) -> Any:
+        """Answer as `predict` does."""
         return predict(self, samples)
 
     kind = make_class(predict=later)
