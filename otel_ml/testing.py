@@ -26,6 +26,7 @@ from otel_ml.conformance import (
 )
 from otel_ml.instrumentors import instrument, uninstrument
 from otel_ml.instrumentors._loading import await_loads
+from otel_ml.record.log_records import name_of
 from otel_ml.settings import Settings
 from otel_ml_conventions.attributes import ML_OPERATION_NAME, MlOperationNameValues
 
@@ -106,12 +107,12 @@ class Capture:
 
     @property
     def events(self) -> Sequence[Any]:
-        """The log records so far, oldest first, each with `event_name` and `attributes`."""
+        """The log records so far, oldest first, each with `attributes` and, from SDK 1.35 on, `event_name`."""
         return tuple(self._events.records)
 
     def events_named(self, name: str) -> list[dict[str, Any]]:
         """Return the attributes of every event *name*."""
-        return [dict(event.attributes) for event in self.events if event.event_name == name]
+        return [dict(event.attributes) for event in self.events if name_of(event) == name]
 
     def clear(self) -> None:
         """Forget spans and events so far; metrics go on counting."""

@@ -22,7 +22,7 @@ from opentelemetry._logs import (
 )
 from opentelemetry.context import Context
 
-__all__ = ["emit", "logger_of", "plain"]
+__all__ = ["emit", "logger_of", "name_of", "plain"]
 
 _MAKES_RECORDS: Final = "event_name" in signature(Logger.emit).parameters
 _KNOWS_EVENTS: Final = "event_name" in signature(LogRecord.__init__).parameters
@@ -61,6 +61,12 @@ def emit(
         attributes=attributes,
         event_name=name,
     )
+
+
+def name_of(record: Any) -> str | None:
+    """Return the name of the event that *record*, of any SDK, was emitted as; None where it has none."""
+    name: str | None = getattr(record, "event_name", None) or record.attributes.get(_EVENT_NAME)
+    return name
 
 
 def plain(attributes: Mapping[str, Any]) -> dict[str, Any]:

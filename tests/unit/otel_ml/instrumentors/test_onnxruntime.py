@@ -4,7 +4,7 @@ import json
 import math
 from collections import UserDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -413,8 +413,9 @@ def test_values_on_devices_are_not_asked_for(
 
 @pytest.mark.parametrize("kind", [MappingProxyType, UserDict])
 def test_a_feed_is_any_mapping(conforming: Capture, kind: Callable[[Any], Any]) -> None:
-    """As ONNX Runtime takes it."""
-    softmax().run(None, kind(logs((1, 3), (2, 2))))
+    """As ONNX Runtime takes it; its first versions refuse what is no dict, and that is told of the same input."""
+    with suppress(TypeError):
+        softmax().run(None, kind(logs((1, 3), (2, 2))))
     assert conforming.attributes[ML_INPUT_FEATURE_COUNT] == 2
 
 
