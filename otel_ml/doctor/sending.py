@@ -20,9 +20,8 @@ _TIMEOUTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIM
 _EXPORTERS: Final = {"grpc": "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
 _SPOKEN: Final = {"grpc": "gRPC", "http/protobuf": "HTTP"}
 _USUAL_PORT: Final = {"gRPC": 4317, "HTTP": 4318}
-_ANSWER: Final = re.compile(
-    r'"([A-Z]+) .*" (\d)\d\d '
-)  # method and kind of status, in the log of a client
+# Method and kind of status, in the log of a client.
+_ANSWER: Final = re.compile(r'"([A-Z]+) .*" (\d)\d\d ')
 _OTHER_PROTOCOL: Final = {"gRPC": "grpc", "HTTP": "http/protobuf"}
 
 

@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from itertools import islice
 from pathlib import Path
 from threading import Thread
@@ -22,7 +22,7 @@ from otel_ml.permitted import content_policy
 from otel_ml.record.failures import qualified
 from otel_ml.record.tracing import is_enabled
 from otel_ml.recorder import InferenceRecorder
-from otel_ml.running import NO_INFERENCE, Entered, enter, leave
+from otel_ml.running import NO_INFERENCE, enter, leave
 from otel_ml.settings import Settings
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import MlOperationNameValues
@@ -133,14 +133,14 @@ class Loading:
         inside = enter(NO_INFERENCE)  # some loaders try the model
         began = time_ns()
         try:
-            result = original(*args, **kwargs)
+            try:
+                result = original(*args, **kwargs)
+            finally:  # before it is told of, for some are told apart by what is around them
+                leave(inside)
+                _is_loading.reset(token)
         except BaseException as error:
-            _end(
-                inside, token
-            )  # before it is told of, for some are told apart by what is around them
             self._tell(original, name, args, kwargs, None, began, error)
             raise
-        _end(inside, token)
         self._tell(original, name, args, kwargs, result, began, None)
         return result
 
@@ -229,11 +229,6 @@ class Loading:
                 islice(permitted, self._settings.capture_max_features)
             )
         return facts
-
-
-def _end(inside: Entered, token: Token[bool]) -> None:
-    leave(inside)
-    _is_loading.reset(token)
 
 
 def _artifact(file: str) -> dict[str, Any]:
