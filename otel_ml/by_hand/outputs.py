@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from otel_ml.describe.embeddings import describe_embeddings
 from otel_ml.describe.probabilities import class_label, describe_probabilities, entropy, margin
+from otel_ml.describe.soundness import is_array
 from otel_ml.describe.tensors import plain_array
 from otel_ml.describe.values import Facts
 from otel_ml_conventions import attributes as keys
@@ -288,5 +289,5 @@ def names_of(columns: Any) -> list[Any] | None:
 
 def _is_matrix(values: Any) -> bool:
     # Others are read number by number, those of more than 64 bits too.
-    is_plain = type(values).__name__ == "ndarray" and values.dtype.char in "efd"
+    is_plain = is_array(values) and values.dtype.char in "efd"
     return is_plain and values.ndim == _TABLE_AXES and values.size > 0

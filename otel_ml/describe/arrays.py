@@ -7,13 +7,19 @@ is left alone. Nothing is converted as a whole, no iterator is consumed.
 """
 
 import math
-import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Any, Final
 
+from otel_ml.describe.soundness import (
+    FEW_BYTES,
+    MAX_COUNTED_CELLS,
+    NEVER_ODD,
+    is_finite,
+    is_surely_finite,
+)
 from otel_ml.describe.values import is_infinite, is_missing
 
 
@@ -26,21 +32,12 @@ try:  # it tells who compiles something, and is there where that is done
 except ModuleNotFoundError:
     mypyc_attr = _unmarked  # type: ignore[assignment]  # it takes less
 
-__all__ = ["FEW_BYTES", "Table", "read_table", "schema_hash", "sound_copy"]
+__all__ = ["Table", "read_table", "schema_hash"]
 
-# Counting missing values takes one pass over the input, in the caller's time.
-_MAX_COUNTED_CELLS: Final = 1_000_000
-_MAX_COUNTED_OBJECTS: Final = 10_000  # the same where each value is a Python object
-# The floats whose last byte is the sign and the first bits of the exponent, by what numpy calls them, and their bytes.
-_LAST_IS_EXPONENT: Final = {"<f4": 4, "<f8": 8}
-_POSITIVE: Final = 0x7F  # that byte of what is infinite or no number, and of few that are neither
-_NEGATIVE: Final = 0xFF
+_MAX_COUNTED_OBJECTS: Final = 10_000  # as MAX_COUNTED_CELLS, where each value is a Python object
 _NEVER_MISSING: Final = "biuSU"  # kinds of numpy types without a missing value
 _NUMBERS: Final = "biuf"
-_NEVER_ODD: Final = "biufSU"  # kinds whose values are no objects
 _PLAIN_NUMBERS: Final = frozenset({bool, float, int})
-FEW_BYTES: Final = 8192
-"""Up to here a copy of an input or an output is kept, of at most 4096 calls at once."""
 _FEW_OBJECTS: Final = 1000  # up to here Python's objects are looked at sooner than columns
 _DOUBLE_BYTES: Final = 8
 _TABLE_AXES: Final = 2
@@ -125,35 +122,6 @@ def read_table(data: Any) -> Table:
     return reader(data)
 
 
-def sound_copy(array: Any, *, has_values: bool = True) -> Any:
-    """
-    Return a copy of a numpy *array* of one or two axes, with numbers or texts, to be looked at later.
-
-    None where it is another one, is empty, takes more than 8 KiB, or holds a NaN or an infinity. Where
-    it need not have values (*has_values* false) a larger array, of any axes, has a stand-in: of the same
-    shape and type, with one value in all places.
-    """
-    size = array.size
-    if not size or not array.ndim:
-        return None
-    if array.nbytes > FEW_BYTES or array.ndim > _TABLE_AXES:
-        return None if has_values else _stand_in(array)
-    if _is_surely_finite(array):  # most calls, in the caller's time
-        return array.copy()
-    kind = array.dtype.kind
-    is_sound = kind in _NEVER_ODD and (kind != "f" or _is_finite(array))
-    return array.copy() if is_sound else None
-
-
-def _stand_in(array: Any) -> Any:
-    if array.size > _MAX_COUNTED_CELLS or array.dtype.kind not in _NEVER_ODD:
-        return None
-    if array.dtype.kind == "f" and not _is_finite(array):
-        return None
-    one = bytes(array.dtype.itemsize)
-    return sys.modules["numpy"].ndarray(array.shape, array.dtype, one, 0, (0,) * array.ndim)
-
-
 def schema_hash(table: Table, names: tuple[str, ...] | None) -> str | None:
     """
     Return 64 bits in hexadecimal that change with the name, type or position of any column.
@@ -198,30 +166,6 @@ def _are_sound(values: list[Any]) -> bool:
     return not any(is_missing(value) or is_infinite(value) for value in values)
 
 
-@lru_cache(maxsize=64)
-def _step(dtype: Any) -> int | None:
-    return _LAST_IS_EXPONENT.get(dtype.str)
-
-
-def _is_surely_finite(array: Any) -> bool:
-    """
-    Whether the exponents of a few numbers tell that all are finite.
-
-    False where one is NaN or infinite, and where that is not known: numbers above 1e38 (in doubles, 1e303), other
-    types, and a numpy *array* of more than 8 KiB. Numpy's own ways take four times as long for a row.
-    """
-    step = _step(array.dtype)
-    if step is None or array.nbytes > FEW_BYTES:
-        return False
-    exponents = array.tobytes()[step - 1 :: step]
-    return _POSITIVE not in exponents and _NEGATIVE not in exponents
-
-
-def _is_finite(array: Any) -> bool:
-    """Whether all of a numpy array's floating numbers are finite."""
-    return _is_surely_finite(array) or bool(sys.modules["numpy"].isfinite(array).all())
-
-
 class _Nothing(Table):
     """None, in the place of an input or an output."""
 
@@ -262,34 +206,36 @@ class _Array(Table):
         if self._is_finite is not None:
             return self._is_finite
         array = self._array
-        if _is_surely_finite(array):  # most calls, in the caller's time
+        if array.nbytes <= FEW_BYTES and is_surely_finite(
+            array
+        ):  # most calls, in the caller's time
             self._is_finite = True
             return True
-        missing, is_finite = self._looked_at()
-        if missing is None or is_finite is not None:
-            return is_finite
+        missing, are_finite = self._looked_at()
+        if missing is None or are_finite is not None:
+            return are_finite
         return missing == 0 and (array.dtype.kind != "O" or _are_sound(array.ravel().tolist()))
 
     def _looked_at(self) -> tuple[int | None, bool | None]:
         """Return the number of missing values, and of floating numbers whether all are finite."""
         array = self._array
         kind, cells = array.dtype.kind, array.size
-        if kind == "f" and cells <= _MAX_COUNTED_CELLS:
+        if kind == "f" and cells <= MAX_COUNTED_CELLS:
             if self._is_finite is None:
-                self._is_finite = _is_finite(array)
+                self._is_finite = is_finite(array)
             return (0 if self._is_finite else _count_nans(array)), self._is_finite
         if kind in _NEVER_MISSING:
             return 0, None
         if kind == "O":
             missing = _count_missing(array.ravel()) if cells <= _MAX_COUNTED_OBJECTS else None
             return missing, None
-        if cells > _MAX_COUNTED_CELLS or kind == "V":
+        if cells > MAX_COUNTED_CELLS or kind == "V":
             return None, None
         return _count_nans(array), None
 
     def copy(self, rows: Sequence[int] | None = None, max_bytes: int = FEW_BYTES) -> Any:
         array = self._array
-        if not 0 < array.ndim <= _TABLE_AXES or array.dtype.kind not in _NEVER_ODD:
+        if not 0 < array.ndim <= _TABLE_AXES or array.dtype.kind not in NEVER_ODD:
             return None
         if rows is None or len(rows) == len(array):
             return array.copy() if array.nbytes <= max_bytes else None
@@ -298,7 +244,7 @@ class _Array(Table):
 
     def cells(self) -> Any:
         array = self._array
-        if array.size > _MAX_COUNTED_CELLS or array.dtype.kind == "V":
+        if array.size > MAX_COUNTED_CELLS or array.dtype.kind == "V":
             return None
         by_column = array if len(array.shape) == _TABLE_AXES else array.reshape(-1, 1)
         return by_column if array.dtype.kind in _NUMBERS else list(by_column.T)
@@ -347,7 +293,7 @@ class _Frame(Table):
     def missing(self) -> int | None:
         if self._few is not None:
             return self._few.missing()
-        if (self.rows or 0) * (self.columns or 0) > _MAX_COUNTED_CELLS:
+        if (self.rows or 0) * (self.columns or 0) > MAX_COUNTED_CELLS:
             return None
         if self._missing is None:
             self._missing = int(self._frame.isna().to_numpy().sum())
@@ -368,7 +314,7 @@ class _Frame(Table):
     def cells(self) -> Any:
         if self._few is not None:
             return self._few.cells()
-        if (self.rows or 0) * (self.columns or 0) > _MAX_COUNTED_CELLS:
+        if (self.rows or 0) * (self.columns or 0) > MAX_COUNTED_CELLS:
             return None
         if self.types() in _NUMPY_NUMBERS:
             return self._frame.to_numpy()
@@ -438,7 +384,7 @@ class _PolarsFrame(Table):
         return _once_if_alike(tuple(map(str, self._frame.dtypes)))
 
     def missing(self) -> int | None:
-        if (self.rows or 0) * (self.columns or 0) > _MAX_COUNTED_CELLS:
+        if (self.rows or 0) * (self.columns or 0) > MAX_COUNTED_CELLS:
             return None
         if self._missing is None:
             self._missing = sum(map(_missing_in_polars, self._frame.iter_columns()))

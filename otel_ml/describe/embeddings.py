@@ -56,17 +56,13 @@ def _mean_norm(array: Any, shape: tuple[int, ...]) -> float | None:
         return None
     if getattr(array, "is_sparse", False):
         return _mean_norm_of_sparse(array, shape)
-    numbers = _values(array)
+    numbers = plain_array(array)
     if numbers is None or numbers.dtype.kind != "f":
         return None
     matrix = numbers.reshape(-1, shape[-1])
     rows = draw_rows(len(matrix), max(1, _MAX_CELLS // shape[-1]))
     chosen = (matrix if len(rows) == len(matrix) else matrix[list(rows)]).astype("float64")
     return float(((chosen * chosen).sum(axis=1) ** 0.5).mean())
-
-
-def _values(array: Any) -> Any:
-    return array if type(array).__name__ == "ndarray" else plain_array(array)
 
 
 def _mean_norm_of_sparse(tensor: Any, shape: tuple[int, ...]) -> float | None:

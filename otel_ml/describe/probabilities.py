@@ -10,6 +10,7 @@ from json import dumps
 from typing import Any, Final
 
 from otel_ml.describe.arrays import read_table
+from otel_ml.describe.soundness import is_array
 from otel_ml.describe.tensors import type_name
 from otel_ml.describe.values import Facts, own_text, plain_number, row_texts, valid_text
 from otel_ml_conventions import attributes as keys
@@ -187,7 +188,7 @@ def describe_confidences(
 
 
 def _is_matrix(output: Any) -> bool:
-    if type(output).__name__ != "ndarray":
+    if not is_array(output):
         return False
     if output.dtype.kind != "f" or output.dtype.itemsize > _DOUBLE_BYTES:
         return False  # what is longer stays numpy's, which no span and no metric can hold
@@ -197,7 +198,7 @@ def _is_matrix(output: Any) -> bool:
 
 def one_array(output: Any) -> Any:
     """Return *output* if it is one numpy array, else None."""
-    return output if type(output).__name__ == "ndarray" else None
+    return output if is_array(output) else None
 
 
 def exponentials(logarithms: Any) -> Any:

@@ -9,6 +9,7 @@ from numbers import Number
 from typing import Any, Final, NamedTuple
 
 from otel_ml.describe.arrays import Table, read_table
+from otel_ml.describe.soundness import is_array
 from otel_ml.describe.values import Facts, is_missing, row_texts
 from otel_ml_conventions import attributes as keys
 
@@ -297,7 +298,7 @@ def _is_plain(value: Any, depth: int) -> bool:
     if is_missing(value):
         return True
     # Not those that extend them: a named tuple has names.
-    is_list = type(value) in {list, tuple, set} or type(value).__name__ == "ndarray"
+    is_list = type(value) in {list, tuple, set} or is_array(value)
     return is_list and depth > 0 and all(_is_plain(item, depth - 1) for item in value)
 
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from otel_ml.describe.arrays import FEW_BYTES, Table, read_table
+from otel_ml.describe.arrays import Table, read_table
+from otel_ml.describe.soundness import FEW_BYTES, is_array
 
 __all__ = ["KINDS", "known_shape", "plain_array", "type_name"]
 
-_PLAIN: Final = frozenset({"Tensor", "Parameter"})  # others may do anything when they are asked
 _PREFIX: Final = "torch."
 _TABLE_AXES: Final = 2
 _INTEGERS: Final = frozenset({int})
@@ -25,18 +25,38 @@ def type_name(dtype: Any) -> str:
     return str(dtype).removeprefix(_PREFIX).removeprefix("<dtype: '").removesuffix("'>")
 
 
-def plain_array(tensor: Any) -> Any:
+def plain_array(values: Any) -> Any:
     """
-    Return the values of a *tensor* of torch or TensorFlow as a numpy array.
+    Return *values*, a numpy array or a tensor of torch or TensorFlow, as a numpy array.
 
     It shares torch's memory. None where there can be none: on a device, sparse, of a type that numpy
     has not, a subclass, a tensor of a graph.
     """
-    kind = type(tensor)
-    if kind.__name__ == "EagerTensor" and kind.__module__.startswith("tensorflow"):
-        return tensor.numpy() if "CPU" in tensor.device else None
-    if kind.__name__ not in _PLAIN or not kind.__module__.startswith("torch"):
-        return None
+    if is_array(values):
+        return values
+    kind = type(values)
+    read = _ways.get(kind) or _way_of(kind)
+    return read(values)
+
+
+def _way_of(kind: type) -> Callable[[Any], Any]:
+    """Return how the values of *kind* are had, and remember it for the known kinds alone."""
+    package = kind.__module__.partition(".")[0]
+    read = _WAYS.get((package, kind.__name__))
+    if read is None:  # others, also those that extend these, may do anything when they are asked
+        return _nothing
+    return _ways.setdefault(kind, read)
+
+
+def _nothing(_values: Any) -> None:
+    return None
+
+
+def _of_tensorflow(tensor: Any) -> Any:
+    return tensor.numpy() if "CPU" in tensor.device else None
+
+
+def _of_torch(tensor: Any) -> Any:
     if not tensor.is_cpu:
         return None
     try:
@@ -44,6 +64,14 @@ def plain_array(tensor: Any) -> Any:
         return (tensor.detach() if tensor.requires_grad else tensor).numpy()
     except Exception:  # noqa: BLE001 - layouts and types without a counterpart
         return None
+
+
+_WAYS: Final[Mapping[tuple[str, str], Callable[[Any], Any]]] = {
+    ("tensorflow", "EagerTensor"): _of_tensorflow,
+    ("torch", "Parameter"): _of_torch,
+    ("torch", "Tensor"): _of_torch,
+}
+_ways: Final[dict[type, Callable[[Any], Any]]] = {}
 
 
 def known_shape(tensor: Any) -> tuple[int, ...] | None:

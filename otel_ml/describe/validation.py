@@ -334,7 +334,7 @@ def failures_of_output(output: Any, samples: int | None = None) -> tuple[Failure
 
 def _is_sound_array(output: Any) -> bool:
     """Whether *output* is a small array of whole numbers, or of finite ones: most answers, in the caller's time."""
-    array = output if type(output).__name__ == "ndarray" else plain_array(output)
+    array = plain_array(output)
     if array is None or not 0 < array.size <= _FEW_NUMBERS:
         return False
     kind = array.dtype.kind

@@ -1,6 +1,7 @@
 """What was given to a method of a model, by position or by name."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from inspect import CO_VARARGS
 from types import CodeType
 from typing import Any, Final
@@ -42,25 +43,31 @@ def argument(
     """
     if name in kwargs or function is None:
         return kwargs.get(name)
-    while hasattr(function, "__wrapped__"):  # `inspect.unwrap` costs a microsecond more
-        function = function.__wrapped__
-    code = getattr(function, "__code__", None)
-    if code is None:  # another tool's wrapper that is no function
-        return None
-    position = (_known.get(code) or _positions(code)).get(name, len(args))
+    position = (_known.get(function) or _positions(function)).get(name, len(args))
     return args[position] if position < len(args) else None
 
 
-# By identity: code is compared, and hashed, by all that is in it.
+# By identity: what is called may be compared, and hashed, in a way of its own.
 _known: Final[ByIdentity[dict[str, int]]] = ByIdentity()
 
 
-def _positions(code: CodeType) -> dict[str, int]:
-    """Return where each parameter stands, and remember it."""
+def _positions(function: Callable[..., Any]) -> dict[str, int]:
+    """Return where each parameter of *function* stands, and remember it."""
+    inner = function
+    while hasattr(inner, "__wrapped__"):
+        inner = inner.__wrapped__
+    code = getattr(inner, "__code__", None)
+    positions = (
+        {} if code is None else _positions_in(code)
+    )  # another tool's wrapper may be no function
+    with suppress(TypeError):  # one that cannot be weakly referenced is looked at every time
+        _known.remember(function, positions)
+    return positions
+
+
+def _positions_in(code: CodeType) -> dict[str, int]:
     count = code.co_argcount
     if not code.co_flags & CO_VARARGS:
         # Those that are to be given by name follow: a decorator may still take them by position, as XGBoost's does.
         count += code.co_kwonlyargcount
-    positions = {name: position for position, name in enumerate(code.co_varnames[:count])}
-    _known.remember(code, positions)
-    return positions
+    return {name: position for position, name in enumerate(code.co_varnames[:count])}

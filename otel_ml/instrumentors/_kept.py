@@ -3,7 +3,7 @@
 import math
 from typing import Any, Final
 
-from otel_ml.describe.arrays import FEW_BYTES, sound_copy
+from otel_ml.describe.soundness import FEW_BYTES, is_array, sound_copy
 from otel_ml.describe.tensors import plain_array
 
 __all__ = ["kept"]
@@ -19,10 +19,10 @@ def kept(output: Any, *, has_values: bool = True) -> Any:
     Return a copy of *output*: of an array or a tensor, or of a list of arrays and lists of maps.
 
     None unless it says what the output itself does, is small, and nothing is wrong in it. Where values
-    are not needed (*has_values* false), arrays may be large: of these shape and type are kept.
+    are not needed (*has_values* false), arrays may be large: of them the `Outline` is kept.
     """
     if type(output) is not list:
-        array = output if type(output).__name__ == "ndarray" else plain_array(output)
+        array = plain_array(output)
         return None if array is None else sound_copy(array, has_values=has_values)
     if len(output) == 1:  # most of those that answer in parts
         part = _part(output[0], has_values)
@@ -38,7 +38,7 @@ def _size(part: Any) -> int:
 
 
 def _part(part: Any, has_values: bool) -> Any:
-    if type(part).__name__ == "ndarray":
+    if is_array(part):
         return sound_copy(part, has_values=has_values)
     return _maps(part) if type(part) is list else None
 

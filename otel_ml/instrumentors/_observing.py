@@ -11,6 +11,7 @@ from otel_ml.describe.by_identity import ByIdentity
 from otel_ml.describe.inputs import Forms, describe_form
 from otel_ml.describe.models import registrations
 from otel_ml.describe.samples import Content, ContentPolicy, Drawn, draw_rows
+from otel_ml.describe.soundness import is_array
 from otel_ml.describe.validation import Expectation, Failure, ValidationError, validation_facts
 from otel_ml.describe.values import Facts
 from otel_ml.hooks import CallHooks, ContentHook, without_content
@@ -170,7 +171,8 @@ class Observer:
         self._validator = recorder.validator
         self._read = read
         # What would keep a call from its model, or needs all that a profile says, is looked at now.
-        self._looks_later = not (self._validator.rejects or self._validator.uses_profile)
+        self._uses_profile = self._validator.uses_profile
+        self._looks_later = not (self._validator.rejects or self._uses_profile)
         self._captures_parts = settings.capture_nested
         self._captures_outputs = settings.capture_outputs != "none"
         self._max_rows = settings.capture_max_rows
@@ -331,7 +333,7 @@ class Observer:
         if form is not None:
             call.form = form.facts
             is_usual = bool(is_sound and form.is_expected and table.rows)
-        if not is_usual or self._validator.uses_profile:
+        if not is_usual or self._uses_profile:
             model = of_method.known.subject.model
             call.failures = self._validator.check_input(table, model, of_method.known.expectation)
         elif of_method.reading is not None and (not call.is_recording or self._can_wait(call)):
@@ -461,7 +463,7 @@ class Observer:
     def _judge(self, call: Call, output: Any, outputs: Facts, error: BaseException | None) -> None:
         """Tell of the rules that the call breaks."""
         # One array whose rows were found to be distributions needs no second look.
-        is_sound = type(output).__name__ == "ndarray" and (
+        is_sound = is_array(output) and (
             ML_PREDICTION_CONFIDENCE in outputs or ML_PREDICTION_CONFIDENCES in outputs
         )
         if error is None and not is_sound and call.of_method.returns:

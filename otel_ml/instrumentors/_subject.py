@@ -19,8 +19,8 @@ class Subject(Protocol):
     Where it knows more of its inputs than their names it says so by an attribute `expectation`. Where
     copies of the arrays in an output, alone or in a list, say all that it does, it has an attribute
     `distributions`: of the methods whose outputs hold probabilities of classes, what returns these, one
-    row per sample. Small outputs are then looked at later, and large ones too where its attribute
-    `reads_values` is false because their shape and type is all it tells; but not of calls that give one
+    row per sample. Small outputs are then looked at later; where its attribute `reads_values` is false
+    because their shape and type is all it tells, large ones too, as objects that have these alone; but not of calls that give one
     argument without which they cannot be read, whose name is its attribute `asks_for`. Methods that return
     nothing, because the answer is put where the caller said, are its attribute `answers_elsewhere`.
     Whoever extends it predicts, and reads the samples from the first argument of every method.

@@ -9,6 +9,7 @@ from otel_ml.describe.arrays import Table
 from otel_ml.describe.embeddings import describe_embeddings
 from otel_ml.describe.models import Registration, framework_of, registrations
 from otel_ml.describe.probabilities import describe_shape
+from otel_ml.describe.soundness import is_array
 from otel_ml.describe.tensors import plain_array
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
@@ -143,11 +144,7 @@ class _Encoder:
             return {}
         plain = plain_array(output)
         scores = output if plain is None else plain
-        if (
-            not self._ranks
-            and type(scores).__name__ == "ndarray"
-            and scores.ndim == 1 < scores.size
-        ):
+        if not self._ranks and is_array(scores) and scores.ndim == 1 < scores.size:
             scores = scores.reshape(1, -1)  # of one pair that was in no list
         answer = Answer.SCORES if self._ranks else Answer.PROBABILITIES
         return self._answers.describe(answer, scores, captured)

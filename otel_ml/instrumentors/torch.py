@@ -15,6 +15,7 @@ from otel_ml.describe.probabilities import (
     one_array,
     two_classes,
 )
+from otel_ml.describe.soundness import Outline, is_array
 from otel_ml.describe.tensors import known_shape, plain_array, type_name
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
@@ -260,7 +261,7 @@ class Module:
 
     def outputs(self, _method: str, output: Any, captured: Captured) -> Facts:
         """Return class and confidence, or numbers, where they are known to be that; else the shape."""
-        is_copied = type(output).__name__ == "ndarray"
+        is_copied = is_array(output) or isinstance(output, Outline)
         tensor = output if is_copied else _first_tensor((output,))
         if tensor is None:
             return _NOT_TOLD

@@ -8,7 +8,7 @@ from typing import Any, Final
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-from otel_ml.record.current import context_here, span_in
+from otel_ml.record.current import context_here, span_in, value_in
 from otel_ml.record.known_sdk import is_sdk_known
 from otel_ml_conventions.schema import SCHEMA_URL
 
@@ -31,6 +31,9 @@ _IDLE_AT_START: Final = frozenset(
 _PROCESSING: Final = ("opentelemetry.sdk.trace", "opentelemetry.sdk.trace.export")
 
 
+_SAMPLED: Final = int(trace.TraceFlags.SAMPLED)
+
+
 def _suppressing() -> tuple[str, ...]:
     with suppress_instrumentation():
         return tuple(context_here())
@@ -43,7 +46,10 @@ _SUPPRESSING: Final = Context().run(_suppressing)
 def is_enabled() -> bool:
     """Whether telemetry is wanted in this context: an exporter, say, suppresses its own."""
     context = context_here()
-    return not context or not any(map(context.get, _SUPPRESSING))
+    for key in _SUPPRESSING:  # noqa: SIM110 - in the caller's time, where `all` takes twice as long
+        if value_in(context, key):
+            return False
+    return True
 
 
 class Tracing:
@@ -84,11 +90,12 @@ class Tracing:
         context = context_here()
         if not context or (tracer is not None and not self._follows_unsampled_parent):
             return tracer, 0
-        parent = span_in(context).get_span_context()
-        could_be_sampled = parent.trace_flags & trace.TraceFlags.SAMPLED or not parent.is_valid
+        # The tuple that it is: each of its properties is a function of Python's.
+        trace_id, _, _, flags, _, is_valid = span_in(context).get_span_context()
+        could_be_sampled = flags & _SAMPLED or not is_valid
         if tracer is not None and could_be_sampled:
             return tracer, 0
-        return None, parent.trace_id
+        return None, trace_id
 
     def is_watched(self) -> bool:
         """Whether somebody may look at the attributes of a span as it starts: a sampler, a processor."""

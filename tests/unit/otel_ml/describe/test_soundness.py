@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from otel_ml.describe.arrays import read_table, sound_copy
+from otel_ml.describe.arrays import read_table
+from otel_ml.describe.soundness import sound_copy
 
 INF = float("inf")
 NAN = float("nan")
