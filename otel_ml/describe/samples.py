@@ -152,16 +152,13 @@ class ContentPolicy:
 
     def draw(self, table: Table, known: tuple[str, ...] | None) -> "Drawn | None":
         """
-        Return copies of as many samples of *table* as may be captured, or a few more.
+        Return copies of as many of the several samples of *table* as may be captured, or a few more.
 
         `capture` makes of them what it would make of the table itself. None where it would make nothing,
         or where they cannot be copied, or not in as many bytes as may leave.
         """
         if not table.rows or table.columns is None:
             return None
-        if table.rows == 1:  # most calls, in the caller's time
-            copied = table.copy()
-            return None if copied is None else Drawn(copied, _THE_ONLY_ONE)
         layout = self._layout(names_in_force(table, known), table.columns)
         if layout is None:
             return None
@@ -173,8 +170,13 @@ class ContentPolicy:
             return None
         return Drawn(copied, rows)
 
-    def capture_drawn(self, drawn: Drawn, known: tuple[str, ...] | None) -> Content | None:
-        """Return what `capture` makes of what was *drawn*, with the positions that the samples had before."""
+    def capture_drawn(self, samples: Any, known: tuple[str, ...] | None) -> Content | None:
+        """
+        Return what `capture` makes of *samples*, with the positions that they had before.
+
+        They are `Drawn`, or what `Table.copy` gave of the only sample.
+        """
+        drawn = samples if type(samples) is Drawn else Drawn(samples, _THE_ONLY_ONE)
         content = self.capture(read_table(drawn.copies), known)
         if content is None:
             return None

@@ -10,7 +10,7 @@ from otel_ml.describe.arrays import Table, read_table
 from otel_ml.describe.by_identity import ByIdentity
 from otel_ml.describe.inputs import Forms, describe_form
 from otel_ml.describe.models import registrations
-from otel_ml.describe.samples import Content, ContentPolicy, Drawn, draw_rows
+from otel_ml.describe.samples import Content, ContentPolicy, draw_rows
 from otel_ml.describe.soundness import is_array
 from otel_ml.describe.validation import Expectation, Failure, ValidationError, validation_facts
 from otel_ml.describe.values import Facts
@@ -101,7 +101,9 @@ class Call(Recording):
     form: Facts | None = None  # of the input, where it is one that was seen before
     inputs: Facts = _UNKNOWN
     permits_content = True
-    samples: Drawn | None = None  # copies of those whose values may be told later
+    samples: Any = (
+        None  # copies of those whose values may be told later: of the only one, or `Drawn`
+    )
     waits = False  # whether the rest of the input can be looked at when the call is over
 
     def __init__(
@@ -348,7 +350,11 @@ class Observer:
             return False
         if self._policy is None:
             return True
-        call.samples = self._policy.draw(call.table, call.of_method.known.subject.feature_names)
+        table = call.table
+        if table.rows == 1 and table.columns is not None:  # most calls, in the caller's time
+            call.samples = table.copy()
+        else:
+            call.samples = self._policy.draw(table, call.of_method.known.subject.feature_names)
         return call.samples is not None
 
     def _inputs(self, call: Call) -> dict[str, Any]:
@@ -444,10 +450,10 @@ class Observer:
         call.is_cut = ML_CONTENT_TRUNCATED in facts
         return facts
 
-    def _captured(self, drawn: Drawn, names: tuple[str, ...] | None) -> Content | None:
+    def _captured(self, samples: Any, names: tuple[str, ...] | None) -> Content | None:
         """Return what of the samples that were copied may leave."""
         try:
-            return None if self._policy is None else self._policy.capture_drawn(drawn, names)
+            return None if self._policy is None else self._policy.capture_drawn(samples, names)
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach who looks at a span
             self._recorder.failed("describe_input", error)
             return None

@@ -76,4 +76,7 @@ class Told:
 
     def _waits(self, span: Any) -> bool:
         """Whether *span* is not over, and nobody has begun to look."""
-        return span._end_time is None and vars(span._attributes).get("_tell") is self  # noqa: SLF001
+        if span._end_time is not None:  # noqa: SLF001
+            return False
+        own: dict[str, Any] = span._attributes.__dict__  # noqa: SLF001
+        return own.get("_tell") is self

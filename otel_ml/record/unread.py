@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Final, NamedTuple
 
 from otel_ml.describe.probabilities import describe_confidences
-from otel_ml.describe.samples import Drawn, draw_rows
+from otel_ml.describe.samples import draw_rows
 from otel_ml.describe.values import Facts
 from otel_ml_conventions.attributes import ML_PREDICTION_CONFIDENCE, ML_PREDICTION_CONFIDENCES
 
@@ -37,7 +37,8 @@ class Unread:
     Args:
         reading: How it is read.
         form: What is told of the form of the input, whatever its values.
-        samples: Samples of the input whose values may be told, None where none may.
+        samples: Copies of samples of the input whose values may be told, as `ContentPolicy.capture_drawn` takes
+            them; None where none may.
         output: What the model answered.
         rows: The number of samples.
         at_most: Of how many of them something is told, at most.
@@ -50,7 +51,7 @@ class Unread:
         self,
         reading: Reading,
         form: Facts,
-        samples: Drawn | None,
+        samples: Any,
         output: Any,
         rows: int,
         at_most: int,
