@@ -129,6 +129,7 @@ class InferenceRecorder:
         self.failed = self._failures.failed
         self.refused = self._failures.refused
         self.withheld = self._failures.withheld
+        self.count_cut = self._measurements.count_cut
         self.flush = self._measurements.flush
         self.close = self._measurements.close
 
@@ -229,7 +230,8 @@ class InferenceRecorder:
             recording.missing_count = inference.missing_count
             recording.error_type = error_type
             recording.confidences = confidences_of(outputs)
-            recording.is_cut = ML_CONTENT_TRUNCATED in inputs or ML_CONTENT_TRUNCATED in outputs
+            if ML_CONTENT_TRUNCATED in inputs or ML_CONTENT_TRUNCATED in outputs:
+                self.count_cut()
             if span is not None and recording.is_recording:
                 recording.span_context = span.get_span_context()
             self._measure(recording)
@@ -247,10 +249,11 @@ class InferenceRecorder:
         recording.has_ended = True
         self._calls.discard(recording)
         recording.duration = duration
-        recording.unread = unread
+        if unread is not None and unread.reading.probabilities is not None:
+            recording.unread = unread
         try:
             if recording.span is not None:
-                self._end_unread(recording, recording.span, end_time_ns)
+                self._end_unread(recording, recording.span, unread, end_time_ns)
         except Exception as error:  # noqa: BLE001 - a span processor of the user's may raise anything
             self.failed("end_span", error)
         try:
@@ -258,23 +261,22 @@ class InferenceRecorder:
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach the caller
             self.failed("measure", error)
 
-    def _end_unread(self, recording: Recording, span: trace.Span, end_time_ns: int) -> None:
+    def _end_unread(
+        self, recording: Recording, span: trace.Span, unread: Unread | None, end_time_ns: int
+    ) -> None:
         """End the span of a call that left something to be looked at later."""
         if recording.token is not None:
             detach(recording.token)
             recording.token = None
-        unread = recording.unread
         try:
             if recording.is_recording and unread is not None:
                 # Who asks for the last call of this context needs no more than where it was.
                 recording.span_context = span.get_span_context()
                 recording.span = None
                 if recording.told is None:
-                    attributes = defer(span, unread.facts)
+                    defer(span, unread.facts)
                 else:
-                    attributes = recording.told.leave(span, unread)
-                if unread.samples is not None:
-                    recording.attributes = attributes
+                    recording.told.leave(span, unread)
         finally:
             span.end(end_time_ns)
 

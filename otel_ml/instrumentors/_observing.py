@@ -447,7 +447,8 @@ class Observer:
                 facts.update(subject.outputs(method, call.output, call))
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach who looks at a span
             self._recorder.failed("describe_output", error)
-        call.is_cut = ML_CONTENT_TRUNCATED in facts
+        if ML_CONTENT_TRUNCATED in facts:
+            self._recorder.count_cut()
         return facts
 
     def _captured(self, samples: Any, names: tuple[str, ...] | None) -> Content | None:

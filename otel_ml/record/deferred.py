@@ -82,11 +82,9 @@ def _resolve(attributes: DeferredAttributes) -> None:
         attributes.__class__ = BoundedAttributes  # type: ignore[assignment]  # it has all that one has, and nothing else
 
 
-def defer(span: Any, tell: Callable[[], Facts]) -> BoundedAttributes | None:
+def defer(span: Any, tell: Callable[[], Facts]) -> None:
     """
-    Give *span* the attributes that *tell* returns, when they are needed, and return all that it has.
-
-    Where it is over it gets none, and none are returned.
+    Give *span* the attributes that *tell* returns, when they are needed; none where it is over.
 
     Args:
         span: A span that records, of an SDK that is known.
@@ -96,7 +94,5 @@ def defer(span: Any, tell: Callable[[], Facts]) -> BoundedAttributes | None:
         with span._lock:  # noqa: SLF001 - there is no public place, here and below
             if span._end_time is None:  # noqa: SLF001
                 span._attributes = DeferredAttributes(span._attributes, tell)  # noqa: SLF001
-                return span._attributes  # type: ignore[no-any-return]  # noqa: SLF001 - the span's own
     except AttributeError:  # it is built in another way than is known
         span.set_attributes(tell())
-    return None

@@ -64,7 +64,6 @@ class _Lot:
         self.batch_sizes: defaultdict[Channel, _Numbers] = defaultdict(list)
         self.confidences: defaultdict[Channel, _Numbers] = defaultdict(list)
         self.missing: Counter[Channel] = Counter()
-        self.cut = 0
 
     def add(self, recording: Recording) -> None:
         """Add what *recording* says."""
@@ -78,7 +77,6 @@ class _Lot:
             self.add_confidences(recording, recording.confidences)
         if recording.missing_count:
             self.missing[channel] += recording.missing_count
-        self.cut += recording.is_cut or _is_cut(recording)
 
     def add_confidences(self, recording: Recording, confidences: Sequence[float]) -> None:
         """Add *confidences* that were found in the call of *recording*."""
@@ -118,6 +116,7 @@ class Measurements:
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._overflow: dict[Kind, _Overflow] = {}
+        self._cut = 0
         self._attributes_of: dict[Kind, _Attributes] = {}
 
     def _restart(self) -> None:
@@ -133,6 +132,11 @@ class Measurements:
             overflow.predictions += recording.batch_size or 0
             overflow.seconds += recording.duration
         recording.forget()
+
+    def count_cut(self) -> None:
+        """Count a span or an event whose content was too large to be told whole."""
+        with self._lock:
+            self._cut += 1
 
     def flush(self) -> None:
         """Record, before returning, everything that was measured."""
@@ -163,8 +167,6 @@ class Measurements:
         for recording in recordings:
             recording.forget()
         self._record_lot(lot)
-        if lot.cut:
-            self._truncated.add(lot.cut)
 
     def _record_lot(self, lot: "_Lot") -> None:
         for kind, durations in lot.durations.items():
@@ -193,11 +195,14 @@ class Measurements:
 
     def _record_leftovers(self) -> None:
         self._failures.record()
-        if not self._overflow:
+        if not (self._overflow or self._cut):
             return
         with self._lock:
             overflow, self._overflow = self._overflow, {}
+            cut, self._cut = self._cut, 0
             _drops.total += sum(kept.calls for kept in overflow.values())
+        if cut:
+            self._truncated.add(cut)
         for kind, kept in overflow.items():
             attributes = self._attributes(kind)
             if kept.predictions:
@@ -254,15 +259,6 @@ def _context(recording: Recording) -> context_api.Context:
             else trace.set_span_in_context(trace.NonRecordingSpan(at), context_api.Context())
         )
     return recording.context
-
-
-def _is_cut(recording: Recording) -> bool:
-    """Whether samples of a call are told in part only; that is known when they are written."""
-    unread, attributes = recording.unread, recording.attributes
-    if unread is None or unread.samples is None or attributes is None:
-        return False
-    len(attributes)  # whatever is asked of them, they are worked out
-    return unread.is_cut
 
 
 def _attributes(kind: Kind) -> _Attributes:

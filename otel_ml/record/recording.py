@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as context_api
 from opentelemetry import trace
-from opentelemetry.attributes import BoundedAttributes
 
 from otel_ml.record.channel import Channel
 
@@ -51,9 +50,7 @@ class Recording:
         missing_count: Null and NaN cells of the input, None where they were not counted.
         confidences: Those of its samples, as far as they were looked at.
         told: What its span says once somebody looks at it, None where that is said already.
-        unread: What is yet to be looked at.
-        attributes: Those of its span, which tell that too; None where that is over or not recorded.
-        is_cut: Whether what was told of its content is not all of it.
+        unread: What is yet to be looked at for the metrics.
         span_context: Where its span is, where that is recorded.
         context: What leads from its metrics to its span, when they have been recorded.
     """
@@ -75,8 +72,6 @@ class Recording:
     missing_count: int | None = None
     confidences: Sequence[float] = ()
     unread: "Unread | None" = None
-    attributes: BoundedAttributes | None = None
-    is_cut = False
     span_context: trace.SpanContext | None = None
     context: context_api.Context | None = None
     started = 0.0
@@ -100,4 +95,4 @@ class Recording:
 
     def forget(self) -> None:
         """Keep only what somebody may ask of a call that is over: which it was, and where its span is."""
-        self.told = self.unread = self.attributes = self.context = None
+        self.told = self.unread = self.context = None

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from opentelemetry.attributes import BoundedAttributes
-
 from otel_ml.record.channel import Channel
 from otel_ml.record.deferred import DeferredAttributes, defer
 from otel_ml.record.unread import Unread
@@ -61,18 +59,14 @@ class Told:
             return False
         return True
 
-    def leave(self, span: Any, unread: Unread) -> BoundedAttributes | None:
-        """
-        Let *span*, which waits for this, also say what *unread* says, and return all that it has.
-
-        Where it is over it gets nothing more, and nothing is returned.
-        """
+    def leave(self, span: Any, unread: Unread) -> None:
+        """Let *span*, which waits for this, also say what *unread* says; where it is over it says nothing more."""
         if self._waits(span):
             self.unread = unread
             # Who looks says first that it begins, and asks afterwards: either it has found this, or we find that here.
             if self._waits(span):
-                return span._attributes  # type: ignore[no-any-return]  # noqa: SLF001 - the span's own
-        return defer(span, unread.facts)
+                return
+        defer(span, unread.facts)
 
     def _waits(self, span: Any) -> bool:
         """Whether *span* is not over, and nobody has begun to look."""

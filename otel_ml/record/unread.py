@@ -45,7 +45,6 @@ class Unread:
     """
 
     is_told = True  # as who describes outputs asks: all that may be is told of them
-    is_cut = False  # whether samples are told only in part; known when they are
 
     def __init__(
         self,

@@ -452,15 +452,19 @@ def test_a_batch_of_spans_is_exported_whole() -> None:
     assert [dict(span.attributes or {})["ml.prediction.confidence"] for span in spans] == [0.75] * 4
 
 
-def test_what_was_cut_is_counted_though_nobody_looks_at_the_span() -> None:
-    """Samples are written for the count, where no processor reads them."""
-    reader = InMemoryMetricReader()
+def test_what_is_cut_is_counted_when_it_is_told() -> None:
+    """A span that nobody looks at tells nothing, so nothing of it was cut; one that is looked at twice was cut once."""
+    reader, exporter, provider = InMemoryMetricReader(), InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
     settings = Settings(capture_content="span_only", capture_max_features=2)
-    with instrumented(TracerProvider(), settings, reader):
+    with instrumented(provider, settings, reader):
         for _ in range(3):
             Model().predict_proba(np.array([[0.25, 1.0, 2.0]]))
+        assert not points(reader, "ml.sdk.truncated")
+        for span in 2 * exporter.get_finished_spans()[1:]:
+            assert (span.attributes or {})["ml.content.truncated"] is True
         (point,) = points(reader, "ml.sdk.truncated")
-    assert point.value == 3
+    assert point.value == 2
 
 
 def test_confidences_that_are_found_later_lead_to_their_spans() -> None:
