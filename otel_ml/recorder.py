@@ -272,11 +272,11 @@ class InferenceRecorder:
             if recording.is_recording and unread is not None:
                 # Who asks for the last call of this context needs no more than where it was.
                 recording.span_context = span.get_span_context()
-                recording.span = None
-                if recording.told is None:
+                recording.span, told, recording.told = None, recording.told, None
+                if told is None:
                     defer(span, unread.facts)
                 else:
-                    recording.told.leave(span, unread)
+                    told.leave(span, unread)
         finally:
             span.end(end_time_ns)
 

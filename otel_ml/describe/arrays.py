@@ -235,7 +235,9 @@ class _Array(Table):
 
     def copy(self, rows: Sequence[int] | None = None, max_bytes: int = FEW_BYTES) -> Any:
         array = self._array
-        if not 0 < array.ndim <= _TABLE_AXES or array.dtype.kind not in NEVER_ODD:
+        if not self._is_finite and array.dtype.kind not in NEVER_ODD:
+            return None
+        if self.columns is None:  # it has other than one or two axes
             return None
         if rows is None or len(rows) == len(array):
             return array.copy() if array.nbytes <= max_bytes else None
