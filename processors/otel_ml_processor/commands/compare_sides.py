@@ -130,7 +130,8 @@ def compare_files(
     on_step(str(reference))
     base = _profile(reference, roles, on_step)
     # Column by column: rows are counted anew, and what they are together is not told by their columns.
-    runtime = Reference.of(msgspec.structs.replace(base, pca=None, correlation=None))
+    columns = msgspec.structs.replace(base, pca=None, correlation=None, expected=None)
+    runtime = Reference.of(columns)
     on_step(str(current))
     other = _counted(current, runtime, roles, on_step)
     keys = [(target.target, target.name) for target in runtime.targets]
@@ -219,7 +220,7 @@ def _of_table(
 
 
 def _roles_of_outputs(roles: Roles) -> set[str]:
-    named = (roles.label, roles.score, roles.confidence, roles.time)
+    named = (roles.label, roles.score, roles.confidence, roles.target, roles.time)
     return {name for name in named if name is not None}
 
 

@@ -136,6 +136,27 @@ def test_profiles_with_other_cells_are_estimated_and_not_tested(
     assert columns["city"]["state"] == "steady"
 
 
+@pytest.mark.parametrize("current", ["rows.parquet", "rows.json"])
+def test_a_profile_that_knows_the_truth_does_not_differ_from_its_own_rows(
+    current: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which errors are to be expected is no column: confidences are not taken for them, and none is missed."""
+    rng = np.random.default_rng(4)
+    sure = rng.uniform(0.5, 1, ROWS)
+    truth = np.where(rng.random(ROWS) < sure, "ok", "fraud")
+    rows = table(label=["ok"] * ROWS, sure=sure, truth=truth)
+    path, built = written(tmp_path, "rows.parquet", rows), tmp_path / "rows.json"
+    roles = ["--label", "label", "--confidence", "sure", "--target", "truth"]
+    arguments = ["build", path, "--model", "m", *roles, "-o", built]
+    assert profile.main([*map(str, arguments)]) == 0
+    capsys.readouterr()
+
+    everything, columns = found(capsys, built, tmp_path / current, *roles)
+
+    assert {c["state"] for c in columns.values()} == {"steady"}
+    assert (everything["only_reference"], everything["only_current"]) == ([], [])
+
+
 def test_missing_values_and_unknown_names_are_told_apart(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
