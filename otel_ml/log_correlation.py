@@ -15,9 +15,10 @@ class LogCorrelation(logging.Filter):
     """
     A filter that refuses no record, and gives each `trace_id`, `span_id` and `prediction_id`.
 
-    They are hexadecimal, and the id that the prediction has; each is empty where there is none, so
-    that a format can always name it, and stays what it is where the record has it already. For a
-    handler of one's own, or in `dictConfig`:
+    Those of trace and span are hexadecimal; that of the prediction is what
+    `current_prediction_id()` would say, but is not put on the span. Each is empty where there is
+    none, so that a format can always name it, and stays what it is where the record has it already.
+    For a handler of one's own, or in `dictConfig`:
     `"filters": {"otel_ml": {"()": "otel_ml.LogCorrelation"}}`.
     """
 
@@ -56,7 +57,7 @@ _NO_TRACE: Final = ("", "")
 def _tell(record: logging.LogRecord) -> None:
     trace_id, span_id = _ids()
     recording = recent.here()
-    prediction_id = None if recording is None else recording.prediction_id
+    prediction_id = None if recording is None else recording.prediction_id or recording.address
     known = vars(record)
     known.setdefault("trace_id", trace_id)
     known.setdefault("span_id", span_id)

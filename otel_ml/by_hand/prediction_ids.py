@@ -39,16 +39,15 @@ def current_prediction_id() -> str | None:
 def id_of(recording: Recording) -> str:
     """Return the id of the prediction of *recording*; where it has none, one is made and told."""
     if recording.prediction_id is None:
-        recording.prediction_id = _address(recording.place)
+        recording.prediction_id = recording.address or _made_up()
         if recording.span is not None and recording.is_recording and not recording.has_ended:
             recording.span.set_attribute(keys.ML_PREDICTION_ID, recording.prediction_id)
     return recording.prediction_id
 
 
-def _address(context: trace.SpanContext | None) -> str:
-    if context is None or not context.is_valid:  # not sampled, or no SDK: it leads nowhere
-        return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+def _made_up() -> str:
+    """Return an id that leads nowhere: there is no SDK."""
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
 
 
 def plain_id(prediction_id: object) -> str:

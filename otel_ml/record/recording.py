@@ -93,6 +93,14 @@ class Recording:
             return self.span_context
         return self.span.get_span_context()
 
+    @property
+    def address(self) -> str | None:
+        """Where its span is, written like a `traceparent` header; None where nothing leads there."""
+        place = self.place
+        if place is None or not place.is_valid:
+            return None
+        return f"00-{place.trace_id:032x}-{place.span_id:016x}-{place.trace_flags:02x}"
+
     def forget(self) -> None:
         """Keep only what somebody may ask of a call that is over: which it was, and where its span is."""
         self.told = self.unread = self.context = None

@@ -88,6 +88,22 @@ def test_logging_makes_up_no_id() -> None:
         assert "ml.prediction.id" not in seen.attributes
 
 
+@pytest.mark.parametrize("within", [True, False])
+def test_a_prediction_without_an_id_of_its_own_is_told_by_its_address(within: bool) -> None:
+    """A record that is logged during a call, or after it, leads to it: it says the id that whoever asks is given."""
+    record = logging.makeLogRecord({})
+    with capture() as seen:
+        with otel_ml.inference("fraud"):
+            if within:
+                otel_ml.LogCorrelation().filter(record)
+        otel_ml.LogCorrelation().filter(record)
+        asked = otel_ml.current_prediction_id()
+        (span,) = seen.spans
+    place = span.context
+    address = f"00-{place.trace_id:032x}-{place.span_id:016x}-{place.trace_flags:02x}"
+    assert (record.prediction_id, asked) == (address, address)
+
+
 def test_a_second_call_changes_nothing() -> None:
     """One line may stand in several places."""
     otel_ml.correlate_logs()
