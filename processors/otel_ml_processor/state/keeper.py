@@ -324,7 +324,7 @@ class Keeper:
         self._tell_again(snapshot, keys)
         written = datetime.fromtimestamp(snapshot.written_ns // 10**9, tz=timezone.utc)
         _LOGGER.info(
-            "state: restored from %s: %d streams, %d inferences counted so far; %d bytes at the end of the journal were not whole",
+            "state: restored from %s; streams: %d, inferences counted so far: %d, unfinished bytes at the end of the journal: %d",
             written.strftime("%Y-%m-%dT%H:%M:%SZ"),
             len(keys),
             ledger.counted,

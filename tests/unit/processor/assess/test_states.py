@@ -194,6 +194,14 @@ def test_the_description_of_skew_says_so() -> None:
     assert "skew between reference and serving rather than drift" in text
 
 
+def test_all_features_together_are_told_as_one_thing() -> None:
+    """The verb fits the noun: one target differs."""
+    together = target("", target=MlDriftTargetValues.MULTIVARIATE)
+    change = Change(window(together), DriftKind.SKEW, (together,))
+
+    assert "the combination of features differs from the reference in window" in describe(change)
+
+
 def test_the_description_names_shares_where_shares_moved() -> None:
     """What drives the alarm is what is told: missing or unseen values, not a PSI that says nothing."""
     gaps = target("temp", driver="missing", missing=0.4, effect=0.0)
