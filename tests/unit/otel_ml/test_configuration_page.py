@@ -4,9 +4,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+from opentelemetry import trace
+
 import otel_ml
 from otel_ml.doctor.declared import read_declared
 from otel_ml.settings import Settings
+from otel_ml.testing import capture
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "configure-the-instrumentation.md"
 
@@ -19,13 +22,16 @@ def blocks(language: str) -> list[str]:
 def test_its_programs_run_as_one_and_redact() -> None:
     """The redaction that is shown hides the comment, and nothing else."""
     programs = blocks("python")
-    assert len(programs) == 2
+    assert len(programs) == 3
     names: dict[str, Any] = {}
     try:
         for program in programs:
             exec(program, names)
     finally:
         otel_ml.uninstrument()
+    with capture() as seen, otel_ml.inference("fraud"):
+        names["tell_the_release"](trace.get_current_span(), None, None)
+    assert seen.attributes["shop.release"] == "2026-11"
     redact = names["redact"]
     one = {"ml.input.features": '{"age": 42, "comment": "call me"}', "ml.prediction.label": "a"}
     assert redact(one, None) == {
