@@ -35,7 +35,7 @@ class Vane(ml.Subject):
         task = ml.MlTaskTypeValues.BINARY_CLASSIFICATION
         framework, metadata = ml.framework_of(type(vane), "weathervane"), ml.Metadata(vane.name)
         self.model = ml.identify(vane, settings, framework, task, metadata, is_part=is_part)
-        self.feature_names = vane.inputs
+        self.feature_names = tuple(vane.inputs)
         self._answers = ml.Answers(settings, labels=vane.classes)
 
     def matters_unsampled(self, _method: str) -> bool:

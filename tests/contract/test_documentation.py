@@ -89,6 +89,22 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_to_headings_lead_to_one(page: Path) -> None:
+    """Whoever follows a link into a page lands on the heading that it names."""
+    for target, heading in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", page.read_text()):
+        linked = page.parent / target if target else page
+        assert heading in anchors(linked), f"{page.name}: {target}#{heading}"
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what the headings of *page* are linked by, as GitHub writes it."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings
+    }
+
+
 def test_the_readme_begins_with_what_it_is_the_picture_and_two_commands() -> None:
     """The first screen (forty lines) is enough to know whether to stay, and to start."""
     screen = "\n".join((ROOT / "README.md").read_text().splitlines()[:40])
