@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import urllib.request
@@ -140,6 +141,19 @@ def test_a_review_is_one_trace_and_can_be_talked_about(
     assert fact(feedback, "ml.feedback.label") == "unfriendly"
     words = {pair.key for pair in fact(explanation, "ml.explanation.attributions").values}
     assert words == {"wonderful", "film", "dull", "and"}
+
+
+@pytest.mark.usefixtures("receiver")
+def test_the_service_answers_what_its_page_shows(tmp_path: Path) -> None:
+    """The review that the page sends gets the answer that the page shows, apart from the id."""
+    page = (EXAMPLES / "sentiment" / "README.md").read_text()
+    (asked,) = re.findall(r"-d '(.*)'", page)
+    (shown,) = re.findall(r"```json\n(.*)\n```", page)
+    with sentiment_service(tmp_path) as port:
+        answer = json.loads(posted(port, "/sentiment", json.loads(asked)))
+    expected = json.loads(shown)
+    assert answer["sentiment"] == expected["sentiment"]
+    assert answer["confidence"] == pytest.approx(expected["confidence"], abs=0.001)
 
 
 def test_by_default_no_word_of_a_review_leaves(receiver: Receiver, tmp_path: Path) -> None:
