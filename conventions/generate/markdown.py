@@ -23,7 +23,8 @@ def _cell(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Give *text* as code, whatever quotes it has; nothing reads as an empty text in quotes."""
+    """Give *text* as code in one line, whatever quotes it has; nothing reads as an empty text in quotes."""
+    text = text.replace("\n", r"\n")
     if "`" in text:
         return f"`` {text} ``"
     return f"`{text}`" if text else '`""`'

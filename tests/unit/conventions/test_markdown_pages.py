@@ -314,6 +314,17 @@ def test_any_example_is_shown_as_code(
     assert rendered in RENDERER.render(made["attributes/ml.painter.md"])
 
 
+def test_an_example_of_several_lines_stays_in_its_cell(
+    make_pages: Callable[..., dict[str, str]],
+) -> None:
+    """A stack, say: its ends of lines are written out, for a row of a table is one line."""
+    made = make_pages(ATTRIBUTES, 'examples: ["Ada"]', 'examples: ["Ada\\nBlue"]')
+
+    shown = [page for page in made.values() if "Blue" in page]
+    assert shown
+    assert all(r"`Ada\nBlue`" in page for page in shown)
+
+
 def test_every_row_of_a_table_has_the_cells_of_its_head(
     make_pages: Callable[..., dict[str, str]],
 ) -> None:
