@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -432,6 +432,7 @@ class Service:
                 _LOGGER.log(logging.WARNING if is_broken else logging.INFO, "%s", text)
 
 
+@cache  # once per process: a configuration that is read again finds all of it compiled
 def prepare_decoder() -> None:
     """Have all that is compiled ready before the first request: read from where it was kept, or compiled now, in half a minute."""
     if not IS_COMPILED:
