@@ -62,6 +62,10 @@ class Running:
         export = self._channel.unary_unary(_METHOD.format(service))
         export(request, timeout=60)
 
+    def through(self, collector: int) -> Running:
+        """Return the same processor, to whom is sent by way of the collector that listens on port *collector*."""
+        return Running(self._service, collector, int(self._pages.rpartition(":")[2]))
+
     def tick(self) -> None:
         """Let the processor join and assess what it has got."""
         self._service.tick()
