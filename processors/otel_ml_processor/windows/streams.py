@@ -15,6 +15,7 @@ from otel_ml_processor.windows.event_times import EventTimes
 from otel_ml_processor.windows.panes import TimeWindows, pane_length_ns
 from otel_ml_processor.windows.placed import place
 from otel_ml_processor.windows.quality import Freshness, StreamQuality
+from otel_ml_processor.windows.silence import Silence
 from otel_ml_processor.windows.summary import Summary
 
 if TYPE_CHECKING:
@@ -248,6 +249,7 @@ class Streams:
         self._reference_of = reference_of
         self._low_confidence = low_confidence
         self._streams: dict[StreamKey, _Stream] = {}
+        self._silence = Silence(lambda key: self._streams[key].heard_ns)
         self._retired: dict[StreamKey, list[ClosedWindow]] = {}
         self._lock = threading.Lock()
         self.counts = Counts()
@@ -274,7 +276,7 @@ class Streams:
             if increment.steps.keys() != {windows.name for windows in stream.windows}:
                 raise ValueError(f"{increment.stream}: its windows are others now")
             stream.new_summary().merge(whole)  # raises before anything is changed
-            self._streams[increment.stream] = stream
+            self._keep(increment.stream, stream)
             for windows in stream.windows:
                 for step in increment.steps[windows.name]:
                     stream.closed += windows.take(step, increment.parts[step.begin, step.end])
@@ -303,7 +305,7 @@ class Streams:
                         f"{copy.stream}: window {window.name} of {window.extent} is {extents.get(window.name, 'none')} now"
                     )
             stream.absorb(copy)
-            self._streams[copy.stream] = stream
+            self._keep(copy.stream, stream)
 
     def refer_anew(self) -> list[StreamKey]:
         """
@@ -415,7 +417,8 @@ class Streams:
             self.counts.overflow += len(placed)
         stream = self._streams.get(key)
         if stream is None:
-            stream = self._streams[key] = self._new_stream(key)
+            stream = self._new_stream(key)
+            self._keep(key, stream)
         if placed.reference is not stream.reference:  # it has changed since they were placed
             placed = place(placed.rows, stream.reference)
         times = self._times(stream, placed.rows.end_times_ns, now_ns)
@@ -429,6 +432,7 @@ class Streams:
             for step in steps[windows.name]:
                 stream.closed += windows.take(step, parts.summary(step.begin, step.end))
         stream.heard_ns = now_ns
+        self._keep(key, stream)
         stream.count(whole)
         self._count_late(stream)
         self.counts.untold += stream.make_room()
@@ -441,41 +445,44 @@ class Streams:
         if self._is_stranger(key) and not (key.tenant and self._make_room_for_tenant(now_ns)):
             return OVERFLOW
         # Within the tenant: nobody makes room for the streams of another.
-        siblings = [k for k in self._streams if k.tenant == key.tenant and k != OVERFLOW]
-        has_room = len(siblings) < self._config.max or self._make_room(siblings, now_ns)
-        return key if has_room else OVERFLOW
+        has_room = self._silence.n_streams(key.tenant) < self._config.max
+        return key if has_room or self._make_room(key.tenant, now_ns) else OVERFLOW
+
+    def _keep(self, key: StreamKey, stream: _Stream) -> None:
+        """Have *stream*, which may be here already, among the others; it is heard when it says."""
+        self._streams[key] = stream
+        if key != OVERFLOW:
+            self._silence.hear(key, stream.heard_ns)
 
     def _is_stranger(self, key: StreamKey) -> bool:
         """Return whether *key* names no tenant, or one that is not here and for which there is no room."""
         if self._max_tenants is None:
             return False
-        tenants = {k.tenant for k in self._streams if k != OVERFLOW}
-        is_full = len(tenants) >= self._max_tenants
-        return not key.tenant or (is_full and key.tenant not in tenants)
+        is_full = self._silence.n_tenants >= self._max_tenants
+        return not key.tenant or (is_full and not self._silence.knows(key.tenant))
 
-    def _make_room(self, among: Sequence[StreamKey], now_ns: int) -> bool:
-        """Retire the stream of *among* that has been silent for longest; return whether one has been silent for long enough."""
-        quietest = min(among, key=lambda key: self._streams[key].heard_ns)
-        if now_ns - self._streams[quietest].heard_ns < self._config.silent * 1e9:
-            return False
-        self._retire(quietest)
-        return True
+    def _make_room(self, tenant: str, now_ns: int) -> bool:
+        """Retire the stream of *tenant* that has been silent for longest; return whether one has been silent for long enough."""
+        quietest = self._silence.stream(tenant, self._silent_since(now_ns))
+        if quietest is not None:
+            self._retire(quietest)
+        return quietest is not None
 
     def _make_room_for_tenant(self, now_ns: int) -> bool:
         """Retire all streams of the tenant that has been silent for longest; return whether one has been silent for long enough."""
-        heard: dict[str, int] = {}
-        for key, stream in self._streams.items():
-            if key != OVERFLOW:
-                heard[key.tenant] = max(heard.get(key.tenant, 0), stream.heard_ns)
-        quietest = min(heard, key=heard.__getitem__)
-        if now_ns - heard[quietest] < self._config.silent * 1e9:
+        quietest = self._silence.tenant(self._silent_since(now_ns))
+        if quietest is None:
             return False
-        for key in [key for key in self._streams if key.tenant == quietest and key != OVERFLOW]:
+        for key in self._silence.of(quietest):
             self._retire(key)
         return True
 
+    def _silent_since(self, now_ns: int) -> int:
+        return now_ns - round(self._config.silent * 1e9)
+
     def _retire(self, key: StreamKey) -> None:
         stream = self._streams.pop(key)
+        self._silence.forget(key)
         closed = stream.closed + [c for windows in stream.windows for c in windows.finish()]
         last = [ClosedWindow(key, c.summary.reference, c) for c in closed]
         self._retired[key] = self._retired.get(key, []) + last
