@@ -128,7 +128,7 @@ class ServerTls(Room, frozen=True):
 
 
 class ClientTls(Room, frozen=True):
-    """Certificates towards a next hop, in PEM; paths are relative to the configuration file."""
+    """Certificates towards a next hop, in PEM; files that change are read again, paths are relative to the configuration file."""
 
     ca_file: str | None = None
     """Authorities that may have signed the next hop's certificate; by default those that the gRPC library ships."""

@@ -16,6 +16,7 @@ import random
 import threading
 import time
 from dataclasses import astuple, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -28,6 +29,7 @@ from otel_ml_conventions.metrics import (
 )
 from otel_ml_processor.emit.readings import iso_time
 from otel_ml_processor.errors import ConfigError
+from otel_ml_processor.forward.renewed import Renewed
 from otel_ml_processor.forward.tls import client_context
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ LONGEST_DELAY_S: Final = 300.0
 GIVE_UP_S: Final = 86_400.0
 """An event that nobody has taken for a day is dropped and counted."""
 
+_PLACE: Final = "$.emit.webhook"
 _SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what every secret begins with is none
 _MIN_KEY_BYTES, _MAX_KEY_BYTES = 24, 64
 _LOGGER: Final = logging.getLogger(__name__)
@@ -147,7 +150,7 @@ class Webhook:
         self._folder = folder
         self._self_metrics = self_metrics
         self._clock_s = clock_s
-        self._pool = _pool(config, folder)
+        self._pool = Renewed(config.tls, folder, _PLACE, partial(_pool, config, folder))
         self._waiting: list[_Waiting] = []
         self._number = 0
         self._is_failing = False
@@ -234,7 +237,7 @@ class Webhook:
             "webhook-timestamp": str(now_s),
             "webhook-signature": signature(self._key(), waiting.message_id, now_s, waiting.body),
         }
-        answer = self._pool.request(
+        answer = self._pool.current().request(
             "POST",
             self._config.url,
             body=waiting.body,
@@ -277,7 +280,7 @@ def _pool(config: WebhookConfig, folder: Path) -> urllib3.PoolManager:
     if config.tls is None:
         return urllib3.PoolManager()
     name = config.tls.server_name_override
-    context = client_context(config.tls, folder, "$.emit.webhook")
+    context = client_context(config.tls, folder, _PLACE)
     return urllib3.PoolManager(ssl_context=context, server_hostname=name, assert_hostname=name)
 
 

@@ -10,6 +10,7 @@ from otel_ml_processor.forward.best_effort import BestEffort
 from otel_ml_processor.forward.destinations import Destinations, Required
 from otel_ml_processor.forward.http_client import OtlpHttpClient
 from otel_ml_processor.forward.otlp_client import OtlpClient
+from otel_ml_processor.forward.renewed import renewed_client
 from otel_ml_processor.forward.tls import channel_credentials, channel_options, client_context
 from otel_ml_processor.signals import Signal
 
@@ -89,6 +90,12 @@ class Forwarding:
 def _client(config: Destination, signal: Signal, folder: Path, place: str) -> Client:
     if config.protocol == "grpc":
         return grpc_client(config, config.endpoint, signal.method, folder, place)
+    return renewed_client(
+        config.tls, folder, place, lambda: _http_client(config, signal, folder, place)
+    )
+
+
+def _http_client(config: Destination, signal: Signal, folder: Path, place: str) -> OtlpHttpClient:
     return OtlpHttpClient(
         config.endpoint,
         signal.path,
@@ -102,18 +109,22 @@ def _client(config: Destination, signal: Signal, folder: Path, place: str) -> Cl
 
 def grpc_client(
     config: ClientConfig, endpoint: str, method: str, folder: Path, place: str
-) -> OtlpClient:
+) -> Client:
     """
     Return a client of *method* at *endpoint*, spoken to as *config* says, which stands at *place*.
 
     Raises:
         ConfigError: If a certificate cannot be used.
     """
-    return OtlpClient(
-        endpoint,
-        method,
-        tls=channel_credentials(config.tls, folder, place) if config.tls else None,
-        headers=config.headers,
-        compression=_COMPRESSION[config.compression],
-        options=channel_options(config.tls),
-    )
+
+    def make() -> OtlpClient:
+        return OtlpClient(
+            endpoint,
+            method,
+            tls=channel_credentials(config.tls, folder, place) if config.tls else None,
+            headers=config.headers,
+            compression=_COMPRESSION[config.compression],
+            options=channel_options(config.tls),
+        )
+
+    return renewed_client(config.tls, folder, place, make)

@@ -8,6 +8,7 @@ import ssl
 import threading
 import time
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -387,3 +388,34 @@ def test_over_tls_only_a_known_authority_is_told(tmp_path: Path) -> None:
 
     assert [headers["webhook-id"] for headers, _ in receiver.got] == ["one"]
     assert (trusting.counted(DROPPED), doubting.counted(DROPPED)) == (0, 1)
+
+
+def test_a_certificate_that_has_expired_is_replaced_without_a_restart(tmp_path: Path) -> None:
+    """An event that a receiver did not want from an expired certificate arrives with the next one."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    yesterday = datetime.now(timezone.utc) - timedelta(days=1)
+
+    def write(**issue: datetime) -> None:
+        own = authority.issue_cert("processor.example.org", **issue)
+        authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+        own.private_key_pem.write_to_path(str(tmp_path / "own.key"))
+        own.cert_chain_pems[0].write_to_path(str(tmp_path / "own.pem"))
+
+    write(not_after=yesterday)
+    receiver = Receiver(context)
+    files = ClientTls(ca_file="ca.pem", cert_file="own.pem", key_file="own.key")
+    setup = Setup(receiver.url.replace("http:", "https:"), tmp_path, tls=files)
+    setup.hook.start()
+    setup.hook.push("one", b"{}")
+    while not setup.counted(FAILED):
+        threading.Event().wait(0.01)
+    assert receiver.got == []
+    write()
+    receiver.wait()
+    setup.hook.close(BOUND_S)
+    receiver.close()
+    assert [headers["webhook-id"] for headers, _ in receiver.got] == ["one"]
