@@ -26,6 +26,8 @@ _LOGGER: Final = logging.getLogger(__name__)
 _LEAST_PAUSE_S: Final = 0.1
 _KEEP_S: Final = 300.0
 """A request that is still refused for now after so long is given up."""
+_QUIET_S: Final = 60.0
+"""After so long without a loss a destination is said to take copies again: one that refuses now and then is no news each time."""
 
 
 class _Waiting(NamedTuple):
@@ -37,19 +39,22 @@ class _Waiting(NamedTuple):
 
 class BestEffort:
     """
-    Sends copies to the *clients* of one destination in a thread of its own; at most *limit_bytes* of them wait.
+    Sends copies to the *clients* of the destination at *endpoint* in a thread of its own; at most *limit_bytes* of them wait.
 
-    One that the destination refuses for now is tried again for five minutes. Safe to use from any thread.
+    One that the destination refuses for now is tried again for five minutes. What is lost is counted, and said once per signal and reason until copies have
+    been taken again. Safe to use from any thread.
     """
 
     def __init__(
         self,
+        endpoint: str,
         clients: Mapping[Signal, Client],
         limit_bytes: int,
         timeout_s: float,
         self_metrics: SelfMetrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._endpoint = endpoint
         self._clients = clients
         self._limit_bytes = limit_bytes
         self._timeout_s = timeout_s
@@ -57,7 +62,7 @@ class BestEffort:
         self._clock = clock
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
-        self._said: set[str] = set()
+        self._lost_s: dict[tuple[Signal, str], float] = {}
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="otel-ml-best-effort", daemon=True)
@@ -109,27 +114,43 @@ class BestEffort:
 
     def _send(self, waiting: _Waiting) -> float | None:
         """Send it and return None where that is over, in one way or the other; else the seconds after which to try again."""
-        counters = ITEMS[waiting.signal]
         try:
             self._clients[waiting.signal].send(waiting.request, self._timeout_s)
         except Refusal as refusal:
             is_young = self._clock() - waiting.since_s < _KEEP_S
             if refusal.code is grpc.StatusCode.UNAVAILABLE and is_young:
                 return max(_LEAST_PAUSE_S, refusal.retry_after_s or 0.0)
-            self._self_metrics.add(counters.send_failed, waiting.n_items, BEST_EFFORT)
+            said = refusal.message.removeprefix(f"next hop {self._endpoint}: ")
+            self._lose(waiting, refusal.code.name, said)
         except Exception as error:  # noqa: BLE001 - whatever a client raises, this thread must outlive it
-            self._self_metrics.add(counters.send_failed, waiting.n_items, BEST_EFFORT)
-            self._say_once(error)
+            what = type(error).__name__
+            self._lose(waiting, what, f"{what}: {error}")
         else:
-            self._self_metrics.add(counters.sent, waiting.n_items, BEST_EFFORT)
+            self._self_metrics.add(ITEMS[waiting.signal].sent, waiting.n_items, BEST_EFFORT)
+            self._say_again(waiting.signal)
         return None
 
-    def _say_once(self, error: Exception) -> None:
-        what = type(error).__name__
+    def _lose(self, waiting: _Waiting, reason: str, said: str) -> None:
+        counter = ITEMS[waiting.signal].send_failed
+        self._self_metrics.add(counter, waiting.n_items, BEST_EFFORT)
+        is_known = (waiting.signal, reason) in self._lost_s
+        self._lost_s[waiting.signal, reason] = self._clock()
         # At the end a client that has been closed may raise anything.
-        if what not in self._said and not self._stopping.is_set():
-            self._said.add(what)
-            _LOGGER.warning("cannot send a copy: %s: %s; further ones are counted", what, error)
+        if not is_known and not self._stopping.is_set():
+            _LOGGER.warning(
+                "%s takes no copy of %s: %s; further ones are counted in %s",
+                self._endpoint,
+                waiting.signal.name.lower(),
+                said,
+                counter,
+            )
+
+    def _say_again(self, signal: Signal) -> None:
+        """Say that copies are taken again, where it was said that they are not and nothing was lost for a while."""
+        lost_s = [last_s for (of, _), last_s in self._lost_s.items() if of is signal]
+        if lost_s and self._clock() - max(lost_s) >= _QUIET_S:
+            self._lost_s = {k: last_s for k, last_s in self._lost_s.items() if k[0] is not signal}
+            _LOGGER.info("%s takes copies of %s again", self._endpoint, signal.name.lower())
 
     def _remove_first(self) -> None:
         with self._changed:

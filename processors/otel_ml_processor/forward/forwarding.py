@@ -60,7 +60,7 @@ class Forwarding:
             else:
                 clients = {signal: _client(copy, signal, folder, place) for signal in signals}
                 self._best_effort.append(
-                    BestEffort(clients, copy.queue, copy.timeout, self_metrics)
+                    BestEffort(copy.endpoint, clients, copy.queue, copy.timeout, self_metrics)
                 )
         self.send: Final = {
             signal: Destinations(

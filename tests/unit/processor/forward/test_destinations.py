@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import pytest
 
 from otel_ml_processor.forward.best_effort import BestEffort
 from otel_ml_processor.forward.destinations import Destinations, Required
+from otel_ml_processor.forward.next_hop import refusal as next_hop_refusal
 from otel_ml_processor.refusal import Refusal, RefusalCause
 from otel_ml_processor.self_metrics import BEST_EFFORT, ITEMS, SelfMetrics
 from otel_ml_processor.signals import Signal
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 SPANS = ITEMS[Signal.TRACES]
 TRACES = Signal.TRACES
+ARCHIVE = "archive.example.org:443"
 
 
 class Place:
@@ -86,7 +89,7 @@ def test_one_that_refuses_is_the_answer() -> None:
     """The sender keeps the request, and nobody gets a copy of what will come again."""
     metrics = SelfMetrics()
     copies, after = Place(), Place()
-    best_effort = BestEffort({TRACES: copies}, 100, 10, metrics)
+    best_effort = BestEffort(ARCHIVE, {TRACES: copies}, 100, 10, metrics)
     required = [Required(Place(), 10), Required(Place(refusals=iter([refusal()])), 10)]
     destinations = Destinations(TRACES, [*required, Required(after, 10)], [best_effort], len)
     with pytest.raises(Refusal, match="no"):
@@ -99,7 +102,7 @@ def test_one_that_refuses_is_the_answer() -> None:
 def test_one_that_nobody_sends_to_takes_no_thread() -> None:
     """Of a configuration that turns out to be of no use nothing is left; closing it, or not, is all the same."""
     before = set(threading.enumerate())
-    best_effort = BestEffort({TRACES: Place()}, 100, 10, SelfMetrics())
+    best_effort = BestEffort(ARCHIVE, {TRACES: Place()}, 100, 10, SelfMetrics())
     # Not how many there are: one that another test has left may end just now.
     assert set(threading.enumerate()) <= before
     best_effort.close()
@@ -119,7 +122,7 @@ def test_what_is_raised_by_closing_is_no_news(caplog: pytest.LogCaptureFixture) 
             closed.set()
 
     metrics = SelfMetrics()
-    best_effort = BestEffort({TRACES: BrokenOff()}, 100, 30, metrics)
+    best_effort = BestEffort(ARCHIVE, {TRACES: BrokenOff()}, 100, 30, metrics)
     best_effort.offer(TRACES, b"x", 1)
     assert begun.wait(60)
     best_effort.close()
@@ -131,7 +134,7 @@ def test_a_copy_arrives_and_is_counted() -> None:
     """Under an exporter of its own, so that what was acknowledged is not counted twice."""
     metrics = SelfMetrics()
     copies = Place()
-    best_effort = BestEffort({TRACES: copies}, 100, 7.0, metrics)
+    best_effort = BestEffort(ARCHIVE, {TRACES: copies}, 100, 7.0, metrics)
     destinations = Destinations(TRACES, [Required(Place(), 10)], [best_effort], len)
     destinations.send(b"abc", None)
     destinations.send(b"de", None)
@@ -158,7 +161,7 @@ def test_nobody_waits_for_a_destination_that_hangs() -> None:
             return super().send(request, timeout_s)
 
     hanging = Hanging()
-    best_effort = BestEffort({TRACES: hanging}, 10, 10, metrics)
+    best_effort = BestEffort(ARCHIVE, {TRACES: hanging}, 10, 10, metrics)
     for request in (b"a" * 6, b"b" * 4, b"c", b"d" * 11):
         best_effort.offer(TRACES, request, len(request))
         assert inside.wait(60)
@@ -175,7 +178,7 @@ def test_what_is_refused_for_now_is_tried_again_in_its_order() -> None:
     """Until it is taken."""
     metrics = SelfMetrics()
     place = Place(refusals=iter([refusal(), refusal()]))
-    best_effort = BestEffort({TRACES: place}, 100, 10, metrics)
+    best_effort = BestEffort(ARCHIVE, {TRACES: place}, 100, 10, metrics)
     best_effort.offer(TRACES, b"one", 1)
     best_effort.offer(TRACES, b"two", 1)
     assert best_effort.flush(60)
@@ -187,10 +190,10 @@ def test_what_is_refused_for_now_is_tried_again_in_its_order() -> None:
 def test_what_is_refused_for_good_or_too_long_is_given_up() -> None:
     """Counted, and the next one has its turn."""
     metrics = SelfMetrics()
-    times = iter([0.0, 0.0, 0.0, 1000.0, 1000.0])
+    times = iter([0.0, 0.0, 0.0, 0.0, 1000.0, 1000.0])
     good = refusal(grpc.StatusCode.INVALID_ARGUMENT)
     place = Place(refusals=iter([good, refusal()]))
-    best_effort = BestEffort({TRACES: place}, 100, 10, metrics, clock=lambda: next(times))
+    best_effort = BestEffort(ARCHIVE, {TRACES: place}, 100, 10, metrics, clock=lambda: next(times))
     best_effort.offer(TRACES, b"bad", 3)
     assert best_effort.flush(60)
     best_effort.offer(TRACES, b"old", 4)
@@ -198,6 +201,58 @@ def test_what_is_refused_for_good_or_too_long_is_given_up() -> None:
     best_effort.close()
     assert place.sent == []
     assert counted(metrics) == {SPANS.send_failed: 7}
+
+
+def test_a_destination_that_takes_nothing_is_said_once_and_again_when_it_does(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """By address and reason: whoever reads the log need not look at the metrics first. One that refuses now and then is no news each time."""
+    caplog.set_level(logging.INFO)
+    now_s = 0.0
+
+    def refused(code: grpc.StatusCode) -> Refusal:
+        return next_hop_refusal(ARCHIVE, code, "no such tenant", None)
+
+    class Wanting(Place):
+        wants: grpc.StatusCode | None = None
+
+        def send(self, request: bytes, timeout_s: float) -> bytes:
+            if self.wants is not None:
+                raise refused(self.wants)
+            return super().send(request, timeout_s)
+
+    place = Wanting()
+    best_effort = BestEffort(
+        ARCHIVE, {TRACES: place, Signal.LOGS: place}, 100, 10, SelfMetrics(), lambda: now_s
+    )
+
+    def said(signal: Signal, wants: grpc.StatusCode | None = None) -> list[str]:
+        """Have a copy sent, and return what is said of it."""
+        caplog.clear()
+        place.wants = wants
+        best_effort.offer(signal, b"x", 1)
+        assert best_effort.flush(60)
+        return [f"{record.levelname} {record.getMessage()}" for record in caplog.records]
+
+    denied, wrong = grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.INVALID_ARGUMENT
+    lost = f"WARNING {ARCHIVE} takes no copy of"
+    assert said(TRACES, denied) == [
+        f"{lost} traces: PERMISSION_DENIED: no such tenant; further ones are counted in {SPANS.send_failed}"
+    ]
+    assert said(TRACES, denied) == []
+    assert len(said(TRACES, wrong)) == 1
+    assert said(Signal.LOGS, denied)[0].startswith(f"{lost} logs: PERMISSION_DENIED")
+    assert said(TRACES) == []
+    assert said(TRACES, denied) == []
+    now_s = 61.0
+    assert said(Signal.LOGS, denied) == []
+    assert said(TRACES) == [f"INFO {ARCHIVE} takes copies of traces again"]
+    assert said(TRACES) == []
+    assert said(Signal.LOGS) == []
+    now_s = 122.0
+    assert said(Signal.LOGS) == [f"INFO {ARCHIVE} takes copies of logs again"]
+    assert len(said(TRACES, denied)) == 1
+    best_effort.close()
 
 
 def test_a_client_that_breaks_costs_the_request_and_not_the_destination(
@@ -214,7 +269,7 @@ def test_a_client_that_breaks_costs_the_request_and_not_the_destination(
             return super().send(bytes([request[0], *request[1:]]), timeout_s)
 
     copies = Broken()
-    best_effort = BestEffort({TRACES: copies}, 100, 10, metrics)
+    best_effort = BestEffort(ARCHIVE, {TRACES: copies}, 100, 10, metrics)
     for request in (b"", b"", b"abc"):
         best_effort.offer(TRACES, request, 3)
     assert best_effort.flush(60)
@@ -222,7 +277,7 @@ def test_a_client_that_breaks_costs_the_request_and_not_the_destination(
     assert copies.sent == [b"abc"]
     assert counted(metrics) == {SPANS.send_failed: 6, SPANS.sent: 3}
     assert [record.getMessage() for record in caplog.records] == [
-        "cannot send a copy: IndexError: index out of range; further ones are counted"
+        f"{ARCHIVE} takes no copy of traces: IndexError: index out of range; further ones are counted in {SPANS.send_failed}"
     ]
 
 
@@ -230,7 +285,7 @@ def test_what_still_waits_at_the_end_is_counted_as_failed() -> None:
     """And nothing is taken any more."""
     metrics = SelfMetrics()
     place = Place(refusals=(refusal() for _ in itertools.count()))
-    best_effort = BestEffort({TRACES: place}, 100, 10, metrics)
+    best_effort = BestEffort(ARCHIVE, {TRACES: place}, 100, 10, metrics)
     best_effort.offer(TRACES, b"abc", 3)
     assert not best_effort.flush(0.05)
     best_effort.close()
@@ -242,7 +297,7 @@ def test_a_signal_that_a_destination_does_not_want_does_not_go_there() -> None:
     """Nor is it counted as lost."""
     metrics = SelfMetrics()
     place = Place()
-    best_effort = BestEffort({TRACES: place}, 100, 10, metrics)
+    best_effort = BestEffort(ARCHIVE, {TRACES: place}, 100, 10, metrics)
     best_effort.offer(Signal.LOGS, b"abc", 3)
     assert best_effort.flush(60)
     best_effort.close()
