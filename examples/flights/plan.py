@@ -19,7 +19,7 @@ _YEAR_WINDOWS = (10, 24)
 """At least one a month; more than the other number nobody reads."""
 _MIN_ROWS, _MAX_ROWS = 200, 900
 _WINDOW_S = 2.5
-"""The processor decides once a second: a window that lasts longer is seen on its page before the next one replaces it."""
+"""The processor decides once a second: a window that lasts longer is seen on its page before the next one is complete, and nothing waits for that."""
 _EXPECTED_PER_SECOND = 60
 _EXPECTED_WINDOWS = 12
 

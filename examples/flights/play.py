@@ -12,6 +12,7 @@ import argparse
 import itertools
 import math
 import sys
+import threading
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["PlayError", "Player", "main", "requests_for", "thinned"]
+
+
+_WAIT_S = 0.02
 
 
 class PlayError(Exception):
@@ -58,8 +62,12 @@ class Player:
         self._at_once = at_once
         self._interval_s = 1 / per_second
         self._waiting: deque[tuple[int, dict[str, Any]]] = deque()
+        self._lock = threading.Lock()
+        self._n_begun = 0
         self.answer_times: list[float] = []
         """When each request was answered with 200, in seconds since 1970."""
+        self.limit: float = math.inf
+        """So many requests are sent in all; the ones after them wait until it is raised."""
 
     def answered_by(self, moment: float) -> int:
         """Return how many requests were answered until *moment*, in seconds since 1970."""
@@ -98,10 +106,13 @@ class Player:
             raise
 
     def _next(self) -> tuple[int, dict[str, Any]] | None:
-        try:
-            return self._waiting.popleft()
-        except IndexError:
-            return None
+        while self._waiting:
+            with self._lock:
+                if self._waiting and self._n_begun < self.limit:
+                    self._n_begun += 1
+                    return self._waiting.popleft()
+            time.sleep(_WAIT_S)
+        return None
 
 
 def _answer(client: httpx.Client, body: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Playing"]
 
 _LOOK_EVERY_S = 0.25
-_LAST_WINDOW_WITHIN_S = 60.0
+_WINDOW_WITHIN_S = 60.0
 
 
 class Playing:
@@ -38,8 +39,10 @@ class Playing:
         self._screen = screen
         self._size = pace.rows
         self._days: list[date] = []
+        self._seen_s = time.monotonic()
         self.player = Player(f"http://{at.service}", per_second=pace.per_second)
         self.watch = Watch(at.processor_page, self.player, self._days, pace.rows)
+        self.player.limit = self.watch.may_be_sent
 
     def play(self, flights: pd.DataFrame) -> float:
         """
@@ -50,7 +53,7 @@ class Playing:
             PartFailedError: If a part of the demo ended.
         """
         self._days.extend(flights["date"].dt.date)
-        begin = time.monotonic()
+        begin = self._seen_s = time.monotonic()
         with ThreadPoolExecutor(1, thread_name_prefix="playing") as pool:
             playing = pool.submit(self.player.play, requests_for(flights))
             try:
@@ -64,7 +67,7 @@ class Playing:
 
     def finish(self) -> None:
         """Wait until the last window is on the processor's page, or give up after a while: the count at the end tells."""
-        end = time.monotonic() + _LAST_WINDOW_WITHIN_S
+        end = time.monotonic() + _WINDOW_WITHIN_S
         windows = self.watch.windows
         last = len(self._days) // self._size
         while time.monotonic() < end and not (windows and windows[-1].number >= last):
@@ -75,5 +78,9 @@ class Playing:
         self._processes.check()
         # If it is gone for good, the check above says so.
         with contextlib.suppress(httpx.TransportError):
-            self.watch.look()
+            if self.watch.look() is not None:
+                self._seen_s = time.monotonic()
+        # One that got lost holds nothing up for good: the count at the end tells.
+        is_lost = time.monotonic() - self._seen_s > _WINDOW_WITHIN_S
+        self.player.limit = math.inf if is_lost else self.watch.may_be_sent
         self._screen.show(self.watch.windows, len(self.player.answer_times), len(self._days))

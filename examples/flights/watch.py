@@ -81,6 +81,16 @@ class Watch:
         self.windows.append(window)
         return window
 
+    @property
+    def may_be_sent(self) -> int:
+        """
+        How many flights may be sent by now: with one more, two windows could close that have not been seen.
+
+        The page has the last one alone, and what is held up on its way comes all at once.
+        """
+        seen = self.windows[-1].number if self.windows else 0
+        return (seen + 2) * self._size - 1
+
     def score(self, name: str) -> float:
         """Return the PSI of the feature *name* in the last window; KeyError if no window has closed or it has no such feature."""
         scores = {target["name"]: target["scores"] for target in self._last.get("targets", [])}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +116,25 @@ def test_it_knows_when_each_flight_was_answered(listener: Listener) -> None:
         10,
         30,
     ]
+
+
+def test_what_is_beyond_the_limit_waits(listener: Listener) -> None:
+    """Of several ways to send none goes past it; what follows is sent when it is raised, over several plays, and `stop` ends the waiting."""
+    player = Player(listener.url, at_once=4)
+    player.limit = 7
+    player.play(BODIES[:5])
+    with ThreadPoolExecutor(1) as thread:
+        playing = thread.submit(player.play, BODIES[5:20])
+        for limit in (7, 12):
+            player.limit = limit
+            end = time.monotonic() + 60
+            while len(player.answer_times) < limit and time.monotonic() < end:
+                time.sleep(0.01)
+            time.sleep(0.1)
+            assert len(listener.bodies) == limit
+        player.stop()
+        playing.result(60)
+    assert sorted(body["number"] for body in listener.bodies) == list(range(12))
 
 
 def test_it_sends_no_faster_than_it_was_told(listener: Listener) -> None:

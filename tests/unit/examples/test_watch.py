@@ -110,6 +110,14 @@ def test_a_window_is_told_once(watch: Watch, book: MetricBook) -> None:
     assert [window.number for window in watch.windows] == [1, 2]
 
 
+def test_no_two_windows_can_close_unseen(watch: Watch, book: MetricBook) -> None:
+    """The page has the last window alone: so many flights may be sent as complete one window that has not been seen, and not the one after it."""
+    assert watch.may_be_sent == 2 * SIZE - 1
+    book.update(reading(2, target("temp", 1.5)), None)
+    watch.look()
+    assert watch.may_be_sent == 3 * SIZE - 1
+
+
 @pytest.mark.parametrize("seconds", [5.6, 6.0, 6.4])
 def test_a_window_that_was_missed_does_not_shift_the_next(
     watch: Watch, book: MetricBook, seconds: float
