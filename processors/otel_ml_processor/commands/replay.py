@@ -17,7 +17,7 @@ from rich.console import Console
 
 from otel_ml_processor.assess.promise import Promises
 from otel_ml_processor.assess.states import describe
-from otel_ml_processor.commands.otlp_files import OtlpFileError, read_requests
+from otel_ml_processor.commands.otlp_files import OtlpFileError
 from otel_ml_processor.commands.parser import Parser
 from otel_ml_processor.commands.reading_progress import reading_progress
 from otel_ml_processor.commands.replay_text import replay_text
@@ -126,8 +126,8 @@ def replayed(paths: Sequence[Path], arguments: argparse.Namespace) -> Replayed:
     )
     logs, heard_ns = ReplayedLogs(), 0
     with reading_progress(paths, is_shown=arguments.progress or sys.stderr.isatty()) as report:
-        for path in logs_first(paths):
-            for request, place, read_bytes in read_requests(path):
+        for path, requests in logs_first(paths):
+            for request, place, read_bytes in requests:
                 if isinstance(request, ExportLogsServiceRequest):
                     logs.add(request)
                 elif isinstance(request, ExportTraceServiceRequest):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from itertools import count
+from itertools import chain, count, islice
 from typing import TYPE_CHECKING
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    from otel_ml_processor.commands.otlp_files import Placed
 
 __all__ = ["ReplayedLogs", "logs_first", "newest_end_ns"]
 
@@ -41,14 +43,15 @@ class ReplayedLogs:
             yield heapq.heappop(self._waiting)[-1]
 
 
-def logs_first(paths: Sequence[Path]) -> list[Path]:
+def logs_first(paths: Sequence[Path]) -> list[tuple[Path, Iterator[Placed]]]:
     """
-    Return *paths*, those first that begin with logs: what is said of a trace is to be known when it comes.
+    Return *paths* with the requests in each, those first that begin with logs: what is said of a trace is to be known when it comes.
 
     Raises:
         OtlpFileError: If a file cannot be used.
     """
-    return sorted(paths, key=lambda path: not _begins_with_logs(path))
+    begun = sorted(map(_begun, paths), key=lambda one: not one[0])
+    return [(path, requests) for _, path, requests in begun]
 
 
 def newest_end_ns(request: ExportTraceServiceRequest) -> int:
@@ -62,9 +65,13 @@ def newest_end_ns(request: ExportTraceServiceRequest) -> int:
     return max((span.end_time_unix_nano for span in spans), default=0)
 
 
-def _begins_with_logs(path: Path) -> bool:
-    first = next(read_requests(path), None)
-    return first is not None and isinstance(first.request, ExportLogsServiceRequest)
+def _begun(path: Path) -> tuple[bool, Path, Iterator[Placed]]:
+    """Return whether *path* begins with logs, and its requests."""
+    requests = read_requests(path)
+    begin = [*islice(requests, 1)]
+    is_of_logs = any(isinstance(each.request, ExportLogsServiceRequest) for each in begin)
+    # A pipe can be read once; of files too many would be open.
+    return is_of_logs, path, read_requests(path) if path.is_file() else chain(begin, requests)
 
 
 def _newest_ns(request: ExportLogsServiceRequest) -> int:

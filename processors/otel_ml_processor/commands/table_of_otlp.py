@@ -87,6 +87,12 @@ def table_of_otlp(
     Raises:
         OtlpFileError: If a file cannot be read, or there are no such inferences, or those of several streams.
     """
+    for path in paths:
+        if path.is_fifo():  # names first, then rows
+            message = (
+                "expected a file, found a pipe, which cannot be read twice; write it to a file"
+            )
+            raise OtlpFileError(f"{path}: {message}")
     names = _names(paths, on_step)
     stream = _only(names, model, version, paths)
     reading = _Reading(names[stream])

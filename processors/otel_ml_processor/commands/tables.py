@@ -151,6 +151,11 @@ def kind_of_table(path: Path) -> str:
 
 
 def _arrays(path: Path) -> pa.Table:
+    # What is no archive numpy takes for a pickle, and tells how to run it.
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise TableError(
+            f"{path}: expected arrays as `numpy.savez` writes them, found another file"
+        )
     with np.load(path, allow_pickle=False) as held:
         arrays = {name: held[name] for name in held.files}
     names = arrays.pop(_FEATURE_NAMES, None)

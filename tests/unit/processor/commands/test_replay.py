@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
@@ -315,3 +317,21 @@ def test_tenants_by_a_header_are_not_told_apart_in_files(
     (reading,) = map(json.loads, by_attribute.out.splitlines())
     assert (reading["state"], reading["rows"], reading["tenant"]) == ("steady", 250, "shop")
     assert by_attribute.err == ""
+
+
+@pytest.mark.parametrize("n_files", [1, 2])
+def test_a_pipe_is_read_once(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], n_files: int
+) -> None:
+    """`otel-ml replay <(zcat traces.gz)`: nothing of it is lost by looking at how it begins, be it alone or beside others."""
+    sent = requests([1 + n % 10 for n in range(250)])
+    content = as_lines(sent, folder / "traces.jsonl").read_bytes()
+    (folder / "metrics.jsonl").write_text('{"resourceMetrics": []}\n' * (n_files - 1) or "{}")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(content,))
+    writer.start()
+    others = [folder / "metrics.jsonl"] * (n_files - 1)
+    (reading,) = readings(capsys, pipe, *others, "--config", folder / "processor.yaml")
+    writer.join(60)
+    assert reading["rows"] == 250

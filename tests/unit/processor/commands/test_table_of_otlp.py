@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -282,6 +283,16 @@ def test_files_that_hold_no_inferences_are_said(
     assert said in captured.err
     assert captured.err.count("\n") == 1
     assert not (tmp_path / "p.json").exists()
+
+
+def test_a_pipe_is_said_to_be_none_that_can_be_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a shell makes of `<(zcat t.gz)`: the names are read first, and then there would be nothing left."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert main(["build", "--from-otlp", str(pipe), "-o", str(tmp_path / "p.json")]) == 2
+    assert f"{pipe}: expected a file, found a pipe" in capsys.readouterr().err
 
 
 def test_tables_or_telemetry_are_needed_and_not_both(capsys: pytest.CaptureFixture[str]) -> None:
