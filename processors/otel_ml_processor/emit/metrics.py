@@ -121,6 +121,8 @@ class MetricBook:
         self._state: MlProcessorStateValues | None = None
         self._snapshot_ns: int | None = None
         self._feedback: dict[StreamKey | None, FeedbackTotals] = {}
+        self._unheard_ns = 0
+        """When the feedback of a stream was last forgotten: that of one which comes after it has been counted since."""
         self._lock = threading.Lock()
 
     def register(
@@ -202,7 +204,10 @@ class MetricBook:
     def set_feedback(self, totals: FeedbackTotals) -> None:
         """Say how much feedback a stream has had since the book was opened."""
         with self._lock:
-            self._feedback[totals.stream] = totals
+            known = self._feedback.get(totals.stream)
+            began_ns = max(totals.since_ns or self._since_ns, self._unheard_ns)
+            since_ns = began_ns if known is None else known.since_ns
+            self._feedback[totals.stream] = totals._replace(since_ns=since_ns)
 
     def set_dedupe_horizon(self, horizon_s: float) -> None:
         """Write for how long a request that comes again is known, in seconds, >= 0."""
@@ -245,6 +250,8 @@ class MetricBook:
         with self._lock:
             self._streams.pop(stream, None)
             self._forgotten_ns = self._clock_ns()
+            if self._feedback.pop(stream, None) is not None:
+                self._unheard_ns = self._forgotten_ns
         if self._bins is not None:
             self._bins.forget(stream)
         if self._confidences is not None:

@@ -116,7 +116,7 @@ class Learner:
         self._silent_s = silent_s
         self._clock = clock
         self._gone: dict[StreamKey, float] = {}
-        """Streams that nothing has come of since they made room, or since the start, and from when on they make room here; the longest first."""
+        """Streams of which something is known and that nothing has come of since they made room, or since the start, and from when on they make room here; the longest first."""
         self._lock = threading.Lock()
 
     def recall(self) -> None:
@@ -144,7 +144,8 @@ class Learner:
     def forget(self, stream: StreamKey) -> None:
         """Take note that *stream* has made room: its profile is kept for when it comes again, as long as no other one needs the room."""
         with self._lock:
-            self._gone[stream] = self._clock()
+            if stream in self._growing or self._references.has_learned(stream):
+                self._gone[stream] = self._clock()
 
     def asks(self, stream: StreamKey) -> bool:
         """Return whether the bytes of the next spans of *stream*, which has no reference, are to tell which features it has."""
@@ -207,6 +208,7 @@ class Learner:
         if now_ns - samples[silent] < _SILENT_NS:
             return False
         del self._growing[silent]
+        self._gone.pop(silent, None)
         return True
 
     def _longest_gone(self) -> StreamKey | None:

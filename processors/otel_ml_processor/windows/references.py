@@ -102,6 +102,10 @@ class References:
         self._learned = {key: known for key, known in self._learned.items() if key != stream}
         return is_known
 
+    def has_learned(self, stream: StreamKey) -> bool:
+        """Return whether there is a profile that was learned of *stream*."""
+        return stream in self._learned
+
     @property
     def n_learned(self) -> int:
         """How many streams have a profile that was learned."""

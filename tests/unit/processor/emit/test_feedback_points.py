@@ -117,3 +117,16 @@ def test_feedback_of_streams_beyond_the_cap_is_one_point(book: MetricBook) -> No
     (joined,) = [m for m in book.collect() if m.definition.name == "ml.feedback.joined"]
     folded = [p for p in joined.points if ("otel.metric.overflow", True) in p.attributes]
     assert sorted(p.value for p in folded) == [2, 7]
+
+
+def test_of_a_stream_that_made_room_its_feedback_goes_too(book: MetricBook) -> None:
+    """Versions come and go for months: the series of old ones do not pile up, and one that comes again is counted since then."""
+    (before,) = [p for p in book.collect() if p.definition.name == "ml.feedback.delay"]
+    book.forget(samples.STREAM)
+    assert not [m for m in book.collect() if m.definition.name.startswith("ml.feedback.")]
+
+    book.set_feedback(feedback.TOTALS)
+    book.set_feedback(feedback.TOTALS)
+
+    (after,) = [p for p in book.collect() if p.definition.name == "ml.feedback.delay"]
+    assert after.points[0].start_ns > before.points[0].start_ns

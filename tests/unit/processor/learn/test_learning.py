@@ -373,6 +373,20 @@ def test_a_stream_that_made_room_makes_room_for_what_is_learned(tmp_path: Path) 
     assert learned(again) == {"b", "c"}
 
 
+def test_of_streams_that_were_never_learned_nothing_stays(tmp_path: Path) -> None:
+    """Versions that come and go with a few rows each, for months: not even their names are kept."""
+    house = House(tmp_path, "streams={max: 20}", "bootstrap={rows: 1000, min_duration: 1h}")
+    for number in range(40):
+        house.send(100, version=str(number))
+        for stream in house.service._pipeline.ledger._streams._streams.values():
+            stream.heard_ns = 0
+
+    learner = house.service._learner
+    assert learner is not None
+    assert len(learner._growing) <= 8
+    assert set(learner._gone) <= set(learner._growing)
+
+
 def test_only_so_many_streams_are_learned(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """As many as may be kept: who names a new model with every request fills nothing; of a further one that is not promised."""
     caplog.set_level(logging.INFO, logger="otel_ml_processor")
