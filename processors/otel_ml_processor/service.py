@@ -61,6 +61,7 @@ from otel_ml_processor.receive.repeats import Repeats
 from otel_ml_processor.refusal import RefusalCause
 from otel_ml_processor.self_metrics import SelfMetrics
 from otel_ml_processor.signals import Signal
+from otel_ml_processor.state.folder import LEARNED
 from otel_ml_processor.state.keeper import STATE_STEPS, Keeper, Kept
 from otel_ml_processor.state.ledger import Ledger
 from otel_ml_processor.state.seen_spans import SeenSpans, warm_seen_spans
@@ -518,7 +519,7 @@ def _learner(config: Config, folder: Path, references: References) -> Learner | 
     if config.bootstrap is None:
         return None
     state = config.state.directory
-    files = LearnedFiles(None if state is None else folder / state / "learned")
+    files = LearnedFiles(None if state is None else folder / state / LEARNED)
     most, silent_s = config.max_streams, config.streams.silent
     return Learner(config.bootstrap, config.drift, references, files, most, silent_s)
 

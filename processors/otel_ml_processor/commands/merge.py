@@ -21,8 +21,9 @@ from otel_ml_processor.config_file import load_config
 from otel_ml_processor.emit.readings import reading_json
 from otel_ml_processor.errors import OtelMlError
 from otel_ml_processor.file_stamp import file_stamp
+from otel_ml_processor.learn.learned_files import LearnedFiles
 from otel_ml_processor.service import load_references
-from otel_ml_processor.state.folder import StateFolder
+from otel_ml_processor.state.folder import LEARNED, SNAPSHOT, StateFolder
 from otel_ml_processor.state.journal import read_journal
 from otel_ml_processor.state.merging import absorb_streams, journaled, merged
 from otel_ml_processor.state.sealed_file import UnusableFileError
@@ -31,10 +32,12 @@ from otel_ml_processor.windows.divided import Divisions
 from otel_ml_processor.windows.streams import Streams
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from otel_ml_processor.assess.reading import Reading
+    from otel_ml_processor.columns import StreamKey
     from otel_ml_processor.config import Config
+    from otel_ml_processor.profile import Profile
     from otel_ml_processor.state.journal import Record
     from otel_ml_processor.windows.references import References
     from otel_ml_processor.windows.streams import ClosedWindow
@@ -43,7 +46,7 @@ __all__ = ["main"]
 
 _MERGED, _MISUSED = 0, 2
 _EPILOG: Final = """\
-SNAPSHOT is the file `snapshot` in a processor's state folder, or that folder; its journals are read with it. --config says windows and profiles, which must be those of the
+SNAPSHOT is the file `snapshot` in a processor's state folder, or that folder; its journals, and profiles that were learned, are read with it. --config says windows and profiles, which must be those of the
 processors. Printed is what the windows say that were open; a window of rows may have more rows than a single processor would give it.
 
 example: otel-ml merge state-a state-b --config processor.yaml -o state/snapshot
@@ -74,12 +77,16 @@ def _merge(arguments: argparse.Namespace) -> list[Reading]:
     config = load_config(arguments.config, arguments.set)
     references = load_references(config, arguments.config.parent if arguments.config else Path())
     files = _files(arguments.snapshots)
+    learned = _learned(files) if config.bootstrap is not None else {}
+    for stream, profile in learned.items():
+        references.learn(stream, profile)
     streams, stored = _streams(config, references), []
     for file in files:
         stored += _absorbed(streams, file, _streams(config, references), references)
     whole = merged(streams, stored)
     if arguments.output is not None:
         _write(arguments.output, whole)
+        _keep(arguments.output, learned)
     if not whole.snapshot.secret_id:
         sys.stderr.write(
             "otel-ml merge: the secrets differ, so which spans have been counted is not in the result\n"
@@ -121,7 +128,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
 
 def _snapshot_in(path: Path) -> Path:
     with suppress(OSError):  # a name that is too long; it is said when it is read
-        return path / "snapshot" if path.is_dir() else path
+        return path / SNAPSHOT if path.is_dir() else path
     return path
 
 
@@ -151,6 +158,22 @@ def _absorbed(
     return [one, journaled(one.snapshot, records)] if records else [one]
 
 
+def _learned(files: Sequence[Path]) -> dict[StreamKey, Profile]:
+    """Return what processors have learned, as it lies beside their snapshots; of a stream that several know, what the first says."""
+    found: dict[StreamKey, Profile] = {}
+    for file in files:
+        if file.name == SNAPSHOT:  # a copy has neighbours that are not known to be its own
+            found = {**LearnedFiles(file.parent / LEARNED).read(), **found}
+    return found
+
+
+def _keep(path: Path, learned: Mapping[StreamKey, Profile]) -> None:
+    """Write what was *learned* beside the snapshot at *path*: without it a processor could not go on from there."""
+    files = LearnedFiles(path.parent / LEARNED if path.name == SNAPSHOT else None)
+    for stream, profile in learned.items():
+        files.write(stream, profile)
+
+
 def _whole(file: Path) -> tuple[StoredSnapshot, list[Record]]:
     """Return the snapshot *file* and what its journals add to it, read anew where a processor has put another one in its place meanwhile."""
     while True:
@@ -168,7 +191,7 @@ def _whole(file: Path) -> tuple[StoredSnapshot, list[Record]]:
 
 def _records(file: Path, first: int) -> list[Record]:
     """Return what was written down after the snapshot *file*, in the journals from number *first* on that lie beside it."""
-    if file.name != "snapshot":
+    if file.name != SNAPSHOT:
         return []  # a copy, whose neighbours are not known to be its own
     try:
         journals = StateFolder(file.parent).journals()

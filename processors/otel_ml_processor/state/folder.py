@@ -17,7 +17,11 @@ from otel_ml_processor.state.sealed_file import opened_anew, synced_folder
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["StateFolder", "secret_id"]
+__all__ = ["LEARNED", "SNAPSHOT", "StateFolder", "secret_id"]
+
+SNAPSHOT: Final = "snapshot"
+LEARNED: Final = "learned"
+"""The subfolder of profiles that were learned."""
 
 _COUNTED: Final = struct.Struct("<8sQ")
 _JOURNAL: Final = re.compile(r"journal-(\d{1,18})")
@@ -33,7 +37,7 @@ class StateFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.snapshot = path / "snapshot"
+        self.snapshot = path / SNAPSHOT
         self._lock: int | None = None
         self._counted: int | None = None
         self._id = b""

@@ -199,8 +199,11 @@ class StoredSummary(Stored, frozen=True):
         Raises:
             ValueError: If it was counted against another one, or is no summary.
         """
-        if self.reference != (reference.id if reference else ""):
-            raise ValueError(f"it was counted against profile {self.reference[:19] or 'none'}")
+        current = reference.id if reference else ""
+        if self.reference != current:
+            raise ValueError(
+                f"it was counted against profile {_shown(self.reference)}, and {_shown(current)} is in force"
+            )
         segments = tuple(name for name in self.divided if name != BY_CLASS)
         classes = MAX_LABELS if BY_CLASS in self.divided else None
         summary = Summary(reference, self.threshold, Divisions(classes, segments, MAX_VALUES))
@@ -324,7 +327,12 @@ class StoredStream(Stored, frozen=True):
             ValueError: If a window was counted against another reference than that of *reference_of*, or is no window.
         """
         stream = StreamKey(*self.key)
-        reference = reference_of(stream)
+        try:
+            return self._copy(stream, reference_of(stream))
+        except ValueError as error:
+            raise ValueError(f"{stream}: {error}") from None
+
+    def _copy(self, stream: StreamKey, reference: Reference | None) -> StreamCopy:
         labels = Summary(reference).labels
         labels.add_counts(self.labels, self.other_labels)
         return StreamCopy(
@@ -378,13 +386,21 @@ class StoredIncrement(Stored, frozen=True):
         """Return what was written; ValueError as `StoredStream.copy`."""
         stream = StreamKey(*self.key)
         reference = reference_of(stream)
+        try:
+            parts = {(a, b): part.summary(reference) for a, b, part in self.parts}
+        except ValueError as error:
+            raise ValueError(f"{stream}: {error}") from None
         return Increment(
             stream=stream,
             newest_ns=self.newest_ns,
             heard_ns=self.heard_ns,
-            parts={(a, b): part.summary(reference) for a, b, part in self.parts},
+            parts=parts,
             steps={name: [Step(*step) for step in steps] for name, steps in self.steps.items()},
         )
+
+
+def _shown(reference: str) -> str:
+    return reference[:19] or "none"
 
 
 def _key(stream: StreamKey) -> _Key:

@@ -14,6 +14,7 @@ from otel_ml_processor.config import Duration, WindowConfig
 from otel_ml_processor.profile_file import write_profile
 from otel_ml_processor.state.snapshot import StoredSnapshot, read_snapshot
 from tests.data.state_house import NOW, House, profile, request, singly
+from tests.unit.processor.learn.test_learning import House as Learning
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -191,7 +192,9 @@ def test_mistakes_are_one_line(
         [a, *options, "--set", "windows=[{name: x, rows: 500}]"], capsys
     )
     write_profile(profile(9), tmp_path / "fraud.json")
-    assert f"{a}/snapshot: it was counted against profile sha256:" in mistake([a, *options], capsys)
+    said = mistake([a, *options], capsys)
+    assert f"{a}/snapshot: fraud 1 of shop: it was counted against profile sha256:" in said
+    assert said.count("sha256:") == 2, "which one, and which one is in force"
     write_profile(profile(), tmp_path / "fraud.json")
     nowhere = str(tmp_path / "no" / "where")
     assert "cannot be written: No such file" in mistake([a, *options, "-o", nowhere], capsys)
@@ -224,3 +227,42 @@ def test_a_name_that_is_too_long_is_one_line(capsys: pytest.CaptureFixture[str])
     assert main(["x" * 300]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("otel-ml merge: ")
+
+
+def test_what_was_learned_goes_with_the_snapshots(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two processors that share the models, none of which has a profile: the one that goes on compares with what they have learned, and its windows go on."""
+    for name in ("left", "right"):
+        (tmp_path / name).mkdir()
+        Learning(tmp_path / name).send(1200, model=name).close()
+    folders = [str(tmp_path / name / "state") for name in ("left", "right")]
+    windows = ["--set", "windows=[{name: rows, rows: 500}]"]
+    (tmp_path / "next/state").mkdir(parents=True)
+    assert main([*folders, *windows, "-o", str(tmp_path / "next/state/snapshot"), "--json"]) == 0
+    rows = {r["model"]: r["rows"] for r in map(json.loads, capsys.readouterr().out.splitlines())}
+    # The first request tells which features there are, the next thousand rows where edges lie.
+    assert rows == {"left": 100, "right": 100}
+
+    after = Learning(tmp_path / "next")
+    learned = {p.model for p in after.service._references.profiles.values()}
+    copies = after.service._pipeline.ledger.streams.copies()
+
+    assert learned == {"left", "right"}
+    assert {c.stream.model: [w.all()[0].summary.rows for w in c.windows] for c in copies} == {
+        "left": [100],
+        "right": [100],
+    }
+
+
+def test_cells_that_two_have_learned_of_one_model_are_no_sum(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each drew the edges by its own rows: the stream is named, with both profiles."""
+    for seed, name in enumerate(("left", "right")):
+        (tmp_path / name).mkdir()
+        Learning(tmp_path / name, seed=seed).send(1200).close()
+    folders = [str(tmp_path / name / "state") for name in ("left", "right")]
+    assert main([*folders, "--set", "windows=[{name: rows, rows: 500}]"]) == 2
+    said = capsys.readouterr().err
+    assert f"{folders[1]}/snapshot: fraud 1 of shop: it was counted against profile sha256:" in said
