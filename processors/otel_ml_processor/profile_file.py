@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import os
 import zlib
@@ -71,7 +72,7 @@ def _content(path: Path) -> bytes:
         raise ProfileError(
             f"{path}: expected a profile of at most {MAX_PROFILE_BYTES} bytes, got more"
         )
-    return data
+    return data.removeprefix(codecs.BOM_UTF8)  # what an editor may have put before it
 
 
 def _parsed(data: bytes, path: Path) -> Profile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hmac
 from base64 import b64encode
 from contextlib import suppress
@@ -97,7 +98,8 @@ class _SecretFile:
     def _refresh(self) -> None:
         stamp = file_stamp(self._path)
         if stamp is None or stamp != self._seen:
-            content = self._path.read_bytes()
+            # An editor's mark before it is no part of a secret: nobody could send it.
+            content = self._path.read_bytes().removeprefix(codecs.BOM_UTF8)
             self._seen = stamp
             self._headers = self._read(content)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
 from pathlib import Path
 
@@ -24,6 +25,21 @@ def test_a_profile_with_broken_text_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"amount", b"am\xa3unt"))
     with pytest.raises(ProfileError, match=r"fraud\.json: not a profile"):
         read_profile(path)
+
+
+@pytest.mark.parametrize("name", ["fraud.json", "fraud.json.gz"])
+def test_a_mark_that_an_editor_puts_before_a_profile_is_no_part_of_it(
+    tmp_path: Path, name: str
+) -> None:
+    """As before a configuration or telemetry; what runs in the service reads it, too."""
+    path = tmp_path / name
+    write_profile(profile(), path)
+    before = read_profile(path)
+    packed = path.suffix == ".gz"
+    content = gzip.decompress(path.read_bytes()) if packed else path.read_bytes()
+    marked = b"\xef\xbb\xbf" + content
+    path.write_bytes(gzip.compress(marked) if packed else marked)
+    assert read_profile(path) == before
 
 
 @pytest.mark.parametrize(

@@ -285,6 +285,19 @@ def test_a_new_token_is_in_force_when_its_file_is_written(tmp_path: Path) -> Non
         assert answer(address, authorization="Bearer newer") is grpc.StatusCode.OK
 
 
+@pytest.mark.parametrize(
+    ("door", "header"),
+    [("bearer_token_file", "Bearer ann:tuna"), ("basic_auth_file", "Basic YW5uOnR1bmE=")],
+)
+def test_a_mark_that_an_editor_puts_before_a_secret_is_no_part_of_it(
+    tmp_path: Path, door: str, header: str
+) -> None:
+    """Nobody sees it in the file, nobody could send it, and the refusal says nothing."""
+    (tmp_path / "secret").write_bytes(b"\xef\xbb\xbfann:tuna\r\n")
+    with receiving(tmp_path, **{door: "secret"}) as (address, _):
+        assert answer(address, authorization=header) is grpc.StatusCode.OK
+
+
 def test_a_new_token_is_in_force_though_its_file_looks_as_old(tmp_path: Path) -> None:
     """A copy that keeps the time, of a token that is as long as the one before."""
     token = tmp_path / "token"
