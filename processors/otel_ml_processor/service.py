@@ -171,10 +171,8 @@ class Service:
         Raises:
             ConfigError: Naming the address, or the folder of the state, that is in use.
         """
-        if self._learner is not None:
-            self._learner.recall()
+        self._recall()
         if self._keeper is not None:
-            self._keeper.restore()
             self.tick()  # what was brought back is told before anybody can ask
         try:
             self._listen()
@@ -199,6 +197,16 @@ class Service:
             f"on {http.endpoint}" if http else "off",
             self._http.endpoint,
         )
+
+    def _recall(self) -> None:
+        """Bring back what has been learned and what was kept; the promises of what was learned first, for windows are assessed with them."""
+        if self._learner is not None:
+            self._learner.recall()
+        if self._references.n_learned:
+            self._promises = self._tested_promises()
+            self._pipeline.refer_anew(self._promises, time.time_ns())
+        if self._keeper is not None:
+            self._keeper.restore()
 
     def _listen(self) -> None:
         self._http.start()

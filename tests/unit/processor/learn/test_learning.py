@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from otel_ml_conventions.attributes import MlDriftStateValues
+from otel_ml_conventions.attributes import MlDriftCalibrationModeValues, MlDriftStateValues
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.commands.profile import main
 from otel_ml_processor.config_file import load_config
@@ -60,14 +60,7 @@ class House:
         self.random = np.random.default_rng(seed)
         self.number = 0
         self.begin_ns = time.time_ns() - 86_400 * SECOND_NS
-        self.open()
-
-    def open(self) -> None:
-        """Bring back what was kept, as a start does."""
-        if self.service._learner is not None:
-            self.service._learner.recall()
-        if self.service._keeper is not None:
-            self.service._keeper.restore()
+        self.service._recall()
 
     def close(self) -> None:
         """Keep what there is, as an end does."""
@@ -282,6 +275,35 @@ def test_a_restart_goes_on_where_it_was(tmp_path: Path) -> None:
     assert second.profile is not None
     assert not second.profile.provisional
     assert sum(second.profile.features[0].counts) == second.profile.source.rows
+
+
+def test_after_a_restart_windows_are_compared_as_before(tmp_path: Path) -> None:
+    """What the learned rows' own windows said counts on: what alarms is calibrated on it, and how often they did stands beside what is promised."""
+    settings = (
+        "bootstrap={rows: 8000, min_duration: 1h}",
+        "windows=[{name: rows, rows: 200}]",
+        "drift={calibration: scaled}",
+    )
+
+    def told(house: House) -> list[tuple[object, object, object]]:
+        return [
+            (view.reference and view.reference.measured, reading.mode, reading.measured)
+            for view in house.service._book.views()
+            for reading in view.readings
+        ]
+
+    before = House(tmp_path, *settings).send(10_000)
+    ((of_reference, mode, measured),) = told(before)
+    assert mode is MlDriftCalibrationModeValues.SCALED
+    assert of_reference
+    assert measured is not None
+    before.close()
+
+    after = House(tmp_path, *settings)
+    after.number = before.number
+
+    assert told(after.send(100)) == [(of_reference, mode, measured)], "of the last window"
+    assert told(after.send(500)) == [(of_reference, mode, measured)], "of a new one"
 
 
 def test_a_restart_without_a_word_of_a_lost_window(
