@@ -414,14 +414,17 @@ class InferenceRecorder:
         attributes: Mapping[str, Any],
         error: BaseException | None = None,
         ended_ns: int | None = None,
+        name: str | None = None,
     ) -> None:
         """
-        End what `start` returned, with what has become known of it and what it raised.
+        End what `start` returned, with what has become known of it, its *name* too, and what it raised.
 
         It ends now, or ended *ended_ns* nanoseconds after the beginning of 1970.
         """
         try:
             try:
+                if name is not None:
+                    span.update_name(name)
                 span.set_attributes(sendable(attributes))
                 if error is not None:
                     span.set_attribute(keys.ERROR_TYPE, qualified(type(error)))

@@ -88,6 +88,7 @@ def identify(
     *,
     is_part: bool,
     said: Registration | None = None,
+    kind: type | None = None,
 ) -> Model:
     """
     Return the identity of *model*.
@@ -103,11 +104,12 @@ def identify(
         metadata: What the framework knows of it.
         is_part: Whether it is called as a part of another model.
         said: What the user said of something that stands in front of it; of itself by default.
+        kind: Its class, where there is no *model* yet.
     """
     said = said or registrations.get(model) or Registration()
     operator = Metadata() if is_part else Metadata(settings.model_name, settings.model_version)
     stored = stored_at(sources.get(model) or "")
-    cls = type(model)
+    cls = kind or type(model)
     known_task = said.task or task
     return Model(
         name=said.name or operator.name or metadata.name or stored.name or cls.__name__,

@@ -141,6 +141,11 @@ class Coverage:
         for name in names:
             self._patches.load(owner, name)
 
+    def train(self, owner: Any, *names: str) -> None:
+        """Guard functions of the module *owner* that return what they train, where training is told of."""
+        if self._recorder.settings.capture_training:
+            self.guard(owner, *names, trains=True)
+
     def adopt_family(self, ancestor: type, wrap: Callable[["Coverage", type], None]) -> None:
         """Call *wrap* with *ancestor*, all that extends it now or later, and what those extend."""
 

@@ -1,13 +1,17 @@
 """Training a model, where that is asked for: a span and a duration of every outermost fit."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from time import perf_counter
+from types import MappingProxyType
 from typing import Any, Final
 
 from opentelemetry import trace
 
-from otel_ml.instrumentors._arguments import first_argument
+from otel_ml.describe.models import Model, framework_of
+from otel_ml.instrumentors._arguments import argument, first_argument
+from otel_ml.instrumentors._identity import identify
 from otel_ml.instrumentors._subject import Subject
 from otel_ml.record.channel import Channel
 from otel_ml.record.current import attach, detach
@@ -21,8 +25,12 @@ from otel_ml_conventions.attributes import MlOperationNameValues
 
 __all__ = ["Training"]
 
+# A function that returns the model, a booster, which it trains.
+_TRAIN: Final = "train"
 # Other methods change a model too, or are steps of one fit.
-_FITS: Final = frozenset({"fit", "partial_fit", "fit_predict", "fit_transform"})
+_FITS: Final = frozenset({"fit", "partial_fit", "fit_predict", "fit_transform", _TRAIN})
+# How such functions call the samples, and these the numbers of them and of their features.
+_SAMPLES: Final = {"dtrain": ("num_row", "num_col"), "train_set": ("num_data", "num_feature")}
 _FIT: Final = MlOperationNameValues.FIT.value
 
 
@@ -59,22 +67,32 @@ class Training:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        """Call *original*, which trains the model that is its first argument if *trains* says so."""
-        is_fit = trains and original.__name__ in _FITS
-        if not is_fit or running.get() or not args or not is_enabled():
+        """Call *original*, which, if *trains* says so, trains its first argument or what it returns."""
+        name = original.__name__
+        is_fit = trains and name in _FITS and (args or name == _TRAIN)
+        if not is_fit or running.get() or not is_enabled():
             return self._guard(original, trains, args, kwargs)
-        channel = self._channel(original, args[0])
+        if name == _TRAIN:
+            channel, facts = self._channel(original, None), {}
+        else:
+            channel, facts = self._channel(original, args[0]), self._facts(args[1:], kwargs)
         span = None
         if channel is not None:
-            facts = {**channel.attributes, **self._facts(args[1:], kwargs)}
-            span = self._recorder.start(channel.span_name, facts)
+            span = self._recorder.start(channel.span_name, {**channel.attributes, **facts})
         started = perf_counter()
         try:
             result = self._within(span, original, args, kwargs)
         except BaseException as error:
-            self._end(channel, span, perf_counter() - started, error)
+            self._end(channel, span, perf_counter() - started, error=error)
             raise
-        self._end(channel, span, perf_counter() - started, None)
+        seconds = perf_counter() - started
+        if name == _TRAIN and channel is not None:
+            # Who the model is, and how many samples there were, may be known only now.
+            channel = self._channel(original, result) or channel
+            facts = {**channel.attributes, **_counts(original, args, kwargs)}
+            self._end(channel, span, seconds, facts, channel.span_name)
+        else:
+            self._end(channel, span, seconds)
         return result
 
     def _within(
@@ -96,12 +114,23 @@ class Training:
     def _channel(self, original: Callable[..., Any], model: Any) -> Channel | None:
         is_part = False
         try:
-            described = self._read(self._settings, model, is_part).model
-            place = f"{described.type}.{original.__name__}"
-            return self._recorder.channel(described, _FIT, place)
+            if model is None:
+                described = self._untrained(original)
+            else:
+                described = self._read(self._settings, model, is_part).model
+            owner = original.__module__ if original.__name__ == _TRAIN else described.type
+            return self._recorder.channel(described, _FIT, f"{owner}.{original.__name__}")
         except Exception as error:  # noqa: BLE001 - a model of the user's may raise anything
             self._recorder.failed("describe_model", error)
             return None
+
+    def _untrained(self, train: Callable[..., Any]) -> Model:
+        """Return what is known of the model that *train* will return."""
+        package = train.__module__.partition(".")[0]
+        kind = sys.modules[package].Booster
+        return identify(
+            None, self._settings, framework_of(kind, package), None, is_part=False, kind=kind
+        )
 
     def _facts(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         with suppress(Exception):  # samples that cannot be read are not counted
@@ -118,11 +147,27 @@ class Training:
         channel: Channel | None,
         span: trace.Span | None,
         seconds: float,
-        error: BaseException | None,
+        facts: Mapping[str, Any] = MappingProxyType({}),
+        name: str | None = None,
+        *,
+        error: BaseException | None = None,
     ) -> None:
         if channel is None:
             return
         failed = {} if error is None else {keys.ERROR_TYPE: qualified(type(error))}
         self._recorder.time_training(seconds, {**channel.model_attributes, **failed})
         if span is not None:
-            self._recorder.finish(span, {}, error)
+            self._recorder.finish(span, facts, error, name=name)
+
+
+def _counts(
+    train: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, Any]:
+    for name, (rows, columns) in _SAMPLES.items():
+        samples = argument(train, args, kwargs, name)
+        with suppress(Exception):  # of another kind
+            return {
+                keys.ML_TRAINING_SAMPLE_COUNT: int(getattr(samples, rows)()),
+                keys.ML_INPUT_FEATURE_COUNT: int(getattr(samples, columns)()),
+            }
+    return {}

@@ -86,6 +86,8 @@ class XgboostInstrumentor(FrameworkInstrumentor):
             callbacks = xgboost.callback.CallbackContainer
             coverage.guard(callbacks, "before_training", "after_training")
             coverage.guard(callbacks, "before_iteration", "after_iteration")
+            for place in (xgboost, xgboost.training):
+                coverage.train(place, "train")
             if hasattr(xgboost, "XGBModel"):  # not without scikit-learn
                 coverage.adopt_family(xgboost.XGBModel, _wrap_estimator)
 

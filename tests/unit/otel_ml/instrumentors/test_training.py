@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import pickle
 from typing import TYPE_CHECKING, Any
 
+import catboost as cb
+import lightgbm as lgb
 import numpy as np
 import pytest
+import xgboost as xgb
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -13,6 +18,8 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import otel_ml
+from otel_ml.instrumentors import uninstrument
 from otel_ml.settings import Settings
 from otel_ml.testing import Capture, capture
 
@@ -97,3 +104,117 @@ def test_odd_samples_are_the_frameworks_business(seen: Capture, samples: Any) ->
     (span,) = seen.spans
     assert span.name == "fit LogisticRegression"
     assert seen.metric("ml.sdk.errors") == []
+
+
+BINARY: dict[str, Any] = {"objective": "binary:logistic", "nthread": 1}
+TREES: dict[str, Any] = {"objective": "binary", "verbose": -1, "num_threads": 1}
+POOLED: dict[str, Any] = {
+    "iterations": 2,
+    "loss_function": "Logloss",
+    "thread_count": 1,
+    "verbose": 0,
+    "allow_writing_files": False,
+}
+
+
+def test_functions_that_train_boosters_are_fits(seen: Capture) -> None:
+    """`train` of each booster is one span, with the samples, the task and what the model is."""
+    xgb.train(BINARY, xgb.DMatrix(SAMPLES, TARGET), 2)
+    xgb.training.train(params=BINARY, dtrain=xgb.QuantileDMatrix(SAMPLES, TARGET))
+    lgb.train(TREES, lgb.Dataset(SAMPLES, TARGET), 2)
+    cb.train(cb.Pool(SAMPLES, TARGET), POOLED)
+
+    assert names(seen) == ["fit Booster", "fit Booster", "fit Booster", "fit CatBoost"]
+    kinds = ["xgboost.core.Booster", "xgboost.core.Booster", "lightgbm.basic.Booster"]
+    for span, kind in zip(seen.spans, kinds, strict=False):
+        told = dict(span.attributes or {})
+        assert told["ml.model.type"] == kind
+        assert told["ml.operation.name"] == "fit"
+        assert told["ml.task.type"] == "binary_classification"
+        assert told["ml.training.sample.count"] == 60
+        assert told["ml.input.feature.count"] == 3
+    assert sum(point.count for point in seen.metric("ml.training.duration")) == 4
+    assert seen.metric("ml.sdk.errors") == []
+    seen.conformance.check()
+
+
+def test_an_estimator_that_trains_a_booster_inside_is_one_fit(seen: Capture) -> None:
+    """scikit-learn's way to a booster is one span, also where both frameworks are observed; so is a training by hand."""
+    xgb.XGBClassifier(n_estimators=2, n_jobs=1).fit(SAMPLES, TARGET)
+    lgb.LGBMClassifier(n_estimators=2, verbose=-1, n_jobs=1).fit(SAMPLES, TARGET)
+    with otel_ml.training("fraud"):
+        xgb.train(BINARY, xgb.DMatrix(SAMPLES, TARGET), 2)
+
+    assert names(seen) == ["fit XGBClassifier", "fit LGBMClassifier", "fit fraud"]
+
+
+def test_a_cross_validation_of_boosters_is_no_fit(seen: Capture) -> None:
+    """As with scikit-learn's: no model comes of it."""
+    xgb.cv(BINARY, xgb.DMatrix(SAMPLES, TARGET), 2)
+    lgb.cv(TREES, lgb.Dataset(SAMPLES, TARGET), 2)
+
+    assert names(seen) == []
+
+
+def test_a_booster_that_is_trained_on_keeps_its_name(seen: Capture) -> None:
+    """The span is called as the model that came of it, by the name in its file."""
+    data = xgb.DMatrix(SAMPLES, TARGET)
+    earlier = xgb.train(BINARY, data, 2)
+    earlier.set_attr(model_name="fraud", model_version="3")
+    xgb.train(BINARY, data, 2, xgb_model=earlier)
+
+    assert names(seen) == ["fit Booster", "fit fraud"]
+    told = dict(seen.spans[-1].attributes or {})
+    assert (told["ml.model.name"], told["ml.model.version"]) == ("fraud", "3")
+    assert "fraud" in [dict(point.attributes)["ml.model.name"] for point in training_times(seen)]
+
+
+def training_times(seen: Capture) -> list[Any]:
+    """Return the points of the durations."""
+    return list(seen.metric("ml.training.duration"))
+
+
+def test_a_booster_that_cannot_be_trained_fails_as_it_does(seen: Capture) -> None:
+    """The exception is the framework's; the span says what kind of model it was to be."""
+    with pytest.raises(xgb.core.XGBoostError, match="Unknown objective"):
+        xgb.train({"objective": "nothing"}, xgb.DMatrix(SAMPLES, TARGET), 2)
+    with pytest.raises(TypeError):
+        lgb.train(TREES, SAMPLES)  # type: ignore[arg-type]  # it is no data set
+
+    assert names(seen) == ["fit Booster", "fit Booster"]
+    told = [dict(span.attributes or {}) for span in seen.spans]
+    assert [each["error.type"] for each in told] == ["xgboost.core.XGBoostError", "TypeError"]
+    assert [each["ml.framework.name"] for each in told] == ["xgboost", "lightgbm"]
+    assert seen.metric("ml.sdk.errors") == []
+
+
+def test_what_a_callback_starts_is_below_the_training(seen: Capture) -> None:
+    """A span that a callback starts is a child; what it predicts is no inference."""
+    probe = xgb.train(BINARY, xgb.DMatrix(SAMPLES, TARGET), 1)
+
+    def judge(_environment: Any) -> None:
+        with otel_ml.pipeline_step("judge"):
+            probe.inplace_predict(SAMPLES)
+
+    lgb.train(TREES, lgb.Dataset(SAMPLES, TARGET), 1, callbacks=[judge])
+    _, step, training = seen.spans
+    assert training.name == "fit Booster"
+    assert step.parent is not None
+    assert step.parent.span_id == training.get_span_context().span_id
+
+
+def test_functions_that_train_stay_what_they_are() -> None:
+    """They keep signature and pickle; without capture of training, and afterwards, they are the very functions."""
+    places = [(xgb, "train"), (xgb.training, "train"), (lgb, "train"), (lgb.engine, "train")]
+    originals = [vars(place)[name] for place, name in places]
+    with capture(Settings(capture_training=True)):
+        for (place, name), original in zip(places, originals, strict=True):
+            wrapped = vars(place)[name]
+            assert wrapped is not original
+            assert inspect.signature(wrapped) == inspect.signature(original)
+            assert pickle.loads(pickle.dumps(wrapped)) is wrapped
+    uninstrument()
+    assert [vars(place)[name] for place, name in places] == originals
+    with capture(Settings()):
+        assert xgb.train is originals[0]
+        assert xgb.training.train is originals[1]
