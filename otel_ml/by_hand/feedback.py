@@ -6,6 +6,7 @@ from typing import Any, Final
 from opentelemetry import trace
 
 from otel_ml.by_hand.afterwards import Inferred, find
+from otel_ml.by_hand.typed import position
 from otel_ml.describe.probabilities import class_label
 from otel_ml.describe.values import is_missing
 from otel_ml.in_force import in_force
@@ -79,7 +80,7 @@ def record_feedback(
         if source is not None:
             told[keys.ML_FEEDBACK_SOURCE] = str(source)
         told |= _predicted(predicted_label, predicted_confidence, predicted_at)
-        _record(recorder, find(prediction, model, version, index), told)
+        _record(recorder, find(_said(prediction), model, version, _position(index)), told)
     except _UnreadableError as error:
         recorder.refused("record_feedback", str(error))
     except Exception as error:  # noqa: BLE001 - what a user gives may raise anything
@@ -106,6 +107,20 @@ def _truth(correct: object) -> bool:
     if correct not in (False, True):  # a text, `false` say, would be true
         raise _UnreadableError("expected correct to be true or false")
     return bool(correct)
+
+
+def _said(prediction: object) -> object:
+    if prediction is not None and is_missing(prediction):  # NaN in a table, whose text is `nan`
+        raise _UnreadableError("expected a prediction id, span or span context, found none")
+    return prediction
+
+
+def _position(index: object) -> int | None:
+    try:
+        return None if is_missing(index) else position(index)
+    except Exception:  # noqa: BLE001 - what a user gives may raise anything
+        # Without it, it would be told of another sample.
+        raise _UnreadableError("expected an index of at least 0, found another") from None
 
 
 class _UnreadableError(ValueError):

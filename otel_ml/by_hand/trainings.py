@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from otel_ml.by_hand.operations import Operation, identity, operation
-from otel_ml.by_hand.typed import typed
+from otel_ml.by_hand.typed import position, typed
 from otel_ml.describe.values import own_text
 from otel_ml.in_force import in_force
 from otel_ml.record.failures import qualified
@@ -43,7 +43,7 @@ class Training:
         """
         recorder = self._operation.recorder
         try:
-            number = self._next if index is None else int(index)
+            number = self._next if index is None else position(index)
             self._next = max(self._next, number + 1)
             facts = {**self._operation.identity, keys.ML_TRAINING_EPOCH_INDEX: number}
             about = typed({keys.ML_EVALUATION_DATASET: dataset}, recorder.failed)

@@ -9,7 +9,7 @@ from otel_ml.describe.values import own_text, valid_text
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import MlEvaluationDatasetValues
 
-__all__ = ["size", "text", "typed", "whole"]
+__all__ = ["position", "size", "text", "typed", "whole"]
 
 _LEAST: Final = -(1 << 63)
 _MOST: Final = (1 << 63) - 1
@@ -52,19 +52,32 @@ def size(value: Any) -> int:
     return number
 
 
+def position(value: Any) -> int:
+    """
+    Return *value*, a place that is counted from 0, likewise; a truth is none.
+
+    Raises:
+        ValueError: If it is none, or less than 0.
+    """
+    if type(value).__name__ in _TRUTHS:  # numpy's are equal to numbers, too
+        raise ValueError
+    return size(value)
+
+
 def _dataset(value: object) -> str:
     return MlEvaluationDatasetValues(value).value
 
 
+_TRUTHS: Final = frozenset({"bool", "bool_"})
 _READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     keys.ML_BATCH_SIZE: size,
     keys.ML_EVALUATION_DATASET: _dataset,
     keys.ML_EVALUATION_VALUE: float,
     keys.ML_EXPLANATION_TARGET: class_label,
     keys.ML_INPUT_FEATURE_COUNT: size,
-    keys.ML_PIPELINE_STEP_INDEX: whole,
+    keys.ML_PIPELINE_STEP_INDEX: position,
     keys.ML_PREDICTION_ID: plain_id,
-    keys.ML_PREDICTION_INDEX: whole,
+    keys.ML_PREDICTION_INDEX: position,
     keys.ML_PREDICTION_THRESHOLD: float,
     keys.ML_RANDOM_SEED: whole,
     keys.ML_TRAINING_SAMPLE_COUNT: size,

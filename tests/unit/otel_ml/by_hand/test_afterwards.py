@@ -151,6 +151,58 @@ def test_feedback_goes_to_the_trace_of_the_prediction(seen: Capture) -> None:
     assert dict(counted.attributes) == {"ml.feedback.correct": False, "ml.feedback.source": "human"}
 
 
+@pytest.mark.parametrize(
+    "index", [-1, 1.5, 1 << 63, True, np.True_, "2", [1], float("inf"), object()], ids=repr
+)
+def test_a_position_that_is_none_tells_of_no_sample(
+    seen: Capture, caplog: pytest.LogCaptureFixture, index: Any
+) -> None:
+    """Neither feedback nor explanation leaves by it, for it would be of another sample; it is counted and logged."""
+    otel_ml.record_feedback("p7", label="a", index=index)
+    otel_ml.record_feedback("p7", label="a", index=index)
+    with capture(Settings(capture_content="span_and_event")) as told_all:
+        otel_ml.record_explanation({"a": 1.0}, prediction="p7", index=index)
+        assert not told_all.events
+        assert errors(told_all) == {"record_explanation": 1}
+    assert not seen.events
+    assert seen.metric("ml.feedback.events") == []
+    assert errors(seen) == {"record_feedback": 2}
+    logged = [record.getMessage() for record in caplog.records]
+    assert "record_feedback: expected an index of at least 0, found another" in logged[0]
+    assert len(logged) == 2
+
+
+@pytest.mark.parametrize("index", [None, float("nan"), pd.NA], ids=repr)
+def test_a_position_that_is_not_known_is_not_told(seen: Capture, index: Any) -> None:
+    """In a table of outcomes it is NaN where a call had one sample; a whole number of any kind is one."""
+    otel_ml.record_feedback("p7", label="a", index=index)
+    otel_ml.record_feedback("p7", label="a", index=np.float64(2.0))  # type: ignore[arg-type]  # in such a column
+    told = [dict(event.attributes).get("ml.prediction.index") for event in seen.events]
+    assert told == [None, 2]
+    assert errors(seen) == {}
+
+
+@pytest.mark.parametrize("prediction", [float("nan"), pd.NA, pd.NaT], ids=repr)
+def test_feedback_about_nothing_is_refused(seen: Capture, prediction: Any) -> None:
+    """An id that a row of a table does not have is not `nan`."""
+    otel_ml.record_feedback(prediction, label="a")
+    assert not seen.events
+    assert errors(seen) == {"record_feedback": 1}
+
+
+@pytest.mark.parametrize("index", [-1, True, 2.5])
+def test_positions_of_steps_and_epochs_are_counted_from_0(seen: Capture, index: Any) -> None:
+    """Others are left out and counted; the step and the training are told."""
+    with otel_ml.pipeline_step("scale", index=index):
+        pass
+    with otel_ml.training("fraud") as run:
+        run.epoch({"loss": 0.5}, index=index)
+    assert [span.name for span in seen.spans] == ["transform scale", "fit fraud"]
+    assert all("index" not in key for span in seen.spans for key in span.attributes or {})
+    assert not seen.events
+    assert errors(seen) == {"describe_facts": 1, "record_epoch": 1}
+
+
 def test_feedback_by_an_id_of_the_callers_own_has_no_trace(seen: Capture) -> None:
     """The request that brings it is not taken for the inference."""
     tracer = seen.tracer_provider.get_tracer("web")
