@@ -1,20 +1,29 @@
-"""What OpenTelemetry logs while we look: kept, not shown."""
+"""What OpenTelemetry logs, and what it is answered, while we look: kept, not shown."""
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPResponse
+from typing import Any, NamedTuple
 
-__all__ = ["hearing_answers", "listening"]
+__all__ = ["Answer", "hearing_answers", "listening"]
 
 _ROOT = "opentelemetry"
-_HTTP = "urllib3.connectionpool"
+
+
+class Answer(NamedTuple):
+    """What is answered to a request by HTTP: to which method, with which status, and what kind of content."""
+
+    method: str
+    status: int
+    content_type: str
 
 
 class _Complaints(logging.Handler):
     """Keeps what is logged."""
 
-    def __init__(self, level: int = logging.WARNING) -> None:
-        super().__init__(level)
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
         self.said: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -44,23 +53,32 @@ def listening() -> Iterator[list[str]]:
 
 
 @contextmanager
-def hearing_answers() -> Iterator[list[str]]:
+def hearing_answers() -> Iterator[list[Answer]]:
     """
-    Yield what is answered to each request by HTTP, as `"POST /v1/traces HTTP/1.1" 200 0` at the end of a line.
+    Yield what is answered to each request by HTTP, as soon as its headers are there.
 
-    Exporters take an answer that sends them elsewhere for a success, and do not say which it was.
+    Exporters take an answer that sends them elsewhere, and a web page, for a success, and do not say
+    which it was. Whatever they are made with asks by Python's own connections in the end.
     """
-    logger, answers = logging.getLogger(_HTTP), _Complaints(logging.DEBUG)
-    level, propagates = logger.level, logger.propagate
-    logger.setLevel(logging.DEBUG)
-    logger.propagate = False
-    logger.addHandler(answers)
+    answers: list[Answer] = []
+
+    class Heard(HTTPResponse):
+        def __init__(
+            self, sock: Any, debuglevel: int = 0, method: str | None = None, url: str | None = None
+        ) -> None:
+            super().__init__(sock, debuglevel, method, url)
+            self._asked_by = method or "GET"
+
+        def begin(self) -> None:
+            super().begin()
+            kind = self.headers.get("Content-Type", "")
+            answers.append(Answer(self._asked_by, self.status, kind.lower()))
+
+    usual, HTTPConnection.response_class = HTTPConnection.response_class, Heard
     try:
-        yield answers.said
+        yield answers
     finally:
-        logger.removeHandler(answers)
-        logger.setLevel(level)
-        logger.propagate = propagates
+        HTTPConnection.response_class = usual
 
 
 def _loggers() -> list[logging.Logger]:

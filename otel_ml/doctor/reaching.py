@@ -4,6 +4,7 @@ import os
 import socket
 import ssl
 from contextlib import suppress
+from time import monotonic
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -151,8 +152,13 @@ def _answer(address: Address, greeting: bytes) -> bytes:
         connection.settimeout(_SILENCE_SECONDS)
         connection.sendall(greeting)
         answer = b""
+        ends = monotonic() + _PATIENCE_SECONDS
         with suppress(OSError):  # what has come before a silence or a slammed door is an answer
-            while len(answer) < _ENOUGH_BYTES and (part := connection.recv(_ENOUGH_BYTES)):
+            # One byte after the other may come for ever.
+            while len(answer) < _ENOUGH_BYTES and monotonic() < ends:
+                part = connection.recv(_ENOUGH_BYTES)
+                if not part:
+                    break
                 answer += part
         return answer
 

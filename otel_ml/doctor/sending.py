@@ -4,13 +4,14 @@ import os
 import re
 from collections.abc import Callable
 from importlib.metadata import entry_points
+from threading import TIMEOUT_MAX, Thread
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 from urllib.request import getproxies
 
 from otel_ml.doctor.exporting import Destination, without_queries
 from otel_ml.doctor.findings import Finding
-from otel_ml.doctor.listening import hearing_answers, listening
+from otel_ml.doctor.listening import Answer, hearing_answers, listening
 from otel_ml.doctor.reaching import Address, address_of, spoken_at, why_no_tls, why_unreachable
 
 __all__ = ["Sent", "exporter_of_environment", "send"]
@@ -20,8 +21,10 @@ _TIMEOUTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIM
 _EXPORTERS: Final = {"grpc": "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
 _SPOKEN: Final = {"grpc": "gRPC", "http/protobuf": "HTTP"}
 _USUAL_PORT: Final = {"gRPC": 4317, "HTTP": 4318}
-# Method and kind of status, in the log of a client.
-_ANSWER: Final = re.compile(r'"([A-Z]+) .*" (\d)\d\d ')
+_DEADLINE_SECONDS: Final = 10.0  # what OTLP gives a request, unless a variable says otherwise
+_GRACE_SECONDS: Final = 1.0  # for the exporter's own word on why it gave up
+_REDIRECTS: Final = range(300, 400)
+_PAGES: Final = ("text/html", "application/xhtml")
 _OTHER_PROTOCOL: Final = {"gRPC": "grpc", "HTTP": "http/protobuf"}
 
 
@@ -103,15 +106,41 @@ def _export(destination: Destination, address: Address, make: Callable[[], Any])
     span, trace_id = _test_span()
     with listening() as complaints, hearing_answers() as answers:
         started = perf_counter()
-        is_acknowledged = _is_acknowledged(exporter, span, complaints)
+        is_acknowledged = _is_acknowledged_in_time(exporter, span, complaints)
         seconds = perf_counter() - started
     if _is_redirected(answers):
         finding = _elsewhere(destination, address)
+    elif is_acknowledged and _is_page(answers):
+        finding = _page(destination)
     elif is_acknowledged:
         return Sent(destination.endpoint, trace_id, seconds, None)
     else:
         finding = _diagnosis(destination, address, [*map(without_queries, complaints)])
     return Sent(destination.endpoint, trace_id, None, finding)
+
+
+def _is_acknowledged_in_time(exporter: Any, span: Any, complaints: list[str]) -> bool:
+    """Whether it is, before a deadline: an exporter waits on as long as each byte comes in time."""
+    results: list[bool] = []
+
+    def ask() -> None:
+        results.append(_is_acknowledged(exporter, span, complaints))
+
+    thread = Thread(target=ask, name="otel-ml-doctor", daemon=True)
+    thread.start()
+    thread.join(_deadline() + _GRACE_SECONDS)
+    if not results:
+        complaints.append("timed out")
+    return any(results)
+
+
+def _deadline() -> float:
+    """Return how many seconds there are for a span, as the variables have it."""
+    told = next(filter(None, map(os.environ.get, _TIMEOUTS)), None)
+    if told is None:
+        return max(_PATIENCE_SECONDS, _DEADLINE_SECONDS)
+    # Endless is more than a thread can be waited for; that it is a number, the exporter has found.
+    return min(max(0.0, float(told)), TIMEOUT_MAX / 2)
 
 
 def _is_acknowledged(exporter: Any, span: Any, complaints: list[str]) -> bool:
@@ -136,10 +165,10 @@ def _test_span() -> tuple[Any, str]:
     return span, f"{span.get_span_context().trace_id:032x}"
 
 
-def _is_redirected(answers: list[str]) -> bool:
+def _is_redirected(answers: list[Answer]) -> bool:
     """Whether the last of *answers* sends elsewhere, or is to who followed with another method, without the span."""
-    found = [heard.groups() for heard in map(_ANSWER.search, answers) if heard is not None]
-    return bool(found) and (found[-1][0] != "POST" or found[-1][1] == "3")
+    last = answers[-1:]
+    return any(each.method != "POST" or each.status in _REDIRECTS for each in last)
 
 
 def _elsewhere(destination: Destination, address: Address) -> Finding:
@@ -147,6 +176,19 @@ def _elsewhere(destination: Destination, address: Address) -> Finding:
     return Finding(
         f"{destination.endpoint} sends callers elsewhere, where spans do not follow",
         mend if address.is_secure else f"begin the endpoint with https://, or {mend}",
+    )
+
+
+def _is_page(answers: list[Answer]) -> bool:
+    return any(each.content_type.startswith(_PAGES) for each in answers[-1:])
+
+
+def _page(destination: Destination) -> Finding:
+    return Finding(
+        f"{destination.endpoint} answers with a web page, as a web server or the login of a proxy "
+        "does, and takes no spans",
+        f"say in {destination.said_by} where a collector takes traces, or in NO_PROXY that no proxy "
+        "is to be asked",
     )
 
 

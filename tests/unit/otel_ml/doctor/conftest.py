@@ -111,6 +111,7 @@ class HttpAnswers:
 
     def __init__(self) -> None:
         self.statuses = {"/v1/traces": 200}
+        self.content_type = ""
         self.paths: list[str] = []
 
 
@@ -132,6 +133,8 @@ def http_port(answers: HttpAnswers) -> Iterator[int]:
             self.send_response(status)
             if 300 <= status < 400:
                 self.send_header("Location", "https://127.0.0.1/elsewhere")
+            if answers.content_type:
+                self.send_header("Content-Type", answers.content_type)
             self.send_header("Content-Length", "0")
             self.end_headers()
 

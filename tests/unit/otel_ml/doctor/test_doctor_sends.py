@@ -3,13 +3,15 @@
 import contextlib
 import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 import grpc
 import pytest
 
+from otel_ml.doctor import reaching
 from otel_ml.doctor.report import Report, examine
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -265,6 +267,88 @@ def test_who_sends_callers_elsewhere_has_acknowledged_nothing(
         f"http://127.0.0.1:{http_port}/v1/traces sends callers elsewhere, where spans do not follow "
         f"-> begin the endpoint with https://, or say in {ENDPOINT} where it is that takes traces"
     )
+
+
+@contextlib.contextmanager
+def dripping(first: bytes) -> Iterator[int]:
+    """Yield a port whose every caller gets *first*, and then a byte ten times a second, for ever."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip(caller: socket.socket) -> None:
+            with contextlib.suppress(OSError), caller:
+                caller.sendall(first)
+                while server.fileno() >= 0:
+                    caller.sendall(b"x")
+                    sleep(0.1)
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    caller, _ = server.accept()
+                    threading.Thread(target=drip, args=(caller,), daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(
+    ("first", "told"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", "in time"),
+        (b"HTTP/1.1 200 OK\r\nServer: ", "in time"),
+        (b"", "in time"),
+    ],
+    ids=["body", "headers", "words"],
+)
+def test_who_answers_without_end_is_not_waited_for(
+    first: bytes, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer of which a byte comes now and then keeps an exporter for hours; the doctor has a deadline."""
+    monkeypatch.setattr(reaching, "_PATIENCE_SECONDS", 2)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    with dripping(first) as port:
+        began = perf_counter()
+        found = report(monkeypatch, **{ENDPOINT: f"http://127.0.0.1:{port}", PROTOCOL: HTTP})
+        took = perf_counter() - began
+    assert f"did not acknowledge the span {told}" in said(found)
+    assert took < 30
+
+
+@pytest.mark.parametrize("timeout", ["inf", "1e30"])
+def test_a_timeout_that_never_ends(
+    timeout: str, grpc_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is longer than a thread can be waited for; the doctor says something all the same."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", timeout)
+    found = report(monkeypatch, **{ENDPOINT: f"http://127.0.0.1:{grpc_port}"})
+    assert len(found.sent) == 1
+
+
+@pytest.mark.parametrize("content_type", ["text/html; charset=utf-8", "TEXT/HTML"])
+def test_a_web_page_is_no_acknowledgement(
+    content_type: str, http_port: int, answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A web server, or the login of a proxy: the exporter takes its 200 for a success."""
+    answers.content_type = content_type
+    found = report(monkeypatch, **{ENDPOINT: f"http://127.0.0.1:{http_port}", PROTOCOL: HTTP})
+    assert said(found) == (
+        f"http://127.0.0.1:{http_port}/v1/traces answers with a web page, as a web server or the login "
+        f"of a proxy does, and takes no spans -> say in {ENDPOINT} where a collector takes traces, or in "
+        "NO_PROXY that no proxy is to be asked"
+    )
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/x-protobuf", "application/json", "text/plain", ""]
+)
+def test_other_kinds_of_answers_acknowledge(
+    content_type: str, http_port: int, answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Receivers say `ok` in many ways."""
+    answers.content_type = content_type
+    found = report(monkeypatch, **{ENDPOINT: f"http://127.0.0.1:{http_port}", PROTOCOL: HTTP})
+    assert found.findings == []
 
 
 def test_a_reason_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
