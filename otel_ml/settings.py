@@ -164,7 +164,7 @@ class Settings:
         metadata=_told(
             _GLOBS,
             variables.OTEL_INSTRUMENTATION_ML_FEATURE_DENYLIST,
-            "Features whose values are never captured; what is denied stays denied.",
+            "Features whose values are never captured, in any case of letters; what is denied stays denied.",
         ),
     )
     capture_max_rows: int = field(

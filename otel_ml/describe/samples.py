@@ -2,7 +2,8 @@
 
 import os
 import random
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from json import dumps
 from numbers import Number
@@ -15,6 +16,9 @@ from otel_ml_conventions import attributes as keys
 
 __all__ = ["Content", "ContentPolicy", "Drawn", "draw_rows", "names_in_force"]
 
+# Between the name of a transformer and that of a column; and between that and what is said of it.
+_PREFIX_END: Final = re.compile("__")
+_APPENDED: Final = re.compile("[_^=]")
 _BYTES_PER_VALUE: Final = 9  # a double in a packed array of attribute values, at the least
 _MAX_VALUES: Final = 1000
 _MAX_LAYOUTS: Final = 64
@@ -100,7 +104,7 @@ class ContentPolicy:
     """
     The one place that decides which feature values may leave the process.
 
-    Globs act on names, and a denied name stays denied. Where nobody knows the names of an input,
+    Globs act on names, and a denied name stays denied, also as others write it. Where nobody knows the names of an input,
     any glob at all means that nothing of it is captured, nor of a value that has parts of its own, a
     mapping say: it is null.
 
@@ -267,9 +271,35 @@ class ContentPolicy:
 
     def permits(self, name: str) -> bool:
         """Whether values of the feature *name* may be captured."""
-        if _is_among(name, self._deny):
+        if self._deny and _is_denied(name, self._deny):
             return False
         return not self._allow or _is_among(name, self._allow)
+
+
+def _is_denied(name: str, globs: Sequence[str]) -> bool:
+    """
+    Whether *name*, or what a transformer has made it of, is among those of *globs*, however written.
+
+    A name that is denied is found again in another case, with underscores in place of blanks (as
+    LightGBM writes them), and in `num__ssn` and `cat__city_Paris` of a column transformer.
+    """
+    if _is_among(name, globs):
+        return True
+    written = tuple(map(_written_plainly, globs))
+    return any(_is_among(form, written) for form in _forms(_written_plainly(name)))
+
+
+def _written_plainly(name: str) -> str:
+    return "_".join(name.casefold().split())
+
+
+def _forms(name: str) -> Iterator[str]:
+    """Yield *name*, and what follows each prefix in it, whole and up to where something may be appended."""
+    yield name
+    for prefix in _PREFIX_END.finditer(name):
+        made = name[prefix.end() :]
+        yield made
+        yield from (made[: appended.start()] for appended in _APPENDED.finditer(made))
 
 
 def _is_among(name: str, globs: Sequence[str]) -> bool:

@@ -12,11 +12,13 @@ import scipy.sparse as sp
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from sklearn.cluster import KMeans
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import IsolationForest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from otel_ml.settings import Settings
 from otel_ml.testing import Capture, capture
@@ -133,3 +135,24 @@ def test_a_denied_value_does_not_leave_though_others_do() -> None:
             model.predict(frame.to_numpy())
         assert found_in(sent(seen)) == set()
         assert b'"a":1.0' in sent(seen)
+
+
+def test_a_denied_value_does_not_leave_from_a_step_that_calls_it_otherwise() -> None:
+    """A column transformer puts its prefix before a name, and an encoder the value behind it."""
+    frame = pd.DataFrame({"a": [1.0, 2.0], "b": [NUMBER, 1.0], "c": [TEXT, "other"]})
+    change = ColumnTransformer(
+        [
+            ("kept", "passthrough", ["a", "b"]),
+            ("coded", OneHotEncoder(sparse_output=False), ["c"]),
+        ]
+    )
+    model = make_pipeline(change, LogisticRegression()).set_output(transform="pandas")
+    model.fit(frame, [0, 1])
+    settings = Settings(
+        capture_content="span_only", capture_nested=True, feature_denylist=("b", "c")
+    )
+    with capture(settings) as seen:
+        model.predict(frame[:1])
+        model[-1].predict(model[0].transform(frame))
+        assert found_in(sent(seen)) == set()
+        assert b'"kept__a":1.0' in sent(seen)

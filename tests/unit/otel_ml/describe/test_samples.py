@@ -200,7 +200,7 @@ def test_no_more_features_than_allowed() -> None:
     ],
 )
 def test_deny_wins_over_allow(allow: str, deny: str, left: str) -> None:
-    """A feature leaves if it is allowed and not denied; case matters; what is held back is told."""
+    """A feature leaves if it is allowed, as it is written, and not denied; what is held back is told."""
     frame = pd.DataFrame({"age": [1], "email_home": ["a"], "email_work": ["b"]})
     content = policy(allow=allow, deny=deny).capture(read_table(frame), None)
     names = left.split()
@@ -210,6 +210,39 @@ def test_deny_wins_over_allow(allow: str, deny: str, left: str) -> None:
     assert content is not None
     assert list(json.loads(str(content.facts[ML_INPUT_FEATURES]))) == names
     assert (ML_CONTENT_TRUNCATED in content.facts) == (len(names) < 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "deny"),
+    [
+        ("SSN", "ssn"),
+        ("ssn", "SSN"),
+        ("Customer_SSN", "*ssn*"),
+        ("num__ssn", "ssn"),
+        ("outer__num__ssn", "ssn"),
+        ("cat__ssn_17", "ssn"),
+        ("poly__ssn^2", "ssn"),
+        ("cat__home town_Paris", "home town"),
+        ("home_town", "home town"),
+        ("home town", "home_town"),
+        (" ssn", "ssn"),
+        ("NUM__SSN", "s?n"),
+        ("B", "[!a-z]"),
+    ],
+)
+def test_a_denied_feature_is_denied_however_it_is_written(name: str, deny: str) -> None:
+    """In any case, behind the prefix of a column transformer and with what an encoder appends, with underscores."""
+    content = capture(
+        ContentPolicy(32, 256, 8192, deny=[deny]), pd.DataFrame({name: [77.25], "age": [1]})
+    )
+    assert json.loads(str(content.facts[ML_INPUT_FEATURES])) == {"age": 1}
+
+
+@pytest.mark.parametrize("name", ["age_group", "num__age", "user_rate", "page", "x__page_age"])
+def test_a_name_that_is_only_alike_is_not_denied(name: str) -> None:
+    """Without a prefix a name with something appended is another column, and so is one that ends alike."""
+    assert policy(deny="rate page_a user").permits(name)
+    assert not policy(allow="age").permits(name)
 
 
 @pytest.mark.parametrize(("allow", "deny"), [("", "income[EUR]"), ("age", ""), ("a*", "")])
