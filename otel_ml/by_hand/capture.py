@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from otel_ml.describe.arrays import Table, read_table
 from otel_ml.describe.samples import Content
+from otel_ml.describe.series import is_row, one_sample
 from otel_ml.hooks import CONTENT, ContentHook
 from otel_ml.permitted import content_policy, input_hash
 from otel_ml.recorder import InferenceRecorder
@@ -68,7 +69,9 @@ def capture_of(recorder: InferenceRecorder) -> Capture:
 
 
 def table_of(features: Any) -> Table:
-    """Return *features* as a table; a mapping or a text is one sample."""
+    """Return *features* as a table; a mapping, a row of a data frame or a text is one sample."""
     if isinstance(features, Mapping):
         return read_table([dict(features)])
+    if is_row(features):
+        return read_table(one_sample(features))
     return read_table([features] if isinstance(features, str) else features)

@@ -21,8 +21,6 @@ __all__ = [
     "Objective",
     "asks_for_margins",
     "identity_in",
-    "is_series",
-    "one_sample",
     "only_predictions",
     "target_count",
 ]
@@ -71,18 +69,6 @@ def identity_in(attributes: Mapping[str, Any]) -> Metadata:
     """Return the name and version that users keep in a model's file: `model_name`, `model_version`."""
     name, version = attributes.get("model_name"), attributes.get("model_version")
     return Metadata(name or None, version or None)
-
-
-def is_series(data: Any) -> bool:
-    """Whether *data* is a series of pandas' or polars'."""
-    return hasattr(data, "to_list") and len(getattr(data, "shape", ())) == 1
-
-
-def one_sample(series: Any) -> list[Any]:
-    """Return a *series*, taken for one sample, as a list of that: a mapping where its index names the features."""
-    values, names = series.to_list(), list(getattr(series, "index", ()))
-    are_names = len(set(names)) == len(values) and all(isinstance(name, str) for name in names)
-    return [dict(zip(names, values, strict=True))] if are_names else [values]
 
 
 def target_count(booster: Any) -> int:

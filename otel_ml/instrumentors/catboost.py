@@ -9,12 +9,13 @@ from otel_ml.describe.arrays import Table, read_table
 from otel_ml.describe.matrices import pool_table
 from otel_ml.describe.models import Registration, framework_of, registrations
 from otel_ml.describe.probabilities import class_label
+from otel_ml.describe.series import is_series, one_sample
 from otel_ml.describe.validation import Expectation
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
 from otel_ml.instrumentors._arguments import argument, given_first
 from otel_ml.instrumentors._awaited import FRAMEWORKS
-from otel_ml.instrumentors._boosters import identity_in, is_series, one_sample
+from otel_ml.instrumentors._boosters import identity_in
 from otel_ml.instrumentors._identity import Metadata, identify
 from otel_ml.instrumentors._instrumentor import Coverage, FrameworkInstrumentor
 from otel_ml.instrumentors._loading import Loaded, loaded_into

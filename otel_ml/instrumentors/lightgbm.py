@@ -6,14 +6,13 @@ from types import ModuleType
 from typing import Any, Final
 
 from otel_ml.describe.arrays import Table, read_table
+from otel_ml.describe.series import is_series, one_sample
 from otel_ml.instrumentors._answers import Answer
 from otel_ml.instrumentors._arguments import given_first
 from otel_ml.instrumentors._awaited import FRAMEWORKS
 from otel_ml.instrumentors._boosters import (
     Booster,
     Objective,
-    is_series,
-    one_sample,
     only_predictions,
 )
 from otel_ml.instrumentors._identity import Metadata

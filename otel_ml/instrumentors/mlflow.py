@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from otel_ml.describe.arrays import Table, read_table
 from otel_ml.describe.models import Registration, framework_of, registrations, sources
+from otel_ml.describe.series import is_row, one_sample
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
 from otel_ml.instrumentors._awaited import FRAMEWORKS
@@ -141,6 +142,7 @@ class _PyFunc:
         self._estimator = Estimator(settings, inside, is_part) if _is_estimator(inside) else None
         self._asks = _function(model)
         self._answers = Answers(settings)
+        self._has_signature = model.metadata.get_input_schema() is not None
         self._tells_classes = _tells_classes(model, settings)
         self.feature_names = said.feature_names or _input_names(model)
         task = None if self._estimator is None else self._estimator.model.task
@@ -160,8 +162,11 @@ class _PyFunc:
         return MlOperationNameValues.PREDICT.value
 
     def table(self, _method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:
-        """Return the samples."""
-        return read_table(args[0] if args else kwargs.get("data"))
+        """Return the samples; of a row of a data frame a signature makes a column, else it is one sample."""
+        data = args[0] if args else kwargs.get("data")
+        if not self._has_signature and is_row(data):
+            return read_table(one_sample(data))
+        return read_table(data)
 
     def matters_unsampled(self, _method: str) -> bool:
         """Whether the function gives confidences."""

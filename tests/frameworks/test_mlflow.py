@@ -193,6 +193,25 @@ def test_the_signature_names_features_and_classes(conforming: Capture, tmp_path:
     assert told[keys.ML_PREDICTION_LABELS] == ("1", "2")
 
 
+class Shares(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # published without types
+    """Answers a row of a data frame, or each of several."""
+
+    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+        """Return how often somebody came in a year of their life."""
+        return model_input["visits"] / (model_input["age"] + 1)
+
+
+def test_a_row_is_one_sample_where_there_is_no_signature(tmp_path: Path) -> None:
+    """A model of the user's own is given the series as it is; with a signature MLflow makes a column of it."""
+    mlflow.pyfunc.save_model(tmp_path / "shares", python_model=Shares(), pip_requirements=[])
+    model = mlflow.pyfunc.load_model(str(tmp_path / "shares"))
+    with capture(Settings(capture_content="span_only")) as seen:
+        assert model.predict(SAMPLES.iloc[1]) == 1.0
+        told = seen.attributes
+        assert (told["ml.batch.size"], told["ml.input.feature.count"]) == (1, 2)
+        assert told["ml.input.features"] == '{"age":1.0,"visits":2.0}'
+
+
 def test_a_text_that_answers_a_text_leaves_only_when_asked_for(tmp_path: Path) -> None:
     """It may be a class, or what somebody or something wrote: which of them a signature does not say."""
     signature = ModelSignature(Schema([ColSpec("string", "text")]), LENGTHS)

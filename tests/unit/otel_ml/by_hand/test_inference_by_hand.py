@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
@@ -34,6 +36,56 @@ def test_a_block_is_one_inference(seen: Capture) -> None:
     assert seen.attributes["ml.input.feature.count"] == 5
     (predictions,) = seen.metric("ml.inference.predictions")
     assert predictions.value == 2
+
+
+CUSTOMERS = pd.DataFrame({"age": [42, 17], "city": ["Köln", None], "share": [0.5, 0.25]})
+SEEN = '{"age":42,"city":"K\\u00f6ln","share":0.5}'
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        CUSTOMERS.iloc[0],
+        next(row for _, row in CUSTOMERS.iterrows()),
+        pd.Series({"age": 42, "city": "Köln", "share": 0.5}),
+    ],
+)
+def test_a_row_of_a_data_frame_is_one_sample(row: Any) -> None:
+    """Its index has the names of the features; what is denied by its name stays."""
+
+    @otel_ml.observe(name="churn", features="customer")
+    def score(customer: Any) -> float:
+        return float(customer["share"])
+
+    with capture(Settings(capture_content="span_only")) as seen:
+        score(row)
+        assert seen.attributes["ml.batch.size"] == 1
+        assert seen.attributes["ml.input.feature.count"] == 3
+        assert seen.attributes["ml.input.features"] == SEEN
+    with capture(Settings(capture_content="span_only", feature_denylist=("city",))) as seen:
+        with otel_ml.inference("churn", features=row):
+            pass
+        assert seen.attributes["ml.input.features"] == '{"age":42,"share":0.5}'
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        CUSTOMERS["age"],
+        pd.Series([42, 17], name="age", index=["order-1", "order-2"]),
+        pd.Series([42, 17], index=pd.Index(["order-1", "order-2"], name="order")),
+        pd.Series([42, 17], index=["order-1", "order-1"]),
+        pl.Series("age", [42, 17]),
+    ],
+    ids=["numbered", "called", "of orders", "not unique", "polars"],
+)
+def test_a_column_of_a_data_frame_is_as_many_samples(column: Any) -> None:
+    """Also where each has an identifier of its own, which is no feature's name and does not leave."""
+    with capture(Settings(capture_content="span_only")) as seen:
+        with otel_ml.inference("churn", features=column):
+            pass
+        assert seen.attributes["ml.batch.size"] == 2
+        assert not any("order" in str(value) for value in seen.attributes.values())
 
 
 def test_a_framework_inside_is_a_part_of_it(seen: Capture) -> None:
