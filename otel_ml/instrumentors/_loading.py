@@ -191,8 +191,12 @@ class Loading:
         # Not a daemon: a program that ends at once waits for the hash, and the span is not lost.
         arguments = span, file, error, ended
         thread = Thread(target=self._finish, args=arguments, name="otel-ml-load")
-        _hashing.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # a process that is shutting down, or has too many, starts none
+            self._recorder.finish(span, {}, error, ended)
+        else:
+            _hashing.add(thread)  # not before: who waits for it must find it begun
 
     def _subject(self, model: Any) -> Subject:
         is_part = False

@@ -23,6 +23,7 @@ import otel_ml
 from otel_ml.instrumentors._identity import stored_at
 from otel_ml.settings import ContentMode, Settings
 from otel_ml.testing import Capture, capture
+from tests.data.programs import run
 
 SAMPLES = np.array([[0.0, 1.0], [1.0, 0.0], [0.5, 0.5]])
 
@@ -55,6 +56,24 @@ def test_loading_is_a_span_with_the_file_and_its_hash(captured: Capture, path: P
     assert span.end_time is not None
     assert span.start_time is not None
     assert span.end_time > span.start_time
+
+
+def test_loading_is_told_where_no_thread_can_be_started(path: Path) -> None:
+    """As in a process that ends, or in a container with no room for one more: only the hash is not there."""
+    said = run(
+        """
+        import sys, threading, joblib
+        from otel_ml.testing import capture
+
+        with capture() as seen:
+            threading.stack_size(1 << 45)  # more than any machine gives
+            joblib.load(sys.argv[1])
+            (span,) = seen.spans
+            print(span.name, "artifact.hash" in span.attributes, seen.metric("ml.sdk.errors"))
+        """,
+        str(path),
+    )
+    assert said.stdout == "load fraud False []\n"
 
 
 def test_what_was_loaded_is_called_as_its_file(captured: Capture, path: Path) -> None:
