@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
-from hashlib import blake2b
 from typing import Any, Final
 
 from otel_ml.describe.soundness import (
@@ -32,7 +31,7 @@ try:  # it tells who compiles something, and is there where that is done
 except ModuleNotFoundError:
     mypyc_attr = _unmarked  # type: ignore[assignment]  # it takes less
 
-__all__ = ["Table", "read_table", "schema_hash"]
+__all__ = ["Table", "read_table"]
 
 _MAX_COUNTED_OBJECTS: Final = 10_000  # as MAX_COUNTED_CELLS, where each value is a Python object
 _NEVER_MISSING: Final = "biuSU"  # kinds of numpy types without a missing value
@@ -120,24 +119,6 @@ def read_table(data: Any) -> Table:
     """Return *data* as a table."""
     reader = _READERS.get(type(data)) or _reader_of(type(data))
     return reader(data)
-
-
-def schema_hash(table: Table, names: tuple[str, ...] | None) -> str | None:
-    """
-    Return 64 bits in hexadecimal that change with the name, type or position of any column.
-
-    None where the types are unknown. *names* are the ones in force: the table's own or the model's.
-    """
-    types = table.types()
-    return None if types is None or table.columns is None else _digest(names, types, table.columns)
-
-
-@lru_cache(maxsize=64)
-def _digest(names: tuple[str, ...] | None, types: _Types, columns: int) -> str:
-    each_type = types * columns if len(types) == 1 else types
-    named_types = zip(names or ("",) * columns, each_type, strict=True)
-    text = "\n".join(f"{name}\0{kind}" for name, kind in named_types)
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 @lru_cache(maxsize=64)
@@ -478,10 +459,13 @@ class _Samples(Table):
     def take(self, rows: Sequence[int], width: int) -> list[list[Any]] | None:
         names = self.names()
         chosen = [self._samples[row] for row in rows]
-        if names is None and any(isinstance(sample, dict) for sample in chosen):
-            return None  # whose values have no places
+        if any(isinstance(sample, dict) is (names is None) for sample in chosen):
+            return None  # of some the values have places, of others names
         if names is None:
-            return [_sample_values(sample)[:width] for sample in chosen]
+            values = [_sample_values(sample) for sample in chosen]
+            # Of samples of different lengths, lists of words say, the columns are no features.
+            is_ragged = any(len(each) != self.columns for each in values)
+            return None if is_ragged else [each[:width] for each in values]
         return [[sample.get(name) for name in names[:width]] for sample in chosen]
 
 

@@ -1,14 +1,16 @@
 """What is told of the form of an input, whatever its values."""
 
+from functools import lru_cache
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
-from otel_ml.describe.arrays import Table, schema_hash
+from otel_ml.describe.arrays import Table
 from otel_ml.describe.samples import names_in_force
 from otel_ml.describe.validation import Expectation, has_expected_form
 from otel_ml.describe.values import Facts
 from otel_ml_conventions import attributes as keys
 
-__all__ = ["Form", "Forms", "describe_form"]
+__all__ = ["Form", "Forms", "describe_form", "schema_hash"]
 
 _MAX_FORMS: Final = 64
 
@@ -81,3 +83,21 @@ def describe_form(
         if types is not None:
             facts[keys.ML_INPUT_DTYPE] = types[0]
     return facts
+
+
+def schema_hash(table: Table, names: tuple[str, ...] | None) -> str | None:
+    """
+    Return 64 bits in hexadecimal that change with the name, type or position of any column.
+
+    None where the types are unknown. *names* are the ones in force: the table's own or the model's.
+    """
+    types = table.types()
+    return None if types is None or table.columns is None else _digest(names, types, table.columns)
+
+
+@lru_cache(maxsize=64)
+def _digest(names: tuple[str, ...] | None, types: tuple[str, ...], columns: int) -> str:
+    each_type = types * columns if len(types) == 1 else types
+    named_types = zip(names or ("",) * columns, each_type, strict=True)
+    text = "\n".join(f"{name}\0{kind}" for name, kind in named_types)
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 import scipy.sparse as sp
 
-from otel_ml.describe.arrays import read_table, schema_hash
+from otel_ml.describe.arrays import read_table
+from otel_ml.describe.inputs import schema_hash
 
 NAN = float("nan")
 
@@ -178,6 +179,25 @@ def test_names_come_from_containers_that_have_them() -> None:
     assert read_table(pd.DataFrame([[1, 2]])).names() is None
     assert read_table(pd.Series(["x"])).names() is None
     assert read_table(np.zeros((1, 2))).names() is None
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        [["a", "bad", "word"], ["one"]],
+        [["one"], ["two", "words"]],
+        [[1, 2], 3],
+        [np.array([1, 2]), np.array([3])],
+        [{"a": 1}, [2]],
+        [[1], {"a": 2}],
+    ],
+)
+def test_samples_of_different_lengths_are_no_features(samples: list[Any]) -> None:
+    """Lists of words, say: which value is which is not known, and nothing of ours fails for it."""
+    table = read_table(samples)
+    assert table.rows == 2
+    assert table.take([0, 1], table.columns or 1) is None
+    assert table.is_sound() is True
 
 
 def test_the_schema_hash_tells_names_types_and_order_apart() -> None:
