@@ -299,6 +299,9 @@ class Call:
             raise
         except Exception as error:  # noqa: BLE001 - what a user gives may raise anything
             recorder.failed("begin_inference", error)
+        except BaseException as interruption:  # from a keyboard, say: nobody else will end it
+            self.close(interruption)
+            raise
 
     def _begin(self, recorder: InferenceRecorder, *, is_current: bool) -> None:
         self._recorder = recorder

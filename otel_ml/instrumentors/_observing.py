@@ -278,12 +278,16 @@ class Observer:
             table = Table(None)
         call = Call(of_method, (original, args, kwargs), table, self._max_rows)
         self._recorder.begin(call, is_current=is_current)
-        if self._call_hooks is not None and call.is_recording:
-            call.permits_content = self._call_hooks.permits(call.span, args[0], args[1:], kwargs)
         try:
+            if self._call_hooks is not None and call.is_recording:
+                permits = self._call_hooks.permits(call.span, args[0], args[1:], kwargs)
+                call.permits_content = permits
             self._describe_input(call)
         except Exception as error:  # noqa: BLE001 - an input of the user's may raise anything
             self._recorder.failed("describe_input", error)
+        except BaseException as interruption:
+            self._give_up(call, 0.0, interruption)
+            raise
         if call.failures and self._validator.rejects:
             rejection = ValidationError(of_method.known.subject.model.name, call.failures)
             self._end(call, 0.0, None, rejection)
@@ -393,6 +397,23 @@ class Observer:
     ) -> None:
         if call is None:
             return
+        try:
+            self._tell_end(call, duration, output, error)
+        except BaseException as interruption:
+            self._give_up(call, duration, error or interruption)
+            raise
+
+    def _give_up(self, call: Call, duration: float, error: BaseException) -> None:
+        """End *call* with nothing but *error*, for somebody has interrupted what is told of it: from a keyboard, say."""
+        if not call.has_ended:
+            size = call.batch_size
+            call.let_go()
+            told = Inference(size, duration, time_ns(), None, _UNKNOWN, _UNKNOWN, error)
+            self._recorder.end(call, told, is_settled=self._tells_later)
+
+    def _tell_end(
+        self, call: Call, duration: float, output: Any, error: BaseException | None
+    ) -> None:
         end_time_ns = time_ns()
         if call.waits:
             if error is None and self._leave(call, duration, end_time_ns, output):
