@@ -171,7 +171,7 @@ class Call:
         Args:
             label: The predicted class of one sample.
             labels: The predicted class of each sample.
-            probabilities: Of each class: a mapping, or numbers in the order of *classes*; of several
+            probabilities: Of each class: a mapping, a row of a data frame, or numbers in the order of *classes*; of several
                 samples a sequence of them, an array of shape (n_samples, n_classes), or a data frame
                 whose columns are called as the classes.
             classes: Classes of the columns of *probabilities*.

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from otel_ml.describe.embeddings import describe_embeddings
 from otel_ml.describe.probabilities import class_label, describe_probabilities, entropy, margin
+from otel_ml.describe.series import is_row
 from otel_ml.describe.soundness import is_array
 from otel_ml.describe.tensors import plain_array
 from otel_ml.describe.values import Facts
@@ -165,12 +166,14 @@ def read_probabilities(
     Return distributions as an array or as rows, and the classes of their columns as text.
 
     Args:
-        values: Of one sample a mapping by class or numbers in the order of *classes*; of several an
-            array of shape (n_samples, K), a data frame or a sequence of either.
+        values: Of one sample a mapping by class, a row of a data frame or numbers in the order of
+            *classes*; of several an array of shape (n_samples, K), a data frame or a sequence of either.
         classes: The classes of the columns, None where *values* names them or nobody knows them.
     """
     if classes is None and _is_frame(values):
         classes = names_of(values.columns)
+    elif classes is None and is_row(values):
+        classes = list(values.index)
     values = [values] if isinstance(values, Mapping) else _in_memory(values)
     if isinstance(values, (list, tuple)) and values and isinstance(values[0], Mapping):
         classes = list(dict.fromkeys(chain.from_iterable(values)))

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from itertools import islice
 from pathlib import Path
 from threading import Thread
-from time import time_ns
+from time import perf_counter_ns, time_ns
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakSet
@@ -131,7 +131,7 @@ class Loading:
             return original(*args, **kwargs)
         token = _is_loading.set(True)
         inside = enter(NO_INFERENCE)  # some loaders try the model
-        began = time_ns()
+        began, started = time_ns(), perf_counter_ns()
         try:
             try:
                 result = original(*args, **kwargs)
@@ -139,9 +139,12 @@ class Loading:
                 leave(inside)
                 _is_loading.reset(token)
         except BaseException as error:
-            self._tell(original, name, args, kwargs, None, began, error)
+            times = began, began + perf_counter_ns() - started
+            self._tell(original, name, args, kwargs, None, times, error)
             raise
-        self._tell(original, name, args, kwargs, result, began, None)
+        # Not by the clock of the wall, which may have been set meanwhile.
+        times = began, began + perf_counter_ns() - started
+        self._tell(original, name, args, kwargs, result, times, None)
         return result
 
     def _tell(
@@ -151,10 +154,9 @@ class Loading:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         result: Any,
-        began_ns: int,
+        times: tuple[int, int],
         error: BaseException | None,
     ) -> None:
-        times = began_ns, time_ns()
         try:
             loaded = self._loaded(name, args, kwargs, result)
             if loaded is None or (loaded.model is None and error is None):

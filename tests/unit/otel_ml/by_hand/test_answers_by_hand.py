@@ -180,6 +180,16 @@ def test_a_column_is_one_answer_for_each_sample(told_all: Capture, column: Any) 
     assert told_all.attributes["ml.prediction.labels"] == ("1", "0.5", "0.25")
 
 
+def test_a_row_of_probabilities_has_its_classes_in_its_index(seen: Capture) -> None:
+    """As a row of a data frame with a column for each class gives them, and an array has none."""
+    frame = pd.DataFrame({"ok": [0.25, 0.5], "fraud": [0.75, 0.5]})
+    with otel_ml.inference("fraud") as call:
+        call.output(probabilities=frame.iloc[0])
+    assert seen.attributes["ml.prediction.label"] == "fraud"
+    assert seen.attributes["ml.prediction.confidence"] == 0.75
+    assert seen.attributes["ml.prediction.margin"] == 0.5
+
+
 def test_a_sequence_of_labels_is_understood_as_one(seen: Capture) -> None:
     """Who says `label` of a batch has a label for each sample, not the text of a list."""
     with otel_ml.inference("fraud") as call:

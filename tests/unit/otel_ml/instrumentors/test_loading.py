@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import hashlib
 import io
+import itertools
 import pickle
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import otel_ml
+from otel_ml.instrumentors import _loading
 from otel_ml.instrumentors._identity import stored_at
 from otel_ml.settings import ContentMode, Settings
 from otel_ml.testing import Capture, capture
@@ -56,6 +59,22 @@ def test_loading_is_a_span_with_the_file_and_its_hash(captured: Capture, path: P
     assert span.end_time is not None
     assert span.start_time is not None
     assert span.end_time > span.start_time
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_that_is_set_while_a_model_loads_has_no_say_in_how_long_it_took(
+    captured: Capture, path: Path, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    """A duration of less than nothing is refused by the metrics SDK, and one of an hour is believed."""
+    times = (time.time_ns() + hours * number * 3600 * 10**9 for number in itertools.count())
+    monkeypatch.setattr(_loading, "time_ns", lambda: next(times))
+    joblib.load(path)
+    (span,) = loads(captured)
+    assert span.start_time is not None
+    assert span.end_time is not None
+    (point,) = captured.metric("ml.model.load.duration")
+    assert 0 < point.sum < 60
+    assert span.end_time - span.start_time == pytest.approx(point.sum * 1e9)
 
 
 def test_loading_is_told_where_no_thread_can_be_started(path: Path) -> None:
