@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from otel_ml.describe.arrays import read_table
 from otel_ml.describe.soundness import is_array
-from otel_ml.describe.tensors import type_name
+from otel_ml.describe.tensors import shape_of, type_name
 from otel_ml.describe.values import Facts, own_text, plain_number, row_texts, valid_text
 from otel_ml_conventions import attributes as keys
 
@@ -331,7 +331,7 @@ def _numbers(output: Any, rows: Sequence[int], one: str, several: str) -> Facts 
 def describe_shape(output: Any) -> Facts:
     """Return shape and type of an output whose meaning is unknown; nothing where it has neither."""
     facts: dict[str, Any] = {}
-    shape = getattr(output, "shape", None)
+    shape = shape_of(output)
     if isinstance(shape, tuple) and shape and all(isinstance(length, int) for length in shape):
         facts[keys.ML_OUTPUT_SHAPE] = shape
     dtype = getattr(output, "dtype", None)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from otel_ml.describe.arrays import Table, read_table
 from otel_ml.describe.soundness import FEW_BYTES, is_array
 
-__all__ = ["KINDS", "known_shape", "plain_array", "type_name"]
+__all__ = ["KINDS", "known_shape", "plain_array", "shape_of", "type_name"]
 
 _PREFIX: Final = "torch."
 _TABLE_AXES: Final = 2
@@ -76,8 +76,17 @@ _ways: Final[dict[type, Callable[[Any], Any]]] = {}
 
 def known_shape(tensor: Any) -> tuple[int, ...] | None:
     """Return the shape of a *tensor*; None where a length is a symbol: in a graph, or of samples of several lengths."""
-    shape = tuple(tensor.shape)
-    return shape if _INTEGERS.issuperset(map(type, shape)) else None
+    said = shape_of(tensor)
+    shape = None if said is None else tuple(said)
+    return None if shape is None or not _INTEGERS.issuperset(map(type, shape)) else shape
+
+
+def shape_of(value: Any) -> Any:
+    """Return the shape that *value* says it has; None where it has none, or raises: torch's nested tensors do."""
+    try:
+        return value.shape
+    except Exception:  # noqa: BLE001 - as said, and an object of the user's may raise anything
+        return None
 
 
 class _Tensor(Table):
@@ -86,9 +95,9 @@ class _Tensor(Table):
     __slots__ = ("_tensor", "_values")
 
     def __init__(self, tensor: Any) -> None:
-        shape = tuple(tensor.shape)
+        shape = tuple(shape_of(tensor) or ())  # most calls, in the caller's time
         if len(shape) == _TABLE_AXES and type(shape[0]) is int is type(shape[1]):
-            self.rows, self.columns = shape  # most calls, in the caller's time
+            self.rows, self.columns = shape
             self.tensor_shape = None
         else:
             super().__init__(known_shape(tensor))

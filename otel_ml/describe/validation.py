@@ -10,7 +10,7 @@ from otel_ml.describe.arrays import Table, read_table
 from otel_ml.describe.columns import Column, read_columns
 from otel_ml.describe.probabilities import class_label
 from otel_ml.describe.samples import names_in_force
-from otel_ml.describe.tensors import plain_array
+from otel_ml.describe.tensors import plain_array, shape_of
 from otel_ml.describe.values import Facts
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import MlValidationResultValues, MlValidationRuleValues
@@ -343,7 +343,7 @@ def _is_sound_array(output: Any) -> bool:
 
 def _parts(output: Any) -> Sequence[Any]:
     parts = list(islice(output.values() if isinstance(output, dict) else output, _MAX_PARTS))
-    are_arrays = any(getattr(part, "shape", None) for part in parts)
+    are_arrays = any(shape_of(part) for part in parts)
     if not are_arrays:
         return (output,)
     # In a list each sample or output has its place; elsewhere one may not have been asked for.
@@ -351,7 +351,7 @@ def _parts(output: Any) -> Sequence[Any]:
 
 
 def _of_part(part: Any, samples: int | None) -> tuple[Failure, ...]:
-    is_single = isinstance(part, float) or getattr(part, "shape", None) == ()
+    is_single = isinstance(part, float) or shape_of(part) == ()
     table = read_table([part] if is_single else part)
     if table.rows == 0:
         return () if samples == 0 else (Failure(_EMPTY, None, "an output for each sample"),)

@@ -62,11 +62,13 @@ def test_inputs_by_name_count_samples(captured: Capture) -> None:
     assert captured.attributes[ML_BATCH_SIZE] == 6
 
 
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("layout", [torch.jagged, torch.strided], ids=str)
 def test_samples_of_several_lengths_have_no_shape(
-    conforming: Capture, caplog: pytest.LogCaptureFixture
+    conforming: Capture, caplog: pytest.LogCaptureFixture, layout: torch.layout
 ) -> None:
-    """Of ragged tensors one length is a symbol, which no attribute can hold; nobody is warned of it."""
-    ragged = torch.nested.nested_tensor([torch.ones(2, 4), torch.ones(3, 4)], layout=torch.jagged)
+    """Of ragged tensors one length is a symbol, which no attribute can hold, or asking for it raises; nobody is warned of it."""
+    ragged = torch.nested.nested_tensor([torch.ones(2, 4), torch.ones(3, 4)], layout=layout)
     nn.Sequential(nn.Linear(4, 3)).eval()(ragged)
     assert ML_INPUT_SHAPE not in conforming.attributes
     assert conforming.metric("ml.sdk.errors") == []
