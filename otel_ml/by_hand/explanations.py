@@ -66,7 +66,7 @@ def record_explanation(
         top: How many features are told.
         prediction: The prediction's id, or the span context (or span) of the inference; by default
             the inference that this context is about.
-        index: Position of the sample in its batch, from 0.
+        index: Position of the sample in its batch, from 0; several have those in which they are given.
         model: Name of the model, where the inference was made elsewhere.
         version: Version of the model, likewise.
     """
@@ -190,6 +190,8 @@ def _record_samples(
     explaining: trace.Span,
 ) -> None:
     told = None if is_missing(said.position) else _position(said.position)
+    if told is not None and len(samples) > 1:
+        raise UnreadableError("expected an index of one sample, found several samples")
     for row in draw_rows(len(samples), recorder.settings.capture_max_rows):
         chosen = _chosen(recorder, samples[row], said.top)
         index = row if told is None and len(samples) > 1 else told

@@ -172,6 +172,18 @@ def test_a_position_that_is_none_tells_of_no_sample(
     assert len(logged) == 2
 
 
+def test_several_samples_are_not_explained_at_one_position() -> None:
+    """Each would be told of the sample that the position is of; the one that has it may be told alone."""
+    with capture(Settings(capture_content="span_and_event")) as told_all:
+        rows = [[1.0, 2.0], [3.0, 4.0]]
+        otel_ml.record_explanation(rows, names=["a", "b"], prediction="p7", index=1)
+        assert not told_all.events
+        assert errors(told_all) == {"record_explanation": 1}
+        otel_ml.record_explanation(rows[1], names=["a", "b"], prediction="p7", index=1)
+        (told,) = told_all.events_named("ml.explanation")
+        assert told["ml.prediction.index"] == 1
+
+
 @pytest.mark.parametrize("index", [None, float("nan"), pd.NA], ids=repr)
 def test_a_position_that_is_not_known_is_not_told(seen: Capture, index: Any) -> None:
     """In a table of outcomes it is NaN where a call had one sample; a whole number of any kind is one."""
