@@ -120,7 +120,8 @@ POOLED: dict[str, Any] = {
 def test_functions_that_train_boosters_are_fits(seen: Capture) -> None:
     """`train` of each booster is one span, with the samples, the task and what the model is."""
     xgb.train(BINARY, xgb.DMatrix(SAMPLES, TARGET), 2)
-    xgb.training.train(params=BINARY, dtrain=xgb.QuantileDMatrix(SAMPLES, TARGET))
+    bins = {**BINARY, "tree_method": "hist"}  # the first versions train by no other on bins
+    xgb.training.train(params=bins, dtrain=xgb.QuantileDMatrix(SAMPLES, TARGET))
     lgb.train(TREES, lgb.Dataset(SAMPLES, TARGET), 2)
     cb.train(cb.Pool(SAMPLES, TARGET), POOLED)
 
