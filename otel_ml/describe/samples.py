@@ -3,8 +3,8 @@
 import os
 import random
 import re
-from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatchcase, translate
 from json import dumps
 from numbers import Number
 from typing import Any, Final, NamedTuple
@@ -128,7 +128,7 @@ class ContentPolicy:
         self._max_features = max_features
         self._max_bytes = max_bytes
         self._allow = tuple(allow)
-        self._deny = tuple(deny)
+        self._denied = _Denied(deny) if deny else None
         self._layouts: dict[tuple[tuple[str, ...] | None, int], _Layout | None] = {}
 
     def capture(self, table: Table, known: tuple[str, ...] | None) -> Content | None:
@@ -231,7 +231,7 @@ class ContentPolicy:
             sample = [sample[column] for column in layout.picked]
             if types is not None and len(types) > 1:
                 types = tuple(types[column] for column in layout.picked)
-        if self._allow or self._deny:
+        if self._allow or self._denied is not None:
             sample = _without_parts(sample)
         texts = row_texts(sample, types)
         text = layout.template % tuple(texts)
@@ -250,7 +250,7 @@ class ContentPolicy:
 
     def _lay_out(self, names: tuple[str, ...] | None, columns: int) -> _Layout | None:
         if names is None:
-            if self._allow or self._deny:
+            if self._allow or self._denied is not None:
                 return None
             permitted: Sequence[int] = range(columns)
         else:
@@ -271,22 +271,36 @@ class ContentPolicy:
 
     def permits(self, name: str) -> bool:
         """Whether values of the feature *name* may be captured."""
-        if self._deny and _is_denied(name, self._deny):
+        if self._denied is not None and self._denied.has(name):
             return False
         return not self._allow or _is_among(name, self._allow)
 
 
-def _is_denied(name: str, globs: Sequence[str]) -> bool:
+class _Denied:
     """
-    Whether *name*, or what a transformer has made it of, is among those of *globs*, however written.
+    Tells whether a name, or what a transformer has made it of, is among those of *globs*, however written.
 
     A name that is denied is found again in another case, with underscores in place of blanks (as
     LightGBM writes them), and in `num__ssn` and `cat__city_Paris` of a column transformer.
     """
-    if _is_among(name, globs):
-        return True
-    written = tuple(map(_written_plainly, globs))
-    return any(_is_among(form, written) for form in _forms(_written_plainly(name)))
+
+    def __init__(self, globs: Sequence[str]) -> None:
+        written = tuple(map(_written_plainly, globs))
+        self._names = {*globs, *written}
+        # All at once, for inputs may have a hundred thousand names.
+        self._as_given = _any_of(globs)
+        self._as_written = _any_of(written)
+
+    def has(self, name: str) -> bool:
+        """Whether *name* is among them."""
+        if name in self._names or self._as_given(name) is not None:
+            return True
+        forms = _forms(_written_plainly(name))
+        return any(form in self._names or self._as_written(form) is not None for form in forms)
+
+
+def _any_of(globs: Sequence[str]) -> Callable[[str], object]:
+    return re.compile("|".join(map(translate, globs))).match
 
 
 def _written_plainly(name: str) -> str:
