@@ -28,7 +28,7 @@ __all__ = ["Training"]
 # A function that returns the model, a booster, which it trains.
 _TRAIN: Final = "train"
 # Other methods change a model too, or are steps of one fit.
-_FITS: Final = frozenset({"fit", "partial_fit", "fit_predict", "fit_transform", _TRAIN})
+_FITS: Final = frozenset({"fit", "partial_fit", "fit_predict", "fit_transform"})
 # How such functions call the samples, and these the numbers of them and of their features.
 _SAMPLES: Final = {"dtrain": ("num_row", "num_col"), "train_set": ("num_data", "num_feature")}
 _FIT: Final = MlOperationNameValues.FIT.value
@@ -68,11 +68,11 @@ class Training:
         kwargs: dict[str, Any],
     ) -> Any:
         """Call *original*, which, if *trains* says so, trains its first argument or what it returns."""
-        name = original.__name__
-        is_fit = trains and name in _FITS and (args or name == _TRAIN)
+        gives_model = _kind(original) is not None
+        is_fit = trains and (gives_model or (args and original.__name__ in _FITS))
         if not is_fit or running.get() or not is_enabled():
             return self._guard(original, trains, args, kwargs)
-        if name == _TRAIN:
+        if gives_model:
             channel, facts = self._channel(original, None), {}
         else:
             channel, facts = self._channel(original, args[0]), self._facts(args[1:], kwargs)
@@ -86,7 +86,7 @@ class Training:
             self._end(channel, span, perf_counter() - started, error=error)
             raise
         seconds = perf_counter() - started
-        if name == _TRAIN and channel is not None:
+        if gives_model and channel is not None:
             # Who the model is, and how many samples there were, may be known only now.
             channel = self._channel(original, result) or channel
             facts = {**channel.attributes, **_counts(original, args, kwargs)}
@@ -114,23 +114,21 @@ class Training:
     def _channel(self, original: Callable[..., Any], model: Any) -> Channel | None:
         is_part = False
         try:
-            if model is None:
-                described = self._untrained(original)
+            kind = _kind(original)
+            if model is None and kind is not None:
+                described = self._untrained(kind)
             else:
                 described = self._read(self._settings, model, is_part).model
-            owner = original.__module__ if original.__name__ == _TRAIN else described.type
+            owner = described.type if kind is None else original.__module__
             return self._recorder.channel(described, _FIT, f"{owner}.{original.__name__}")
         except Exception as error:  # noqa: BLE001 - a model of the user's may raise anything
             self._recorder.failed("describe_model", error)
             return None
 
-    def _untrained(self, train: Callable[..., Any]) -> Model:
-        """Return what is known of the model that *train* will return."""
-        package = train.__module__.partition(".")[0]
-        kind = sys.modules[package].Booster
-        return identify(
-            None, self._settings, framework_of(kind, package), None, is_part=False, kind=kind
-        )
+    def _untrained(self, kind: type) -> Model:
+        """Return what is known of the model, one of *kind*, that is to come."""
+        framework = framework_of(kind, _package(kind))
+        return identify(None, self._settings, framework, None, is_part=False, kind=kind)
 
     def _facts(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         with suppress(Exception):  # samples that cannot be read are not counted
@@ -158,6 +156,18 @@ class Training:
         self._recorder.time_training(seconds, {**channel.model_attributes, **failed})
         if span is not None:
             self._recorder.finish(span, facts, error, name=name)
+
+
+def _kind(train: Callable[..., Any]) -> type | None:
+    """Return the class of the model that *train* returns; None where it is no such function."""
+    if getattr(train, "__qualname__", "") != _TRAIN:
+        return None
+    kind = getattr(sys.modules.get(_package(train)), "Booster", None)
+    return kind if isinstance(kind, type) else None
+
+
+def _package(defined: Any) -> str:
+    return str(defined.__module__).partition(".")[0]
 
 
 def _counts(

@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 import otel_ml
 from otel_ml.instrumentors import uninstrument
+from otel_ml.instrumentors.xgboost import hooks
 from otel_ml.settings import Settings
 from otel_ml.testing import Capture, capture
 
@@ -202,6 +203,33 @@ def test_what_a_callback_starts_is_below_the_training(seen: Capture) -> None:
     assert training.name == "fit Booster"
     assert step.parent is not None
     assert step.parent.span_id == training.get_span_context().span_id
+
+
+class Trainer:
+    """What trains a model that somebody else has, as transformers' does."""
+
+    def train(self, steps: int) -> int:
+        """Return how often something was learned."""
+        return steps
+
+
+def train(steps: int) -> int:
+    """Return no model, as a function of another framework may."""
+    return steps
+
+
+@pytest.mark.parametrize(
+    ("function", "given"), [(Trainer.train, (Trainer(), 3)), (train, (3,))], ids=["method", "other"]
+)
+def test_what_is_only_called_train_is_guarded(
+    seen: Capture, function: Any, given: tuple[Any, ...]
+) -> None:
+    """It is no fit of its first argument, nor does it return a booster: nothing is told, nothing fails."""
+    trains = True
+    assert hooks.guard is not None
+    assert hooks.guard(function, trains, given, {}) == 3
+    assert names(seen) == []
+    assert seen.metric("ml.sdk.errors") == []
 
 
 def test_functions_that_train_stay_what_they_are() -> None:
