@@ -185,7 +185,8 @@ def _is_silent(model: Any) -> bool:
 def _trains(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     if not sys.modules["torch"].is_grad_enabled():
         return False
-    if any(getattr(value, "requires_grad", False) for value in (*args[1:], *kwargs.values())):
+    given = (*args[1:], *kwargs.values()) if kwargs else args[1:]
+    if any(getattr(value, "requires_grad", False) for value in given):
         return True
     model = _behind(args[0])
     # An exported graph is in no mode, what would change it is taken from it; a frozen script has none.
@@ -243,7 +244,7 @@ class Module:
 
         Of a tensor with fewer axes, or in a list or tuple, nobody knows whether it is one sample.
         """
-        given = (*args, *kwargs.values())
+        given = (*args, *kwargs.values()) if kwargs else args
         tensor = _first_tensor(given)
         if tensor is None:
             return Table(None)

@@ -213,6 +213,7 @@ def _read(file: Path) -> StoredSnapshot:
 def _write(path: Path, whole: StoredSnapshot) -> None:
     folder = StateFolder(path.parent)
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if (path.parent / "lock").exists():
             folder.take()  # or the next snapshot of the processor that has it would take this one's place
         # What lies there already is of another snapshot, or in this one.

@@ -196,8 +196,10 @@ def test_mistakes_are_one_line(
     assert f"{a}/snapshot: fraud 1 of shop: it was counted against profile sha256:" in said
     assert said.count("sha256:") == 2, "which one, and which one is in force"
     write_profile(profile(), tmp_path / "fraud.json")
-    nowhere = str(tmp_path / "no" / "where")
-    assert "cannot be written: No such file" in mistake([a, *options, "-o", nowhere], capsys)
+    nowhere = str(tmp_path / "fraud.json" / "where")
+    assert "where: cannot be written: File exists" in mistake([a, *options, "-o", nowhere], capsys)
+    assert main([a, *options, "-o", str(tmp_path / "new" / "one" / "snapshot")]) == 0
+    assert read_snapshot(tmp_path / "new" / "one" / "snapshot").snapshot.counted > 0
 
 
 def test_a_snapshot_that_is_replaced_meanwhile_is_read_anew(
