@@ -59,7 +59,7 @@ def test_a_saved_model_is_loaded_once(conforming: Capture, saved: Path) -> None:
     loaded = tf.saved_model.load(str(saved))
     loaded.signatures["serving_default"](x=tf.ones([2, 2]))
     (told,) = loads(conforming)
-    assert names(conforming) == ["load churn", "predict churn"]
+    assert sorted(names(conforming)) == ["load churn", "predict churn"]
     assert told[keys.ML_MODEL_VERSION] == "3"
     assert told[keys.ML_FRAMEWORK_NAME] == "tensorflow"
     assert told[keys.CODE_FUNCTION_NAME].startswith("tensorflow.")
@@ -138,7 +138,7 @@ def test_an_encoder_is_loaded_from_a_folder(conforming: Capture, tmp_path: Path)
     model = sentence_transformers.SentenceTransformer(str(tmp_path / "embedder"), device="cpu")
     model.encode("a good film")
     (told,) = loads(conforming)
-    load, embed = names(conforming)
+    embed, load = sorted(names(conforming))  # a load ends when its file has been hashed, perhaps later
     assert load.removeprefix("load ") == embed.removeprefix("embed ")
     assert told[keys.ML_FRAMEWORK_NAME] == "sentence_transformers"
     assert told[keys.ML_TASK_TYPE] == "embedding"
