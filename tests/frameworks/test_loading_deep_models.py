@@ -138,7 +138,9 @@ def test_an_encoder_is_loaded_from_a_folder(conforming: Capture, tmp_path: Path)
     model = sentence_transformers.SentenceTransformer(str(tmp_path / "embedder"), device="cpu")
     model.encode("a good film")
     (told,) = loads(conforming)
-    embed, load = sorted(names(conforming))  # a load ends when its file has been hashed, perhaps later
+    embed, load = sorted(
+        names(conforming)
+    )  # a load ends when its file has been hashed, perhaps later
     assert load.removeprefix("load ") == embed.removeprefix("embed ")
     assert told[keys.ML_FRAMEWORK_NAME] == "sentence_transformers"
     assert told[keys.ML_TASK_TYPE] == "embedding"
