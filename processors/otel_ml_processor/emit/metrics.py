@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions import metrics as names
 from otel_ml_conventions.attributes import (
-    MlDriftCalibrationModeValues,
     MlDriftStateValues,
     MlDriftTargetValues,
     MlProcessorStateValues,
@@ -130,7 +129,6 @@ class MetricBook:
         stream: StreamKey,
         profile: Profile,
         measured: Mapping[str, float],
-        mode: MlDriftCalibrationModeValues = MlDriftCalibrationModeValues.IID,
         budget: float | None = None,
     ) -> None:
         """
@@ -140,7 +138,7 @@ class MetricBook:
 
         Its detections start at 0 here, so that the first one is already an increase.
         """
-        facts = ReferenceFacts.of(profile, measured, mode, budget)
+        facts = ReferenceFacts.of(profile, measured, budget)
         targets = tuple(targets_of(profile, self._max_features))
         with self._lock:
             page = self._page(stream)

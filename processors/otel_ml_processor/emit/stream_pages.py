@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions import metrics as names
-from otel_ml_conventions.attributes import MlDriftTargetValues
+from otel_ml_conventions.attributes import MlDriftCalibrationModeValues, MlDriftTargetValues
 from otel_ml_processor.emit.label_points import label_points
 from otel_ml_processor.emit.points import (
     OVERFLOW,
@@ -27,7 +27,7 @@ from otel_ml_processor.sketches.label_counts import MAX_LABELS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from otel_ml_conventions.attributes import MlDriftCalibrationModeValues, MlDriftStateValues
+    from otel_ml_conventions.attributes import MlDriftStateValues
     from otel_ml_processor.assess.performance import PerformanceReading
     from otel_ml_processor.assess.reading import Reading
     from otel_ml_processor.columns import StreamKey
@@ -45,6 +45,12 @@ __all__ = [
     "targets_of",
 ]
 
+# What a profile tells of its own windows is told without any calibration; windows tell what was measured in their own mode.
+_UNCALIBRATED: Final = (
+    keys.ML_DRIFT_CALIBRATION_MODE,
+    MlDriftCalibrationModeValues.IID.value,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ReferenceFacts:
@@ -52,14 +58,13 @@ class ReferenceFacts:
     What is known of a stream's reference before any window has closed.
 
     `created_ns` is None where the profile does not say a time that can be read; `measured` is, per window name, the share of the
-    reference's own windows that would have raised an alarm.
+    reference's own windows that would have raised an alarm in mode `iid`.
     """
 
     id: str
     created_ns: int | None
     samples: int
     measured: Mapping[str, float]
-    mode: MlDriftCalibrationModeValues
     performance: Mapping[str, float] = field(default_factory=dict)
     """By name of the score, how good the predictions of the reference were."""
     version: str = ""
@@ -74,7 +79,6 @@ class ReferenceFacts:
         cls,
         profile: Profile,
         measured: Mapping[str, float],
-        mode: MlDriftCalibrationModeValues,
         budget: float | None,
     ) -> ReferenceFacts:
         """Return what *profile* says of itself, beside what was *measured* with it."""
@@ -83,7 +87,6 @@ class ReferenceFacts:
             created_ns=_created_ns(profile),
             samples=profile.source.rows,
             measured=dict(measured),
-            mode=mode,
             performance=profile.performance,
             version=profile.version,
             is_provisional=profile.provisional,
@@ -271,8 +274,7 @@ def _reference_points(
         age = max(0.0, (now_ns - reference.created_ns) / 1e9)
         yield NamedPoint(names.METRIC_ML_REFERENCE_AGE, Point(about, age))
     for window, share in reference.measured.items():
-        mode = (keys.ML_DRIFT_CALIBRATION_MODE, reference.mode.value)
-        point = Point((*where, (keys.ML_WINDOW_NAME, window), mode), share)
+        point = Point((*where, (keys.ML_WINDOW_NAME, window), _UNCALIBRATED), share)
         yield NamedPoint(names.METRIC_ML_DRIFT_FALSE_ALARM_MEASURED, point)
 
 
