@@ -17,7 +17,7 @@ __all__ = ["confidence_json", "labels_json", "parts_json"]
 
 
 def parts_json(reading: Reading) -> dict[str, Any]:
-    """Return what a window says of classes, segments and patterns."""
+    """Return what a window says of classes, segments, patterns, and how confidence moved."""
     return {
         "by_class": {
             valid_text(label): confidence_json(told) for label, told in reading.by_class.items()
@@ -25,6 +25,7 @@ def parts_json(reading: Reading) -> dict[str, Any]:
         "segments": [_segment(segment) for segment in reading.segments],
         "patterns": [_pattern(pattern) for pattern in reading.patterns],
         "confidence_step": reading.confidence_step,
+        "confidence_fall": reading.confidence_fall and reading.confidence_fall._asdict(),
     }
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
+
+import pytest
 
 from otel_ml_conventions.attributes import (
     MlDriftMethodValues,
@@ -16,6 +19,7 @@ from otel_ml_processor.assess.label_alarms import LabelAlarm
 from otel_ml_processor.assess.reading import Reading
 from otel_ml_processor.assess.segments import Gap, Segment, SegmentReading
 from otel_ml_processor.emit.page import ProcessorFacts, page_html
+from otel_ml_processor.emit.readings import reading_json
 from otel_ml_processor.emit.stream_pages import StreamView
 from tests.unit.processor.emit import sample_readings as samples
 from tests.unit.processor.emit.sample_feedback import PERFORMANCE
@@ -71,6 +75,14 @@ def test_every_heading_has_its_column_on_a_narrow_screen() -> None:
     hidden = re.findall(r'<t[hd] class="bar">', found)
     assert len(hidden) == 1 + len(samples.drifting_reading().targets)
     assert "nth-child" not in found.split("max-width: 40rem")[1].split("</style>")[0]
+
+
+@pytest.mark.parametrize("fall", [None, ConfidenceFall(0.6, 0.8, 0.72)])
+def test_programs_read_how_far_confidence_has_fallen(fall: ConfidenceFall | None) -> None:
+    """As the page says it; nothing where it has not."""
+    told = json.loads(reading_json(replace(samples.drifting_reading(), confidence_fall=fall)))
+    expected = None if fall is None else {"mean": 0.6, "before": 0.8, "bound": 0.72}
+    assert told["confidence_fall"] == expected
 
 
 def test_alarms_of_labels_and_of_confidence_stand_out() -> None:
