@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[2]
 PICTURES: Final = ROOT / "docs" / "pictures"
 FOLDER: Final = ROOT / ".demo"
-MOST_BYTES: Final = 200_000
+MOST_BYTES: Final = 250_000
 ROWS: Final = 200
 WINDOWS: Final = 3
 """Of winter, and of autumn."""
@@ -102,7 +102,7 @@ def wait_for_windows(page: str, rows: int) -> None:
 def pages(at: Addresses) -> dict[str, tuple[str, str]]:
     """Return address and size of each page, by name of the picture."""
     return {
-        "processor-page": (f"http://{at.processor_page}/", "1280,1500"),
+        "processor-page": (f"http://{at.processor_page}/", "1280,1688"),
         "prometheus-drift": (f"http://{at.prometheus}/query?{urlencode(GRAPH)}", "1280,980"),
     }
 
