@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from otel_ml.describe.arrays import Table, read_table
-from otel_ml.describe.soundness import FEW_BYTES, is_array
+from otel_ml.describe.soundness import FEW_BYTES, is_array, is_surely_finite
 
 __all__ = ["KINDS", "known_shape", "plain_array", "shape_of", "type_name"]
 
@@ -92,7 +92,7 @@ def shape_of(value: Any) -> Any:
 class _Tensor(Table):
     """A tensor of torch, or something that extends one."""
 
-    __slots__ = ("_tensor", "_values")
+    __slots__ = ("_array", "_tensor", "_values")
 
     def __init__(self, tensor: Any) -> None:
         shape = tuple(shape_of(tensor) or ())  # most calls, in the caller's time
@@ -102,6 +102,7 @@ class _Tensor(Table):
         else:
             super().__init__(known_shape(tensor))
         self._tensor = tensor
+        self._array: Any = None
         self._values: Table | None = None
 
     def layout(self) -> Hashable | None:
@@ -112,7 +113,7 @@ class _Tensor(Table):
 
     def _plain(self) -> Table:
         if self._values is None:
-            array = plain_array(self._tensor)
+            array = plain_array(self._tensor) if self._array is None else self._array
             self._values = Table(None) if array is None else read_table(array)
         return self._values
 
@@ -120,6 +121,10 @@ class _Tensor(Table):
         return self._plain().missing()
 
     def is_sound(self) -> bool | None:
+        if self._values is None:  # most calls, in the caller's time
+            array = self._array = plain_array(self._tensor)
+            if array is not None and array.nbytes <= FEW_BYTES and is_surely_finite(array):
+                return True
         return self._plain().is_sound()
 
     def copy(self, rows: Sequence[int] | None = None, max_bytes: int = FEW_BYTES) -> Any:
