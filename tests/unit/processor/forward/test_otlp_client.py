@@ -46,8 +46,13 @@ PARTIAL = ExportTraceServiceResponse(
 
 
 @contextmanager
-def serving(answer: Answer, method: str = TRACES, port: int = 0) -> Iterator[str]:
-    """Serve one method with *answer* on *port* until the block ends; give its address."""
+def serving(
+    answer: Answer,
+    method: str = TRACES,
+    port: int = 0,
+    credentials: grpc.ServerCredentials | None = None,
+) -> Iterator[str]:
+    """Serve one method with *answer* on *port* until the block ends, in the clear or with *credentials*; give its address."""
     service, name = method[1:].split("/")
     handler = grpc.method_handlers_generic_handler(
         service, {name: grpc.unary_unary_rpc_method_handler(answer)}
@@ -55,7 +60,11 @@ def serving(answer: Answer, method: str = TRACES, port: int = 0) -> Iterator[str
     with ThreadPoolExecutor(4) as threads:
         server = grpc.server(threads)
         server.add_generic_rpc_handlers((handler,))
-        port = server.add_insecure_port(f"127.0.0.1:{port}")
+        address = f"127.0.0.1:{port}"
+        if credentials is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, credentials)
         server.start()
         try:
             yield f"127.0.0.1:{port}"

@@ -18,11 +18,11 @@ import trustme
 
 from otel_ml_processor.config import ClientTls, ForwardConfig
 from otel_ml_processor.forward.forwarding import Forwarding
-from otel_ml_processor.forward.otlp_client import TRACES
 from otel_ml_processor.forward.renewed import renewed_client
 from otel_ml_processor.refusal import Refusal
 from otel_ml_processor.self_metrics import SelfMetrics
 from otel_ml_processor.signals import Signal
+from tests.unit.processor.forward.test_otlp_client import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,17 +60,8 @@ def over_grpc(hop: NextHop, authority: trustme.CA) -> Iterator[str]:
     credentials = grpc.ssl_server_credentials(
         [pair], authority.cert_pem.bytes(), require_client_auth=True
     )
-    handler = grpc.method_handlers_generic_handler(
-        TRACES[1:].split("/")[0], {"Export": grpc.unary_unary_rpc_method_handler(export)}
-    )
-    with ThreadPoolExecutor(4) as threads:
-        server = grpc.server(threads, (handler,))
-        port = server.add_secure_port("127.0.0.1:0", credentials)
-        server.start()
-        try:
-            yield f"127.0.0.1:{port}"
-        finally:
-            server.stop(0).wait()
+    with serving(export, credentials=credentials) as address:
+        yield address
 
 
 @contextmanager
