@@ -12,10 +12,9 @@ from otel_ml.by_hand.attributions import Attributions, read_attributions
 from otel_ml.by_hand.capture import capture_of
 from otel_ml.by_hand.operations import Operation, identity, operation
 from otel_ml.by_hand.outputs import UnreadableError
-from otel_ml.by_hand.typed import position
+from otel_ml.by_hand.typed import sample_index
 from otel_ml.describe.probabilities import class_label
 from otel_ml.describe.samples import draw_rows
-from otel_ml.describe.values import is_missing
 from otel_ml.in_force import in_force
 from otel_ml.record.tracing import is_enabled
 from otel_ml.recorder import InferenceRecorder
@@ -189,7 +188,7 @@ def _record_samples(
     said: _Said,
     explaining: trace.Span,
 ) -> None:
-    told = None if is_missing(said.position) else _position(said.position)
+    told = sample_index(said.position)
     if told is not None and len(samples) > 1:
         raise UnreadableError("expected an index of one sample, found several samples")
     for row in draw_rows(len(samples), recorder.settings.capture_max_rows):
@@ -198,13 +197,6 @@ def _record_samples(
         if chosen:
             one = said._replace(position=index, base_value=_base(samples[row], said))
             _record(recorder, inferred, chosen, one, explaining)
-
-
-def _position(told: object) -> int:
-    try:
-        return position(told)
-    except Exception:  # noqa: BLE001 - what a user gives may raise anything
-        raise UnreadableError("expected an index of at least 0, found another") from None
 
 
 def _base(sample: Attributions, said: _Said) -> float | None:

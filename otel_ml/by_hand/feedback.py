@@ -6,7 +6,8 @@ from typing import Any, Final
 from opentelemetry import trace
 
 from otel_ml.by_hand.afterwards import Inferred, find
-from otel_ml.by_hand.typed import position
+from otel_ml.by_hand.outputs import UnreadableError
+from otel_ml.by_hand.typed import sample_index
 from otel_ml.describe.probabilities import class_label
 from otel_ml.describe.values import is_missing
 from otel_ml.in_force import in_force
@@ -80,8 +81,8 @@ def record_feedback(
         if source is not None:
             told[keys.ML_FEEDBACK_SOURCE] = str(source)
         told |= _predicted(predicted_label, predicted_confidence, predicted_at)
-        _record(recorder, find(_said(prediction), model, version, _position(index)), told)
-    except _UnreadableError as error:
+        _record(recorder, find(_said(prediction), model, version, sample_index(index)), told)
+    except UnreadableError as error:
         recorder.refused("record_feedback", str(error))
     except Exception as error:  # noqa: BLE001 - what a user gives may raise anything
         recorder.failed("record_feedback", error)
@@ -105,26 +106,14 @@ def _told(
 
 def _truth(correct: object) -> bool:
     if correct not in (False, True):  # a text, `false` say, would be true
-        raise _UnreadableError("expected correct to be true or false")
+        raise UnreadableError("expected correct to be true or false")
     return bool(correct)
 
 
 def _said(prediction: object) -> object:
     if prediction is not None and is_missing(prediction):  # NaN in a table, whose text is `nan`
-        raise _UnreadableError("expected a prediction id, span or span context, found none")
+        raise UnreadableError("expected a prediction id, span or span context, found none")
     return prediction
-
-
-def _position(index: object) -> int | None:
-    try:
-        return None if is_missing(index) else position(index)
-    except Exception:  # noqa: BLE001 - what a user gives may raise anything
-        # Without it, it would be told of another sample.
-        raise _UnreadableError("expected an index of at least 0, found another") from None
-
-
-class _UnreadableError(ValueError):
-    """What was told of the prediction cannot be meant so."""
 
 
 def _predicted(label: object, confidence: float | None, moment: datetime | None) -> dict[str, Any]:
@@ -133,11 +122,11 @@ def _predicted(label: object, confidence: float | None, moment: datetime | None)
         told[keys.ML_PREDICTION_LABEL] = class_label(label)
     if confidence is not None:
         if not 0.0 <= float(confidence) <= 1.0:
-            raise _UnreadableError("expected a predicted_confidence between 0 and 1")
+            raise UnreadableError("expected a predicted_confidence between 0 and 1")
         told[keys.ML_PREDICTION_CONFIDENCE] = float(confidence)
     if moment is not None:
         if moment.tzinfo is None:
-            raise _UnreadableError("expected a predicted_at with its offset from UTC, found none")
+            raise UnreadableError("expected a predicted_at with its offset from UTC, found none")
         told[keys.ML_PREDICTION_TIME] = moment.isoformat()
     return told
 

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from otel_ml.by_hand.outputs import UnreadableError
 from otel_ml.by_hand.prediction_ids import plain_id
 from otel_ml.describe.probabilities import class_label
-from otel_ml.describe.values import own_text, valid_text
+from otel_ml.describe.values import is_missing, own_text, valid_text
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import MlEvaluationDatasetValues
 
-__all__ = ["position", "size", "text", "typed", "whole"]
+__all__ = ["position", "sample_index", "size", "text", "typed", "whole"]
 
 _LEAST: Final = -(1 << 63)
 _MOST: Final = (1 << 63) - 1
@@ -62,6 +63,19 @@ def position(value: Any) -> int:
     if type(value).__name__ in _TRUTHS:  # numpy's are equal to numbers, too
         raise ValueError
     return size(value)
+
+
+def sample_index(value: object) -> int | None:
+    """
+    Return which sample of a batch *value* says, None where it says nothing.
+
+    Raises:
+        UnreadableError: If it says what no sample has: without it, another one would be told of.
+    """
+    try:
+        return None if is_missing(value) else position(value)
+    except Exception:  # noqa: BLE001 - what a user gives may raise anything
+        raise UnreadableError("expected an index of at least 0, found another") from None
 
 
 def _dataset(value: object) -> str:

@@ -38,9 +38,8 @@ def is_array(values: Any) -> bool:
 
 
 def _is_numpys(kind: type) -> bool:
-    if (
-        kind.__name__ != "ndarray" or kind.__module__ != "numpy"
-    ):  # other packages have one, on a device
+    # Other packages have one, too, on a device.
+    if kind.__name__ != "ndarray" or kind.__module__ != "numpy":
         return False
     _kinds.add(kind)
     return True
@@ -62,7 +61,8 @@ def is_surely_finite(array: Any) -> bool:
 
 def _exponents_of(dtype: Any) -> slice | None:
     """Return where the last byte of each number is, None where that tells nothing, and remember the former."""
-    n_bytes = _LAST_IS_EXPONENT.get(dtype.str)
+    # Whole numbers and texts are not remembered: what they are called takes longer to ask than their kind.
+    n_bytes = _LAST_IS_EXPONENT.get(dtype.str) if dtype.kind == "f" else None
     if n_bytes is None:
         return None
     return _exponents.setdefault(dtype, slice(n_bytes - 1, None, n_bytes))
