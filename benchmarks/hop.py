@@ -54,7 +54,7 @@ METRICS: Final = "opentelemetry.proto.collector.metrics.v1.MetricsService"
 LOGS: Final = "opentelemetry.proto.collector.logs.v1.LogsService"
 N_CALLS: Final = 500
 """Calls one after the other whose latency is measured."""
-READY_S: Final = 60.0
+READY_S: Final = 120.0
 
 COLLECTOR_CONFIG: Final = """\
 receivers:
@@ -463,6 +463,8 @@ def running_hop(
     channel = grpc.insecure_channel(listen, [("grpc.enable_http_proxy", 0)])
     try:
         await_listening(process, port, log)
+        # A processor listens before it serves: it may be compiling, for longer than a connection is waited for.
+        grpc.channel_ready_future(channel).result(READY_S)
         yield Hop(name, process.pid, channel.unary_unary(f"/{TRACES}/Export"))
     finally:
         channel.close()

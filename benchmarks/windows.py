@@ -119,7 +119,8 @@ def spans_of(rows: int, number: int) -> InferenceSpans:
     nothing = np.zeros(rows, dtype=np.int64)
     places = np.zeros((rows, 4), dtype=np.int64)
     return InferenceSpans(
-        request=b"",
+        content=b"",
+        size=0,
         places=places,
         messages=places[:2],
         resources=(b"",),

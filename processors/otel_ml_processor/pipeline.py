@@ -34,6 +34,7 @@ from otel_ml_processor.assess.states import DriftStates
 from otel_ml_processor.assess.verdict import Verdicts
 from otel_ml_processor.assess.window import assess_window
 from otel_ml_processor.decode.decoder import Decoded
+from otel_ml_processor.decode.fast_words import with_tail
 from otel_ml_processor.decode.inference_spans import NO_SPANS
 from otel_ml_processor.decode.said import OF_ROWS
 from otel_ml_processor.decode.wire import is_whole
@@ -197,8 +198,8 @@ class Pipeline:
         return answer.response
 
     def _take(self, requests: Sequence[Request]) -> list[Answer]:
-        request = b"".join([each.content for each in requests])
-        decoded = self._decoded(request, requests[0].tenant)
+        contents = [each.content for each in requests]
+        decoded = self._decoded(contents, requests[0].tenant)
         if decoded.undecoded and len(requests) > 1:
             raise _APART
         placed = self._placed(decoded)
@@ -208,7 +209,7 @@ class Pipeline:
             with self._contained["annotate"]:
                 self._emit.verdict_spans(decoded, verdicts)
             return answers
-        annotated = self._annotated(request, decoded, verdicts)
+        annotated = self._annotated(contents, decoded, verdicts)
         response = deliver(
             self._forward,
             annotated,
@@ -293,10 +294,11 @@ class Pipeline:
             with self._contained["feedback"]:
                 self._joining.settle(now_ns, is_last=is_last)
 
-    def _decoded(self, request: bytes, tenant: str) -> Decoded:
+    def _decoded(self, contents: Sequence[bytes], tenant: str) -> Decoded:
         decoded = [_UNREAD]
         with self._contained["decode"]:
-            decoded.append(self._decoder.decode(request, tenant))
+            size = sum(map(len, contents))
+            decoded.append(self._decoder.decode(with_tail(contents), tenant, size))
         return decoded[-1]
 
     def _placed(self, decoded: Decoded) -> list[PlacedRows]:
@@ -319,12 +321,11 @@ class Pipeline:
         bands = ConfidenceBands.of(placed.reference, low)
         judge(placed, self.states.last(stream, self._shortest), bands, verdicts)
 
-    def _annotated(self, request: bytes, decoded: Decoded, verdicts: Verdicts) -> bytes:
-        annotated = [request]
+    def _annotated(self, contents: Sequence[bytes], decoded: Decoded, verdicts: Verdicts) -> bytes:
         with self._contained["annotate"]:
             if verdicts.said:
-                annotated.append(self._emit.annotated(decoded, verdicts))
-        return annotated[-1]
+                return self._emit.annotated(decoded, verdicts)
+        return b"".join(contents)
 
     def _apply(
         self,

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["outcome"]
 
 
-def outcome(decoder: Decoder, request: bytes) -> object:
-    """Return everything that *decoder* says of *request*: its columns and spans, or its refusal."""
+def outcome(decoder: Decoder, request: bytes, size: int | None = None) -> object:
+    """Return everything that *decoder* says of *request*, of which *size* bytes count: its columns and spans, or its refusal."""
     try:
-        return _told(decoder.decode(request))
+        return _told(decoder.decode(request, size=size))
     except MalformedRequest as refused:
         return ("refused", str(refused))
 
@@ -29,6 +29,7 @@ def _told(decoded: Decoded) -> object:
         decoded.spans.ids.tolist(),
         sorted((_rows(columns) for columns in decoded.columns), key=str),
         decoded.n_spans,
+        decoded.spans.request,
         sorted(decoded.undecoded.items()),
     )
 

@@ -161,7 +161,9 @@ def _verdicts(_: Path) -> Callable[[bytes], None]:
         codes = np.arange(len(spans), dtype=np.int64) % 3 - 1
         edits = [(spans[i].place, additions[codes[i]]) for i in np.flatnonzero(codes >= 0).tolist()]
         whole = splice(content, edits)
-        assert whole == spliced(content, spans.places, spans.messages, codes, additions)
+        assert whole == spliced(
+            content, len(content), spans.places, spans.messages, codes, additions
+        )
         assert len(decoder.decode(whole).spans) == len(spans), "a span was lost or made"
 
     return try_

@@ -21,7 +21,7 @@ from otel_ml_processor.decode.fast import FastDecoder
 from otel_ml_processor.decode.fast_number import read_number, read_plain_number
 from otel_ml_processor.decode.fast_splice import spliced
 from otel_ml_processor.decode.fast_text import find_text, is_ascii, is_utf8, same_text
-from otel_ml_processor.decode.fast_words import padded
+from otel_ml_processor.decode.fast_words import padded, with_tail
 from otel_ml_processor.decode.spans import PlainDecoder
 from otel_ml_processor.decode.wire import splice
 from tests.data.decodings import outcome
@@ -188,6 +188,15 @@ def test_both_decoders_say_the_same_of_what_was_damaged(
     cut = request[: data.draw(st.integers(0, len(request)))]
     assert outcome(FAST, request) == outcome(PLAIN, request)
     assert outcome(FAST, cut) == outcome(PLAIN, cut)
+
+
+@settings(deadline=None)
+@given(st.lists(inference_requests() | st.binary(max_size=40), max_size=3))
+def test_bytes_behind_a_request_are_no_part_of_it(parts: list[bytes]) -> None:
+    """Requests behind one another are read as one, whatever follows, and its spans get back no byte more."""
+    request, content = b"".join(parts), with_tail(parts)
+    for decoder in (FAST, PLAIN):
+        assert outcome(decoder, content, len(request)) == outcome(PLAIN, request)
 
 
 @settings(deadline=None, max_examples=400)
@@ -373,7 +382,7 @@ def test_both_ways_to_splice_give_the_same_bytes(request: bytes, data: st.DataOb
         (span.place, additions[code]) for span, code in zip(spans, codes, strict=True) if code >= 0
     ]
 
-    found = spliced(request, spans.places, spans.messages, codes, additions)
+    found = spliced(request, len(request), spans.places, spans.messages, codes, additions)
 
     assert found == splice(request, chosen)
 

@@ -66,9 +66,11 @@ class Decoded:
 class Decoder(Protocol):
     """Reads requests; safe to use from any thread."""
 
-    def decode(self, request: bytes, caller: str = "") -> Decoded:
+    def decode(self, request: bytes, caller: str = "", size: int | None = None) -> Decoded:
         """
         Return what *request* says of inferences, whose tenant is *caller* where a header says that.
+
+        Where *size* is given, only so many bytes are the request, and zeros follow: a compiled decoder reads in blocks, and needs no copy then.
 
         Raises:
             MalformedRequest: If the framing around the spans is broken. A span that is broken inside is counted, never raised.

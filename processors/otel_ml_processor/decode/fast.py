@@ -35,7 +35,7 @@ from otel_ml_processor.decode.fast_streams import (
     number_texts,
     sort_rows,
 )
-from otel_ml_processor.decode.fast_words import padded
+from otel_ml_processor.decode.fast_words import in_blocks
 from otel_ml_processor.decode.inference_spans import InferenceSpans
 from otel_ml_processor.decode.joined import joined
 from otel_ml_processor.decode.packed import TextRoom, joined_texts
@@ -141,22 +141,23 @@ class FastDecoder:
         self._tenants = tenants
         self._plain = PlainDecoder(features_of, segments, tenants, classes_of)
 
-    def decode(self, request: bytes, caller: str = "") -> Decoded:
+    def decode(self, request: bytes, caller: str = "", size: int | None = None) -> Decoded:
         """
         Return what *request* says of inferences; see `Decoder`.
 
         Raises:
             MalformedRequest: If the framing around the spans is broken.
         """
-        data = padded(request)
-        framing = _framing(data, len(request))
+        size = len(request) if size is None else size
+        data = in_blocks(request, size)
+        framing = _framing(data, size)
         if framing is not None:
-            read = _Request.of(request, data, *framing, self._segments)
+            read = _Request.of(request, size, data, *framing, self._segments)
             whose = Whose(caller, self._tenants)
             decoded = _decoded(read, self._features_of, self._classes_of, whose)
             if decoded is not None:
                 return decoded
-        return self._plain.decode(request, caller)
+        return self._plain.decode(request, caller, size)
 
 
 def _framing(data: ByteArray, size: int) -> tuple[IntArray, IntArray] | None:
@@ -199,6 +200,8 @@ class _Request(NamedTuple):
     """A request whose framing is plain, and what its spans say."""
 
     content: bytes
+    size: int
+    """How many bytes of the content are the request's."""
     data: ByteArray
     messages: IntArray
     spans: IntArray
@@ -215,6 +218,7 @@ class _Request(NamedTuple):
     def of(
         cls,
         content: bytes,
+        size: int,
         data: ByteArray,
         messages: IntArray,
         spans: IntArray,
@@ -234,7 +238,9 @@ class _Request(NamedTuple):
         resources = tuple([content[start:end] for start, end in places])
         streams = keys[:n_streams, :3].tolist()
         counts = n_plain, n_odd
-        return cls(content, data, messages, spans, scanned, segments, resources, streams, *counts)
+        return cls(
+            content, size, data, messages, spans, scanned, segments, resources, streams, *counts
+        )
 
     @property
     def stream_of(self) -> IntArray:
@@ -496,7 +502,8 @@ def _assembled(
         said = said_in(request.content)
     return Decoded(
         spans=InferenceSpans(
-            request=request.content,
+            content=request.content,
+            size=request.size,
             places=request.spans[found],
             messages=request.messages[:, :4],
             resources=request.resources,

@@ -32,25 +32,26 @@ _HEADER: Final = bytes.__basicsize__ - 1
 
 
 def spliced(
-    request: bytes,
+    content: bytes,
+    size: int,
     places: IntArray,
     messages: IntArray,
     codes: IntArray,
     additions: Sequence[bytes],
 ) -> bytes:
     """
-    Return *request* with `additions[codes[i]]` behind the span at `places[i]` (ascending), nothing where the code is -1.
+    Return the request that the first *size* bytes of *content* are with `additions[codes[i]]` behind the span at `places[i]` (ascending), nothing where the code is -1.
 
     The lengths of the span and of the *messages* around it are written anew; every other byte stays.
     """
-    data, (added, ends) = np.frombuffer(request, np.uint8), _one_by_one(tuple(additions))
+    data, (added, ends) = np.frombuffer(content, np.uint8, size), _one_by_one(tuple(additions))
     places, messages, codes = plain(places), plain(messages), plain(codes)
     growth = np.zeros((2, len(messages)), np.int64)
-    size = _grow(len(data), places, messages, codes, ends, growth)
-    if not size:
-        return request
-    whole: bytes = _new_bytes(None, size)
-    target = np.frombuffer(_memory(id(whole) + _HEADER, size, _WRITE), np.uint8)
+    grown = _grow(size, places, messages, codes, ends, growth)
+    if not grown:
+        return content[:size]
+    whole: bytes = _new_bytes(None, grown)
+    target = np.frombuffer(_memory(id(whole) + _HEADER, grown, _WRITE), np.uint8)
     _splice(data, places, messages, codes, added, ends, growth, target)
     return whole
 

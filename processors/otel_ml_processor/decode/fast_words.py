@@ -2,7 +2,7 @@
 Many bytes of a request at once, for compiled code: most of reading is comparing texts, and byte by byte that takes five times as long.
 
 What is read must lie within *data*: nothing checks it, except where `NUMBA_BOUNDSCHECK=1` has every byte read by itself. Therefore an array goes on
-for `BLOCK` bytes behind the last text in it (`TAIL` of a request, `padded`), so that its last block can be read whole.
+for `BLOCK` bytes behind the last text in it (`with_tail`), so that its last block can be read whole.
 """
 
 from __future__ import annotations
@@ -16,17 +16,41 @@ import numpy as np
 from otel_ml_processor.compiled import IS_COMPILED, compiled
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from otel_ml_processor.columns import ByteArray
 
-__all__ = ["BLOCK", "byte_at", "copied", "differing", "not_ascii", "padded", "word_at"]
+__all__ = [
+    "BLOCK",
+    "byte_at",
+    "copied",
+    "differing",
+    "in_blocks",
+    "not_ascii",
+    "padded",
+    "with_tail",
+    "word_at",
+]
 
 BLOCK: Final = 32
 """Bytes of a block; a word has eight."""
 
 
+def with_tail(contents: Sequence[bytes]) -> bytes:
+    """Return *contents* behind one another, and as many zero bytes as a block has: what `in_blocks` need not copy."""
+    return b"".join([*contents, bytes(BLOCK)])
+
+
+def in_blocks(content: bytes, size: int) -> ByteArray:
+    """Return *content* as an array whose first *size* bytes can be read in blocks; the same memory where it goes on for so long."""
+    return np.frombuffer(
+        content if len(content) >= size + BLOCK else with_tail([content]), np.uint8
+    )
+
+
 def padded(content: bytes) -> ByteArray:
-    """Return *content* as an array that can be read in blocks: as many zero bytes follow as a block has."""
-    return np.frombuffer(content + bytes(BLOCK), np.uint8)
+    """Return all of *content* as an array that can be read in blocks."""
+    return in_blocks(content, len(content))
 
 
 @compiled

@@ -47,7 +47,7 @@ class InferenceSpan:
 @dataclass(frozen=True, slots=True, eq=False)
 class InferenceSpans(Sequence[InferenceSpan]):
     """
-    The inference spans of *request*, in their order.
+    The inference spans of a request, in their order: of the first *size* bytes of *content*, behind which others may follow.
 
     `places` (n, 4) says where each lies: length_at, start, end, and which of the `messages` is around it. `messages` (k, 4), the `resource_spans`
     and `scope_spans` in their order, says the same of them, -1 where around it is the request. `resources[resource_of[i]]` and `streams[stream_of[i]]` are those
@@ -55,7 +55,8 @@ class InferenceSpans(Sequence[InferenceSpan]):
     `said` is what their bytes may say beyond the columns, the sum of some `Said`.
     """
 
-    request: bytes
+    content: bytes
+    size: int
     places: IntArray
     messages: IntArray
     resources: Sequence[bytes]
@@ -66,14 +67,19 @@ class InferenceSpans(Sequence[InferenceSpan]):
     ids: NDArray[np.uint64]
     said: int = ANYTHING
 
+    @property
+    def request(self) -> bytes:
+        """The bytes of the request, and no others; a copy where others follow them."""
+        return self.content[: self.size]
+
     @classmethod
     def joined(cls, parts: Sequence[InferenceSpans]) -> InferenceSpans:
         """Return the spans of several requests as those of one: the bytes of all behind one another, which are a request too."""
         if len(parts) == 1:
             return parts[0]
-        if not any(part.request for part in parts):
+        if not any(part.size for part in parts):
             return _bare(np.concatenate([part.ids for part in parts]))
-        begins = _begins([len(part.request) for part in parts])
+        begins = _begins([part.size for part in parts])
         first_messages = _begins([len(part.messages) for part in parts])
         first_resources = _begins([len(part.resources) for part in parts])
         numbers: dict[StreamKey, int] = {}
@@ -84,7 +90,8 @@ class InferenceSpans(Sequence[InferenceSpan]):
             for part in parts
         ]
         return cls(
-            request=b"".join([part.request for part in parts]),
+            content=b"".join([part.request for part in parts]),
+            size=sum(part.size for part in parts),
             places=_shifted([part.places for part in parts], begins, first_messages),
             messages=_shifted([part.messages for part in parts], begins, first_messages),
             resources=tuple(resource for part in parts for resource in part.resources),
@@ -115,7 +122,7 @@ class InferenceSpans(Sequence[InferenceSpan]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         place = self._place(self.places[index].tolist())
-        span = Span.FromString(self.request[place.start : place.end])
+        span = Span.FromString(self.content[place.start : place.end])
         return InferenceSpan(
             place=place,
             trace_id=span.trace_id,
@@ -138,7 +145,7 @@ class InferenceSpans(Sequence[InferenceSpan]):
         Every other byte stays as it is.
         """
         if IS_COMPILED:
-            return spliced(self.request, self.places, self.messages, codes, additions)
+            return spliced(self.content, self.size, self.places, self.messages, codes, additions)
         return splice(
             self.request,
             [
@@ -151,7 +158,8 @@ class InferenceSpans(Sequence[InferenceSpan]):
 def _bare(ids: NDArray[np.uint64]) -> InferenceSpans:
     places, nothing, has_verdict = _nowhere(len(ids))
     return InferenceSpans(
-        request=b"",
+        content=b"",
+        size=0,
         places=places,
         messages=_NOTHING.reshape(0, 4),
         resources=(b"",),
@@ -191,7 +199,8 @@ def _shifted(
 _NOBODY: Final = StreamKey(service="", environment="", model="", version="")
 _NOTHING: Final = np.zeros(0, dtype=np.int64)
 NO_SPANS: Final = InferenceSpans(
-    request=b"",
+    content=b"",
+    size=0,
     places=_NOTHING.reshape(0, 4),
     messages=_NOTHING.reshape(0, 4),
     resources=(),

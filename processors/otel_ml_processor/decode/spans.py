@@ -110,13 +110,14 @@ class PlainDecoder:
         self._segments = tuple(segments)
         self._tenants = tenants
 
-    def decode(self, request: bytes, caller: str = "") -> Decoded:
+    def decode(self, request: bytes, caller: str = "", size: int | None = None) -> Decoded:
         """
         Return what *request* says of inferences; see `Decoder`.
 
         Raises:
             MalformedRequest: If the framing around the spans is broken.
         """
+        request = request[:size]
         whose = Whose(caller, self._tenants)
         reading = Reading(request, self._features_of, self._segments, whose, self._classes_of)
         groups = scan(request)
@@ -355,7 +356,8 @@ def _inference_spans(request: bytes, found: Sequence[FoundSpan], said: int) -> I
     resources = {span.resource: None for span in found}
     streams = {span.stream: None for span in found}
     return InferenceSpans(
-        request=request,
+        content=request,
+        size=len(request),
         places=_table([span.place for span in found], messages),
         messages=_table(list(messages), messages),
         resources=tuple(resources),

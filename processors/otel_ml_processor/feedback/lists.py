@@ -139,16 +139,16 @@ class ShownLists:
 
 def lists_of(rows: CountedRows) -> Iterator[SeenList]:
     """Yield the lists among the spans of *rows*, of which some samples at least were counted; one whose items cannot be read is none."""
-    content = rows.content
-    if content is None or not content.said & Said.LISTS:
+    spans = rows.content
+    if spans is None or not spans.said & Said.LISTS:
         return
     indexes, firsts = np.unique(rows.spans, return_index=True)
     own = span_keys(rows.ids)
     for index, row in zip(indexes.tolist(), firsts.tolist(), strict=True):
-        _, start, end, _ = content.places[index].tolist()
-        if not any(content.request.find(mark, start, end) >= 0 for mark in LIST_MARKS):
+        _, start, end, _ = spans.places[index].tolist()
+        if not any(spans.content.find(mark, start, end) >= 0 for mark in LIST_MARKS):
             continue
-        span = Span.FromString(content.request[start:end])
+        span = Span.FromString(spans.content[start:end])
         said = {a.key: a.value for a in span.attributes if a.key in _READ}
         places = _places(said)
         name = text(said.get(keys.ML_PREDICTION_ID), set())

@@ -31,7 +31,7 @@ class SaidNames(NamedTuple):
 
 def said_names(spans: InferenceSpans) -> SaidNames:
     """Return what each of *spans* says; one whose bytes were not kept, or that cannot be read, says nothing. Of an attribute that comes twice the last holds."""
-    request, places = spans.request, spans.places[:, 1:3]
+    request, places = spans.content, spans.places[:, 1:3]
     if IS_COMPILED:
         found = found_names(request, places)
     else:

@@ -61,4 +61,4 @@ def _spans_of(spans: InferenceSpans, stream: StreamKey) -> Iterator[Span]:
         return
     own = np.flatnonzero(spans.stream_of == spans.streams.index(stream))[:_MAX_SPANS]
     for _, start, end, _ in spans.places[own].tolist():
-        yield Span.FromString(spans.request[start:end])
+        yield Span.FromString(spans.content[start:end])

@@ -40,7 +40,7 @@ def gathered(parts: Sequence[Counted]) -> Counted:
 
 def size_of(counted: Counted) -> tuple[int, int]:
     """Return how many rows are counted, and about how many bytes they take, with those of the requests that are kept."""
-    n_rows, n_bytes = 0, len(counted.spans.request)
+    n_rows, n_bytes = 0, len(counted.spans.content)
     for placed in counted.placed:
         n_rows += len(placed)
         n_bytes += placed.n_bytes

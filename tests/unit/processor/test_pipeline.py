@@ -284,7 +284,7 @@ def test_a_decoder_that_fails_lets_the_traces_through() -> None:
     """A mistake of ours in reading is no reason to make the sender repeat for ever what it will never get through."""
 
     class Broken:
-        def decode(self, request: bytes, caller: str = "") -> Decoded:
+        def decode(self, request: bytes, caller: str = "", size: int | None = None) -> Decoded:
             raise ZeroDivisionError
 
     house = House()

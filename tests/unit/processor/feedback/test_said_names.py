@@ -31,7 +31,8 @@ def spans_of(contents: list[bytes]) -> InferenceSpans:
         request += content
     return replace(
         NO_SPANS,
-        request=request,
+        content=request,
+        size=len(request),
         places=np.array(places, dtype=np.int64).reshape(-1, 4),
         ids=np.zeros((len(places), 3), dtype=np.uint64),
     )
