@@ -93,12 +93,11 @@ def _parser() -> Parser:
 def _run(config: Config, arguments: argparse.Namespace) -> None:
     _share_one_heap()
     stopping, reloading = threading.Event(), threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, lambda *_: reloading.set())
+    _at_the_end(_end_at_once)  # to compile takes a minute, and nobody would wait for it
     service = Service(config, _folder(arguments.config))
-    service.start()
+    service.start(before_receiving=lambda: _at_the_end(stopping.set))
     _spare_what_stays()
     while not stopping.wait(_TICK_S):
         if reloading.is_set():
@@ -107,6 +106,17 @@ def _run(config: Config, arguments: argparse.Namespace) -> None:
             _spare_what_stays()
         service.tick()
     service.stop()
+
+
+def _at_the_end(act: Callable[[], None]) -> None:
+    """Have a signal that asks for the end answered by *act*."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: act())
+
+
+def _end_at_once() -> None:
+    _LOGGER.info("stopped, before anything was received")
+    sys.exit()
 
 
 def _share_one_heap() -> None:

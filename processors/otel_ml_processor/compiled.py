@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-__all__ = ["IS_COMPILED", "compiled", "folded", "lean", "plain"]
+__all__ = ["IS_COMPILED", "compiled", "compiling_told", "folded", "lean", "plain"]
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 _Scalar = TypeVar("_Scalar", bound=np.generic)
@@ -67,6 +68,29 @@ def folded(function: _Function) -> _Function:
     import numba
 
     return cast("_Function", numba.njit(nogil=True, inline="always")(function))
+
+
+@contextmanager
+def compiling_told(tell: Callable[[], None]) -> Iterator[None]:
+    """Call *tell* once where something is compiled within, and not where all of it is read from the disk."""
+    if not IS_COMPILED:
+        yield
+        return
+    from numba.core import event
+
+    class Told(event.Listener):  # type: ignore[misc]  # numba has no types
+        is_told = False
+
+        def on_start(self, _: object) -> None:
+            if not self.is_told:
+                self.is_told = True
+                tell()
+
+        def on_end(self, _: object) -> None:
+            pass
+
+    with event.install_listener("numba:compile", Told()):
+        yield
 
 
 def plain(array: NDArray[_Scalar]) -> NDArray[_Scalar]:

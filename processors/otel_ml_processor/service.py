@@ -25,7 +25,7 @@ from otel_ml_processor.assess.confidence import confidence_budget
 from otel_ml_processor.assess.error_patterns import warm_patterns
 from otel_ml_processor.assess.promise import Promises, told, told_of_evidence
 from otel_ml_processor.assess.rows import warm_judging
-from otel_ml_processor.compiled import IS_COMPILED
+from otel_ml_processor.compiled import IS_COMPILED, compiling_told
 from otel_ml_processor.config import ClientTls
 from otel_ml_processor.decode.decoder import Cause
 from otel_ml_processor.decode.fast import FastDecoder, warm
@@ -87,6 +87,18 @@ _COUNTS: Final = {
     Signal.METRICS: n_metric_points,
     Signal.LOGS: n_log_records,
 }
+_MADE_READY: Final = (
+    warm,
+    warm_strip,
+    warm_seen_spans,
+    warm_counting,
+    warm_judging,
+    warm_patterns,
+    warm_confidences,
+    warm_said_names,
+    warm_keys,
+)
+"""What has something compiled, each all that its module needs."""
 _DECODER: Final = FastDecoder if IS_COMPILED else PlainDecoder
 _DEFAULT_PUSH: Final = "127.0.0.1:14319"
 _PUSH_TIMEOUT_S: Final = 5.0
@@ -164,9 +176,11 @@ class Service:
         page = pages(self._book, facts, lambda: self._is_ready)
         self._http = HttpServer(config.http.endpoint, page, insecure_bind=config.insecure_bind)
 
-    def start(self) -> None:
+    def start(self, before_receiving: Callable[[], None] = lambda: None) -> None:
         """
         Serve, or, where an address cannot be listened on, start nothing.
+
+        Until *before_receiving* is called nothing has been received: whoever ends the process loses nothing.
 
         Raises:
             ConfigError: Naming the address, or the folder of the state, that is in use.
@@ -183,6 +197,7 @@ class Service:
                 self._forwarding.close(0)
             raise
         prepare_decoder()
+        before_receiving()
         self._doors.start()
         self._pusher.start()
         if self._webhook is not None:
@@ -447,19 +462,11 @@ def prepare_decoder() -> None:
     if not IS_COMPILED:
         _LOGGER.info("decoder: plain; the extra `fast` (numba) makes it some ten times as fast")
         return
-    _LOGGER.info(
-        "decoder: where this version has not run before it is compiled now, which takes half a minute"
-    )
     begin = time.monotonic()
-    warm()
-    warm_strip()
-    warm_seen_spans()
-    warm_counting()
-    warm_judging()
-    warm_patterns()
-    warm_confidences()
-    warm_said_names()
-    warm_keys()
+    slow = "decoder: compiled now, which takes half a minute or more; the next start finds it done"
+    with compiling_told(lambda: _LOGGER.info(slow)):
+        for make_ready in _MADE_READY:
+            make_ready()
     _LOGGER.info("decoder: compiled; ready after %.1f s", time.monotonic() - begin)
 
 

@@ -22,6 +22,7 @@ from otel_ml_conventions.attributes import (
 )
 from otel_ml_processor.assess.fresh import refreshed
 from otel_ml_processor.columns import StreamKey
+from otel_ml_processor.emit.beginnings import Beginnings
 from otel_ml_processor.emit.definitions import DEFINITIONS, Metric
 from otel_ml_processor.emit.feature_bins import POINTS_PER_FEATURE
 from otel_ml_processor.emit.points import (
@@ -122,6 +123,7 @@ class MetricBook:
         self._feedback: dict[StreamKey | None, FeedbackTotals] = {}
         self._unheard_ns = 0
         """When the feedback of a stream was last forgotten: that of one which comes after it has been counted since."""
+        self._beginnings = Beginnings()
         self._lock = threading.Lock()
 
     def register(
@@ -314,7 +316,7 @@ class MetricBook:
             points += self._confidences.points()
         for name, attributes, value in self._self_metrics.snapshot():
             points.append(NamedPoint(name, Point(tuple(attributes.items()), value, self._since_ns)))
-        return points
+        return self._beginnings.reached(points, now_ns)
 
     def _freshness_points(
         self, stream: StreamKey, page: StreamPage, now_ns: int

@@ -485,6 +485,28 @@ def test_a_profile_of_unknown_age_has_none(book: MetricBook) -> None:
     assert points(book, "ml.reference.samples") != []
 
 
+def test_no_count_begins_after_its_own_time(book: MetricBook, clock: Clock) -> None:
+    """A clock that is put back finds a beginning ahead of it: it is then and stays, for one that moved on would be a restart."""
+    opened_ns = clock.now_ns
+    book.set_totals(samples.STREAM, {"late": 3}, 1)
+
+    def starts() -> dict[str, set[int]]:
+        return {m.definition.name: {p.start_ns for p in m.points} for m in book.collect()}
+
+    cumulative = {name for name, each in starts().items() if each != {0}}
+    clock.now_ns = put_back_ns = opened_ns - 3_600_000_000_000
+    assert {name: starts()[name] for name in cumulative} == dict.fromkeys(
+        cumulative, {put_back_ns}
+    )
+    clock.now_ns += 60_000_000_000
+    counted_anew_ns = clock.now_ns
+    book.set_totals(samples.STREAM, {"late": 1}, 1)
+    for passed_ns in (0, 7_200_000_000_000):
+        clock.now_ns += passed_ns
+        assert starts()["ml.confidence.violations"] == {put_back_ns}
+        assert starts()["ml.prediction.samples"] == {counted_anew_ns}
+
+
 def test_predictions_are_counted_per_class(book: MetricBook, clock: Clock) -> None:
     """Totals are cumulative since the book was opened, whenever a class first appears."""
     opened_ns = clock.now_ns
