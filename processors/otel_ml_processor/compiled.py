@@ -78,7 +78,7 @@ def compiling_told(tell: Callable[[], None]) -> Iterator[None]:
         return
     from numba.core import event
 
-    class Told(event.Listener):  # type: ignore[misc]  # numba has no types
+    class Told(event.Listener):
         is_told = False
 
         def on_start(self, _: object) -> None:

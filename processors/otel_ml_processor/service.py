@@ -45,7 +45,7 @@ from otel_ml_processor.emit.server import HttpServer
 from otel_ml_processor.emit.webhook import Webhook
 from otel_ml_processor.endpoint import leads_to
 from otel_ml_processor.errors import ConfigError, ProfileError
-from otel_ml_processor.feedback.explaining import Explaining
+from otel_ml_processor.feedback.explaining import DROPPED_EXPLANATIONS, Explaining
 from otel_ml_processor.feedback.joining import DROPPED_FEEDBACK, Joining
 from otel_ml_processor.feedback.keys import warm_keys
 from otel_ml_processor.feedback.said_names import warm_said_names
@@ -151,7 +151,10 @@ class Service:
         self._webhook = Webhook(webhook, folder, self._self_metrics) if webhook else None
         self._outlet = self._make_outlet()
         self._joining = Joining(
-            config, self._references.reference, self._outlet, self._count_dropped_feedback
+            config,
+            self._references.reference,
+            self._outlet,
+            self._counts_overflow(DROPPED_FEEDBACK),
         )
         self._explaining = Explaining(
             self._references.reference,
@@ -160,6 +163,8 @@ class Service:
             config.tenant_attribute,
             self._joining.streams_of,
             round(config.feedback.early * 1e9),
+            lambda s: s in self._pipeline.ledger.streams,
+            self._counts_overflow(DROPPED_EXPLANATIONS),
         )
         self._pipeline = self._make_pipeline()
         self._keeper = self._make_keeper()
@@ -403,8 +408,8 @@ class Service:
             learner=self._learner,
         )
 
-    def _count_dropped_feedback(self, dropped: int) -> None:
-        self._self_metrics.add(METRIC_ML_PROCESSOR_OVERFLOW, dropped, DROPPED_FEEDBACK)
+    def _counts_overflow(self, cause: str) -> Callable[[int], None]:
+        return partial(self._self_metrics.add, METRIC_ML_PROCESSOR_OVERFLOW, cause=cause)
 
     def _introduce(self, stream: StreamKey) -> None:
         profile = self._references.profile(stream)
@@ -564,6 +569,7 @@ def new_self_metrics() -> SelfMetrics:
                 UNTOLD,
                 SERIES_BUDGET,
                 DROPPED_FEEDBACK,
+                DROPPED_EXPLANATIONS,
             ],
         }
     )

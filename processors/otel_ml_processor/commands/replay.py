@@ -113,6 +113,7 @@ def replayed(paths: Sequence[Path], arguments: argparse.Namespace) -> Replayed:
         lambda s: [w.name for w in config.of_model(s.model, s.version).windows],
         config.max_streams,
         config.tenant_attribute,
+        is_counted=lambda s: s in pipeline.ledger.streams,
     )
     pipeline = make_pipeline(
         config,

@@ -38,11 +38,13 @@ if TYPE_CHECKING:
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.reference import Reference
 
-__all__ = ["FIRST", "Explaining"]
+__all__ = ["DROPPED_EXPLANATIONS", "FIRST", "Explaining"]
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
+DROPPED_EXPLANATIONS: Final = "explanations"
+"""Cause under which `ml.processor.overflow` counts explanations, and requests with some, for which there was no room."""
 FIRST: Final = 500
 """Explanations of a stream that say what is usual, where its profile does not."""
 _TOP: Final = 3
@@ -69,9 +71,18 @@ class _Stream:
     alike: OrderedDict[tuple[int, ...], frozenset[str]] = field(default_factory=OrderedDict)
     """What counted most for the last input in each of the latest groups of near ones."""
 
+    @property
+    def held(self) -> int:
+        """How many explanations no window has taken."""
+        return len(self.first) + max((each.rows for each in self.windows.values()), default=0)
+
 
 def _nobodys(_keys: set[int]) -> Mapping[int, StreamKey]:
     return {}
+
+
+def _always(_stream: StreamKey) -> bool:
+    return True
 
 
 class Explaining:
@@ -79,7 +90,8 @@ class Explaining:
     The explanations of one processor; `hear` and `remember` are safe to use from any thread, all else is for the thread that ticks.
 
     *tenants* is the attribute of a resource that says its tenant, empty where none does. *predicted* says by its keys whose a prediction is: an
-    explanation that names no model is looked up there, again and again for *patience_ns*, for it may overtake its prediction.
+    explanation that names no model is looked up there, again and again for *patience_ns*, for it may overtake its prediction. A stream that *is_counted*
+    does not know, for nobody has sent a prediction of it, makes room for another. *dropped* is told of what there is no room for.
 
     Memory is at most `MAX_HEARD_BYTES`, and per stream counts of a hundred features per window name and some ten thousand small tuples.
     """
@@ -92,7 +104,11 @@ class Explaining:
         tenants: str = "",
         predicted: Callable[[set[int]], Mapping[int, StreamKey]] = _nobodys,
         patience_ns: int = 0,
+        is_counted: Callable[[StreamKey], bool] = _always,
+        dropped: Callable[[int], object] = lambda _: None,
     ) -> None:
+        self._is_counted = is_counted
+        self._dropped = dropped
         self._tenants = tenants
         self._predicted = predicted
         self._patience_ns = patience_ns
@@ -110,7 +126,7 @@ class Explaining:
         """What counts and logs a mistake of ours, so that it costs one request, or one stream, and not all that came since the last tick."""
 
     def hear(self, signal: Signal, request: bytes, caller: str = "") -> None:
-        """Hold *request* where there may be an explanation in it; where there is no room, it is passed over."""
+        """Hold *request* where there may be an explanation in it; where there is no room, it is dropped."""
         if occurs(EXPLANATION_MARK, request):
             self._hear(signal, request, caller)
 
@@ -121,9 +137,11 @@ class Explaining:
 
     def _hear(self, signal: Signal, request: bytes, caller: str) -> None:
         with self._lock:
-            if self._bytes + len(request) <= MAX_HEARD_BYTES:
-                self._heard.append(Heard(signal, request, caller))
-                self._bytes += len(request)
+            if self._bytes + len(request) > MAX_HEARD_BYTES:
+                self._dropped(1)
+                return
+            self._heard.append(Heard(signal, request, caller))
+            self._bytes += len(request)
 
     def remember(self, spans: InferenceSpans, counted: Sequence[PlacedRows]) -> None:
         """Hold in which bins inputs are, of streams whose predictions are explained."""
@@ -153,7 +171,9 @@ class Explaining:
         for key, explanations in by_stream.items():
             with self.contained:
                 stream = self._stream(key)
-                if stream is not None:
+                if stream is None:
+                    self._dropped(len(explanations))
+                else:
                     self._count(key, stream, explanations)
 
     def _read(self, heard: Heard) -> list[Explanation]:
@@ -179,6 +199,7 @@ class Explaining:
                 yield each._replace(stream=stream)
             elif now_ns is not None and now_ns - since_ns < self._patience_ns:
                 self._waiting.append((since_ns, each))
+        self._dropped(len(self._waiting[_MAX_INPUTS:]))
         del self._waiting[_MAX_INPUTS:]
 
     def taken(self, key: StreamKey, window: str) -> Explained | None:
@@ -221,12 +242,21 @@ class Explaining:
 
     def _stream(self, key: StreamKey) -> _Stream | None:
         stream = self._streams.get(key)
-        if stream is None and key.model and len(self._streams) < self._max_streams:
+        if stream is None and key.model and self._has_room():
             reference = self._reference_of(key)
             known = reference.explanations if reference is not None else None
             usual = ExplanationReference.of(known) if known else None
             stream = self._streams[key] = _Stream(usual, self._near_by(key, usual))
         return stream
+
+    def _has_room(self) -> bool:
+        """Return whether there is room for one stream more; that which nobody counts, and which came first of those, makes it."""
+        if len(self._streams) >= self._max_streams:
+            nobodys = next((key for key in self._streams if not self._is_counted(key)), None)
+            if nobodys is None:
+                return False
+            self._dropped(self._streams.pop(nobodys).held)
+        return True
 
     def _near_by(self, key: StreamKey, usual: ExplanationReference | None) -> tuple[int, ...]:
         reference = self._reference_of(key)

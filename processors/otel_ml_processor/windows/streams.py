@@ -284,6 +284,11 @@ class Streams:
             self.counts.untold += stream.make_room()
             stream.note(increment.newest_ns, increment.heard_ns)
 
+    def __contains__(self, key: object) -> bool:
+        """Return whether rows of the stream *key* are counted by themselves."""
+        with self._lock:
+            return key in self._streams
+
     def copies(self) -> list[StreamCopy]:
         """Return what every stream has, all of the same instant, free to be read while rows go on being added."""
         with self._lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -451,6 +452,51 @@ def test_a_prediction_of_another_tenant_is_not_explained() -> None:
     gathering.hear(Signal.LOGS, nameless(FEWEST))
     gathering.settle()
     assert gathering.taken(others, "1h") is None
+
+
+def of_model(model: str, n: int) -> bytes:
+    """Return the log request of so many explanations of *model*."""
+    records = [record(each, i) for i, each in enumerate(usual(n))]
+    for each in records:
+        next(a for a in each.attributes if a.key == "ml.model.name").value.string_value = model
+    return logs(*records)
+
+
+def test_models_without_predictions_take_no_room_from_those_with_some() -> None:
+    """Of two streams that there is room for, the one that nobody predicts with makes room; what is dropped is counted."""
+    dropped: list[int] = []
+    gathering = Explaining(
+        lambda _: profile_reference(),
+        lambda _: ["1h"],
+        max_streams=2,
+        is_counted=lambda stream: stream.model in {"a", "b"},
+        dropped=dropped.append,
+    )
+    for model in ("made up", "a", "b", "made up later"):
+        gathering.hear(Signal.LOGS, of_model(model, FEWEST))
+        gathering.settle()
+    assert {memory.stream.model for memory in gathering.memories()} == {"a", "b"}
+    assert sum(dropped) == 2 * FEWEST
+    for model in ("a", "b"):
+        taken = gathering.taken(replace(STREAM, model=model), "1h")
+        assert taken is not None
+        assert taken.rows == FEWEST
+
+
+def test_explanations_without_room_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests beyond what is held between two ticks, and those beyond how many wait for their prediction."""
+    dropped: list[int] = []
+    gathering = Explaining(
+        lambda _: None, lambda _: ["1h"], 2, patience_ns=10, dropped=dropped.append
+    )
+    monkeypatch.setattr(explaining_module, "_MAX_INPUTS", 10)
+    gathering.hear(Signal.LOGS, nameless(12))
+    gathering.settle(now_ns=1)
+    assert sum(dropped) == 2
+    monkeypatch.setattr(explaining_module, "MAX_HEARD_BYTES", len(nameless(12)))
+    gathering.hear(Signal.LOGS, nameless(12))
+    gathering.hear(Signal.LOGS, nameless(1))
+    assert sum(dropped) == 3
 
 
 def test_a_mistake_of_ours_costs_the_request_or_the_stream_that_it_is_about(
