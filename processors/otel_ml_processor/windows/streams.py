@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -19,7 +20,7 @@ from otel_ml_processor.windows.silence import Silence
 from otel_ml_processor.windows.summary import Summary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from otel_ml_processor.columns import IntArray
     from otel_ml_processor.config import Config, StreamsConfig, WindowConfig
@@ -275,7 +276,8 @@ class Streams:
             whole = increment.whole
             if increment.steps.keys() != {windows.name for windows in stream.windows}:
                 raise ValueError(f"{increment.stream}: its windows are others now")
-            stream.new_summary().merge(whole)  # raises before anything is changed
+            with _named(increment.stream):
+                stream.new_summary().merge(whole)  # raises before anything is changed
             self._keep(increment.stream, stream)
             for windows in stream.windows:
                 for step in increment.steps[windows.name]:
@@ -309,7 +311,8 @@ class Streams:
                     raise ValueError(
                         f"{copy.stream}: window {window.name} of {window.extent} is {extents.get(window.name, 'none')} now"
                     )
-            stream.absorb(copy)
+            with _named(copy.stream):
+                stream.absorb(copy)
             self._keep(copy.stream, stream)
 
     def refer_anew(self) -> list[StreamKey]:
@@ -543,6 +546,15 @@ class Streams:
         self.counts.late += max((windows.late_rows for windows in timed), default=0)
         for windows in timed:
             windows.late_rows = 0
+
+
+@contextmanager
+def _named(stream: StreamKey) -> Iterator[None]:
+    """Have what is wrong with counts of *stream* say whose they are."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{stream}: {error}") from None
 
 
 def _windows_of(config: WindowConfig, min_rows: int, new: Callable[[], Summary]) -> Windows:

@@ -379,6 +379,17 @@ def test_a_twin_makes_room_for_the_same_streams() -> None:
     }
 
 
+def test_whose_counts_do_not_fit_is_told() -> None:
+    """After another `verdicts.low_confidence` an operator reads which streams begin anew, of those in a snapshot and of those in a journal."""
+    before, now = (Streams(StreamsConfig(), [HOURLY], lambda _: None, low) for low in (0.6, 0.7))
+    (increment,) = before.add([rows_at([1])], at(1))
+    (copy,) = before.copies()
+    for go_on in (lambda: now.absorb(copy), lambda: now.repeat(increment)):
+        with pytest.raises(ValueError, match=rf"^{re.escape(str(FRAUD))}: .*0\.7.*0\.6"):
+            go_on()
+    assert now.copies() == []
+
+
 @pytest.mark.parametrize(
     ("tenant", "limits", "why"),
     [
