@@ -34,6 +34,9 @@ _NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
 _NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
 _ENVIRONMENT = re.compile(r"\$\{env:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
+_UNREAD = re.compile(r"\$\{env:[\w.-]*")
+"""What begins as one of those does, and none more than that: what follows may be a secret."""
+
 
 def load_config(path: Path | None, settings: Sequence[str] = ()) -> Config:
     """
@@ -188,10 +191,14 @@ def _resolved(node: object, place: str, file: str) -> object:
         for key in node:
             _check_text(key, place, file)
         return {key: _resolved(value, f"{place}.{key}", file) for key, value in node.items()}
-    if isinstance(node, list):
+    if isinstance(node, list | set):  # a set is how YAML writes `!!set`
         return [_resolved(value, f"{place}[{i}]", file) for i, value in enumerate(node)]
     if not isinstance(node, str):
         return node
+    unread = _UNREAD.search(_ENVIRONMENT.sub("", node))
+    if unread is not None:
+        message = f"{file}: {place}: expected ${{env:NAME}} or ${{env:NAME:-default}}, with letters, digits and _ in the name, got {unread[0]}"
+        raise ConfigError(message)
     text = _ENVIRONMENT.sub(lambda found: _variable(found, place, file), node)
     _check_text(text, place, file)
     try:

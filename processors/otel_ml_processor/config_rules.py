@@ -192,6 +192,13 @@ def _webhook_rules(webhook: WebhookConfig | None) -> list[_Rule]:
             "exactly one of 'secret' and 'secret_file'",
             "none" if secrets else "both",
         ),
+        _pair_rule("emit.webhook", webhook.tls),
+        (
+            "emit.webhook.tls",
+            webhook.tls is None or not webhook.url.startswith("http:"),
+            "nothing, because `url` is http://..., which is in the clear",
+            "certificates",
+        ),
     ]
 
 
@@ -255,18 +262,21 @@ def _copy_rules(place: str, copy: CopyConfig) -> list[_Rule]:
 
 
 def _client_rules(place: str, client: Client) -> list[_Rule]:
-    tls = client.tls or ClientTls()
-    has_both = (tls.cert_file is None) == (tls.key_file is None)
     odd = [n for n in client.headers if not re.fullmatch(r"[a-z0-9_.-]+", n) or n.endswith("-bin")]
     ours = [n for n in client.headers if n in _OUR_HEADERS or n.startswith("grpc-")]
     torn = [n for n, value in client.headers.items() if not re.fullmatch(r"[ -~]*", value)]
     said = "values of printable ASCII in one line"
     return [
-        (f"{place}.tls", has_both, "both of 'cert_file' and 'key_file', or none", "one of them"),
+        _pair_rule(place, client.tls),
         (f"{place}.headers", not odd, "names in lower case, without '-bin' at the end", odd),
         (f"{place}.headers", not ours, "none of those that say how a message is sent", ours),
         (f"{place}.headers", not torn, said, f"another one, which is not shown, of {torn}"),
     ]
+
+
+def _pair_rule(place: str, tls: ClientTls | None) -> _Rule:
+    has_both = tls is None or (tls.cert_file is None) == (tls.key_file is None)
+    return f"{place}.tls", has_both, "both of 'cert_file' and 'key_file', or none", "one of them"
 
 
 def _forwarding(inline: bool) -> str:
