@@ -187,7 +187,7 @@ def _scores_of_order(
     if not {_WASSERSTEIN, _WASSERSTEIN_IQR}.isdisjoint(wanted):
         carried = wasserstein_distance(reference, current, positions)
         width = interquartile_range(reference, positions)
-        in_iqr = carried / np.where(width > 0, width, np.nan)
+        in_iqr = carried / np.where((width > 0) & (width < np.inf), width, np.nan)
         both = {_WASSERSTEIN: carried, _WASSERSTEIN_IQR: in_iqr}
         scores |= {name: values for name, values in both.items() if name in wanted}
     return scores

@@ -34,8 +34,10 @@ def wasserstein_distance(
     if positions.shape != reference.shape:
         raise ValueError(f"expected {reference.size} positions, one per bin, got {positions.size}")
     apart = np.abs(np.cumsum(reference, axis=-1) / n - np.cumsum(current, axis=-1) / m)
-    distance: FloatArray = (apart[..., :-1] * np.diff(positions)).sum(axis=-1)
-    return distance
+    # Of halves: the step between the smallest and the largest number, which some write for "missing", is no number itself.
+    half: FloatArray = (apart[..., :-1] * np.diff(positions / 2)).sum(axis=-1)
+    with np.errstate(over="ignore"):  # then it is infinite
+        return half * 2
 
 
 def interquartile_range(counts: IntArray, positions: FloatArray) -> FloatArray:
@@ -49,5 +51,6 @@ def interquartile_range(counts: IntArray, positions: FloatArray) -> FloatArray:
     shares = np.cumsum(counts, axis=-1) / counts.sum(axis=-1, keepdims=True)
     quartiles = [(shares < share).sum(axis=-1, keepdims=True) for share in (0.25, 0.75)]
     lower, upper = (np.take_along_axis(positions, bins, axis=-1)[..., 0] for bins in quartiles)
-    width: FloatArray = upper - lower
+    with np.errstate(over="ignore"):  # then it is infinite
+        width: FloatArray = upper - lower
     return width

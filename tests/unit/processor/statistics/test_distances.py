@@ -82,6 +82,15 @@ def test_a_lone_bin_has_no_distance() -> None:
     assert interquartile_range(np.array([3]), np.array([4.0])) == 0.0
 
 
+def test_the_largest_numbers_have_a_distance() -> None:
+    """Where nothing moved it is 0, where a quarter moved a quarter of the step between them, and what is no number is infinite, without a warning."""
+    ends = np.array([-1.7e308, 1.7e308])
+    assert wasserstein_distance(np.array([3, 1]), np.array([6, 2]), ends) == 0.0
+    assert wasserstein_distance(np.array([3, 1]), np.array([2, 2]), ends) == 0.85e308
+    assert wasserstein_distance(np.array([3, 0]), np.array([0, 3]), ends) == math.inf
+    assert interquartile_range(np.array([1, 1]), ends) == math.inf
+
+
 def test_the_quartiles_of_a_hundred_rows() -> None:
     """Of 1 .. 100, one per bin, the quartiles are 25 and 75."""
     assert interquartile_range(np.ones(100, dtype=np.int64), np.arange(1.0, 101.0)) == 50.0
