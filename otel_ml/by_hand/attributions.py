@@ -5,9 +5,9 @@ from math import isfinite
 from typing import Any, Final, NamedTuple
 
 from otel_ml.by_hand.outputs import UnreadableError, names_of
-from otel_ml.describe.values import own_text
+from otel_ml.describe.values import is_missing, own_text, plain_number
 
-__all__ = ["Attributions", "read_attributions"]
+__all__ = ["Attributions", "read_attributions", "read_base"]
 
 _SAMPLES_FEATURES: Final = 2
 _SAMPLES_FEATURES_OUTPUTS: Final = 3
@@ -37,7 +37,7 @@ def read_attributions(
     Args:
         explanation: A mapping by feature, or a pandas series; a data frame with a row per sample; an
             `Explanation` of SHAP (anything with `values`, `base_values` and `feature_names`); or numbers of one sample, or of
-            several in rows, in the order of *names*.
+            several in rows, in the order of *names*, in an array also of shape (n_samples, n_features, n_outputs).
         names: Names of the features where *explanation* does not have them.
         target: The explained output by name or position, where there are several.
 
@@ -54,7 +54,26 @@ def read_attributions(
     if isinstance(explanation, Mapping):
         values = {own_text(name): float(value) for name, value in explanation.items()}
         return [Attributions(values, None, are_named=True)]
-    return [_named(row, names, None) for row in _rows(_listed(explanation))]
+    values = _listed(explanation)
+    # Not of a list of tables, which older versions of SHAP give: there the outputs come first.
+    if len(getattr(explanation, "shape", ())) == _SAMPLES_FEATURES_OUTPUTS:
+        values = _of_output(values, _output(explanation, len(values[0][0]), target))
+    return [_named(row, names, None) for row in _rows(values)]
+
+
+def read_base(base: Any, target: object) -> float | None:
+    """
+    Return the base value that *base* says, as an explainer's `expected_value`: a number, or one for each output.
+
+    Raises:
+        UnreadableError: If it is of several outputs and *target* is none of them.
+    """
+    if is_missing(base):
+        return None
+    base = _listed(base)
+    if isinstance(base, list) and len(base) > 1:
+        base = base[_output(None, len(base), target)]
+    return _finite(base)
 
 
 def _of_shap(explanation: Any, names: Sequence[str] | None, target: object) -> list[Attributions]:
@@ -69,7 +88,7 @@ def _of_shap(explanation: Any, names: Sequence[str] | None, target: object) -> l
         bases = base if is_by_sample else [base] * len(values)
     if _depth(values) == _SAMPLES_FEATURES_OUTPUTS:
         output = _output(explanation, len(values[0][0]), target)
-        values = [[feature[output] for feature in sample] for sample in values]
+        values = _of_output(values, output)
         bases = [one[output] if isinstance(one, list) else one for one in bases]
     return [_named(row, names, one) for row, one in zip(values, bases, strict=True)]
 
@@ -85,7 +104,12 @@ def _is_one_sample(explanation: Any, values: Any, names: Sequence[str] | None) -
     return names is not None and len(names) == len(values) != len(values[0])
 
 
+def _of_output(values: list[Any], output: int) -> list[Any]:
+    return [[feature[output] for feature in sample] for sample in values]
+
+
 def _output(explanation: Any, count: int, target: object) -> int:
+    target = plain_number(target)  # numpy's own, as `argmax` gives it
     own_names = getattr(explanation, "output_names", None)  # a list, or an array of numpy's
     names = list(range(count) if own_names is None else own_names)
     if target in names:

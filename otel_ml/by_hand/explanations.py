@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from opentelemetry import trace
 
 from otel_ml.by_hand.afterwards import Inferred, find
-from otel_ml.by_hand.attributions import Attributions, read_attributions
+from otel_ml.by_hand.attributions import Attributions, read_attributions, read_base
 from otel_ml.by_hand.capture import capture_of
 from otel_ml.by_hand.operations import Operation, identity, operation
 from otel_ml.by_hand.outputs import UnreadableError
@@ -37,7 +37,7 @@ def record_explanation(
     method: str = "other",
     names: Sequence[str] | None = None,
     target: object = None,
-    base_value: float | None = None,
+    base_value: Any = None,
     top: int = 10,
     prediction: str | trace.SpanContext | trace.Span | None = None,
     index: int | None = None,
@@ -56,12 +56,13 @@ def record_explanation(
 
     Args:
         attributions: A mapping from feature to contribution, or a pandas series; a data frame; an
-            `Explanation` of SHAP; or numbers in the order of *names*. Of several samples one event each is made, of
-            at most `capture_max_rows` samples, drawn at random.
+            `Explanation` of SHAP; or numbers in the order of *names*, as its `shap_values` gives them. Of several
+            samples one event each is made, of at most `capture_max_rows` samples, drawn at random.
         method: A value of `ml.explanation.method`.
         names: Names of the features where *attributions* do not have them.
         target: The class or output that is explained; of several outputs it says which.
-        base_value: What the model answers when it knows nothing of the sample.
+        base_value: What the model answers when it knows nothing of the sample; of several outputs one each, as
+            an explainer's `expected_value`.
         top: How many features are told.
         prediction: The prediction's id, or the span context (or span) of the inference; by default
             the inference that this context is about.
@@ -87,7 +88,7 @@ class Explanation:
         attributions: Any,
         *,
         names: Sequence[str] | None = None,
-        base_value: float | None = None,
+        base_value: Any = None,
         top: int = 10,
         prediction: str | trace.SpanContext | trace.Span | None = None,
         index: int | None = None,
@@ -141,7 +142,7 @@ class _Said(NamedTuple):
 
     method: str
     target: object
-    base_value: float | None
+    base_value: Any
     top: int
     position: int | None
 
@@ -200,8 +201,7 @@ def _record_samples(
 
 
 def _base(sample: Attributions, said: _Said) -> float | None:
-    base = sample.base_value if said.base_value is None else float(said.base_value)
-    return base if base is not None and isfinite(base) else None
+    return sample.base_value if said.base_value is None else read_base(said.base_value, said.target)
 
 
 def _chosen(recorder: InferenceRecorder, sample: Attributions, top: int) -> dict[str, float]:
