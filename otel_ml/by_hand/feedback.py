@@ -6,7 +6,7 @@ from typing import Any, Final
 from opentelemetry import trace
 
 from otel_ml.by_hand.afterwards import Inferred, find
-from otel_ml.by_hand.outputs import UnreadableError
+from otel_ml.by_hand.outputs import UnreadableError, read_confidence
 from otel_ml.by_hand.typed import sample_index
 from otel_ml.describe.probabilities import class_label
 from otel_ml.describe.values import is_missing
@@ -75,6 +75,7 @@ def record_feedback(
         return
     try:
         told = _told(label, value, score, correct)
+        source, model, version = map(_known, (source, model, version))
         if not told or (source is not None and source not in _SOURCES):
             recorder.refused("record_feedback", _complaint(told))
             return
@@ -104,6 +105,11 @@ def _told(
     return told
 
 
+def _known(fact: Any) -> Any:
+    """Return *fact*, None where a table has nothing in its place."""
+    return None if is_missing(fact) else fact
+
+
 def _truth(correct: object) -> bool:
     if correct not in (False, True):  # a text, `false` say, would be true
         raise UnreadableError("expected correct to be true or false")
@@ -113,6 +119,8 @@ def _truth(correct: object) -> bool:
 def _said(prediction: object) -> object:
     if prediction is not None and is_missing(prediction):  # NaN in a table, whose text is `nan`
         raise UnreadableError("expected a prediction id, span or span context, found none")
+    if isinstance(prediction, list) or getattr(prediction, "shape", ()):  # a whole column of a table
+        raise UnreadableError("expected one prediction, found several; tell of each by itself")
     return prediction
 
 
@@ -120,13 +128,13 @@ def _predicted(label: object, confidence: float | None, moment: datetime | None)
     told: dict[str, Any] = {}
     if not is_missing(label):
         told[keys.ML_PREDICTION_LABEL] = class_label(label)
-    if confidence is not None:
-        if not 0.0 <= float(confidence) <= 1.0:
-            raise UnreadableError("expected a predicted_confidence between 0 and 1")
-        told[keys.ML_PREDICTION_CONFIDENCE] = float(confidence)
-    if moment is not None:
-        if moment.tzinfo is None:
-            raise UnreadableError("expected a predicted_at with its offset from UTC, found none")
+    if not is_missing(confidence):
+        told[keys.ML_PREDICTION_CONFIDENCE] = read_confidence(confidence)
+    if moment is not None and not is_missing(moment):
+        if getattr(moment, "tzinfo", None) is None:  # a text has none, either
+            raise UnreadableError(
+                "expected predicted_at to be a `datetime` with its offset from UTC, found another"
+            )
         told[keys.ML_PREDICTION_TIME] = moment.isoformat()
     return told
 

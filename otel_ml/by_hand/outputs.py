@@ -26,6 +26,7 @@ __all__ = [
     "describe_values",
     "names_of",
     "probabilities_text",
+    "read_confidence",
     "read_probabilities",
     "samples_of",
 ]
@@ -41,6 +42,7 @@ class UnreadableError(ValueError):
 _MAX_CLASSES: Final = 32
 _MAX_CELLS: Final = 100_000  # of samples by classes, where maps do not have them all
 _TOLERANCE: Final = 1e-3  # single precision, over many classes
+_ROUNDING: Final = 1e-5  # what scikit-learn takes for that in calibrated probabilities
 _TABLE_AXES: Final = 2
 _ENDS: Final = 2
 _FRAMES: Final = frozenset({"pandas", "polars"})
@@ -132,13 +134,24 @@ def describe_confidence(values: Any, positions: Positions) -> Facts:
     Raises:
         UnreadableError: If one is not between 0 and 1.
     """
-    confidences = [_number(value) for value in _column(values)]
-    if not all(0.0 <= confidence <= 1.0 for confidence in confidences):
-        raise UnreadableError("expected confidences between 0 and 1")
+    confidences = [read_confidence(_number(value)) for value in _column(values)]
     facts = _told(
         confidences, float, positions, keys.ML_PREDICTION_CONFIDENCE, keys.ML_PREDICTION_CONFIDENCES
     )
     return facts if len(confidences) == 1 else {**facts, **_batch_confidence(confidences)}
+
+
+def read_confidence(value: Any) -> float:
+    """
+    Return the probability *value*, 1 where rounding has left a little more.
+
+    Raises:
+        UnreadableError: If it is not between 0 and 1.
+    """
+    confidence = float(value)
+    if not 0.0 <= confidence <= 1.0 + _ROUNDING:
+        raise UnreadableError("expected a confidence between 0 and 1")
+    return min(confidence, 1.0)
 
 
 def describe_embedding(vectors: Any, positions: Positions) -> Facts:

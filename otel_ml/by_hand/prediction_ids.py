@@ -52,6 +52,8 @@ def _made_up() -> str:
 
 def plain_id(prediction_id: object) -> str:
     """Return an id that a caller gave as text, at most 256 characters of it."""
+    if isinstance(prediction_id, bytes):  # as stores and queues give back what was put into them
+        prediction_id = prediction_id.decode("utf-8", "replace")
     return valid_text(own_text(prediction_id)[:_MAX_LENGTH])
 
 
@@ -66,7 +68,7 @@ def context_of(prediction: Any) -> trace.SpanContext | None:
         prediction = prediction.get_span_context()
     if isinstance(prediction, trace.SpanContext):
         return prediction if prediction.is_valid else None
-    found = _TRACEPARENT.fullmatch(str(prediction))
+    found = _TRACEPARENT.fullmatch(plain_id(prediction))
     if found is None:
         return None
     trace_id, span_id, flags = (int(part, 16) for part in found.groups())

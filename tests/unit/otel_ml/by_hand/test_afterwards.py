@@ -317,7 +317,7 @@ def test_feedback_may_tell_what_was_predicted(seen: Capture) -> None:
     "predicted",
     [
         {"predicted_confidence": 75},
-        {"predicted_confidence": float("nan")},
+        {"predicted_confidence": float("inf")},
         {"predicted_confidence": "sure"},
         {"predicted_at": datetime(2026, 3, 1, 11, 5)},  # noqa: DTZ001 - without a zone, on purpose
         {"predicted_at": "2026-03-01"},
