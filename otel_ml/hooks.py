@@ -33,6 +33,8 @@ CONTENT: Final = frozenset(
     }
 )
 
+_VALUES: Final = (str, int, float, bytes, list, tuple, Mapping, type(None))
+
 _logger = getLogger("otel_ml")
 _Failed = Callable[[str, BaseException], None]
 
@@ -146,7 +148,15 @@ def _attributes(permitted: object) -> dict[str, Any]:
         return {}
     if not isinstance(permitted, Mapping) or not all(isinstance(key, str) for key in permitted):
         raise TypeError(f"expected attributes by name, found {type(permitted).__name__}")
-    return dict(permitted)
+    return {key: _attribute(value) for key, value in permitted.items()}
+
+
+def _attribute(value: Any) -> Any:
+    """Return *value* as an attribute can have it; arrays and numbers of numpy's, which a span has as text, as Python's."""
+    plain = value.tolist() if hasattr(value, "tolist") else value
+    if not isinstance(plain, _VALUES):
+        raise TypeError(f"expected a value of an attribute, found {type(plain).__name__}")
+    return plain
 
 
 class CallHooks:

@@ -266,3 +266,27 @@ def test_content_is_what_the_conventions_call_personal() -> None:
     assert keys.ML_INPUT_FEATURES in personal
     assert personal <= CONTENT <= set(told)
     assert without_content(FACTS) == REST
+
+
+@pytest.mark.parametrize(
+    "rounded",
+    [np.array([1.5, 2.5]), np.array([1.5, 2.5], np.float32), (1.5, 2.5), [1.5, 2.5]],
+    ids=lambda rounded: type(rounded).__name__,
+)
+def test_a_content_hook_may_return_what_numpy_gives(failures: Failures, rounded: Any) -> None:
+    """`np.round` of the values is an array, of which a span would hold the text."""
+    hook = ContentHook(lambda content, _span: {**content, keys.ML_INPUT_VALUES: rounded}, failures)
+    told = hook.filtered({keys.ML_INPUT_VALUES: [1.49, 2.51]}, SPAN)
+    assert list(told[keys.ML_INPUT_VALUES]) == [1.5, 2.5]
+    assert {type(value) for value in told[keys.ML_INPUT_VALUES]} == {float}
+    assert failures.causes == []
+
+
+@pytest.mark.parametrize("value", [object(), {1.5}, 1j, np.array(1j)], ids=str)
+def test_what_no_attribute_can_have_is_a_failure_of_the_hook(
+    failures: Failures, value: object
+) -> None:
+    """Its text is not what anybody decided to send."""
+    hook = ContentHook(lambda content, _span: {**content, "reference": value}, failures)
+    assert hook.filtered(FACTS, SPAN) == REST
+    assert failures.causes == ["content_hook"]
