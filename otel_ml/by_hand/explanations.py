@@ -12,7 +12,7 @@ from otel_ml.by_hand.attributions import Attributions, read_attributions, read_b
 from otel_ml.by_hand.capture import capture_of
 from otel_ml.by_hand.operations import Operation, identity, operation
 from otel_ml.by_hand.outputs import UnreadableError
-from otel_ml.by_hand.typed import sample_index
+from otel_ml.by_hand.typed import sample_index, text
 from otel_ml.describe.probabilities import class_label
 from otel_ml.describe.samples import draw_rows
 from otel_ml.in_force import in_force
@@ -213,7 +213,7 @@ def _chosen(recorder: InferenceRecorder, sample: Attributions, top: int) -> dict
         if isfinite(value) and permits(name if sample.are_named else None)
     }
     weightiest = sorted(allowed, key=lambda name: abs(allowed[name]), reverse=True)[: max(top, 1)]
-    return {name: allowed[name] for name in weightiest}
+    return {text(name): allowed[name] for name in weightiest}
 
 
 def _record(

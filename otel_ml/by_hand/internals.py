@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Any, Final
 
 from otel_ml.by_hand.afterwards import find
-from otel_ml.describe.values import own_text
+from otel_ml.by_hand.typed import text
 from otel_ml.in_force import in_force
 from otel_ml.record.tracing import is_enabled
 from otel_ml_conventions import attributes as keys
@@ -40,7 +40,7 @@ def record_internal(
     try:
         inferred = find(None, model, version)
         told = islice(summary.items(), _MAX_NUMBERS)
-        numbers = {own_text(key): float(number) for key, number in told}
+        numbers = {text(key): float(number) for key, number in told}
         finite = {key: number for key, number in numbers.items() if isfinite(number)}
         if not finite or keys.ML_MODEL_NAME not in inferred.facts:
             recorder.refused("record_internal", "expected finite numbers, and the name of a model")
@@ -48,7 +48,7 @@ def record_internal(
         facts: dict[str, Any] = {
             key: inferred.facts[key] for key in _IDENTITY if key in inferred.facts
         }
-        facts |= {keys.ML_INTERNAL_NAME: own_text(name), keys.ML_INTERNAL_SUMMARY: finite}
+        facts |= {keys.ML_INTERNAL_NAME: text(name), keys.ML_INTERNAL_SUMMARY: finite}
         recorder.event(EVENT_ML_INTERNAL, facts, inferred.span)
     except Exception as error:  # noqa: BLE001 - what a user gives may raise anything
         recorder.failed("record_internal", error)

@@ -96,3 +96,23 @@ def test_the_model_on_the_resource(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the SDK would leave it out, and log so with each request."""
     monkeypatch.setenv("OTEL_ML_MODEL_NAME", f"fraud{HALF}")
     assert EnvironmentDetector().detect().attributes["ml.model.name"] == "fraud?"
+
+
+LONG = "n" * 100_000
+
+
+@pytest.mark.parametrize(
+    "tell",
+    [
+        lambda: otel_ml.record_internal(LONG, {LONG: 1.0}, model="fraud"),
+        lambda: otel_ml.record_explanation({LONG: 1.0}, model="fraud"),
+    ],
+    ids=["internal", "explanation"],
+)
+def test_very_long_names_in_events_are_cut(tell: Callable[[], Any]) -> None:
+    """Of features and of what goes on inside a model; as an event they are keys of a map, too."""
+    with capture(Settings(capture_content="event_only")) as seen:
+        tell()
+        (event,) = seen.events
+        assert "n" * 1024 in str(dict(event.attributes))
+        assert "n" * 1025 not in str(dict(event.attributes))
