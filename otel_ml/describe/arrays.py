@@ -40,6 +40,7 @@ _PLAIN_NUMBERS: Final = frozenset({bool, float, int})
 _FEW_OBJECTS: Final = 1000  # up to here Python's objects are looked at sooner than columns
 _DOUBLE_BYTES: Final = 8
 _TABLE_AXES: Final = 2
+_LISTED: Final = frozenset({"array", "numpy", "pandas"})
 
 _Types = tuple[str, ...]
 
@@ -470,10 +471,13 @@ class _Samples(Table):
 
 
 def _width(sample: Any) -> int | None:
-    """Return how many values a sample has, 1 for a single one, None for an image or the like."""
+    """Return how many values a sample has, 1 for a single one, None for an image or what is not known to be a row."""
     if isinstance(sample, (dict, list, tuple)):
         return len(sample)
-    shape = getattr(sample, "shape", ()) if _package(type(sample)) == "numpy" else ()
+    shape = getattr(sample, "shape", None) if _package(type(sample)) in _LISTED else None
+    if shape is None:
+        is_single = isinstance(sample, (str, bytes)) or not hasattr(sample, "__len__")
+        return 1 if is_single else (len(sample) if _is_listed(sample) else None)
     width: int | None = None if len(shape) > 1 else (*shape, 1)[0]
     return width
 
@@ -483,8 +487,13 @@ def _sample_values(sample: Any) -> list[Any]:
         return list(sample.values())
     if isinstance(sample, (list, tuple)):
         return list(sample)
-    values = sample.tolist() if _package(type(sample)) == "numpy" else sample
+    values = sample.tolist() if _is_listed(sample) else sample
     return values if isinstance(values, list) else [values]
+
+
+def _is_listed(sample: Any) -> bool:
+    """Whether *sample*, of numpy's, pandas' or Python's own arrays, gives its values as a list at once."""
+    return _package(type(sample)) in _LISTED and hasattr(sample, "tolist")
 
 
 def _package(kind: type) -> str:

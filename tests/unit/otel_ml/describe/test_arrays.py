@@ -1,5 +1,6 @@
 """What inputs of every kind say of themselves."""
 
+from array import array
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,6 +41,8 @@ NAN = float("nan")
         (["a text", "another"], 2, 1, 0),
         ([{"a": 1, "b": None}], 1, 2, 1),
         ([np.array([1.0, NAN])], 1, 2, 1),
+        ([pd.Series([1.0, NAN]), pd.Series([2.0, 3.0])], 2, 2, 1),
+        ([array("d", [1.0, NAN])], 1, 2, 1),
         ([], 0, None, 0),
         (np.empty((0, 4)), 0, 4, 0),
         (pd.DataFrame(), 0, 0, 0),
@@ -60,6 +63,18 @@ def test_more_than_two_axes_are_a_tensor() -> None:
     table = read_table(np.zeros((8, 3, 4, 4), "f4"))
     assert (table.rows, table.columns, table.tensor_shape) == (8, None, (8, 3, 4, 4))
     assert table.types() == ("float32",)
+    assert table.take([0], 1) is None
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [range(3), {1, 2}, memoryview(b"ab"), pl.Series([1]), pd.DataFrame({"a": [1]})],
+    ids=repr,
+)
+def test_what_a_sample_of_another_kind_holds_is_not_known(sample: Any) -> None:
+    """It is no single value: neither its width nor its text is told."""
+    table = read_table([sample, sample])
+    assert (table.rows, table.columns, table.missing()) == (2, None, None)
     assert table.take([0], 1) is None
 
 

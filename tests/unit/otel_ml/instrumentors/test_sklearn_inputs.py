@@ -163,6 +163,18 @@ def test_mappings_are_samples(full: Capture) -> None:
     assert json.loads(full.attributes[ML_INPUT_FEATURES]) == {"city": "Bonn", "n": 3}
 
 
+def test_rows_of_a_frame_in_a_list_are_samples() -> None:
+    """As `model.predict([frame.iloc[0]])` gives them: no rule is broken, so no call is rejected."""
+    frame = pd.DataFrame(SAMPLES)
+    model = LogisticRegression().fit(SAMPLES, TARGET)
+    settings = Settings(capture_content="span_only", validation_blocks=True)
+    with capture(settings) as seen:
+        model.predict([frame.iloc[0]])
+        assert seen.attributes[ML_INPUT_FEATURE_COUNT] == SAMPLES.shape[1]
+        assert seen.attributes["ml.validation.result"] == "pass"
+        assert list(seen.attributes["ml.input.values"]) == SAMPLES[0].tolist()
+
+
 def test_an_iterator_is_not_consumed_and_its_length_is_that_of_the_output(
     captured: Capture,
 ) -> None:
