@@ -110,7 +110,7 @@ _ROWS: Final = {
         oldest="1.3",
         calls="`predict`, `predict_proba`, `predict_log_proba`, `decision_function`, "
         "`score_samples` of every estimator",
-        loads="`joblib.load`, `pickle.load`, where an estimator comes of it",
+        loads="`joblib.load`, `pickle.load`, where an estimator or a booster comes of it",
         distributions=("scikit-learn",),
         loaders=("joblib", "pickle"),
     ),

@@ -77,6 +77,13 @@ _ANSWER_OF_METHOD: Final = {
 }
 # Of other packages, with scikit-learn's methods, but without its word for them.
 _RANKERS: Final = frozenset({"LGBMRanker", "XGBRanker"})
+# What joblib and pickle keep, of packages that wrap no function of theirs to hear of it.
+_MODELS: Final = (
+    ("sklearn.base", "BaseEstimator"),
+    ("catboost", "CatBoost"),
+    ("lightgbm", "Booster"),
+    ("xgboost", "Booster"),
+)
 _BINARY: Final = 2
 _FEW: Final = 32
 _DEEPEST: Final = 16  # pipelines in searches in pipelines
@@ -175,13 +182,17 @@ class SklearnInstrumentor(FrameworkInstrumentor):
     def loaded(
         self, _name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
     ) -> Loaded | None:
-        """Return the estimator that joblib or pickle has read; whatever else they read is no model."""
-        base = sys.modules.get("sklearn.base")
+        """Return the estimator or booster that joblib or pickle has read; whatever else they read is no model."""
         # By its type: what stands for another object may go and fetch that when asked for its class.
-        if base is None or not issubclass(type(result), base.BaseEstimator):
+        if "sklearn.base" not in sys.modules or not _is_model(type(result)):
             return None
         named = kwargs.get("filename", kwargs.get("file"))  # joblib's word, pickle's
         return Loaded(result, file_of(args[0] if args else named))
+
+
+def _is_model(kind: type) -> bool:
+    known = (getattr(sys.modules.get(module), name, None) for module, name in _MODELS)
+    return any(model is not None and issubclass(kind, model) for model in known)
 
 
 def wrap_methods(coverage: Coverage, owner: type) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import catboost
+import joblib
 import lightgbm
 import numpy as np
 import pytest
@@ -59,12 +61,36 @@ def catboost_file(folder: Path) -> tuple[Path, Callable[[], Any]]:
 FILES = [xgboost_file, xgboost_estimator_file, lightgbm_file, catboost_file]
 
 
+def pickled(make: Callable[[Path], Any], kept_by: Any) -> Callable[[Path], Any]:
+    """Return what makes a file of the same model, written and read by joblib or pickle."""
+
+    def pickled_file(folder: Path) -> tuple[Path, Callable[[], Any]]:
+        path = folder / "churn.pkl"
+        path.write_bytes(pickle.dumps(make(folder)[1]()))
+
+        def load() -> Any:
+            with path.open("rb") as file:
+                return kept_by.load(file)
+
+        return path, load
+
+    pickled_file.__name__ = f"{make.__name__}_{kept_by.__name__}"
+    return pickled_file
+
+
+PICKLED = [
+    pickled(make, kept_by)
+    for make in (xgboost_file, lightgbm_file, catboost_file)
+    for kept_by in (joblib, pickle)
+]
+
+
 def loads(seen: Capture) -> list[Any]:
     """Return the spans of loading."""
     return [span for span in seen.spans if span.name.startswith("load")]
 
 
-@pytest.mark.parametrize("make", FILES)
+@pytest.mark.parametrize("make", [*FILES, *PICKLED])
 def test_a_booster_is_called_as_its_file(
     captured: Capture, tmp_path: Path, make: Callable[[Path], Any]
 ) -> None:
