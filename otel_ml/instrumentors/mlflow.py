@@ -10,6 +10,7 @@ from typing import Any, Final
 from otel_ml.describe.arrays import Table, read_table
 from otel_ml.describe.models import Registration, framework_of, registrations, sources
 from otel_ml.describe.series import is_row, one_sample
+from otel_ml.describe.several import several
 from otel_ml.describe.values import Facts
 from otel_ml.instrumentors._answers import Answer, Answers
 from otel_ml.instrumentors._awaited import FRAMEWORKS
@@ -44,6 +45,7 @@ _AUTOLOGS: Final = {
     "mlflow.xgboost": (_RESOLVES,),
 }
 # Types of a signature's columns and tensors.
+_OF_ONE_SAMPLE: Final = frozenset({"Array", "Object"})
 _TRUTHS: Final = frozenset({"boolean", "bool"})
 _CLASSES: Final = _TRUTHS | {"string", "str"}
 _NUMBERS: Final = ("bool", "date", "double", "float", "int", "long", "uint")
@@ -142,7 +144,7 @@ class _PyFunc:
         self._estimator = Estimator(settings, inside, is_part) if _is_estimator(inside) else None
         self._asks = _function(model)
         self._answers = Answers(settings)
-        self._has_signature = model.metadata.get_input_schema() is not None
+        self._schema = model.metadata.get_input_schema()
         self._tells_classes = _tells_classes(model, settings)
         self.feature_names = said.feature_names or _input_names(model)
         task = None if self._estimator is None else self._estimator.model.task
@@ -162,11 +164,16 @@ class _PyFunc:
         return MlOperationNameValues.PREDICT.value
 
     def table(self, _method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:
-        """Return the samples; of a row of a data frame a signature makes a column, else it is one sample."""
+        """
+        Return the samples, as the signature brings them into their form.
+
+        A row of a data frame becomes a column by it, else it is one sample; what a mapping holds is
+        told by it alone.
+        """
         data = args[0] if args else kwargs.get("data")
-        if not self._has_signature and is_row(data):
-            return read_table(one_sample(data))
-        return read_table(data)
+        if self._schema is None:
+            return read_table(one_sample(data) if is_row(data) else data)
+        return _of_mapping(data, self._schema) if isinstance(data, dict) else read_table(data)
 
     def matters_unsampled(self, _method: str) -> bool:
         """Whether the function gives confidences."""
@@ -180,6 +187,22 @@ class _PyFunc:
             return self._estimator.outputs(self._asks, output, captured)
         answer = Answer.CLASSES if self._tells_classes else Answer.UNKNOWN
         return self._answers.describe(answer, output, captured)
+
+
+def _of_mapping(data: dict[Any, Any], schema: Any) -> Table:
+    """Return one sample, or the columns or tensors of several, as MLflow makes of a mapping."""
+    if not schema.is_tensor_spec():
+        kinds = {type(column.type).__name__ for column in schema.inputs}
+        if not _OF_ONE_SAMPLE.isdisjoint(kinds) or all(map(_is_one_value, data.values())):
+            return read_table([data])
+    return several({str(name): read_table(values) for name, values in data.items()})
+
+
+def _is_one_value(value: Any) -> bool:
+    """Whether *value* is no column: a list of texts is taken for the value of one sample."""
+    if isinstance(value, list):
+        return bool(value) and isinstance(value[0], str)
+    return isinstance(value, (str, bytes)) or not hasattr(value, "__len__")
 
 
 def _inside(model: Any) -> Any:

@@ -1,5 +1,6 @@
 """Calls of MLflow's Python function become inferences, whatever is inside, and autologging changes none of it."""
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -389,3 +390,40 @@ def test_threads_do_not_see_each_other(conforming: Capture, tmp_path: Path) -> N
     for thread in threads:
         thread.join()
     assert len(conforming.spans) == 20
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows"),
+    [
+        (lambda: {name: list(SAMPLES[name][:3]) for name in SAMPLES}, 3),
+        (lambda: {name: SAMPLES[name][:3].to_numpy() for name in SAMPLES}, 3),
+        (lambda: dict(SAMPLES.iloc[0]), 1),
+    ],
+    ids=["lists", "arrays", "numbers"],
+)
+def test_a_mapping_is_what_the_signature_makes_of_it(
+    tmp_path: Path, columns: Any, rows: int
+) -> None:
+    """As a request's JSON holds it: columns of samples, or the values of one; MLflow makes a frame of both."""
+    model = saved(tmp_path / "churn", churn())
+    with capture(Settings(capture_content="span_only")) as seen:
+        model.predict(columns())
+        told = seen.attributes
+    assert told["ml.batch.size"] == rows
+    assert told["ml.input.feature.count"] == SAMPLES.shape[1]
+    assert told["ml.input.missing.count"] == 0
+    found = json.loads(told["ml.input.rows" if rows > 1 else "ml.input.features"])
+    assert pd.DataFrame(found if rows > 1 else [found]).equals(SAMPLES[:rows])
+
+
+def test_a_mapping_of_texts_is_one_sample(tmp_path: Path) -> None:
+    """Of a single value, not of its letters."""
+    signature = ModelSignature(Schema([ColSpec("string", "text")]))
+    mlflow.pyfunc.save_model(
+        tmp_path / "one", python_model=Chunks(), signature=signature, pip_requirements=[]
+    )
+    model = mlflow.pyfunc.load_model(str(tmp_path / "one"))
+    with capture() as seen:
+        model.predict({"text": "a"})
+        assert seen.attributes["ml.batch.size"] == 1
+        assert seen.attributes["ml.input.feature.count"] == 1
