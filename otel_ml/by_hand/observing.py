@@ -56,7 +56,8 @@ def observe(
 
     It decorates functions, coroutine functions, generators and asynchronous generators; result,
     exceptions, name and signature stay what they are. A generator's inference ends with its last
-    step, or when the caller goes; while the caller has its turn, nothing of it is current.
+    step, or when the caller goes; while the caller has its turn, nothing of it is current. Arguments
+    that a generator or a coroutine function does not take are refused at its first step, not where it is called.
 
     Arguments and result are not looked at unless *features* and *output* say what they are.
 
