@@ -136,8 +136,11 @@ class _CatboostModel(Subject):
         self._answers = Answers(
             settings, names or labels, dict(zip(labels, names or labels, strict=True))
         )
-        self.feature_names = said.feature_names or _feature_names(model)
-        self.expectation = Expectation(self.feature_names, takes_missing=True)
+        own_names = _feature_names(model)
+        self.feature_names = said.feature_names or own_names
+        # Of columns with names it takes its own, in whatever order, whatever else is there.
+        picks = None if own_names is None else frozenset(own_names)
+        self.expectation = Expectation(self.feature_names, takes_missing=True, picks=picks)
         framework = framework_of(type(model), _NAME)
         self.model = identify(
             model, settings, framework, self._task, _metadata(model), is_part=is_part

@@ -387,3 +387,24 @@ def test_a_class_that_extends_a_model_is_one_inference(captured: Capture) -> Non
     assert len(captured.spans) == 0
     model.predict(SAMPLES[:1])
     assert told(captured)["ml.model.name"] == "Careful"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [FRAME.assign(customer=1.0), FRAME.assign(customer=1.0)[["customer", "c", "b", "a"]]],
+    ids=["more", "another order"],
+)
+def test_columns_are_taken_by_name(changed: pd.DataFrame) -> None:
+    """As CatBoost takes them, wherever they stand: nothing is told to be wrong, and no call is rejected."""
+    expected = classifier().predict_proba(FRAME)
+    with capture(Settings(validation_blocks=True)) as seen:
+        assert (classifier().predict_proba(changed) == expected).all()
+        assert seen.attributes["ml.validation.result"] == "pass"
+
+
+def test_a_column_that_is_taken_by_name_has_to_be_there(captured: Capture) -> None:
+    """CatBoost raises; the span says which it is."""
+    with pytest.raises(cb.CatBoostError):
+        classifier().predict_proba(FRAME[["a", "c"]].assign(customer=1.0))
+    (event,) = captured.events_named("ml.validation.failure")
+    assert (event["ml.validation.rule"], event["ml.feature.name"]) == ("schema", "b")
