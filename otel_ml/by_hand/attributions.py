@@ -54,11 +54,11 @@ def read_attributions(
     if isinstance(explanation, Mapping):
         values = {own_text(name): float(value) for name, value in explanation.items()}
         return [Attributions(values, None, are_named=True)]
-    values = _listed(explanation)
+    listed = _listed(explanation)
     # Not of a list of tables, which older versions of SHAP give: there the outputs come first.
     if len(getattr(explanation, "shape", ())) == _SAMPLES_FEATURES_OUTPUTS:
-        values = _of_output(values, _output(explanation, len(values[0][0]), target))
-    return [_named(row, names, None) for row in _rows(values)]
+        listed = _of_output(listed, _output(explanation, len(listed[0][0]), target))
+    return [_named(row, names, None) for row in _rows(listed)]
 
 
 def read_base(base: Any, target: object) -> float | None:

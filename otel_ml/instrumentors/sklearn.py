@@ -252,6 +252,7 @@ _ANSWER_OF_KIND: Final = {
 # Which column may have missing values is told by the parts of these, not by their own tags.
 _PASSES_ON: Final = frozenset({"ColumnTransformer", "FeatureUnion", "FunctionTransformer"})
 _PICKS: Final = "ColumnTransformer"
+_ASKS_A_FUNCTION: Final = "FunctionTransformer"
 _ASKS: Final = ("estimator", "regressor")  # what estimators call the one that they ask
 
 
@@ -415,8 +416,14 @@ def _takes_missing(estimator: Any, depth: int = 0) -> bool:
 
 
 def _picked(estimator: Any) -> frozenset[str] | None:
-    """Return the names that a transformer of columns picks out of a data frame; None where none is the first to see it."""
+    """
+    Return the names that a transformer of columns picks out of a data frame; None where none is the first to see it.
+
+    What a function picks is its own affair: it is no name that is known.
+    """
     first = _part(estimator, 0)
+    if type(first).__name__ == _ASKS_A_FUNCTION and not _own(first).get("validate"):
+        return frozenset()
     if type(first).__name__ != _PICKS:
         return None
     names, kept = _feature_names(first), _own(first).get("transformers_")
