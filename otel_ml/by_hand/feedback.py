@@ -119,9 +119,8 @@ def _truth(correct: object) -> bool:
 def _said(prediction: object) -> object:
     if prediction is not None and is_missing(prediction):  # NaN in a table, whose text is `nan`
         raise UnreadableError("expected a prediction id, span or span context, found none")
-    if isinstance(prediction, list) or getattr(
-        prediction, "shape", ()
-    ):  # a whole column of a table
+    # A whole column of a table.
+    if isinstance(prediction, list) or getattr(prediction, "shape", None):
         raise UnreadableError("expected one prediction, found several; tell of each by itself")
     return prediction
 

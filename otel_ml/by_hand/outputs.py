@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from json import dumps
-from math import fsum, isfinite, sqrt
+from math import fsum, isfinite, isnan, nan, sqrt
 from typing import Any, Final
 
 from otel_ml.describe.embeddings import describe_embeddings
@@ -11,7 +11,7 @@ from otel_ml.describe.probabilities import class_label, describe_probabilities, 
 from otel_ml.describe.series import is_row
 from otel_ml.describe.soundness import is_array
 from otel_ml.describe.tensors import plain_array
-from otel_ml.describe.values import Facts
+from otel_ml.describe.values import Facts, is_missing
 from otel_ml_conventions import attributes as keys
 
 __all__ = [
@@ -123,6 +123,8 @@ def describe_interval(ends: Any, positions: Positions) -> Facts:
     numbers = _numbers(ends)
     if len(numbers) != _ENDS:
         raise UnreadableError(f"expected the two ends of an interval, found {len(numbers)} numbers")
+    if any(map(isnan, numbers)):
+        raise UnreadableError("expected the two ends of an interval, found one that is missing")
     lower, upper = numbers
     return {keys.ML_PREDICTION_INTERVAL_LOWER: lower, keys.ML_PREDICTION_INTERVAL_UPPER: upper}
 
@@ -284,9 +286,16 @@ def _numbers(values: Any) -> list[float]:
 
 
 def _number(value: Any) -> float:
+    if is_missing(value):  # of one sample, which is no reason to tell nothing of the others
+        return nan
     if isinstance(value, (str, bytes)):
         raise UnreadableError("expected a number, found a text")  # float() would read it
-    return float(value)
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise UnreadableError(
+            f"expected a number of at most 64 bits, found one of {type(value).__name__}"
+        ) from None
 
 
 def _rows_of(values: Any) -> list[list[float]]:

@@ -307,3 +307,46 @@ def test_of_many_answers_only_the_captured_ones_are_looked_at(seen: Capture) -> 
     assert seen.attributes["ml.prediction.labels"] == ("a",) * 32
     assert seen.attributes["ml.batch.size"] == 1000
     assert Named.asked == 32
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1.5, None, 2.5],
+        [1.5, pd.NA, 2.5],
+        pd.Series([1.5, None, 2.5], dtype="Float64"),
+        np.ma.masked_array([1.5, 9.0, 2.5], [False, True, False]),
+    ],
+    ids=["none", "pandas", "series", "masked"],
+)
+def test_a_number_that_is_missing_does_not_take_the_others_along(
+    told_all: Capture, values: Any
+) -> None:
+    """It is NaN among them, at its sample's place."""
+    with otel_ml.inference("fraud") as call:
+        call.output(value=values)
+    first, missing, last = told_all.attributes["ml.prediction.values"]
+    assert (first, last) == (1.5, 2.5)
+    assert math.isnan(missing)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"value": 1j}, "expected a number of at most 64 bits, found one of complex"),
+        ({"value": 10**400}, "expected a number of at most 64 bits, found one of int"),
+        (
+            {"interval": (None, 2.0)},
+            "expected the two ends of an interval, found one that is missing",
+        ),
+    ],
+    ids=["complex", "huge", "half an interval"],
+)
+def test_what_is_no_number_is_refused_in_words(
+    told_all: Capture, caplog: Any, answer: dict[str, Any], words: str
+) -> None:
+    """The log says what is expected, not where our code has failed."""
+    with otel_ml.inference("fraud") as call:
+        call.output(**answer)
+    assert words in caplog.text
+    assert errors(told_all) == {"describe_output": 1}
