@@ -326,10 +326,10 @@ def counted_by_model(hop: Hop, models: Sequence[str]) -> dict[str, float]:
 def test_a_sidecar_copies_the_inferences_and_says_which_pod_they_are_of(
     tmp_path: Path,
 ) -> None:
-    """Of 100 traces the store has everything; the hop has inferences and feedback, with the pod beside the service's own words."""
+    """Of 100 traces the store has everything; the hop has inferences and feedback, which may name neither model nor id, with the pod beside the service's own words."""
     traces = [trace(n, ["fraud"]) for n in range(100)]
     feedback = Span(trace_id=b"\2" * 16, span_id=b"\2" * 8, name="feedback")
-    feedback.attributes.append(attribute("ml.prediction.id", "order-7"))
+    feedback.attributes.append(attribute("ml.feedback.label", "ok"))
     with ExitStack() as stack:
         store, ours = (stack.enter_context(Peer().serving()) for _ in range(2))
         where = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otel_ml_processor.profile_file import write_profile
 from tests.data.state_house import profile
@@ -24,11 +25,13 @@ from tests.integration.test_variants import (
     ids,
     inferences,
     resources,
+    said_by,
     sent,
 )
+from tests.unit.processor.otlp_requests import attribute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 pytestmark = pytest.mark.real_servers
 
@@ -58,6 +61,31 @@ def test_a_collector_accepts_its_configuration(tmp_path: Path, name: str) -> Non
     """Every part that it names is one that the collector has, with options that it knows."""
     done = run("otelcol", "validate", "--config", str(written(tmp_path, name)))
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def label_of(inferred: Span) -> Span:
+    """Return the span that feedback on the inference *inferred* is; it names the model."""
+    model = said_by(inferred)["ml.model.name"]
+    span = Span(name=f"feedback {model}", trace_id=b"\2" * 16)
+    span.span_id = bytes([9, *inferred.span_id[1:]])
+    span.start_time_unix_nano = inferred.end_time_unix_nano
+    span.links.add(trace_id=inferred.trace_id, span_id=inferred.span_id)
+    span.attributes.extend(
+        (attribute("ml.model.name", model), attribute("ml.feedback.label", "ok"))
+    )
+    return span
+
+
+def in_all(hops: Sequence[Hop], series: str) -> float:
+    """Return the sum of *series* over *hops*."""
+    return sum(hop.total(series) for hop in hops)
+
+
+def test_a_service_sends_labels_by_the_way_that_leads_to_the_processor_of_its_model() -> None:
+    """The balancer chooses by the model for spans alone, so events go onto spans where the operator injects us."""
+    env = resource("instrumentation", "Instrumentation")["spec"]["python"]["env"]
+    said = {one["name"]: one["value"] for one in env}
+    assert said["OTEL_INSTRUMENTATION_ML_EVENTS_ON_SPANS"] == "true"
 
 
 @contextmanager
@@ -96,7 +124,11 @@ def processing(hop: Hop, back: str) -> Iterator[Hop]:
 def test_from_a_sidecar_by_the_gateway_into_the_store_and_one_of_two_processors(
     tmp_path: Path,
 ) -> None:
-    """400 inferences of eight models: stored once with the name of their pod, counted once, and the odd ones get verdicts, which are stored, too."""
+    """
+    400 inferences of eight models: stored once with the name of their pod, counted once, and the odd ones get verdicts, which are stored, too.
+
+    A label of each, sent as the instrumentation there has it sent, comes to the processor that has the inference.
+    """
     grpc_s, http_s, grpc_g, http_g, back = addresses(5)
     models = [f"model-{n}" for n in range(7)] + ["fraud"]
     spans = [
@@ -139,6 +171,9 @@ def test_from_a_sidecar_by_the_gateway_into_the_store_and_one_of_two_processors(
         assert len(eventually(store.span_ids, lambda found: len(found) >= whole, WITHIN_S)) == whole
         assert eventually(partial(counted, hops), (400.0).__eq__, WITHIN_S) == 400
         assert [one for one in store.span_ids() if one in set(wanted)] == wanted
+        sent(sender, [label_of(span) for span in spans])
+        labels = partial(in_all, hops, "ml_feedback_joined_total")
+        assert eventually(labels, (400.0).__eq__, WITHIN_S) == 400
         by_model = [[hop.total(SAMPLES, f'"{model}"') for hop in hops] for model in models]
     assert all(sorted(pair) == [0, 50] for pair in by_model)
     assert ("shop", "shop-5d7f") in resources(store)

@@ -229,19 +229,6 @@ def test_spans_pass_the_failover_without_a_queue_that_hides_errors(shell: Shell)
     assert levels == [["traces/otel_ml"], ["traces/otel_ml_return"]]
 
 
-def test_only_inferences_are_copied_where_that_is_asked_for(shell: Shell) -> None:
-    """The filter stands before the wall, and belongs to the copy alone."""
-    path = shell.file(EXISTING)
-    copied = shell.splice(path, "--only-inferences").overlay
-    names = copied["service"]["pipelines"]["traces/otel_ml"]["processors"]
-    assert names == ["filter/otel_ml", "batch/otel_ml"]
-    assert copied["processors"]["filter/otel_ml"]["traces"]["span"] == [
-        'attributes["ml.model.name"] == nil'
-    ]
-    refused = shell.splice(path, "--only-inferences", "--mode", "inline")
-    assert (refused.status, refused.text) == (2, "")
-
-
 def test_the_copy_is_redacted_behind_its_wall_and_passes_no_sampler(shell: Shell) -> None:
     """Nothing between the receiver and the wall can fail, and the exporter gets what the store would."""
     copied = shell.splice(str(FOLDER / "tail_sampling.yaml")).overlay
@@ -506,7 +493,12 @@ def test_two_pipelines_can_have_a_copy_each(shell: Shell) -> None:
             "receivers": ["otlp/unused"],
             "processors": ["batch/inside"],
             "exporters": ["otlp/otel_ml"],
-        }
+        },
+        "logs/inside_feedback": {
+            "receivers": ["otlp/unused"],
+            "processors": ["filter/inside_feedback", "batch/inside"],
+            "exporters": ["otlp/otel_ml"],
+        },
     }
 
 

@@ -12,11 +12,11 @@ from tests.data.collector_configs.cases import FOLDER
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "how-to" / "plug-into-a-collector.md").read_text()
-GATEWAY, COPY, IN_LINE = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+GATEWAY, COPY, FEEDBACK, IN_LINE = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 REFUSAL, MISTAKES = re.findall(r"```\n(otel-ml splice: .*?)```", PAGE, re.DOTALL)
 
 
-@pytest.mark.parametrize(("mode", "shown"), [("tee", COPY), ("inline", IN_LINE)])
+@pytest.mark.parametrize(("mode", "shown"), [("tee", COPY), ("tee", FEEDBACK), ("inline", IN_LINE)])
 def test_the_overlay_on_the_page_is_what_its_gateway_gets(
     mode: str, shown: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -56,5 +56,5 @@ def test_every_option_is_on_the_page(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit):
         main(["--help"])
     options = set(re.findall(r"^  (--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
-    assert len(options) == 11
+    assert len(options) == 12
     assert {option for option in options if option not in PAGE} == set()

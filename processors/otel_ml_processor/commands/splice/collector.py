@@ -83,12 +83,12 @@ class Collector:
         return name in self.parts("connectors")
 
     def behind(self, pipeline: Pipeline) -> tuple[Pipeline, ...]:
-        """Return the pipelines of traces that spans of *pipeline* go on to by connectors, the nearest first."""
+        """Return the pipelines of its signal that what is in *pipeline* goes on to by connectors, the nearest first."""
         reached: list[Pipeline] = []
         waiting = [pipeline]
         while waiting:
             joints = {one.name for one in waiting.pop(0).exporters if self.is_connector(one.name)}
-            for candidate in self.of_signal("traces"):
+            for candidate in self.of_signal(type_of(pipeline.name)):
                 is_fed = not joints.isdisjoint(one.name for one in candidate.receivers)
                 if is_fed and candidate not in reached:
                     reached.append(candidate)

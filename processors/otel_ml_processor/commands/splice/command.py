@@ -96,6 +96,7 @@ def _wishes(arguments: argparse.Namespace) -> Wishes:
         word=arguments.name,
         pipeline=arguments.pipeline,
         only_inferences=arguments.only_inferences,
+        with_feedback=not arguments.without_feedback,
         appends=any(gate.strip().removeprefix("+") == _APPEND for gate in gates),
     )
 
@@ -183,6 +184,11 @@ def _parser() -> Parser:
         "--only-inferences",
         action="store_true",
         help="with mode tee: other spans are left out of the copy",
+    )
+    add(
+        "--without-feedback",
+        action="store_true",
+        help="no logs: feedback and explanations come on spans, if at all",
     )
     add(
         "--processor",

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from otel_ml_conventions.attributes import ML_MODEL_NAME
+from otel_ml_conventions.attributes import (
+    ML_FEEDBACK_CORRECT,
+    ML_FEEDBACK_LABEL,
+    ML_FEEDBACK_SCORE,
+    ML_FEEDBACK_VALUE,
+    ML_MODEL_NAME,
+)
 from otel_ml_processor.commands.splice.collector import type_of
+from otel_ml_processor.commands.splice.feedback import IS_READ
 from otel_ml_processor.commands.splice.placement import around_wall, batches, samplers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from otel_ml_processor.commands.splice.collector import Pipeline
+    from otel_ml_processor.commands.splice.feedback import FeedbackCopy
     from otel_ml_processor.commands.splice.plan import Plan
     from otel_ml_processor.commands.splice.wishes import Hop
 
@@ -56,13 +64,21 @@ class Overlay:
 
 def overlay(plan: Plan) -> Overlay:
     """Return the overlay that *plan* describes."""
-    return {"tee": _tee, "inline": _in_line, "failover": _failover}[plan.mode](plan)
+    made = {"tee": _tee, "inline": _in_line, "failover": _failover}[plan.mode](plan)
+    if plan.feedback or plan.exporter:
+        return made
+    return replace(made, title=f"{made.title} {_NO_FEEDBACK}")
+
+
+_NO_FEEDBACK: Final = "Feedback that services send as log records does not come to it."
 
 
 def _tee(plan: Plan) -> Overlay:
     names, pipeline = plan.names, plan.pipeline
-    added = (*_only_inferences(plan), Part(names.batch, _BATCH, _WALL))
+    filters, wall = _only_inferences(plan), Part(names.batch, _BATCH, _WALL)
+    added = (*filters, wall)
     before_wall, behind_wall = around_wall(plan.placement.before)
+    processors = (*filters, *_feedback_filter(plan), wall)
     copy = Part(
         names.to_hop,
         {
@@ -78,7 +94,12 @@ def _tee(plan: Plan) -> Overlay:
     )
     if plan.exporter is not None:
         shared = f" It goes by `{plan.exporter}`, as what is copied already; the results have their way back."
-        return Overlay(title + shared, {"processors": added}, (copy,), None)
+        return Overlay(
+            title + shared,
+            {"processors": processors},
+            (copy, *_feedback(plan, plan.exporter)),
+            None,
+        )
     verdicts = Part(
         names.verdicts,
         {"receivers": [names.receiver], "exporters": list(plan.stores)},
@@ -88,10 +109,13 @@ def _tee(plan: Plan) -> Overlay:
         title,
         {
             "receivers": (_return_receiver(plan, "metrics, drift events, and verdicts as spans"),),
-            "processors": added,
-            "exporters": (_queued_exporter(plan, "60s", _TEE_EXPORTER), *_log(plan)),
+            "processors": processors,
+            "exporters": (
+                _queued_exporter(plan, names.exporter, "60s", _TEE_EXPORTER),
+                *_log(plan),
+            ),
         },
-        (copy, *_results(plan), verdicts),
+        (copy, *_feedback(plan, names.exporter), *_results(plan), verdicts),
         None,
     )
 
@@ -112,13 +136,64 @@ def _only_inferences(plan: Plan) -> tuple[Part, ...]:
         return ()
     settings = {
         "error_mode": "ignore",
-        "traces": {"span": [f'attributes["{ML_MODEL_NAME}"] == nil']},
+        "traces": {"span": [" and ".join(f'attributes["{key}"] == nil' for key in _MARKS)]},
     }
-    return (
-        Part(
-            plan.names.filter, settings, "Leaves the inferences: the processor reads no other span."
-        ),
-    )
+    told = "Leaves inferences, and feedback on them: the processor reads no other span."
+    return (Part(plan.names.filter, settings, told),)
+
+
+_MARKS: Final = (
+    ML_MODEL_NAME,
+    ML_FEEDBACK_LABEL,
+    ML_FEEDBACK_VALUE,
+    ML_FEEDBACK_SCORE,
+    ML_FEEDBACK_CORRECT,
+)
+"""One of these has every span that the processor reads; feedback need not know its model."""
+
+
+def _feedback(plan: Plan, exporter: str) -> tuple[Part, ...]:
+    """Return the pipeline that hands feedback to the processor by *exporter*, where there is one."""
+    copied = plan.feedback
+    if copied is None:
+        return ()
+    before_wall, behind_wall = around_wall(copied.processors)
+    # The filter comes first: it cannot fail, and what it takes out costs nothing behind it.
+    processors = [plan.names.feedback_filter, *before_wall, plan.names.batch, *behind_wall]
+    settings = {
+        "receivers": list(copied.receivers),
+        "processors": processors,
+        "exporters": [exporter],
+    }
+    return (Part(plan.names.feedback, settings, _told_of_feedback(copied)),)
+
+
+def _told_of_feedback(copied: FeedbackCopy) -> str:
+    if copied.like is None:
+        told = (
+            "Your collector refused logs so far, for want of a pipeline; now it takes them in, and drops all others. "
+            "With a pipeline of your own they go where that sends them."
+        )
+    else:
+        told = f"What `{copied.like}` does with them stays as it is."
+    passed = f" The copy passes {_listed(copied.processors)}." if copied.processors else ""
+    return f"Feedback and explanations that services send as log records, beside the spans. {told}{passed}"
+
+
+def _feedback_filter(plan: Plan) -> tuple[Part, ...]:
+    if plan.feedback is None:
+        return ()
+    settings = {"error_mode": "ignore", "logs": {"log_record": [f"not ({IS_READ})"]}}
+    told = "Leaves feedback and explanations: the processor reads no other logs."
+    return (Part(plan.names.feedback_filter, settings, told),)
+
+
+def _returned_filter(plan: Plan) -> tuple[Part, ...]:
+    if plan.feedback is None:
+        return ()
+    settings = {"error_mode": "ignore", "logs": {"log_record": [IS_READ]}}
+    told = "The processor passes on what it gets. This takes the copies of feedback out again: they end here."
+    return (Part(plan.names.returned_filter, settings, told),)
 
 
 def _told_of_copy(plan: Plan) -> str:
@@ -149,8 +224,11 @@ def _in_line(plan: Plan) -> Overlay:
             "receivers": (
                 _return_receiver(plan, "the spans with verdicts, metrics, drift events"),
             ),
-            "processors": _own_batch(plan),
-            "exporters": (_queued_exporter(plan, "0s", _LINE_EXPORTER), *_log(plan)),
+            "processors": _processors_in_line(plan),
+            "exporters": (
+                _queued_exporter(plan, names.exporter, "0s", _LINE_EXPORTER),
+                *_log(plan),
+            ),
         },
         (
             _shortened(plan, names.exporter, "now end at the processor"),
@@ -159,6 +237,7 @@ def _in_line(plan: Plan) -> Overlay:
                 _onward(plan, [names.receiver]),
                 f"What comes back goes on to where `{plan.pipeline.name}` sent it before. {_told_of_behind(plan)}",
             ),
+            *_feedback(plan, names.exporter),
             *_results(plan),
         ),
         plan.pipeline.name,
@@ -189,9 +268,9 @@ def _failover(plan: Plan) -> Overlay:
             "receivers": (
                 _return_receiver(plan, "the spans with verdicts, metrics, drift events"),
             ),
-            "processors": _own_batch(plan),
+            "processors": _processors_in_line(plan),
             "connectors": (choice,),
-            "exporters": (exporter, *_log(plan)),
+            "exporters": (exporter, *_feedback_exporter(plan), *_log(plan)),
         },
         (
             _shortened(plan, names.failover, "now end where the way is chosen"),
@@ -206,10 +285,19 @@ def _failover(plan: Plan) -> Overlay:
                 "Both ways end here: what comes back from the processor, and what went past it, to where "
                 f"`{plan.pipeline.name}` sent it before. {_told_of_behind(plan)}",
             ),
+            *_feedback(plan, names.feedback_exporter),
             *_results(plan),
         ),
         plan.pipeline.name,
     )
+
+
+def _feedback_exporter(plan: Plan) -> tuple[Part, ...]:
+    """Return an exporter with a queue: no other way leads past the processor for feedback, so it waits."""
+    if plan.feedback is None:
+        return ()
+    told = "Feedback has no other way, so while the processor is away it waits here, for up to a minute."
+    return (_queued_exporter(plan, plan.names.feedback_exporter, "60s", told),)
 
 
 def _shortened(plan: Plan, end: str, told: str) -> Part:
@@ -241,6 +329,14 @@ def _told_of_behind(plan: Plan) -> str:
     return told
 
 
+def _processors_in_line(plan: Plan) -> tuple[Part, ...]:
+    batch = _own_batch(plan)
+    if plan.feedback is None:
+        return batch
+    wall = batch or (Part(plan.names.batch, _BATCH, _WALL),)
+    return (*_feedback_filter(plan), *wall, *_returned_filter(plan))
+
+
 def _own_batch(plan: Plan) -> tuple[Part, ...]:
     if batches(plan.placement.before):
         return ()
@@ -258,14 +354,14 @@ def _return_receiver(plan: Plan, what: str) -> Part:
     )
 
 
-def _queued_exporter(plan: Plan, gives_up: str, comment: str) -> Part:
+def _queued_exporter(plan: Plan, name: str, gives_up: str, comment: str) -> Part:
     settings = {
         **_spoken_to(plan.hop),
         "timeout": "5s" if plan.mode == "tee" else "10s",
         "sending_queue": _QUEUE,
         "retry_on_failure": {**_RETRY, "max_elapsed_time": gives_up},
     }
-    return Part(plan.names.exporter, settings, comment)
+    return Part(name, settings, comment)
 
 
 def _spoken_to(hop: Hop) -> dict[str, Any]:
@@ -285,22 +381,26 @@ def _log(plan: Plan) -> tuple[Part, ...]:
 
 
 def _results(plan: Plan) -> tuple[Part, Part]:
+    passed = () if plan.mode == "tee" else _returned_filter(plan)
     return (
         _result(plan, "metrics", "Drift, confidence, predicted classes", plan.metrics),
-        _result(plan, "logs", "Drift events", plan.logs),
+        _result(plan, "logs", "Drift events", plan.logs, passed),
     )
 
 
-def _result(plan: Plan, signal: str, what: str, like: Pipeline | None) -> Part:
+def _result(
+    plan: Plan, signal: str, what: str, like: Pipeline | None, passed: tuple[Part, ...] = ()
+) -> Part:
     exporters = [one.name for one in like.exporters] if like else [plan.names.log]
     where = (
         f"to where `{like.name}` goes"
         if like
         else f"into the log; put your exporter of {signal} here"
     )
+    processors = {"processors": [part.name for part in passed]} if passed else {}
     return Part(
         f"{signal}/{plan.names.word}",
-        {"receivers": [plan.names.receiver], "exporters": exporters},
+        {"receivers": [plan.names.receiver], **processors, "exporters": exporters},
         f"{what}: {where}.",
     )
 

@@ -23,6 +23,7 @@ __all__ = [
     "placed_for_copy",
     "placed_in_line",
     "samplers",
+    "take_logs",
 ]
 
 # Contrib 0.14x has renamed some; the former names are read as well.
@@ -48,6 +49,8 @@ _READ_THE_CONNECTION: Final = {"k8sattributes", "k8s_attributes", "attributes", 
 """Know who sent the spans, which behind a batch nobody does."""
 _KNOWN: Final = _CONTENT | _SAMPLERS | _IN_ORDER | {_BATCH}
 
+_ALSO_OF_LOGS: Final = (_CONTENT | _IN_ORDER) - {"span"}
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -57,7 +60,7 @@ class Said:
     behind: Collection[str] = ()
 
     def check(self, pipeline: Pipeline, also: Collection[Pipeline]) -> None:
-        """Raise ConfigError where a name is in neither *pipeline* nor those behind it, *also*, or is said to stand on both sides."""
+        """Raise ConfigError where a name is in neither *pipeline* nor those around it, *also*, or is said to stand on both sides."""
         known = {one.name for pipe in (pipeline, *also) for one in pipe.processors}
         for option, names in (("--before", self.before), ("--behind", self.behind)):
             for name in names:
@@ -127,15 +130,18 @@ def placed_in_line(pipeline: Pipeline, said: Said) -> Placement:
 
 
 def check_redaction_comes_first(collector: Collector, pipeline: Pipeline, said: Said) -> None:
-    """Raise RefusedError where spans of *pipeline* are redacted only in a pipeline further on."""
+    """Raise RefusedError where the content of *pipeline*, of traces or logs, is redacted only in a pipeline further on."""
+    is_traces = type_of(pipeline.name) == "traces"
+    what = "the spans" if is_traces else "feedback and explanations"
     for further in collector.behind(pipeline):
+        elsewhere = f"--pipeline {further.name}" if is_traces else "--without-feedback"
         for one in further.processors:
             if type_of(one.name) == "redaction" and one.name not in said.behind:
                 raise RefusedError(
                     one.place,
                     f"`{one.name}` redacts in pipeline `{further.name}`, which comes after pipeline `{pipeline.name}`",
-                    why="the processor would see the spans before they are redacted.",
-                    way_out=f"--pipeline {further.name}, or --behind {one.name} if the processor may see them so.",
+                    why=f"the processor would see {what} before they are redacted.",
+                    way_out=f"{elsewhere}, or --behind {one.name} if the processor may see them so.",
                 )
 
 
@@ -148,6 +154,11 @@ def around_wall(names: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     places = [i for i, name in enumerate(names, 1) if type_of(name) in _READ_THE_CONNECTION]
     cut = max(places, default=0)
     return names[:cut], names[cut:]
+
+
+def take_logs(names: Sequence[str]) -> list[str]:
+    """Return those of the processors *names* of a pipeline of traces that are known to do the same in one of logs."""
+    return [name for name in names if type_of(name) in _ALSO_OF_LOGS]
 
 
 def samplers(names: Sequence[str]) -> list[str]:

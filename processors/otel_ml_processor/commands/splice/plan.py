@@ -13,6 +13,7 @@ from otel_ml_processor.commands.splice.conflicts import (
     check_parts_exist,
     check_receivers_can_be_shared,
 )
+from otel_ml_processor.commands.splice.feedback import copy_of_feedback, pipeline_of_logs
 from otel_ml_processor.commands.splice.placement import (
     check_redaction_comes_first,
     placed_for_copy,
@@ -25,6 +26,7 @@ from otel_ml_processor.errors import ConfigError
 
 if TYPE_CHECKING:
     from otel_ml_processor.commands.splice.collector import Collector, Pipeline
+    from otel_ml_processor.commands.splice.feedback import FeedbackCopy
     from otel_ml_processor.commands.splice.placement import Placement
     from otel_ml_processor.commands.splice.wishes import Hop, Mode, Wishes
 
@@ -50,6 +52,8 @@ class Plan:
     """The exporter to the processor that is there already, with the way back: another pipeline has a copy, too. None: it is to be added."""
     only_inferences: bool
     """Whether all other spans are left out of the copy."""
+    feedback: FeedbackCopy | None
+    """How feedback comes to the processor that services send as log records; None: not at all."""
 
 
 def plan(collector: Collector, wishes: Wishes) -> Plan | None:
@@ -70,7 +74,7 @@ def plan(collector: Collector, wishes: Wishes) -> Plan | None:
     exporter = exporter_in_use(collector, wishes.hop, names)
     if exporter is None:
         check_addresses(collector, wishes)
-    wishes.said.check(pipeline, collector.behind(pipeline))
+    wishes.said.check(pipeline, _around(collector, pipeline, wishes))
     check_redaction_comes_first(collector, pipeline, wishes.said)
     if wishes.mode == "tee":
         check_receivers_can_be_shared(collector, pipeline)
@@ -90,7 +94,15 @@ def plan(collector: Collector, wishes: Wishes) -> Plan | None:
         tuple(stores or exporters),
         exporter,
         wishes.only_inferences,
+        copy_of_feedback(collector, pipeline, wishes, names),
     )
+
+
+def _around(collector: Collector, pipeline: Pipeline, wishes: Wishes) -> list[Pipeline]:
+    """Return the pipelines of whose processors one may be asked, too: that of the logs beside *pipeline*, and those behind either."""
+    logs = pipeline_of_logs(collector, pipeline) if wishes.with_feedback else None
+    beside = [] if logs is None else [logs, *collector.behind(logs)]
+    return [*collector.behind(pipeline), *beside]
 
 
 def _otlp_type(collector: Collector) -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.commands.splice.collector import Collector, Named, Pipeline
     from otel_ml_processor.commands.splice.wishes import Hop, Mode, Names, Wishes
 
-__all__ = ["exporter_in_use", "is_spliced"]
+__all__ = ["exporter_in_use", "exporter_to", "is_spliced"]
 
 
 def is_spliced(collector: Collector, pipeline: Pipeline, wishes: Wishes, names: Names) -> bool:
@@ -25,7 +25,7 @@ def is_spliced(collector: Collector, pipeline: Pipeline, wishes: Wishes, names: 
     near = (pipeline, *collector.behind(pipeline))
     inputs = {one.name for one in pipeline.receivers}
     for other in collector.of_signal("traces"):
-        exporter = _exporter_to(collector, other, wishes.hop, names)
+        exporter = exporter_to(collector, other, wishes.hop, names)
         if exporter is None:
             continue
         mode = _mode_of(collector, other, names)
@@ -39,11 +39,12 @@ def is_spliced(collector: Collector, pipeline: Pipeline, wishes: Wishes, names: 
 
 def exporter_in_use(collector: Collector, hop: Hop, names: Names) -> str | None:
     """Return the exporter by which some pipeline of traces goes to the processor already; None where none does."""
-    found = (_exporter_to(collector, one, hop, names) for one in collector.of_signal("traces"))
+    found = (exporter_to(collector, one, hop, names) for one in collector.of_signal("traces"))
     return next((exporter.name for exporter in found if exporter is not None), None)
 
 
-def _exporter_to(collector: Collector, pipeline: Pipeline, hop: Hop, names: Names) -> Named | None:
+def exporter_to(collector: Collector, pipeline: Pipeline, hop: Hop, names: Names) -> Named | None:
+    """Return the exporter by which *pipeline* goes to the processor; None where it does not."""
     for one in pipeline.exporters:
         if one.name == names.exporter or collector.endpoint(one.name) == resolved(hop.to):
             return one

@@ -70,6 +70,26 @@ class Names:
         return f"filter/{self.word}"
 
     @property
+    def feedback_filter(self) -> str:
+        """The filter that leaves feedback and explanations among the logs."""
+        return f"filter/{self.word}_feedback"
+
+    @property
+    def feedback_exporter(self) -> str:
+        """The exporter of feedback, where that of the spans has no queue."""
+        return f"{self.otlp}/{self.word}_feedback"
+
+    @property
+    def feedback(self) -> str:
+        """The pipeline of logs that ends at the processor."""
+        return f"logs/{self.word}_feedback"
+
+    @property
+    def returned_filter(self) -> str:
+        """The filter that takes out what was a copy when it comes back."""
+        return f"filter/{self.word}_returned"
+
+    @property
     def log(self) -> str:
         """The exporter into the collector's log."""
         return f"debug/{self.word}"
@@ -137,6 +157,8 @@ class Wishes:
     pipeline: str | None = None
     only_inferences: bool = False
     """Whether the copy (mode `tee`) holds spans of inferences alone."""
+    with_feedback: bool = True
+    """Whether feedback that comes as log records is handed over, too."""
     appends: bool = False
     """Whether the collector joins lists of later files (feature gate `confmap.enableMergeAppendOption`)."""
 
