@@ -8,12 +8,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
-
 from otel_ml_conventions.attributes import MlDriftStateValues
 from otel_ml_processor.commands.compare_page import compare_page
 from otel_ml_processor.commands.compare_sides import compare_files
 from otel_ml_processor.commands.compare_text import compare_json, compare_text
+from otel_ml_processor.commands.paper import paper
 from otel_ml_processor.commands.parser import Parser
 from otel_ml_processor.commands.table_arguments import add_roles, progress_steps, roles_of
 from otel_ml_processor.config import DriftConfig
@@ -63,7 +62,7 @@ def _compared(arguments: argparse.Namespace) -> int:
     if arguments.html is not None:
         _write(arguments.html, compare_page(compared).encode())
     if Path("-") not in (arguments.json, arguments.html):
-        console = Console(file=sys.stdout)
+        console = paper()
         console.print(compare_text(compared, console.width), soft_wrap=True)
     states = {column.reading.state for column in compared.columns}
     differs = MlDriftStateValues.DRIFTING in states

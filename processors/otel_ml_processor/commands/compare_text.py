@@ -12,6 +12,7 @@ from rich.text import Text
 from otel_ml_conventions.attributes import MlDriftStateValues, MlDriftTargetValues
 from otel_ml_processor.assess.drift import MISSING, NON_FINITE, TYPE_ERROR, UNSEEN
 from otel_ml_processor.commands.bars import bars
+from otel_ml_processor.commands.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,8 +63,8 @@ def compare_text(compared: Compared, width: int) -> RenderableType:
     for column in sorted_columns(compared):
         table.add_row(*_row(column)[: len(table.columns)])
     sides = (
-        Text(f"reference  {compared.reference}  {compared.reference_rows:,} rows"),
-        Text(f"current    {compared.current}  {compared.current_rows:,} rows\n"),
+        Text(f"reference  {compared.reference}  {counted(compared.reference_rows, 'row')}"),
+        Text(f"current    {compared.current}  {counted(compared.current_rows, 'row')}\n"),
     )
     return Group(*sides, table, Text(), *map(Text, summary_text(compared)))
 
@@ -94,7 +95,8 @@ def summary_text(compared: Compared) -> list[str]:
         f"Where nothing differs, a comparison like this one finds something with a probability of {compared.alpha:.3g}, if rows are "
         f"independent of each other; differences below a PSI of {compared.effect_floor:g} are passed over."
     )
-    lines = [f"{len(drifting)} of {len(compared.columns)} columns differ. {promise}"]
+    differ = f"{counted(len(compared.columns), 'column')} {'differs' if len(drifting) == 1 else 'differ'}"
+    lines = [f"{len(drifting)} of {differ}. {promise}"]
     lines += _only(compared.reference, compared.only_reference)
     lines += _only(compared.current, compared.only_current)
     inexact = [column_name(c.reading) for c in compared.columns if not c.is_exact]

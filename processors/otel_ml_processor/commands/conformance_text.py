@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from otel_ml_processor.commands.counts import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -71,4 +73,5 @@ def _sum(tally: Tally) -> str:
     if not tally.n_seen and not tally.n_violations:
         return "nothing of the registry was seen, so nothing is shown to be right or wrong"
     n_advice = sum(item.times for item in tally.found() if not item.finding.is_violation)
-    return f"{tally.n_violations:,} violations, {n_advice:,} pieces of advice"
+    pieces = "piece" if n_advice == 1 else "pieces"
+    return f"{counted(tally.n_violations, 'violation')}, {n_advice:,} {pieces} of advice"

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 
@@ -30,6 +30,8 @@ __all__ = ["main"]
 
 _CONFORMS, _VIOLATES, _MISUSED = 0, 1, 2
 _EPILOG: Final = """\
+example: otel-ml conventions check traces.jsonl
+
 exit code: 0 without violations, 1 with at least one, 2 for what you can mend: an option, a file, an address. Advice changes nothing.
 """
 
@@ -81,9 +83,13 @@ def _until(seconds: float | None) -> str:
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="otel-ml conventions", description=__doc__, epilog=_EPILOG)
+    raw: dict[str, Any] = {
+        "epilog": _EPILOG,
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+    }
+    parser = Parser(prog="otel-ml conventions", description=__doc__, **raw)
     commands = parser.add_subparsers(required=True, metavar="check|live-check")
-    check = add_command(commands, "check", "judge files of OTLP", epilog=_EPILOG)
+    check = add_command(commands, "check", "judge files of OTLP", **raw)
     check.add_argument(
         "files",
         nargs="+",
@@ -95,10 +101,20 @@ def _parser() -> Parser:
         "--progress", action="store_true", help="show progress even if stderr is no terminal"
     )
     check.set_defaults(run=_check)
-    live = add_command(commands, "live-check", "judge what arrives by OTLP", epilog=_EPILOG)
+    live = add_command(commands, "live-check", "judge what arrives by OTLP", **raw)
     add = live.add_argument
-    add("--grpc", default="127.0.0.1:4317", metavar="HOST:PORT", help="OTLP/gRPC, port 0: any free")
-    add("--http", default="127.0.0.1:4318", metavar="HOST:PORT", help="OTLP/HTTP, port 0: any free")
+    add(
+        "--grpc",
+        default="127.0.0.1:4317",
+        metavar="HOST:PORT",
+        help="OTLP/gRPC, port 0: any free (default: %(default)s)",
+    )
+    add(
+        "--http",
+        default="127.0.0.1:4318",
+        metavar="HOST:PORT",
+        help="OTLP/HTTP, port 0: any free (default: %(default)s)",
+    )
     add("--seconds", type=_seconds, metavar="N", help="end after so long (default: at Ctrl-C)")
     live.set_defaults(run=_live_check)
     return parser

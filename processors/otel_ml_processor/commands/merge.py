@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from rich.console import Console
 
 from otel_ml_processor.assess.promise import Promises
 from otel_ml_processor.assess.window import assess_window
+from otel_ml_processor.commands.paper import paper
 from otel_ml_processor.commands.parser import Parser
 from otel_ml_processor.commands.replay_text import replay_text
 from otel_ml_processor.config_file import load_config
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for reading in readings:
             sys.stdout.write(reading_json(reading).decode() + "\n")
     else:
-        Console(file=sys.stdout, markup=False, emoji=False).print(replay_text(readings, [], {}))
+        paper().print(replay_text(readings, [], {}))
     return _MERGED
 
 

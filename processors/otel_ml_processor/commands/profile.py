@@ -72,6 +72,11 @@ __all__ = ["build_profile_from_table", "main"]
 
 _DEFAULTS: Final = DriftConfig()
 _LOGGER: Final = logging.getLogger(__name__)
+_EPILOG: Final = """\
+example: otel-ml profile build train.parquet --model fraud --label predicted --confidence confidence -o fraud.json
+
+exit code: 0 done, 2 for what you can mend: a file, an option.
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -382,9 +387,22 @@ def _built_from_file(
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="otel-ml profile", description=__doc__)
+    parser = Parser(
+        prog="otel-ml profile",
+        description=__doc__,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = parser.add_subparsers(required=True, metavar="build|show|merge|freeze|log")
-    _add_build(add_command(commands, "build", "count a table of inferences into a profile"))
+    _add_build(
+        add_command(
+            commands,
+            "build",
+            "count a table of inferences into a profile",
+            epilog=_EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
     add_kept(commands)
     return parser
 
@@ -448,7 +466,13 @@ def _add_build(build: argparse.ArgumentParser) -> None:
         help="compare windows with the reference of their own hours; needs --time (%(default)s)",
     )
     add("--progress", action="store_true", help="show progress even if stderr is no terminal")
-    add("-o", "--output", type=Path, default=Path("profile.json"), metavar="FILE")
+    add(
+        *("-o", "--output"),
+        type=Path,
+        default=Path("profile.json"),
+        metavar="FILE",
+        help="where the profile goes (default: %(default)s)",
+    )
     build.set_defaults(run=_build)
 
 

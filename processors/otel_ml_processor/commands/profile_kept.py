@@ -37,18 +37,20 @@ def add_kept(commands: Commands) -> None:
     show.add_argument("--column", metavar="NAME", help="one column, cell by cell")
     show.set_defaults(run=_show)
     merge = add_command(commands, "merge", "add up profiles that have the same cells")
-    merge.add_argument("first", type=Path, metavar="FILE")
-    merge.add_argument("others", type=Path, nargs="+", metavar="FILE")
-    merge.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    merge.add_argument("first", type=Path, metavar="FILE", help="a profile, .json or .json.gz")
+    merge.add_argument("others", type=Path, nargs="+", metavar="FILE", help="those to be added")
+    merge.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="where the sum goes"
+    )
     merge.set_defaults(run=_merge)
     freeze = add_command(
         commands, "freeze", "declare a profile complete that a processor is still learning"
     )
-    freeze.add_argument("file", type=Path, metavar="FILE")
+    freeze.add_argument("file", type=Path, metavar="FILE", help="a profile, .json or .json.gz")
     freeze.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: FILE itself")
     freeze.set_defaults(run=_freeze)
     log = add_command(commands, "log", "keep a profile in MLflow, with the run of its model")
-    log.add_argument("file", type=Path, metavar="FILE")
+    log.add_argument("file", type=Path, metavar="FILE", help="a profile, .json or .json.gz")
     where = log.add_mutually_exclusive_group(required=True)
     where.add_argument("--run-id", default="", metavar="RUN", help="the run that made the model")
     where.add_argument(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_ml_processor.assess.self_test import measured_false_alarm_rate
 from otel_ml_processor.commands.bars import bars
+from otel_ml_processor.commands.counts import counted
 from otel_ml_processor.commands.profile_parts import parts_text
 from otel_ml_processor.errors import ProfileError
 from otel_ml_processor.sketches.categories import MAX_OTHER_KNOWN
@@ -40,7 +41,7 @@ def profile_text(profile: Profile, promise: float, reasons: Mapping[str, str] | 
     lines = [
         f"model       {profile.model}{version}",
         f"id          {profile.id}",
-        f"created     {profile.created} from {source.kind} {source.uri} ({source.rows:,} rows)",
+        f"created     {profile.created} from {source.kind} {source.uri} ({counted(source.rows, 'row')})",
         *(state if profile.provisional else []),
         *([f"schema      {', '.join(profile.schemas)}"] if profile.schemas else []),
         "",
@@ -85,7 +86,7 @@ def column_picture(profile: Profile, name: str) -> str:
             strict=True,
         )
     ]
-    return "\n".join([f"{name}  {column.type}, {rows:,} rows", *lines]) + "\n"
+    return "\n".join([f"{name}  {column.type}, {counted(rows, 'row')}", *lines]) + "\n"
 
 
 def _extents(column: CellReference) -> list[float]:

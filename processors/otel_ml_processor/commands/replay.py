@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from rich.console import Console
 
 from otel_ml_processor.assess.promise import Promises
 from otel_ml_processor.assess.states import describe
 from otel_ml_processor.commands.otlp_files import OtlpFileError
+from otel_ml_processor.commands.paper import paper
 from otel_ml_processor.commands.parser import Parser
 from otel_ml_processor.commands.reading_progress import reading_progress
 from otel_ml_processor.commands.replay_text import replay_text
@@ -183,9 +183,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.write(reading_json(reading).decode() + "\n")
     else:
         alarms = [describe(change) for change in kept.changes]
-        Console(file=sys.stdout, markup=False, emoji=False).print(
-            replay_text(kept.readings, alarms, kept.counts)
-        )
+        paper().print(replay_text(kept.readings, alarms, kept.counts))
     return _REPLAYED
 
 

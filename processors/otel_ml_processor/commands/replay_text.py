@@ -32,17 +32,22 @@ def replay_text(
 ) -> RenderableType:
     """Return the windows in their order, a table per stream; nothing of what is empty."""
     streams = dict.fromkeys(reading.stream for reading in readings)
+    # The title is a line of its own: as that of the table it would be broken at the table's width.
     tables = [
-        _table(str(stream), [reading for reading in readings if reading.stream == stream])
+        part
         for stream in streams
+        for part in (
+            Text(str(stream), style="italic"),
+            _table([reading for reading in readings if reading.stream == stream]),
+        )
     ]
     words = [Text(alarm) for alarm in alarms]
     unused = [Text(f"{name}: {count}") for name, count in sorted(counts.items())]
     return Group(*tables, *words, *unused)
 
 
-def _table(title: str, readings: Sequence[Reading]) -> Table:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+def _table(readings: Sequence[Reading]) -> Table:
+    table = Table(box=None, pad_edge=False)
     for heading in ("window", "from (UTC)", "state"):
         table.add_column(heading, no_wrap=True)
     for heading in ("samples", "confidence"):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from otel_ml_processor.columns import StreamKey
+from otel_ml_processor.commands.counts import counted
 from otel_ml_processor.commands.parser import Parser, add_command
 from otel_ml_processor.config_file import load_config
 from otel_ml_processor.errors import ConfigError, OtelMlError
@@ -34,6 +35,13 @@ __all__ = ["main"]
 
 _DONE, _MISUSED = 0, 2
 _ID: Final = re.compile(r"(?:[0-9a-f]{2}-)?([0-9a-f]{32})-([0-9a-f]{16})(?:-[0-9a-f]{2})?")
+_EPILOG_OF_SHOW: Final = """\
+A processor that uses the folder need not be stopped for that.
+
+example: otel-ml state show /var/lib/otel-ml/state
+
+exit code: 0 shown, 2 for what you can mend: a folder, a configuration.
+"""
 _EPILOG: Final = """\
 ID is TRACE_ID-SPAN_ID in hexadecimal, as a `traceparent` header has it; with --prediction it is what `ml.prediction.id` said. Forgotten is
 that this span has been counted, and its prediction, where one waits for a label; the counts themselves say nothing of single spans and stay.
@@ -74,7 +82,9 @@ def _path(arguments: argparse.Namespace) -> Path:
         return Path(arguments.directory)
     config = load_config(arguments.config)
     if config.state.directory is None:
-        raise ConfigError("expected --directory, or a configuration with state.directory")
+        raise ConfigError(
+            "expected a state folder, or --config with a file that has state.directory"
+        )
     return Path(arguments.config.parent if arguments.config else "", config.state.directory)
 
 
@@ -84,15 +94,17 @@ def _show(folder: StateFolder, _: argparse.Namespace) -> Iterator[str]:
     written = datetime.fromtimestamp(snapshot.written_ns // 10**9, tz=timezone.utc)
     kind = "the last before a clean end" if snapshot.is_final else "of a running processor"
     yield f"snapshot    {written:%Y-%m-%d %H:%M:%S} UTC, {kind}"
-    yield f"counted     {snapshot.counted:,} inferences"
-    yield f"known       {sum(len(g.hashes) for g in stored.generations):,} spans, {len(snapshot.requests):,} requests, as hashes"
+    yield f"counted     {counted(snapshot.counted, 'inference')}"
+    spans = counted(sum(len(g.hashes) for g in stored.generations), "span")
+    yield f"known       {spans}, {counted(len(snapshot.requests), 'request')}, as hashes"
     for number, path in folder.journals().items():
         if number >= snapshot.journal:
             with suppress(FileNotFoundError):  # a running processor has ended it meanwhile
-                n_requests = len(read_journal(path).records)
-                yield f"journal     {path.name}: {n_requests:,} requests after the snapshot"
+                requests = counted(len(read_journal(path).records), "request")
+                yield f"journal     {path.name}: {requests} after the snapshot"
     if snapshot.joining is not None:
-        yield f"waiting     {len(waiting(snapshot.joining)):,} predictions for their label, as hashes"
+        predictions = counted(len(waiting(snapshot.joining)), "prediction")
+        yield f"waiting     {predictions} for their label, as hashes"
     for stream in snapshot.streams:
         yield f"stream      {StreamKey(*stream.key)}"
         yield from _windows(stream)
@@ -104,7 +116,7 @@ def _windows(stream: StoredStream) -> Iterator[str]:
             first_ns = min(pane.start_ns for pane in windows.opened)
             start = datetime.fromtimestamp(first_ns // 10**9, tz=timezone.utc)
             rows = sum(pane.summary.rows for pane in windows.opened)
-            yield f"  open      {windows.name}, from {start:%Y-%m-%d %H:%M} UTC: {rows:,} rows"
+            yield f"  open      {windows.name}, from {start:%Y-%m-%d %H:%M} UTC: {counted(rows, 'row')}"
 
 
 def _forget(folder: StateFolder, arguments: argparse.Namespace) -> Iterator[str]:
@@ -138,7 +150,9 @@ def _words(text: str) -> bytes:
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="otel-ml state", description=__doc__)
+    parser = Parser(
+        prog="otel-ml state", description=__doc__, epilog="`otel-ml state show --help` says more."
+    )
     commands = parser.add_subparsers(required=True, metavar="show|forget")
     for name, run, text in (
         ("show", _show, "say what a state folder holds"),
@@ -148,7 +162,7 @@ def _parser() -> Parser:
             commands,
             name,
             text,
-            epilog=_EPILOG if run is _forget else None,
+            epilog=_EPILOG if run is _forget else _EPILOG_OF_SHOW,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if run is _forget:
@@ -159,8 +173,14 @@ def _parser() -> Parser:
             command.add_argument(
                 "--tenant", default="", metavar="NAME", help="whose they are, by its header"
             )
-        command.add_argument("--directory", type=Path, metavar="FOLDER", help="the state folder")
-        command.add_argument(
+        where = command.add_mutually_exclusive_group()
+        if run is _show:
+            where.add_argument(
+                "directory", nargs="?", type=Path, metavar="FOLDER", help="the state folder"
+            )
+        else:
+            where.add_argument("--directory", type=Path, metavar="FOLDER", help="the state folder")
+        where.add_argument(
             "--config", type=Path, metavar="FILE", help="that of the processor, which says it"
         )
         command.set_defaults(run=run)

@@ -234,7 +234,9 @@ def _classes(reading: Reading) -> list[tuple[str, int, float]]:
     ranked = sorted(reading.labels.items(), key=lambda item: -item[1])
     top = [(label, count, count / total) for label, count in ranked[:5] if total]
     rest = sum(count for _, count in ranked[5:])
-    return [*top, (f"{len(ranked) - 5} others", rest, rest / total)] if rest else top
+    n_others = len(ranked) - len(top)
+    others = f"{n_others} other{'' if n_others == 1 else 's'}"
+    return [*top, (others, rest, rest / total)] if rest else top
 
 
 def _gaps(segments: Sequence[SegmentReading]) -> list[tuple[str, int, Gap]]:

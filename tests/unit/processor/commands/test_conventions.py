@@ -72,7 +72,7 @@ def test_advice_alone_is_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     out = capsys.readouterr().out
     assert status == 0
     assert out.startswith("advice: span ml.inference: missing_schema_url: ")
-    assert out.endswith("0 violations, 1 pieces of advice\n")
+    assert out.endswith("0 violations, 1 piece of advice\n")
 
 
 def test_a_file_without_anything_of_ours_says_that_it_shows_nothing(

@@ -231,7 +231,7 @@ def test_a_signal_ends_it_with_the_report(number: signal.Signals) -> None:
 
     assert (process.returncode, err) == (1, "")
     assert out.startswith("violation: span ml.inference, ml.batch.size: wrong_type")
-    assert "1 violations, 0 pieces of advice" in out
+    assert "1 violation, 0 pieces of advice" in out
 
 
 def test_it_ends_by_itself_after_the_given_time() -> None:

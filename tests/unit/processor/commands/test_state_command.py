@@ -32,12 +32,12 @@ def folder(tmp_path: Path) -> Path:
 
 def test_show_says_what_is_kept(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """How old, how much, whose; no value and no id."""
-    assert main(["show", "--directory", str(folder)]) == 0
+    assert main(["show", str(folder)]) == 0
     said = capsys.readouterr().out
     assert "snapshot    2023-11-14 22:13:20 UTC, of a running processor" in said
     assert "counted     7 inferences" in said
-    assert "known       7 spans, 1 requests, as hashes" in said
-    assert "journal     journal-2: 1 requests after the snapshot" in said
+    assert "known       7 spans, 1 request, as hashes" in said
+    assert "journal     journal-2: 1 request after the snapshot" in said
     assert "stream      fraud 1 of shop" in said
     assert "  open      10m, from 2023-11-14 22:13 UTC: 7 rows" in said
 
@@ -93,7 +93,7 @@ def test_a_journal_that_goes_meanwhile_is_not_missed(
         raise FileNotFoundError(path)
 
     monkeypatch.setattr(state, "read_journal", gone)
-    assert main(["show", "--directory", str(folder)]) == 0
+    assert main(["show", str(folder)]) == 0
     assert "stream      fraud 1 of shop" in capsys.readouterr().out
 
 
@@ -123,17 +123,18 @@ def test_a_folder_without_a_state_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """None at all, a damaged one, none configured; nothing is made there."""
-    for command in (["show"], ["forget", span(1)]):
-        assert main([*command, "--directory", str(tmp_path / "absent")]) == 2
+    for command in (["show"], ["forget", span(1), "--directory"]):
+        assert main([*command, str(tmp_path / "absent")]) == 2
         assert "absent: expected a snapshot in it, found none" in capsys.readouterr().err
         assert not (tmp_path / "absent").exists()
     (tmp_path / "snapshot").write_bytes(b"otel-ml\n")
-    assert main(["show", "--directory", str(tmp_path)]) == 2
+    assert main(["show", str(tmp_path)]) == 2
     assert "snapshot: not a state file" in capsys.readouterr().err
     (tmp_path / "processor.yaml").write_text("mode: tee")
     assert main(["show", "--config", str(tmp_path / "processor.yaml")]) == 2
     assert (
-        "expected --directory, or a configuration with state.directory" in capsys.readouterr().err
+        "expected a state folder, or --config with a file that has state.directory"
+        in capsys.readouterr().err
     )
 
 
@@ -143,6 +144,6 @@ def test_a_name_makes_no_line_of_its_own(
     """A model is called as whoever sends says, and a terminal obeys what it is shown."""
     House(tmp_path / "state").take(request(range(1), model="x\ncounted  9 \x1b[2J")).stop()
 
-    assert main(["show", "--directory", str(tmp_path / "state")]) == 0
+    assert main(["show", str(tmp_path / "state")]) == 0
 
     assert r"stream      'x\ncounted  9 \x1b[2J 1 of shop'" in capsys.readouterr().out.splitlines()
