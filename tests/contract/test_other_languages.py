@@ -74,3 +74,16 @@ def test_values_of_enumerations_are_known(source: str) -> None:
     for key in ("ml.operation.name", "ml.framework.name", "ml.task.type"):
         (value,) = re.findall(rf'"{re.escape(key)}", "([a-z_]+)"', source)
         assert value in {member["value"] for member in REGISTRY["attributes"][key]["members"]}
+
+
+@pytest.mark.parametrize("page", [PAGE, PAGE.with_name("check-conformance.md")])
+def test_the_coverage_on_the_pages_is_of_the_registry_that_there_is(page: Path) -> None:
+    """How many signals there are, and how many attributes each of those named may carry."""
+    text = page.read_text()
+    kinds = {kind: REGISTRY[f"{kind}s"] for kind in ("span", "metric", "event")}
+    (signals,) = re.findall(r"coverage: \d+ of (\d+) signals", text)
+    assert int(signals) == sum(map(len, kinds.values()))
+    told = re.findall(r"  (span|metric|event) ([a-z_.]+): [\d,]+ x, \d+ of (\d+) attributes", text)
+    assert told
+    for kind, name, attributes in told:
+        assert int(attributes) == len(kinds[kind][name]["attributes"]), name

@@ -59,7 +59,7 @@ _SHARES: Final = {
 
 _CALLED: Final = {
     MlDriftTargetValues.PERFORMANCE: "estimated performance",
-    MlDriftTargetValues.MULTIVARIATE: "combination of features",
+    MlDriftTargetValues.MULTIVARIATE: "multivariate distribution of features",
     MlDriftTargetValues.CORRELATION: "correlation of features",
     MlDriftTargetValues.EXPLANATION: "attribution to features",
     MlDriftTargetValues.DATA_QUALITY: "schema of the inputs",

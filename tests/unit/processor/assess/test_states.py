@@ -199,7 +199,10 @@ def test_all_features_together_are_told_as_one_thing() -> None:
     together = target("", target=MlDriftTargetValues.MULTIVARIATE)
     change = Change(window(together), DriftKind.SKEW, (together,))
 
-    assert "the combination of features differs from the reference in window" in describe(change)
+    assert (
+        "the multivariate distribution of features differs from the reference in window"
+        in describe(change)
+    )
 
 
 def test_the_description_names_shares_where_shares_moved() -> None:
