@@ -3,7 +3,7 @@
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import reduce
 from hashlib import blake2b
 from json import dumps
@@ -12,7 +12,7 @@ from typing import Any, Final
 from otel_ml.describe.arrays import read_table
 from otel_ml.describe.soundness import is_array
 from otel_ml.describe.tensors import shape_of, type_name
-from otel_ml.describe.values import Facts, own_text, plain_number, row_texts, valid_text
+from otel_ml.describe.values import Facts, is_missing, own_text, plain_number, row_texts, valid_text
 from otel_ml_conventions import attributes as keys
 
 __all__ = [
@@ -311,7 +311,7 @@ def describe_classes(
 
 
 def describe_numbers(output: Any, rows: Sequence[int]) -> Facts | None:
-    """Return the predicted numbers of the captured samples; None unless there is one per sample."""
+    """Return the predicted numbers of the captured samples, NaN where one is missing; None unless there is one per sample."""
     return _numbers(output, rows, keys.ML_PREDICTION_VALUE, keys.ML_PREDICTION_VALUES)
 
 
@@ -322,10 +322,19 @@ def describe_scores(output: Any, rows: Sequence[int]) -> Facts | None:
 
 def _numbers(output: Any, rows: Sequence[int], one: str, several: str) -> Facts | None:
     column = _column(output, rows)
-    if column is None:
+    numbers = None if column is None else _floats(column)
+    if numbers is None:
         return None
-    numbers = [float(value) for value in column]
     return {one: numbers[0]} if len(output) == 1 else {several: numbers}
+
+
+def _floats(column: list[Any]) -> list[float] | None:
+    """Return *column* as numbers, NaN where one is missing; None where one is no number."""
+    with suppress(TypeError, ValueError, OverflowError):
+        return list(map(float, column))
+    with suppress(TypeError, ValueError, OverflowError):  # what is missing is found by another look
+        return [math.nan if is_missing(value) else float(value) for value in column]
+    return None
 
 
 def describe_shape(output: Any) -> Facts:

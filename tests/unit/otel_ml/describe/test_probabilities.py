@@ -286,3 +286,22 @@ def test_of_many_classes_the_most_probable_are_told() -> None:
     expected = [names[i] for i in np.argsort(-matrix[0], kind="stable")[:32]]
     assert list(one) == expected
     assert len(probabilities_text(matrix, range(20), names, 4000)) <= 4000
+
+
+@pytest.mark.parametrize(
+    "output",
+    [pd.Series([1.5, None], dtype="Float64"), np.array([1.5, None], object), [1.5, None]],
+    ids=["pandas", "objects", "list"],
+)
+def test_a_number_that_is_missing_is_nan(output: Any) -> None:
+    """At its sample's place, as a regressor of numpy's has it; the others are told."""
+    facts = describe_numbers(output, [0, 1])
+    assert facts is not None
+    first, missing = facts[ML_PREDICTION_VALUES]  # type: ignore[misc]  # several
+    assert first == 1.5
+    assert math.isnan(missing)
+
+
+def test_answers_that_are_no_numbers_are_none() -> None:
+    """Texts of a regressor of somebody's own: that is no failure of ours."""
+    assert describe_numbers(["a", "b"], [0, 1]) is None
