@@ -62,6 +62,7 @@ class _Growing:
     sample_rows: int = 0
     first_ns: int = 0
     newest_ns: int = 0
+    heard_ns: int = 0
     profile: Profile | None = None
     """With the rows of the sample, once it is complete."""
     reference: Reference | None = None
@@ -82,10 +83,18 @@ class _Growing:
         """Ask for the features *names* from now on; rows without them are of no use any more."""
         self.names, self.sample, self.sample_rows = names, [], 0
 
-    def note(self, newest_ns: int) -> None:
-        """Take note of event time, which a span from the future does not move; below 0 there is none yet."""
+    def note(self, increment: Increment, longest_s: float) -> None:
+        """
+        Take note of event time, which a span from the future does not move; below 0 there is none yet.
+
+        A step of more than *longest_s* that did not take half as long covers nothing: a clock that stood at 1970 was put right.
+        """
+        newest_ns, heard_ns = increment.newest_ns, increment.heard_ns
+        step_ns = newest_ns - self.newest_ns
+        if self.newest_ns and step_ns > max(longest_s * 1e9, 2 * (heard_ns - self.heard_ns)):
+            self.first_ns += step_ns
         self.first_ns = self.first_ns or max(0, newest_ns)
-        self.newest_ns = max(self.newest_ns, newest_ns)
+        self.newest_ns, self.heard_ns = max(self.newest_ns, newest_ns), heard_ns
 
 
 class Learner:
@@ -159,13 +168,13 @@ class Learner:
         increments: Sequence[Increment],
     ) -> None:
         """Take note of the rows of a request, which were *counted*, and of what that changed."""
-        newest_ns = {increment.stream: increment.newest_ns for increment in increments}
+        increment_of = {increment.stream: increment for increment in increments}
         with self._lock:
-            for stream in newest_ns:
+            for stream in increment_of:
                 self._gone.pop(stream, None)
             for placed in counted:
-                if placed.reference is None and placed.rows.stream in newest_ns:
-                    self._sample(placed.rows, spans, newest_ns[placed.rows.stream])
+                if placed.reference is None and placed.rows.stream in increment_of:
+                    self._sample(placed.rows, spans, increment_of[placed.rows.stream])
                 elif len(placed.outside_rows):
                     self._widen(placed)
             for increment in increments:
@@ -183,16 +192,16 @@ class Learner:
             for stream, growing in self._growing.items():
                 self._write(stream, growing)
 
-    def _sample(self, rows: InferenceColumns, spans: InferenceSpans, newest_ns: int) -> None:
+    def _sample(self, rows: InferenceColumns, spans: InferenceSpans, increment: Increment) -> None:
         stream = rows.stream
         growing = self._growing.get(stream)
         if growing is None:
-            if not _is_plain(stream) or not self._has_room(newest_ns):
+            if not _is_plain(stream) or not self._has_room(increment.newest_ns):
                 return
             growing = self._growing[stream] = _Growing()
         if growing.profile is None and growing.sample_rows < self._sample_rows:
             growing.take(rows, spans, self._sample_rows)
-            growing.note(newest_ns)
+            growing.note(increment, self._config.min_duration)
 
     def _has_room(self, now_ns: int) -> bool:
         """Return whether one more stream can be learned; where there are samples enough, one that has long been silent makes room."""
@@ -232,7 +241,7 @@ class Learner:
         if growing is None or growing.counted is None or whole.reference is not growing.reference:
             return
         growing.is_changed |= growing.counted.add(whole)
-        growing.note(increment.newest_ns)
+        growing.note(increment, self._config.min_duration)
 
     def _widen(self, placed: PlacedRows) -> None:
         growing = self._growing.get(placed.rows.stream)

@@ -213,6 +213,20 @@ def test_a_first_request_from_the_future_covers_nothing(tmp_path: Path) -> None:
     assert house.profile.provisional
 
 
+def test_a_first_request_from_1970_covers_nothing(tmp_path: Path) -> None:
+    """A machine that begins without the time has it after a minute: the fifty years between are no duration that was looked at."""
+    house = House(tmp_path, "bootstrap={rows: 1000, min_duration: 2h}")
+    begin_ns, house.begin_ns = house.begin_ns, 5 * SECOND_NS
+    house.send(100)
+    house.begin_ns = begin_ns
+    house.send(3000)
+    assert house.profile is not None
+    assert house.profile.provisional
+    house.send(5000)
+    assert house.profile is not None
+    assert not house.profile.provisional
+
+
 def test_a_name_of_a_thousand_characters_is_no_feature(tmp_path: Path) -> None:
     """It would be on every series of it, and in every snapshot."""
 
