@@ -26,17 +26,26 @@ from otel_ml_processor.assess.explanations import (
 )
 from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.commands.profile import build_profile_from_table
+from otel_ml_processor.config_file import load_config
 from otel_ml_processor.decode.spans import PlainDecoder
 from otel_ml_processor.feedback import explaining as explaining_module
 from otel_ml_processor.feedback.explaining import FIRST, Explaining
 from otel_ml_processor.feedback.explanations import Explanation, explanations_in
+from otel_ml_processor.service import Service
 from otel_ml_processor.signals import Signal
 from otel_ml_processor.windows.placed import place
 from otel_ml_processor.windows.reference import Reference
-from tests.data.export_requests import RESOURCE, any_value, attributes, export_request
+from tests.data.export_requests import (
+    RESOURCE,
+    any_value,
+    attributes,
+    export_request,
+    inference_span,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from otel_ml_processor.decode.whose import Whose
 
@@ -481,6 +490,22 @@ def test_models_without_predictions_take_no_room_from_those_with_some() -> None:
         taken = gathering.taken(replace(STREAM, model=model), "1h")
         assert taken is not None
         assert taken.rows == FEWEST
+
+
+def test_a_processor_knows_whose_predictions_it_counts(tmp_path: Path) -> None:
+    """With room for one stream, explanations of the model that is used are kept, not those of one that was made up before."""
+    addresses = ["receive={endpoint: '127.0.0.1:0'}", "http={endpoint: '127.0.0.1:0'}"]
+    service = Service(load_config(None, [*addresses, "streams={max: 1}"]), tmp_path)
+    service._pipeline.take(export_request([inference_span()]), None)
+    for model in ("made up", "fraud", "made up later"):
+        service._explaining.hear(Signal.LOGS, of_model(model, FEWEST))
+        service._pipeline.ledger.count()
+        service.tick()
+    assert [memory.stream for memory in service._explaining.memories()] == [STREAM]
+    dropped = [
+        n for _, said, n in service._self_metrics.snapshot() if "explanations" in said.values()
+    ]
+    assert dropped == [2 * FEWEST]
 
 
 def test_explanations_without_room_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
