@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from otel_ml_processor.columns import IntArray
     from otel_ml_processor.windows.event_times import EventTimes
     from otel_ml_processor.windows.placed import PlacedRows
     from otel_ml_processor.windows.summary import Summary
@@ -149,7 +150,7 @@ class RowWindows:
             end = min(len(end_times_ns), begin + room)
             covered = end_times_ns[begin:end]
             completes = end - begin == room
-            covers = int(covered.min()), int(covered.max()) + 1
+            covers = _earliest(covered), int(covered.max()) + 1
             steps.append(Step(begin, end, *covers, completes=completes))
             begin, room = end, self._size
         return steps
@@ -194,5 +195,11 @@ class RowWindows:
 
     def _add(self, start_ns: int, end_ns: int, summary: Summary) -> None:
         first_ns, last_ns = self._covers or (start_ns, end_ns)
-        self._covers = min(first_ns, start_ns), max(last_ns, end_ns)
+        self._covers = min(first_ns or start_ns, start_ns or first_ns), max(last_ns, end_ns)
         self._summary.merge(summary)
+
+
+def _earliest(times_ns: IntArray) -> int:
+    """Return the earliest of *times_ns*; 0, of a span that does not say when it ended, only where no other says it."""
+    first_ns = int(times_ns.min())
+    return first_ns or int(times_ns.min(where=times_ns > 0, initial=times_ns.max()))

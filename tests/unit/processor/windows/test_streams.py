@@ -379,6 +379,17 @@ def test_a_twin_makes_room_for_the_same_streams() -> None:
     }
 
 
+@pytest.mark.parametrize("requests", [[[5, None], [7]], [[None], [5, 7]], [[5, 7], [None]]])
+def test_a_span_without_an_end_says_nothing_of_what_a_window_covers(
+    requests: list[list[float | None]],
+) -> None:
+    """It is one of the rows; that something began to drift in 1970 is not said for it."""
+    kept = streams(WindowConfig(name="rows", rows=3))
+    for seconds in requests:
+        kept.add([rows_at([-START / SECOND if s is None else s for s in seconds])], at(8))
+    assert spans(kept.close(at(8))) == [("rows", 5, 7 + 1 / SECOND, 3)]
+
+
 def test_whose_counts_do_not_fit_is_told() -> None:
     """After another `verdicts.low_confidence` an operator reads which streams begin anew, of those in a snapshot and of those in a journal."""
     before, now = (Streams(StreamsConfig(), [HOURLY], lambda _: None, low) for low in (0.6, 0.7))
