@@ -282,7 +282,9 @@ def test_a_content_hook_may_return_what_numpy_gives(failures: Failures, rounded:
     assert failures.causes == []
 
 
-@pytest.mark.parametrize("value", [object(), {1.5}, 1j, np.array(1j)], ids=str)
+@pytest.mark.parametrize(
+    "value", [object(), {1.5}, 1j, np.array(1j)], ids=lambda value: type(value).__name__
+)
 def test_what_no_attribute_can_have_is_a_failure_of_the_hook(
     failures: Failures, value: object
 ) -> None:

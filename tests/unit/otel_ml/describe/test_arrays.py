@@ -69,7 +69,7 @@ def test_more_than_two_axes_are_a_tensor() -> None:
 @pytest.mark.parametrize(
     "sample",
     [range(3), {1, 2}, memoryview(b"ab"), pl.Series([1]), pd.DataFrame({"a": [1]})],
-    ids=repr,
+    ids=lambda sample: type(sample).__name__,
 )
 def test_what_a_sample_of_another_kind_holds_is_not_known(sample: Any) -> None:
     """It is no single value: neither its width nor its text is told."""
