@@ -6,6 +6,7 @@ import argparse
 import ctypes
 import gc
 import logging
+import os
 import signal
 import sys
 import threading
@@ -116,7 +117,10 @@ def _at_the_end(act: Callable[[], None]) -> None:
 
 def _end_at_once() -> None:
     _LOGGER.info("stopped, before anything was received")
-    sys.exit()
+    logging.shutdown()
+    os._exit(
+        0
+    )  # an exception would be lost where the compiler calls Python; nothing is open that has to be closed
 
 
 def _share_one_heap() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from functools import cache, partial
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -22,18 +22,16 @@ from otel_ml_conventions.metrics import (
     METRIC_ML_PROCESSOR_UNDECODED,
 )
 from otel_ml_processor.assess.confidence import confidence_budget
-from otel_ml_processor.assess.error_patterns import warm_patterns
 from otel_ml_processor.assess.promise import Promises, told, told_of_evidence
-from otel_ml_processor.assess.rows import warm_judging
-from otel_ml_processor.compiled import IS_COMPILED, compiling_told
+from otel_ml_processor.compiled import IS_COMPILED
 from otel_ml_processor.config import ClientTls
 from otel_ml_processor.decode.decoder import Cause
-from otel_ml_processor.decode.fast import FastDecoder, warm
+from otel_ml_processor.decode.fast import FastDecoder
 from otel_ml_processor.decode.items import n_log_records, n_metric_points, n_spans
 from otel_ml_processor.decode.spans import PlainDecoder
-from otel_ml_processor.decode.strip import stripped, warm_strip
+from otel_ml_processor.decode.strip import stripped
 from otel_ml_processor.emit.annotations import UnannotatedCause
-from otel_ml_processor.emit.confidence_samples import ConfidenceSamples, warm_confidences
+from otel_ml_processor.emit.confidence_samples import ConfidenceSamples
 from otel_ml_processor.emit.feature_bins import FeatureBins
 from otel_ml_processor.emit.metrics import SERIES_BUDGET, MetricBook
 from otel_ml_processor.emit.otlp import Identity, metrics_requests
@@ -47,8 +45,6 @@ from otel_ml_processor.endpoint import leads_to
 from otel_ml_processor.errors import ConfigError, ProfileError
 from otel_ml_processor.feedback.explaining import DROPPED_EXPLANATIONS, Explaining
 from otel_ml_processor.feedback.joining import DROPPED_FEEDBACK, Joining
-from otel_ml_processor.feedback.keys import warm_keys
-from otel_ml_processor.feedback.said_names import warm_said_names
 from otel_ml_processor.forward.forwarding import Forwarding, grpc_client
 from otel_ml_processor.learn.learned_files import LearnedFiles
 from otel_ml_processor.learn.learner import Learner
@@ -64,11 +60,11 @@ from otel_ml_processor.signals import Signal
 from otel_ml_processor.state.folder import LEARNED
 from otel_ml_processor.state.keeper import STATE_STEPS, Keeper, Kept
 from otel_ml_processor.state.ledger import Ledger
-from otel_ml_processor.state.seen_spans import SeenSpans, warm_seen_spans
+from otel_ml_processor.state.seen_spans import SeenSpans
+from otel_ml_processor.warm import prepare_decoder
 from otel_ml_processor.windows.divided import Divisions
 from otel_ml_processor.windows.references import References
 from otel_ml_processor.windows.streams import Streams
-from otel_ml_processor.windows.warm import warm_counting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +75,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.pass_through import NextHop
     from otel_ml_processor.receive.door import Takes
 
-__all__ = ["Service", "load_references", "make_pipeline", "new_self_metrics", "prepare_decoder"]
+__all__ = ["Service", "load_references", "make_pipeline", "new_self_metrics"]
 
 _LOGGER: Final = logging.getLogger(__name__)
 _COUNTS: Final = {
@@ -87,18 +83,6 @@ _COUNTS: Final = {
     Signal.METRICS: n_metric_points,
     Signal.LOGS: n_log_records,
 }
-_MADE_READY: Final = (
-    warm,
-    warm_strip,
-    warm_seen_spans,
-    warm_counting,
-    warm_judging,
-    warm_patterns,
-    warm_confidences,
-    warm_said_names,
-    warm_keys,
-)
-"""What has something compiled, each all that its module needs."""
 _DECODER: Final = FastDecoder if IS_COMPILED else PlainDecoder
 _DEFAULT_PUSH: Final = "127.0.0.1:14319"
 _PUSH_TIMEOUT_S: Final = 5.0
@@ -459,20 +443,6 @@ class Service:
             of_evidence = told_of_evidence(profile, drift.windows_between_alarms)
             for is_broken, text in chain(*of_windows, of_evidence):
                 _LOGGER.log(logging.WARNING if is_broken else logging.INFO, "%s", text)
-
-
-@cache  # once per process: a configuration that is read again finds all of it compiled
-def prepare_decoder() -> None:
-    """Have all that is compiled ready before the first request: read from where it was kept, or compiled now, in half a minute."""
-    if not IS_COMPILED:
-        _LOGGER.info("decoder: plain; the extra `fast` (numba) makes it some ten times as fast")
-        return
-    begin = time.monotonic()
-    slow = "decoder: compiled now, which takes half a minute or more; the next start finds it done"
-    with compiling_told(lambda: _LOGGER.info(slow)):
-        for make_ready in _MADE_READY:
-            make_ready()
-    _LOGGER.info("decoder: compiled; ready after %.1f s", time.monotonic() - begin)
 
 
 def make_pipeline(

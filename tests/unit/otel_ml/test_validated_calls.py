@@ -196,7 +196,7 @@ def test_a_model_that_takes_missing_values_is_not_warned_of(model: Any, captured
     assert captured.attributes[RESULT] == "pass"
 
 
-@pytest.mark.parametrize(
+OTHER_COLUMNS = pytest.mark.parametrize(
     "changed",
     [
         frame(20.0, 1.0).assign(note="of a customer"),
@@ -205,6 +205,9 @@ def test_a_model_that_takes_missing_values_is_not_warned_of(model: Any, captured
     ],
     ids=["more", "another order", "without what is dropped"],
 )
+
+
+@OTHER_COLUMNS
 def test_a_model_that_picks_columns_by_name_takes_them_wherever_they_stand(
     captured: Capture, changed: pd.DataFrame
 ) -> None:
@@ -215,15 +218,7 @@ def test_a_model_that_picks_columns_by_name_takes_them_wherever_they_stand(
     assert captured.attributes[RESULT] == "pass"
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        frame(20.0, 1.0).assign(note="of a customer"),
-        frame(20.0, 1.0)[["visits", "age"]],
-        frame(20.0, 1.0)[["age"]],
-    ],
-    ids=["more", "another order", "without what is dropped"],
-)
+@OTHER_COLUMNS
 def test_a_function_picks_what_it_likes(captured: Capture, changed: pd.DataFrame) -> None:
     """Where one is the first to see the frame, scikit-learn asks for no columns, and nothing is told to be wrong."""
     age = FunctionTransformer(lambda table: table[["age"]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otel_ml_processor.service import prepare_decoder
+from otel_ml_processor.warm import prepare_decoder
 
 if TYPE_CHECKING:
     import pytest
