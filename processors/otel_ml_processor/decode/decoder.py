@@ -47,7 +47,7 @@ class Cause(str, Enum):
     """Arrays of one batch that differ in length, or unnamed values that are not as many as the features."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Decoded:
     """
     One request, read.

@@ -44,7 +44,7 @@ class InferenceSpan:
     """Whether it already carries an `ml.verdict.*` attribute."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class InferenceSpans(Sequence[InferenceSpan]):
     """
     The inference spans of a request, in their order: of the first *size* bytes of *content*, behind which others may follow.

@@ -38,7 +38,7 @@ _NONE_OUTSIDE: Final[IntArray] = np.zeros((2, 0), dtype=np.int64)
 _NO_KINDS: Final[ByteArray] = np.zeros((0, 0), dtype=np.uint8)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class PlacedRows:
     """
     *rows* of a stream, and where in the block of counts of its *reference* each of them is counted.
