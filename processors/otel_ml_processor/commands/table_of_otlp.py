@@ -17,7 +17,7 @@ from otel_ml_processor.decode.fast import FastDecoder
 from otel_ml_processor.decode.joined import joined
 from otel_ml_processor.decode.spans import PlainDecoder
 from otel_ml_processor.feedback.inbox import CountedRows
-from otel_ml_processor.feedback.keys import NO_KEY, sample_key
+from otel_ml_processor.feedback.keys import NO_KEY, ways_to
 from otel_ml_processor.feedback.predictions import names_of
 from otel_ml_processor.feedback.reading import feedback_in_logs, feedback_in_traces
 from otel_ml_processor.learn.names import class_names, feature_names
@@ -27,7 +27,7 @@ from otel_ml_processor.windows.class_scores import MAX_CLASSES
 from otel_ml_processor.windows.schemas import schemas_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from otel_ml_processor.columns import (
@@ -54,13 +54,12 @@ class OtlpTable(NamedTuple):
     The inferences of one stream: their features, and as far as they say it the columns `(prediction)`, `(confidence)`, `(target)` and `(time)`.
 
     `probabilities` are by class the columns that say them, where there are truths too, `schemas` the hashes of those of the
-    inputs. `labelled` rows have a truth; `n_left_out` rows had no captured features where others had some.
+    inputs. `labelled` rows have a truth.
     """
 
     table: pa.Table
     stream: StreamKey
     labelled: int
-    n_left_out: int
     probabilities: Mapping[str, str]
     schemas: Sequence[str]
 
@@ -201,9 +200,8 @@ class _Reading:
             columns[column] = pa.array(said, from_pandas=True)
         columns[TIME] = pa.array(rows.end_times_ns, pa.int64()).cast(pa.timestamp("ns", "UTC"))
         table = pa.table(columns).filter(pa.array(has_content))
-        left_out = len(rows) - table.num_rows
         of_classes = {name: column for name, (column, _) in probabilities.items()}
-        return OtlpTable(table, stream, len(truths), left_out, of_classes, schemas_of(rows))
+        return OtlpTable(table, stream, len(truths), of_classes, schemas_of(rows))
 
     def _probabilities(
         self, rows: InferenceColumns, true: list[int]
@@ -226,15 +224,8 @@ class _Reading:
         return found
 
     def _row(self, feedback: Feedback) -> int | None:
-        ways = [way for key in feedback.keys for way in _ways(key, feedback.position)]
-        return next((self._row_of[way] for way in ways if way in self._row_of), None)
-
-
-def _ways(key: int, position: int | None) -> Iterator[int]:
-    if position is not None:
-        yield sample_key(key, position)
-    if not position:
-        yield key
+        found = ways_to(feedback.keys, feedback.position)
+        return next((self._row_of[way] for way in found if way in self._row_of), None)
 
 
 def _renumbered(rows: InferenceColumns, first: int) -> InferenceColumns:

@@ -8,21 +8,33 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from otel_ml_conventions import attributes as keys
+from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.decode.attributes import text
 from otel_ml_processor.decode.spans import MAX_SPAN_BYTES, read_origin
 from otel_ml_processor.decode.whose import ONE_TENANT
 from otel_ml_processor.decode.wire import Framing, scan
-from otel_ml_processor.feedback.keys import context_key
+from otel_ml_processor.feedback.keys import NO_KEY, context_key, id_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
+    from otel_ml_processor.decode.decoder import Cause
     from otel_ml_processor.decode.whose import Whose
     from otel_ml_processor.decode.wire import Place
 
-__all__ = ["Event", "SpanOf", "by_key", "events_in_logs", "events_of_span", "spans_with"]
+__all__ = [
+    "Event",
+    "SpanOf",
+    "by_key",
+    "events_in_logs",
+    "events_of_span",
+    "position_in",
+    "spans_with",
+    "subject_of",
+]
 
 _RESOURCE: Final = 1
 _INNER: Final = 2
@@ -76,6 +88,25 @@ def events_of_span(of: SpanOf, name: str) -> Iterator[Event]:
 def by_key(attributes: Iterable[KeyValue]) -> dict[str, AnyValue]:
     """Return attributes by their key."""
     return {attribute.key: attribute.value for attribute in attributes}
+
+
+def subject_of(event: Event, said: Mapping[str, AnyValue]) -> tuple[tuple[int, ...], StreamKey]:
+    """Return the keys of the prediction that *event* is about, the likeliest first, and whose it is, as far as *said* tells."""
+    causes: set[Cause] = set()
+    name = text(said.get(keys.ML_PREDICTION_ID), causes)
+    model = text(said.get(keys.ML_MODEL_NAME), causes) or ""
+    version = text(said.get(keys.ML_MODEL_VERSION), causes) or ""
+    service, environment, tenant = event.service
+    ways = (id_key(name, tenant) if name else NO_KEY, event.context)
+    leading = tuple(dict.fromkeys(key for key in ways if key != NO_KEY))
+    return leading, StreamKey(service, environment, model, version, tenant)
+
+
+def position_in(event: Event) -> int | None:
+    """Return which sample of its batch *event* is about; None where it does not say."""
+    value = event.said.get(keys.ML_PREDICTION_INDEX)
+    is_said = value is not None and value.WhichOneof("value") == "int_value"
+    return value.int_value if value is not None and is_said and value.int_value >= 0 else None
 
 
 def _in_resource_logs(framing: Framing, around: Place, name: str, whose: Whose) -> Iterator[Event]:

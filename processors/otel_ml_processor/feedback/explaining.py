@@ -22,7 +22,7 @@ from otel_ml_processor.decode.whose import Whose
 from otel_ml_processor.feedback.explained_memory import ExplainingMemory
 from otel_ml_processor.feedback.explanations import explanations_in
 from otel_ml_processor.feedback.inbox import MAX_HEARD_BYTES, CountedRows, Heard, counted_rows
-from otel_ml_processor.feedback.keys import NO_KEY, sample_key
+from otel_ml_processor.feedback.keys import NO_KEY, ways_to
 from otel_ml_processor.feedback.predictions import names_of
 from otel_ml_processor.refusal import Refusal
 from otel_ml_processor.signals import Signal
@@ -191,9 +191,11 @@ class Explaining:
         """Yield the explanations without a model, of those that were *read* now and before, whose prediction is known; the others wait on."""
         new = [(now_ns or 0, each) for each in read if not each.stream.model]
         waiting, self._waiting = [*self._waiting, *new], []
-        known = self._predicted({way for _, each in waiting for way in _ways(each)})
+        known = self._predicted(
+            {way for _, each in waiting for way in ways_to(each.keys, each.position)}
+        )
         for since_ns, each in waiting:
-            streams = [known[way] for way in _ways(each) if way in known]
+            streams = [known[way] for way in ways_to(each.keys, each.position) if way in known]
             stream = next((s for s in streams if s.tenant == each.stream.tenant), None)
             if stream is not None:
                 yield each._replace(stream=stream)
@@ -313,7 +315,12 @@ def _agreements(stream: _Stream, explanations: Sequence[Explanation]) -> Iterato
     """Yield, for each explanation of an input that is near an earlier one, which share of what counts most is the same."""
     for explanation in explanations:
         cells = next(
-            (c for k in _ways(explanation) if (c := stream.cells.get(k)) is not None), None
+            (
+                c
+                for k in ways_to(explanation.keys, explanation.position)
+                if (c := stream.cells.get(k)) is not None
+            ),
+            None,
         )
         if cells is None:
             continue
@@ -323,14 +330,6 @@ def _agreements(stream: _Stream, explanations: Sequence[Explanation]) -> Iterato
         _note(stream.alike, cells, top)
         if before is not None:
             yield len(before & top) / max(len(before | top), 1)
-
-
-def _ways(explanation: Explanation) -> Iterator[int]:
-    for key in explanation.keys:
-        if explanation.position is not None:
-            yield sample_key(key, explanation.position)
-        if not explanation.position:
-            yield key
 
 
 def _note(held: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:

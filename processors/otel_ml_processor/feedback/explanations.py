@@ -9,12 +9,17 @@ import msgspec
 
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.events import EVENT_ML_EXPLANATION
-from otel_ml_processor.columns import StreamKey
-from otel_ml_processor.decode.attributes import MAX_TEXT, number, text
+from otel_ml_processor.decode.attributes import MAX_TEXT, number
 from otel_ml_processor.decode.said import EXPLANATION_MARK
 from otel_ml_processor.decode.whose import ONE_TENANT
-from otel_ml_processor.feedback.events import by_key, events_in_logs, events_of_span, spans_with
-from otel_ml_processor.feedback.keys import NO_KEY, id_key
+from otel_ml_processor.feedback.events import (
+    by_key,
+    events_in_logs,
+    events_of_span,
+    position_in,
+    spans_with,
+    subject_of,
+)
 from otel_ml_processor.signals import Signal
 
 if TYPE_CHECKING:
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
     from otel_ml_processor.assess.explanations import Attributions
-    from otel_ml_processor.decode.decoder import Cause
+    from otel_ml_processor.columns import StreamKey
     from otel_ml_processor.decode.whose import Whose
     from otel_ml_processor.feedback.events import Event
 
@@ -62,22 +67,11 @@ def explanations_in(signal: Signal, request: bytes, whose: Whose = ONE_TENANT) -
 
 def _read(event: Event, on_span: Mapping[str, AnyValue]) -> Iterator[Explanation]:
     """Yield the explanation that *event* is; whose prediction it is may be said *on_span*."""
-    causes: set[Cause] = set()
-    said = {**on_span, **event.said}
     attributions = _attributions(event.said.get(keys.ML_EXPLANATION_ATTRIBUTIONS))
     if not attributions:
         return
-    name = text(said.get(keys.ML_PREDICTION_ID), causes)
-    model = text(said.get(keys.ML_MODEL_NAME), causes) or ""
-    version = text(said.get(keys.ML_MODEL_VERSION), causes) or ""
-    service, environment, tenant = event.service
-    ways = (id_key(name, tenant) if name else NO_KEY, event.context)
-    yield Explanation(
-        keys=tuple(dict.fromkeys(key for key in ways if key != NO_KEY)),
-        position=_position(event.said.get(keys.ML_PREDICTION_INDEX)),
-        stream=StreamKey(service, environment, model, version, tenant),
-        attributions=attributions,
-    )
+    leading, stream = subject_of(event, {**on_span, **event.said})
+    yield Explanation(leading, position_in(event), stream, attributions)
 
 
 def _attributions(value: AnyValue | None) -> Attributions:
@@ -103,8 +97,3 @@ def _of_json(content: str) -> Attributions:
 def _told(found: Mapping[str, float]) -> Attributions:
     """Return what tells something: finite numbers under names that are no longer than names are."""
     return {n: each for n, each in found.items() if math.isfinite(each) and len(n) <= MAX_TEXT}
-
-
-def _position(value: AnyValue | None) -> int | None:
-    is_said = value is not None and value.WhichOneof("value") == "int_value"
-    return value.int_value if value is not None and is_said and value.int_value >= 0 else None

@@ -10,12 +10,15 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from otel_ml_processor.compiled import IS_COMPILED, folded, lean, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 __all__ = [
     "NO_KEY",
@@ -26,6 +29,7 @@ __all__ = [
     "sample_keys",
     "span_keys",
     "warm_keys",
+    "ways_to",
 ]
 
 Keys = NDArray[np.uint64]
@@ -122,6 +126,15 @@ def sample_keys(keys: Keys, positions: NDArray[np.int64]) -> Keys:
 def sample_key(key: int, position: int) -> int:
     """Return the key of the sample at *position* >= 0 of the batch with *key*."""
     return int(sample_keys(np.array([key], dtype=np.uint64), np.array([position]))[0])
+
+
+def ways_to(keys: Iterable[int], position: int | None) -> Iterator[int]:
+    """Yield the keys that may lead to the sample at *position* of a call with one of *keys*; a call with one sample needs no position."""
+    for key in keys:
+        if position is not None:
+            yield sample_key(key, position)
+        if not position:
+            yield key
 
 
 def _mixed(words: NDArray[np.uint64]) -> Keys:

@@ -11,7 +11,6 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import MlFeedbackSourceValues
 from otel_ml_conventions.events import EVENT_ML_FEEDBACK
-from otel_ml_processor.columns import StreamKey
 from otel_ml_processor.decode.attributes import number, proportion, text
 from otel_ml_processor.decode.said import FEEDBACK_MARK
 from otel_ml_processor.decode.whose import ONE_TENANT
@@ -20,15 +19,18 @@ from otel_ml_processor.feedback.events import (
     by_key,
     events_in_logs,
     events_of_span,
+    position_in,
     spans_with,
+    subject_of,
 )
-from otel_ml_processor.feedback.keys import NO_KEY, context_key, id_key
+from otel_ml_processor.feedback.keys import context_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
+    from otel_ml_processor.columns import StreamKey
     from otel_ml_processor.decode.decoder import Cause
     from otel_ml_processor.decode.whose import Whose
     from otel_ml_processor.feedback.events import SpanOf
@@ -117,17 +119,13 @@ def _read(event: Event) -> Iterator[Feedback]:
     if not any(key in said for key in _TOLD):
         return
     causes: set[Cause] = set()
-    name = text(said.get(keys.ML_PREDICTION_ID), causes)
-    model = text(said.get(keys.ML_MODEL_NAME), causes) or ""
-    version = text(said.get(keys.ML_MODEL_VERSION), causes) or ""
     source = text(said.get(keys.ML_FEEDBACK_SOURCE), causes) or ""
-    service, environment, tenant = event.service
-    ways = (id_key(name, tenant) if name else NO_KEY, event.context)
+    leading, stream = subject_of(event, said)
     yield Feedback(
-        keys=tuple(dict.fromkeys(key for key in ways if key != NO_KEY)),
-        position=_integer(said.get(keys.ML_PREDICTION_INDEX)),
+        keys=leading,
+        position=position_in(event),
         time_ns=event.time_ns,
-        stream=StreamKey(service, environment, model, version, tenant),
+        stream=stream,
         label=text(said.get(keys.ML_FEEDBACK_LABEL), causes),
         value=number(said.get(keys.ML_FEEDBACK_VALUE), causes),
         correct=_boolean(said.get(keys.ML_FEEDBACK_CORRECT)),
@@ -155,11 +153,6 @@ def _moment(written: str) -> int | None:
     except (ValueError, TypeError, OverflowError):  # no time, or one without an offset
         return None
     return max(0, elapsed // timedelta(microseconds=1) * 1000)
-
-
-def _integer(value: AnyValue | None) -> int | None:
-    is_said = value is not None and value.WhichOneof("value") == "int_value"
-    return value.int_value if value is not None and is_said and value.int_value >= 0 else None
 
 
 def _boolean(value: AnyValue | None) -> bool | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from otel_ml_processor.columns import TextColumn
 from otel_ml_processor.feedback.cohorts import NO_COHORT
-from otel_ml_processor.feedback.keys import NO_KEY, sample_key
+from otel_ml_processor.feedback.keys import NO_KEY, ways_to
 from otel_ml_processor.feedback.label_numbers import LabelNumbers
 from otel_ml_processor.feedback.lists import ShownList, ShownLists, lists_of
 from otel_ml_processor.feedback.places import NO_SERIAL, KeptPlaces
@@ -98,7 +98,7 @@ class WaitingPredictions:
     def bring(self, feedback: Sequence[Feedback]) -> None:
         """Keep the predictions that *feedback* itself repeats, of windows that labels are still counted for, where they are not kept already."""
         repeated = [one for one in feedback if one.carried is not None]
-        ways = [tuple(_ways(one)) for one in repeated]
+        ways = [tuple(ways_to(one.keys, one.position)) for one in repeated]
         known = self.ring.rows_of({way for each in ways for way in each})
         missing = [f for f, each in zip(repeated, ways, strict=True) if not known.keys() & {*each}]
         brought = [found for f in missing if (found := self._brought(f)) is not None]
@@ -107,7 +107,7 @@ class WaitingPredictions:
 
     def found(self, feedback: Sequence[Feedback]) -> Iterator[Prediction | ShownList | None]:
         """Yield what each of *feedback* is about: a list where it names an item of one, else a prediction; None where nothing is kept."""
-        ways = [tuple(_ways(one)) for one in feedback]
+        ways = [tuple(ways_to(one.keys, one.position)) for one in feedback]
         row_of = self.ring.rows_of({way for each in ways for way in each})
         for one, each in zip(feedback, ways, strict=True):
             shown = self.lists.find(one)
@@ -119,7 +119,7 @@ class WaitingPredictions:
 
     def is_left_out(self, feedback: Feedback) -> bool:
         """Return whether the prediction that *feedback* is about would be left out of `ring`, which has been full."""
-        way = next(_ways(feedback), None)
+        way = next(ways_to(feedback.keys, feedback.position), None)
         return way is not None and not self.ring.keeps(way)
 
     def forget(self, stream: int) -> None:
@@ -169,7 +169,7 @@ class WaitingPredictions:
         if max(windows) == NO_COHORT:
             return None
         brought = empty_predictions(1, len(windows), len(stream.segments.names))
-        brought["key"], brought["name"] = next(_ways(feedback)), NO_KEY
+        brought["key"], brought["name"] = next(ways_to(feedback.keys, feedback.position)), NO_KEY
         brought["time_ns"], brought["confidence"] = carried.time_ns, carried.confidence
         label = TextColumn(np.zeros(1, dtype=np.int64), (carried.label,))
         brought["label"], brought["value"] = self.labels.numbers([label]), math.nan
@@ -184,12 +184,3 @@ class WaitingPredictions:
         if said.tenant != key.tenant:
             return False
         return said.model in {"", key.model} and said.version in {"", key.version}
-
-
-def _ways(feedback: Feedback) -> Iterator[int]:
-    """Yield the keys that may lead to what is told of, the likeliest first; a call with one sample needs no position."""
-    for key in feedback.keys:
-        if feedback.position is not None:
-            yield sample_key(key, feedback.position)
-        if not feedback.position:
-            yield key
