@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from processes import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 __all__ = [
     "MODEL_NAME",
@@ -90,10 +90,10 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def found_servers(names: Sequence[str] = SERVER_NAMES) -> dict[str, str]:
-    """Return the path of each of the real servers *names* that is built (`make tools`) or on the PATH."""
+def found_servers() -> dict[str, str]:
+    """Return the path of each of the real servers that is built (`make tools`) or on the PATH."""
     places = f"{_ROOT / '.tools' / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
-    found = {name: shutil.which(name, path=places) for name in names}
+    found = {name: shutil.which(name, path=places) for name in SERVER_NAMES}
     return {name: path for name, path in found.items() if path is not None}
 
 

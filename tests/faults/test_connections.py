@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 PROTOBUF = {"content-type": "application/x-protobuf"}
 NUMBERS = count()
 IDLE = 10_000
-_NO_ERROR, _CALM = 0, 11
-"""What HTTP/2 calls an orderly end, and the end of who did too much (ENHANCE_YOUR_CALM)."""
+_CALM = 11
+"""What HTTP/2 calls the end of who did too much (ENHANCE_YOUR_CALM)."""
 
 
 @pytest.fixture(scope="module", name="one")

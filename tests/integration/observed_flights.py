@@ -35,7 +35,6 @@ ROWS = 250
 PORTIONS = 3
 REQUESTS = 20
 """What the service is asked, twice."""
-NS = 1_000_000_000
 PER_REQUEST = 50
 
 

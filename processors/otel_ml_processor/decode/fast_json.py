@@ -31,7 +31,7 @@ _NULL, _TRUE, _FALSE_BUT_E, _INFINITY = (
     np.uint64(int.from_bytes(text, "little"))
     for text in (b"null", b"true", b"false"[:4], b"Infinity")
 )
-_SMALL_E, _MINUS, _ZERO, _NINE = 0x65, 0x2D, 0x30, 0x39
+_SMALL_E, _MINUS, _ZERO = 0x65, 0x2D, 0x30
 
 
 @lean

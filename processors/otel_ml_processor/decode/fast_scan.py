@@ -1,7 +1,7 @@
 """
 What the spans of a request say that are inferences, for compiled code.
 
-Every length is checked against the end of what is around it before anything in it is read, and *data* goes on for `TAIL` zero bytes behind the
+Every length is checked against the end of what is around it before anything in it is read, and *data* goes on for `BLOCK` zero bytes behind the
 request, so that no read can leave it whatever the bytes say. What is not plain (a group, a field written twice, an event, a value of another type than
 the conventions give) is not judged here: such a span is `ODD`, and the plain decoder reads it.
 """
@@ -43,7 +43,7 @@ from otel_ml_processor.decode.fast_lines import Fact, Flag, State
 from otel_ml_processor.decode.fast_text import find_text, is_ascii, is_utf8, same_text
 from otel_ml_processor.decode.fast_trace_state import threshold_at
 from otel_ml_processor.decode.fast_wire import length_at, varint_at
-from otel_ml_processor.decode.fast_words import BLOCK, padded, word_at
+from otel_ml_processor.decode.fast_words import padded, word_at
 from otel_ml_processor.decode.said import FEEDBACK_MARK, LIST_MARKS, Said
 from otel_ml_processor.decode.spans import INFERENCES, VERDICT_PREFIX
 
@@ -52,11 +52,7 @@ if TYPE_CHECKING:
 
     from otel_ml_processor.columns import ByteArray, IntArray
 
-__all__ = ["N_SCRATCH", "TAIL", "scan_spans"]
-
-TAIL = BLOCK
-"""Zero bytes behind the request: more than the longest number, and as many as are read at once."""
-
+__all__ = ["N_SCRATCH", "scan_spans"]
 
 _OTHER, _PLAIN, _ODD = int(State.OTHER), int(State.PLAIN), int(State.ODD)
 _SAYS_FEEDBACK, _SAYS_IDS, _SAYS_LISTS = (

@@ -48,13 +48,13 @@ class SecondMoments:
         rest.products = self.products - part.products
         return rest
 
-    def n_components(self, explained: float = EXPLAINED) -> int:
-        """Return how many components it takes to explain more than a share *explained* of the variance; 0 where there is none."""
+    def n_components(self) -> int:
+        """Return how many components it takes to explain more than a share `EXPLAINED` of the variance; 0 where there is none."""
         variances = np.maximum(np.linalg.eigvalsh(self.products)[::-1], 0.0)
         if not variances.sum() > 0:
             return 0
         shares = np.cumsum(variances) / variances.sum()
-        return int(np.searchsorted(shares, explained, side="right")) + 1
+        return int(np.searchsorted(shares, EXPLAINED, side="right")) + 1
 
     def components(self, n: int) -> FloatArray:
         """

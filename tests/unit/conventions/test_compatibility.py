@@ -27,7 +27,6 @@ BRUSH = """\
     examples: [3]
 """
 BRUSH_ON_THE_SPAN = "      - ref: ml.brush\n        requirement_level: opt_in\n"
-SPILLED = "    brief: Paint was spilled.\n    stability: development\n"
 
 
 def _edit(root: Path, file: str, old: str, new: str) -> None:

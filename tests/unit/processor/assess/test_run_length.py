@@ -29,7 +29,6 @@ EVEN = [100] * 10
 RISING = [82, 86, 90, 94, 98, 102, 106, 110, 114, 118]
 """A thousand rows whose location score is z = sum(c * rank) / sqrt(1000 * .0825), as `test_evidence` has it."""
 FALLING = RISING[::-1]
-Z = sum(c * (i - 4.5) / 10 for i, c in enumerate(RISING)) / math.sqrt(1000 * 0.0825)
 TOLERANCE = 2 * math.sqrt(1000 / 100_000)
 
 
