@@ -40,8 +40,8 @@ distribution of its own too. This page is written from the code by `make generat
 INTRODUCTION = """\
 # Configuration of the processor
 
-`otel-ml processor --config FILE` reads YAML; every key is optional, an unknown one is an error. This page is written from the code by
-`make generate`.
+`otel-ml processor --config FILE` reads YAML. Every key is optional but those that are required where their section is written; an unknown one is
+an error. This page is written from the code by `make generate`.
 
 {units}
 """
@@ -66,10 +66,8 @@ page is written from the code by `make generate`.
 SETTINGS_INTRODUCTION = """\
 # Settings of the instrumentation
 
-Every option has one name: in code (`otel_ml.instrument(capture_content="span_only")`), in the declarative file (`capture_content: span_only`), and
-in capitals in an environment variable. Option by option, code comes before the file, the file before the environment, the environment
-before the default. How to set them: [configure the instrumentation](../how-to/configure-the-instrumentation.md). This page is written from
-the code by `make generate`.
+Every option has one name, in code and in the declarative file, and in capitals in an environment variable. Where to set them, and which comes
+first: [configure the instrumentation](../how-to/configure-the-instrumentation.md). This page is written from the code by `make generate`.
 
 | option | default | takes | meaning |
 |---|---|---|---|
@@ -107,24 +105,28 @@ def told(room: Any) -> dict[str, str]:
 
 def written(value: Any) -> str:
     """Return a default as one would write it in YAML."""
-    if value is None:
-        return "none"
-    return str(value) if not isinstance(value, tuple) else f"[{', '.join(map(written, value))}]"
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(written, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _default(field: Any) -> str:
+    """Return in words what holds where *field* of a struct is not said."""
     if field.default is msgspec.NODEFAULT:
-        return "required"
-    if config.room_in(field.type) is not None:
-        return "see there" if field.default is not None else "none"
-    return f"`{written(field.default)}`"
+        return "required" if field.required else "empty"
+    return _in_words(field.default)
+
+
+def _room_default(field: Any) -> str:
+    is_room = config.room_in(field.type) is not None and field.default is not None
+    return "see there" if is_room else _default(field)
 
 
 def section(path: str, room: Any) -> str:
     """Return the table of one struct."""
     texts = told(room)
     rows = [
-        f"| `{field.name}` | {_default(field)} | {takes(field.type)} | {texts.get(field.name, '')} |"
+        f"| `{field.name}` | {_room_default(field)} | {takes(field.type)} | {texts.get(field.name, '')} |"
         for field in msgspec.structs.fields(room)
     ]
     title = f"`{path}`" if path else "Top level"
@@ -210,19 +212,11 @@ def _part_section(part: Any) -> str:
     texts = told(part)
     about = "\n".join(line.strip() for line in (part.__doc__ or "").strip().splitlines())
     rows = [
-        f"| `{field.name}` | {takes(field.type)} | {_part_default(field)} | {texts.get(field.name, '')} |"
+        f"| `{field.name}` | {takes(field.type)} | {_default(field)} | {texts.get(field.name, '')} |"
         for field in msgspec.structs.fields(part)
     ]
     heading = ["| field | type | default | meaning |", "|---|---|---|---|"]
     return "\n".join([f"## `{part.__name__}`", "", about, "", *heading, *rows, ""])
-
-
-def _part_default(field: Any) -> str:
-    if field.default is msgspec.NODEFAULT and field.default_factory is msgspec.NODEFAULT:
-        return "required"
-    if field.default is msgspec.NODEFAULT:
-        return "empty"
-    return "none" if field.default in (None, "", ()) else f"`{written(field.default)}`"
 
 
 def configuration_page() -> str:
@@ -244,9 +238,7 @@ def settings_page() -> str:
 
 
 def _in_words(value: Any) -> str:
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    return "none" if value in (None, ()) else f"`{value}`"
+    return "none" if value in (None, "", ()) else f"`{written(value)}`"
 
 
 def frameworks() -> list[tuple[str, SupportedFramework]]:

@@ -52,6 +52,25 @@ def test_every_option_says_what_it_takes_and_what_it_is_without() -> None:
     assert "| `rows` | `50000` | whole number >= 1000 |" in page
 
 
+def test_only_what_is_refused_without_is_called_required() -> None:
+    """Whoever writes a section has to say these keys of it, and no other."""
+    page = (ROOT / "docs" / "reference" / "configuration.md").read_text()
+    required = {
+        section.split("`")[0]: re.findall(r"^\| `(\w+)` \| required \|", section, re.MULTILINE)
+        for section in page.split("\n## `")[1:]
+    }
+    pair = ["cert_file", "key_file"]
+    assert {section: keys for section, keys in required.items() if keys} == {
+        "receive.tls": pair,
+        "receive.http.tls": pair,
+        "forward": ["endpoint"],
+        "forward.also[]": ["endpoint"],
+        "windows[]": ["name"],
+        "emit.webhook": ["url"],
+        "models[]": ["name"],
+    }
+
+
 def test_every_field_of_a_profile_is_explained() -> None:
     """What each part of the file holds: type, default and meaning, down to the smallest."""
     page = (ROOT / "docs" / "reference" / "profile.md").read_text()
