@@ -94,7 +94,7 @@ generate: $(INSTALLED)  ## Write the generated files: constants, registry.json, 
 	$(BIN)/python docs/generate.py write
 	$(BIN)/python collector-config/grafana/generate.py write
 
-tools:  ## Build the real servers into .tools/bin (Go; once, some 10 minutes).
+tools:  ## Build the real servers into .tools/bin (Go; once, a quarter of an hour).
 	tools/build.sh
 
 .PHONY: tools-if-go
