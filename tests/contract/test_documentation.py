@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 
 from otel_ml import environment_variables
+from otel_ml_conventions.attributes import ML_PROCESSOR_CAUSE
 from otel_ml_conventions.metrics import (
     METRIC_ML_PROCESSOR_DEDUPE_HORIZON,
     METRIC_ML_PROCESSOR_WINDOW_LAG,
 )
 from otel_ml_processor.config import Config
 from otel_ml_processor.profile import Profile, Source
-from otel_ml_processor.self_metrics import SelfMetrics
+from otel_ml_processor.self_metrics import OTHER_CAUSE, SelfMetrics
+from otel_ml_processor.service import new_self_metrics
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -97,8 +99,13 @@ def test_every_environment_variable_is_documented(variable: str) -> None:
     ),
 )
 def test_every_count_of_the_processor_is_explained(metric: str) -> None:
-    """A counter that rises at night has a line that says what to do."""
-    assert metric.replace(".", "_") in (ROOT / "processors" / "README.md").read_text()
+    """A counter that rises at night has a line that says what to do, and what each of its causes means."""
+    page = (ROOT / "processors" / "README.md").read_text()
+    lines = [line for line in page.splitlines() if metric.replace(".", "_") in line]
+    counted = [labels for name, labels, _ in new_self_metrics().snapshot() if name == metric]
+    causes = {labels[ML_PROCESSOR_CAUSE] for labels in counted if labels} - {OTHER_CAUSE}
+    assert lines
+    assert [cause for cause in causes if not any(f"`{cause}`" in line for line in lines)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
