@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from otel_ml_processor.commands.profile import main as profile_command
@@ -16,11 +17,16 @@ from otel_ml_processor.commands.profile import main as profile_command
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 __all__ = [
     "CHURN",
+    "CUSTOMERS",
     "EVERY_VALUE",
+    "Pessimist",
     "churn_model",
     "churn_profile",
+    "customers_with_incomes",
     "named",
     "price_model",
     "profile",
@@ -36,10 +42,27 @@ EVERY_VALUE: Final[dict[str, Any]] = {
     "capture_max_bytes": 65_536,
 }
 """Settings that capture all samples of a window of 250."""
+CUSTOMERS: Final = pd.DataFrame(
+    {
+        "age": [*range(1, 11)] * 100,
+        "visits": [*range(0, 100, 10)] * 100,
+        "plan": ["basic", "plus"] * 500,
+        "label": ["leaves"] * 500 + ["stays"] * 500,
+    }
+)
+"""A thousand as usual, and what was predicted of them."""
 FEATURES: Final = ("age", "visits")
 AGES: Final = tuple(range(1, 11))
 VISITS: Final = tuple(range(0, 100, 10))
 UNEVEN: Final = (35, 15, 15, 35, 35, 15, 15, 35, 25, 25)
+
+
+class Pessimist(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # the base classes are published without types
+    """A model that takes anything, and has an answer."""
+
+    def predict(self, samples: pd.DataFrame) -> NDArray[np.str_]:
+        """Return `leaves` for each sample."""
+        return np.full(len(samples), "leaves")
 
 
 def named(*rows: tuple[float, float]) -> pd.DataFrame:
@@ -76,6 +99,14 @@ def profile(folder: Path, table: pd.DataFrame, options: str) -> str:
     if status != 0:
         raise RuntimeError(f"the profile was not built: {told.getvalue()}")
     return "churn.json"
+
+
+def customers_with_incomes() -> pd.DataFrame:
+    """Return a thousand: every age and number of visits equally often, and incomes that follow the age."""
+    number = np.arange(1000)
+    age = number % 10
+    columns = {"age": age, "income": 10 * age + number // 10 % 10, "visits": number // 100}
+    return pd.DataFrame(columns).astype(float)
 
 
 def usual_samples() -> list[tuple[float, float]]:

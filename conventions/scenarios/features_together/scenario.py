@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 import otel_ml
-from conventions.scenarios.models import profile
+from conventions.scenarios.models import customers_with_incomes, profile
 from conventions.scenarios.shown import show
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def run(telemetry: Telemetry) -> None:
             telemetry.sdk(traces_to=processor.endpoint, **SETTINGS) as tracers,
         ):
             drawn = np.random.default_rng(1).choice(1000, size=59)
-            first, *others = _customers().iloc[drawn].to_dict("records")
+            first, *others = customers_with_incomes().iloc[drawn].to_dict("records")
             _predict(first, 0)
             tracers.force_flush()
             processor.tick()  # from now on it is known that the predictions are explained
@@ -46,14 +46,6 @@ def _predict(sample: dict[str, Any], position: int) -> None:
         otel_ml.record_explanation(_attributions(position))
 
 
-def _customers() -> pd.DataFrame:
-    """Return a thousand: every age and number of visits equally often, and incomes that follow the age."""
-    number = np.arange(1000)
-    age = number % 10
-    columns = {"age": age, "income": 10 * age + number // 10 % 10, "visits": number // 100}
-    return pd.DataFrame(columns).astype(float)
-
-
 def _attributions(position: int) -> dict[str, float]:
     """Return what is attributed to each feature: now for, now against, always as much."""
     sign = 1 if position % 2 else -1
@@ -64,7 +56,9 @@ def _profile(folder: Path) -> str:
     """Return the profile of the customers, with what is usually attributed to their features."""
     usual = pd.DataFrame([_attributions(position) for position in range(400)])
     usual.to_parquet(folder / "attributions.parquet")
-    return profile(folder, _customers(), f"--explanations {folder}/attributions.parquet")
+    return profile(
+        folder, customers_with_incomes(), f"--explanations {folder}/attributions.parquet"
+    )
 
 
 if __name__ == "__main__":

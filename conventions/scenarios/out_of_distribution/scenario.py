@@ -6,11 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-
 import otel_ml
-from conventions.scenarios.models import profile
+from conventions.scenarios.models import customers_with_incomes, profile
 from conventions.scenarios.shown import show
 
 if TYPE_CHECKING:
@@ -20,7 +17,7 @@ if TYPE_CHECKING:
 def run(telemetry: Telemetry) -> None:
     """Predict for a young customer with a small income, and for one with a large income."""
     with TemporaryDirectory() as folder:
-        profiles = f"profiles=[{profile(Path(folder), _customers(), '')}]"
+        profiles = f"profiles=[{profile(Path(folder), customers_with_incomes(), '')}]"
         with (
             telemetry.processor("mode=inline", profiles, folder=Path(folder)) as processor,
             telemetry.sdk(traces_to=processor.endpoint, capture_content="span_only"),
@@ -33,14 +30,6 @@ def _predict(income: float) -> None:
     features = {"age": 1.0, "income": income, "visits": 5.0}
     with otel_ml.inference("churn", version="3", features=features) as call:
         call.output(probabilities={"leaves": 0.9, "stays": 0.1})
-
-
-def _customers() -> pd.DataFrame:
-    """Return a thousand: every age and number of visits equally often, and incomes that follow the age."""
-    number = np.arange(1000)
-    age = number % 10
-    columns = {"age": age, "income": 10 * age + number // 10 % 10, "visits": number // 100}
-    return pd.DataFrame(columns).astype(float)
 
 
 if __name__ == "__main__":
