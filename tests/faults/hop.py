@@ -6,9 +6,7 @@ import os
 import resource
 import signal
 import subprocess
-import sys
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +17,7 @@ from otel_ml_processor.config import Duration, WindowConfig
 from otel_ml_processor.profile_file import write_profile
 from otel_ml_processor.state.snapshot import read_snapshot
 from tests.data.state_house import House, profile
-from tests.integration.real_servers import answers, eventually, free_port, running
+from tests.integration.real_servers import answers, eventually, free_port, processor_running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = [
     "DUPLICATES",
     "JOURNAL",
-    "OTEL_ML",
     "SAMPLES",
     "Hop",
     "addresses",
@@ -35,7 +32,6 @@ __all__ = [
     "refused",
 ]
 
-OTEL_ML = Path(sys.executable).with_name("otel-ml")
 SAMPLES = "ml_prediction_samples_total"
 DUPLICATES = "ml_processor_duplicates_total"
 JOURNAL = "state: {directory: state, interval: 1s, journal: on}"
@@ -100,9 +96,8 @@ profiles: [fraud.json]
     def running(self) -> Iterator[Hop]:
         """Run it until the block ends, or until it is killed in it."""
         self.starts += 1
-        command: list[str | Path] = [OTEL_ML, "processor", "--config", self.config]
-        ready = partial(answers, f"http://{self.page}/readyz")
-        with running(command, ready=ready, log=self.folder / f"log-{self.starts}") as self.process:
+        log = self.folder / f"log-{self.starts}"
+        with processor_running(self.config, self.page, log) as self.process:
             yield self
 
     @property

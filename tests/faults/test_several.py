@@ -18,12 +18,12 @@ import pytest
 
 from otel_ml_processor.state.snapshot import read_snapshot
 from tests.data.state_house import request
-from tests.faults.hop import OTEL_ML, Hop, addresses, recomputed
+from tests.faults.hop import Hop, addresses, recomputed
 from tests.faults.lines import Fault, Line
 from tests.faults.peers import Behaviour, Peer, aborting, taking
 from tests.faults.senders import Sender, span_ids
 from tests.faults.test_next_hops import mixed
-from tests.integration.real_servers import answers, eventually, find_tool, running
+from tests.integration.real_servers import OTEL_ML, answers, eventually, find_tool, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

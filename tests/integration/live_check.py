@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.integration.real_servers import free_port
+from tests.integration.real_servers import OTEL_ML, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["Check", "live_check"]
-
-OTEL_ML = Path(sys.executable).parent / "otel-ml"
 
 
 @dataclass

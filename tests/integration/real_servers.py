@@ -7,8 +7,10 @@ import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.request import ProxyHandler, build_opener
@@ -17,8 +19,20 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
-__all__ = ["answers", "eventually", "find_tool", "free_port", "running"]
+__all__ = [
+    "OTEL_ML",
+    "answers",
+    "eventually",
+    "find_tool",
+    "free_port",
+    "listens",
+    "processor_running",
+    "running",
+]
+
+OTEL_ML: Final = Path(sys.executable).with_name("otel-ml")
 
 _TOOLS = Path(__file__).parents[2] / ".tools" / "bin"
 _LOG_TAIL = 8000
@@ -62,6 +76,13 @@ def answers(url: str) -> bool:
     return 200 <= status < 300
 
 
+def listens(port: int) -> bool:
+    """Return whether *port* of 127.0.0.1 can be connected to: a request might be one of those that are counted."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
 def eventually(found: Callable[[], Any], wanted: Callable[[Any], bool], within_s: float) -> Any:
     """Return the first value that is *wanted*, or the last one after *within_s* seconds: the assertion then shows it."""
     end = time.monotonic() + within_s
@@ -96,6 +117,14 @@ def running(
             raise
         finally:
             _stop(process)
+
+
+def processor_running(
+    config: Path, page: str, log: Path, *settings: str
+) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """Run the processor as `running` does, with *config* and further *settings*; it is ready when its page at *page* says so."""
+    command: list[str | Path] = [OTEL_ML, "processor", "--config", config, *settings]
+    return running(command, ready=partial(answers, f"http://{page}/readyz"), log=log)
 
 
 def _await(

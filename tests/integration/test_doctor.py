@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.real_servers import find_tool, free_port, running
+from tests.integration.real_servers import find_tool, free_port, listens, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,15 +42,6 @@ def collector(folder: Path) -> Iterator[tuple[int, int, Path]]:
     command: list[str | Path] = [find_tool("otelcol"), "--config", config]
     with running(command, ready=lambda: all(map(listens, ports.values())), log=log):
         yield ports["grpc"], ports["http"], log
-
-
-def listens(port: int) -> bool:
-    """Return whether somebody takes connections at *port*."""
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True
 
 
 def doctor(**environment: str) -> tuple[int, str]:

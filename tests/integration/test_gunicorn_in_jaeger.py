@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 import textwrap
 from collections import Counter
@@ -13,7 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import httpx
 import pytest
 
-from tests.integration.real_servers import answers, eventually, find_tool, free_port, running
+from tests.integration.real_servers import (
+    answers,
+    eventually,
+    find_tool,
+    free_port,
+    listens,
+    running,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,15 +92,6 @@ def _store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
             running(passing_on, ready=lambda: listens(port), log=folder / "collector.log"),
         ):
             yield Store(port, f"http://127.0.0.1:{ports['JAEGER_QUERY_ENDPOINT']}")
-
-
-def listens(port: int) -> bool:
-    """Return whether *port* can be connected to: a request would be one of those that are counted."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
-            return True
-    except OSError:
-        return False
 
 
 def serve_and_ask(store: Store, folder: Path, service: str, *options: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from concurrent import futures
 from contextlib import contextmanager, suppress
@@ -38,12 +37,17 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from tests.integration.real_servers import answers, eventually, find_tool, free_port, running
+from tests.integration.real_servers import (
+    eventually,
+    find_tool,
+    free_port,
+    processor_running,
+    running,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-OTEL_ML = Path(sys.executable).with_name("otel-ml")
 UNKNOWN = bytes.fromhex("a206056e6577657aaa0600")
 """Fields 100 and 101, which nobody knows."""
 PROTOBUF = {"content-type": "application/x-protobuf"}
@@ -115,9 +119,7 @@ http: {{endpoint: "127.0.0.1:{ports[2]}"}}
 emit: {{endpoint: "127.0.0.1:{free_port()}", interval: 1h}}
 {text}
 """)
-    ready: Callable[[], bool] = lambda: answers(f"http://127.0.0.1:{ports[2]}/readyz")  # noqa: E731 - one word for the call below
-    command: list[str | Path] = [OTEL_ML, "processor", "--config", config]
-    with running(command, ready=ready, log=folder / "log"):
+    with processor_running(config, f"127.0.0.1:{ports[2]}", folder / "log"):
         yield Processor(*ports)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import textwrap
@@ -20,7 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from conventions.scenarios.receiver import Receiver
-from tests.integration.real_servers import eventually, free_port, running
+from tests.integration.real_servers import eventually, free_port, listens, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -157,15 +156,6 @@ def served(
     program = [instrument, str(Path(sys.executable).with_name(command[0])), *command[1:]]
     with running(program, ready=lambda: listens(port), log=folder / "server.log"):
         yield address
-
-
-def listens(port: int) -> bool:
-    """Return whether *port* can be connected to: a request would count as one."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
-            return True
-    except OSError:
-        return False
 
 
 def asked(address: str) -> list[str]:

@@ -24,13 +24,12 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from otel_ml_processor.profile import Source
 from otel_ml_processor.profile_file import write_profile
 from otel_ml_processor.windows.reference import build_profile
-from tests.integration.real_servers import answers, eventually, free_port, running
+from tests.integration.real_servers import OTEL_ML, eventually, free_port, processor_running
 from tests.unit.processor.otlp_requests import inference, request_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-OTEL_ML = Path(sys.executable).with_name("otel-ml")
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
@@ -207,9 +206,7 @@ def test_sigterm_drains_assesses_what_is_open_and_pushes_it(tmp_path: Path) -> N
             profiles: [fraud.json]
             """,
         )
-        command = [OTEL_ML, "processor", "--config", config]
-        ready = lambda: answers(f"http://127.0.0.1:{page}/readyz")  # noqa: E731 - one word for the call below
-        with running(command, ready=ready, log=tmp_path / "log") as process:
+        with processor_running(config, f"127.0.0.1:{page}", tmp_path / "log") as process:
             with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
                 channel.unary_unary(EXPORT)(shop_request(300, shift=2.0), timeout=60)
             process.send_signal(signal.SIGTERM)
@@ -235,9 +232,8 @@ def test_bad_requests_get_the_status_that_otlp_gives_them_and_are_counted(tmp_pa
         emit: {{endpoint: "127.0.0.1:{free_port()}"}}
         """,
     )
-    ready = lambda: answers(f"http://127.0.0.1:{page}/readyz")  # noqa: E731 - one word for the call below
     with (
-        running([OTEL_ML, "processor", "--config", config], ready=ready, log=tmp_path / "log"),
+        processor_running(config, f"127.0.0.1:{page}", tmp_path / "log"),
         grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
     ):
         export = channel.unary_unary(EXPORT)

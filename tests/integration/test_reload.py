@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +13,11 @@ import httpx
 
 from otel_ml_processor.profile_file import write_profile
 from tests.data.state_house import profile
-from tests.integration.real_servers import answers, eventually, free_port, running
+from tests.integration.real_servers import eventually, free_port, processor_running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OTEL_ML = Path(sys.executable).with_name("otel-ml")
 PROTOBUF = {"content-type": "application/x-protobuf"}
 
 
@@ -75,9 +73,8 @@ emit: {{endpoint: "127.0.0.1:{ports["emit"]}", interval: 1h}}
     @contextmanager
     def serving(self) -> Iterator[House]:
         """Run it until the block ends; it has to end well."""
-        url = f"http://127.0.0.1:{self.ports['page']}/readyz"
-        command: list[str | Path] = [OTEL_ML, "processor", "--config", self.config]
-        with running(command, ready=lambda: answers(url), log=self.log) as self.process:
+        page = f"127.0.0.1:{self.ports['page']}"
+        with processor_running(self.config, page, self.log) as self.process:
             yield self
             self.process.send_signal(signal.SIGTERM)
             assert self.process.wait(60) == 0
@@ -145,9 +142,7 @@ def test_where_neither_configuration_can_be_used_both_reasons_are_told(tmp_path:
     token.write_text("swordfish")
     old = house.config.read_text()
     house.config.write_text(old.replace("receive: {", "receive: {bearer_token_file: token, "))
-    url = f"http://127.0.0.1:{house.ports['page']}/readyz"
-    command: list[str | Path] = [OTEL_ML, "processor", "--config", house.config]
-    ready = running(command, ready=lambda: answers(url), log=house.log)
+    ready = processor_running(house.config, f"127.0.0.1:{house.ports['page']}", house.log)
     with ready as process, socket.create_server(("127.0.0.1", 0)) as taken:
         token.unlink()
         house.ports["http"] = taken.getsockname()[1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -21,7 +20,7 @@ from standardwebhooks import Webhook
 from otel_ml_processor.config import Config
 from otel_ml_processor.config_file import load_config
 from otel_ml_processor.service import Service
-from tests.integration.real_servers import eventually, free_port, running
+from tests.integration.real_servers import eventually, free_port, listens, running
 from tests.unit.processor.otlp_requests import inference, request_of
 
 if TYPE_CHECKING:
@@ -32,12 +31,6 @@ RECEIVER = ROOT / "examples" / "retrain" / "receive.py"
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 ROWS = 500
 BOUND_S = 60.0
-
-
-def listens(port: int) -> bool:
-    """Return whether somebody listens."""
-    with socket.socket() as one:
-        return one.connect_ex(("127.0.0.1", port)) == 0
 
 
 def configured(folder: Path, port: int) -> Config:

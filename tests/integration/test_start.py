@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from otel_ml_processor.compiled import IS_COMPILED
-from tests.integration.real_servers import answers, eventually, free_port, running
+from tests.integration.real_servers import OTEL_ML, answers, eventually, free_port, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.skipif(not IS_COMPILED, reason="without numba nothing is compiled")
 
-OTEL_ML = Path(sys.executable).with_name("otel-ml")
 COMPILED_NOW = "decoder: compiled now"
 
 

@@ -7,7 +7,6 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
 import grpc
@@ -18,8 +17,12 @@ from otel_ml_processor.config import Duration, WindowConfig
 from otel_ml_processor.profile_file import write_profile
 from otel_ml_processor.state.snapshot import read_snapshot
 from tests.data.state_house import House, profile, request, singly
-from tests.integration.real_servers import answers, eventually, free_port, running
-from tests.integration.test_processor import EXPORT, OTEL_ML, configured, run
+from tests.integration.real_servers import (
+    eventually,
+    free_port,
+    processor_running,
+)
+from tests.integration.test_processor import EXPORT, configured, run
 
 if TYPE_CHECKING:
     import subprocess
@@ -58,9 +61,7 @@ class Setting:
     def processor(self) -> Iterator[subprocess.Popen[bytes]]:
         """Run it until the block is left."""
         self.starts += 1
-        command = [OTEL_ML, "processor", "--config", self.config]
-        ready = partial(answers, f"http://127.0.0.1:{self.page}/readyz")
-        with running(command, ready=ready, log=self.log) as process:
+        with processor_running(self.config, f"127.0.0.1:{self.page}", self.log) as process:
             yield process
 
     @property

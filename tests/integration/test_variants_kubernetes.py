@@ -13,10 +13,16 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otel_ml_processor.profile_file import write_profile
 from tests.data.state_house import profile
-from tests.faults.hop import OTEL_ML, SAMPLES, Hop, addresses
+from tests.faults.hop import SAMPLES, Hop, addresses
 from tests.faults.peers import Peer
 from tests.faults.senders import Sender
-from tests.integration.real_servers import answers, eventually, find_tool, running
+from tests.integration.real_servers import (
+    answers,
+    eventually,
+    find_tool,
+    processor_running,
+    running,
+)
 from tests.integration.test_collector_config import run
 from tests.integration.test_variants import (
     WITHIN_S,
@@ -115,9 +121,7 @@ def processing(hop: Hop, back: str) -> Iterator[Hop]:
     }
     settings = [part for key, value in here.items() for part in ("--set", f"{key}={value}")]
     write_profile(profile(), hop.folder / "fraud.json")
-    command: list[str | Path] = [OTEL_ML, "processor", "--config", config, *settings]
-    ready = partial(answers, f"http://{hop.page}/readyz")
-    with running(command, ready=ready, log=hop.folder / "log") as hop.process:
+    with processor_running(config, hop.page, hop.folder / "log", *settings) as hop.process:
         yield hop
 
 
