@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import grpc
 
+from otel_ml_processor.forward.otlp_client import rejected_items
 from otel_ml_processor.refusal import Refusal
 from otel_ml_processor.self_metrics import BEST_EFFORT, ITEMS
 
@@ -115,7 +116,7 @@ class BestEffort:
     def _send(self, waiting: _Waiting) -> float | None:
         """Send it and return None where that is over, in one way or the other; else the seconds after which to try again."""
         try:
-            self._clients[waiting.signal].send(waiting.request, self._timeout_s)
+            answer = self._clients[waiting.signal].send(waiting.request, self._timeout_s)
         except Refusal as refusal:
             is_young = self._clock() - waiting.since_s < _KEEP_S
             if refusal.code is grpc.StatusCode.UNAVAILABLE and is_young:
@@ -126,9 +127,18 @@ class BestEffort:
             what = type(error).__name__
             self._lose(waiting, what, f"{what}: {error}")
         else:
-            self._self_metrics.add(ITEMS[waiting.signal].sent, waiting.n_items, BEST_EFFORT)
-            self._say_again(waiting.signal)
+            self._taken(waiting, min(waiting.n_items, rejected_items(answer)))
         return None
+
+    def _taken(self, waiting: _Waiting, n_rejected: int) -> None:
+        """Count what was taken of it, and what a partial success rejects: nobody may send that again."""
+        if n_rejected:
+            said = f"it rejected {n_rejected} of {waiting.n_items}"
+            self._lose(waiting._replace(n_items=n_rejected), "partial success", said)
+        else:
+            self._say_again(waiting.signal)
+        n_sent = waiting.n_items - n_rejected
+        self._self_metrics.add(ITEMS[waiting.signal].sent, n_sent, BEST_EFFORT)
 
     def _lose(self, waiting: _Waiting, reason: str, said: str) -> None:
         counter = ITEMS[waiting.signal].send_failed

@@ -49,7 +49,8 @@ class Destinations:
 
     def send(self, request: bytes, remaining_s: float | None) -> bytes:
         """
-        Send *request* to all that must have it, one after the other, within the caller's remaining time; return the next hop's answer.
+        Send *request* to all that must have it, one after the other, within the caller's remaining time; return the next hop's answer,
+        or, where that is a full success, the first that says more: what one of them rejects has not arrived.
 
         Copies for the others are made only then: a request that its sender repeats would come to them twice.
 
@@ -65,4 +66,4 @@ class Destinations:
             n_items = self._count(request)
             for destination in self._best_effort:
                 destination.offer(self._signal, request, n_items)
-        return answers[0]
+        return next(filter(None, answers), b"")

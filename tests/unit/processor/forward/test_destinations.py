@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING
 
 import grpc
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
+    ExportTraceServiceResponse,
+)
 
 from otel_ml_processor.forward.best_effort import BestEffort
 from otel_ml_processor.forward.destinations import Destinations, Required
@@ -62,6 +66,12 @@ def counted(metrics: SelfMetrics) -> Counter[str]:
     )
 
 
+def partial_success(n_rejected: int) -> bytes:
+    """Return the answer that rejects so many spans."""
+    partial = ExportTracePartialSuccess(rejected_spans=n_rejected, error_message="too old")
+    return ExportTraceServiceResponse(partial_success=partial).SerializeToString()
+
+
 def no_count(_: bytes) -> int:
     """Fail: nobody needs to know."""
     raise AssertionError
@@ -74,6 +84,13 @@ def test_all_that_must_have_it_get_it_in_their_order() -> None:
     assert Destinations(TRACES, required, [], no_count).send(b"x", None) == b"first"
     assert [place.sent for place in places] == [[b"x"], [b"x"]]
     assert [place.timeouts for place in places] == [[10.0], [10.0]]
+
+
+def test_what_any_of_them_rejects_is_said_to_the_sender() -> None:
+    """It must have arrived at all of them; a full success of the next hop does not hide what another one rejected."""
+    rejecting = partial_success(1)
+    required = [Required(Place(answer), 10.0) for answer in (b"", rejecting, b"")]
+    assert Destinations(TRACES, required, [], no_count).send(b"x", None) == rejecting
 
 
 def test_the_callers_time_is_for_all_of_them_together() -> None:
@@ -144,6 +161,23 @@ def test_a_copy_arrives_and_is_counted() -> None:
     assert copies.timeouts == [7.0, 7.0]
     assert copies.is_closed
     assert counted(metrics) == {SPANS.sent: 5}
+
+
+@pytest.mark.parametrize(("n_rejected", "n_lost"), [(2, 2), (9, 5)])
+def test_what_a_copy_s_destination_rejects_is_counted_as_lost(
+    caplog: pytest.LogCaptureFixture, n_rejected: int, n_lost: int
+) -> None:
+    """A partial success: the rest has arrived, and whoever looks after the copies is told."""
+    metrics = SelfMetrics()
+    place = Place(partial_success(n_rejected))
+    best_effort = BestEffort(ARCHIVE, {TRACES: place}, 100, 10, metrics)
+    best_effort.offer(TRACES, b"abcde", 5)
+    assert best_effort.flush(60)
+    best_effort.close()
+    assert counted(metrics) == +Counter({SPANS.sent: 5 - n_lost, SPANS.send_failed: n_lost})
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{ARCHIVE} takes no copy of traces: it rejected {n_lost} of 5; further ones are counted in {SPANS.send_failed}"
+    ]
 
 
 def test_nobody_waits_for_a_destination_that_hangs() -> None:
