@@ -45,6 +45,7 @@ _GZIP: Final = b"\x1f\x8b"
 _BINARY: Final = re.compile(rb"[^\t\n\r\x20-\xff]")
 _TRACE_ID_BYTES, _SPAN_ID_BYTES = 16, 8
 _PREFIX_BYTES: Final = 4
+_LONG_NUMBER: Final = "a number with thousands of digits"
 _MAX_VARINT_BYTES: Final = 5
 
 
@@ -149,6 +150,8 @@ def _json_documents(data: bytes) -> Iterator[Placed]:
             document, end = decoder.raw_decode(text, at)
         except json.JSONDecodeError as error:
             raise _not_json(error.lineno, error.msg, error.colno) from None
+        except ValueError:
+            raise _not_json(line, _LONG_NUMBER, 1) from None
         except RecursionError:
             raise _MalformedError(
                 f"{line}: expected an OTLP request, found JSON nested too deeply"
@@ -162,6 +165,10 @@ def _loaded(text: bytes) -> object:
         return json.loads(text)
     except UnicodeDecodeError as error:
         raise json.JSONDecodeError(f"invalid UTF-8 ({error.reason})", "", error.start) from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        raise json.JSONDecodeError(_LONG_NUMBER, "", 0) from None
     except RecursionError:
         raise json.JSONDecodeError("nested too deeply", "", 0) from None
 

@@ -170,6 +170,11 @@ def test_any_length_of_resource_is_protobuf(tmp_path: Path, size: int) -> None:
         (b'{"resourceSpans": []}\n{"a": "\xff"}', "2: expected JSON, found a mistake"),
         (b'{\n"a": "\xff"}', "2: expected JSON, found invalid UTF-8"),
         (b'{"a":' * 100_000, "1: expected an OTLP request, found JSON nested too deeply"),
+        (b'{"a": ' + b"1" * 5000 + b"}", "1: expected JSON, found a mistake in column 1: a number"),
+        (
+            b'{"resourceSpans": []}\n{"a": ' + b"1" * 5000 + b"}",
+            "2: expected JSON, found a mistake in column 1: a number with thousands of digits",
+        ),
     ],
 )
 def test_anything_else_is_an_error_that_names_the_place(
