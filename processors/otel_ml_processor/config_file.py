@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import msgspec
 import yaml
 
 from otel_ml_processor.config import (
-    Client,
     Config,
     Duration,
     ModelConfig,
@@ -33,6 +32,8 @@ _NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
 """What the parser raises: a ValueError for what looks like a date and is none, a RecursionError for brackets without end."""
 _NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
 _ENVIRONMENT = re.compile(r"\$\{env:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
+
+_HIDDEN = "which is not shown, for there may be secrets in it"
 
 _UNREAD = re.compile(r"\$\{env:[\w.-]*")
 """What begins as one of those does, and none more than that: what follows may be a secret."""
@@ -155,13 +156,15 @@ def _with(document: object, setting: str) -> object:
     """Return *document* with one `key=value` written into it; what it says elsewhere stays."""
     key, separator, text = setting.partition("=")
     if not separator or not all(key.split(".")):
+        said = re.split(r"[:\s]", key)[0]  # what follows may be a secret
         raise ConfigError(
-            f"--set {setting}: expected key=value such as receive.endpoint=127.0.0.1:14317"
+            f"--set {said}{separator}: expected key=value such as receive.endpoint=127.0.0.1:14317"
         )
     try:
         value = yaml.safe_load(text)
     except _NOT_YAML:
-        message = f"--set {key}: expected YAML behind the '=', got {text!r:.60}; a text with brackets stands in quotes, as '\"[::1]:4317\"'"
+        got = _HIDDEN if _holds_secret(_kind_at(f"$.{key}")) else f"{text!r:.60}"
+        message = f"--set {key}: expected YAML behind the '=', got {got}; a text with brackets stands in quotes, as '\"[::1]:4317\"'"
         raise ConfigError(message) from None
     return _placed(document, key.split("."), value)
 
@@ -201,8 +204,10 @@ def _resolved(node: object, place: str, file: str) -> object:
         raise ConfigError(message)
     text = _ENVIRONMENT.sub(lambda found: _variable(found, place, file), node)
     _check_text(text, place, file)
+    if not _ENVIRONMENT.fullmatch(node) or _kind_at(place) is Secret:
+        return text  # a secret may look like a number, or have a # in it
     try:
-        return yaml.safe_load(text) if _ENVIRONMENT.fullmatch(node) else text
+        return yaml.safe_load(text)
     except _NOT_YAML:  # its value may be a secret, so it is not said
         message = f"{file}: {place}: expected YAML in {node!r:.60}, found something else"
         raise ConfigError(message) from None
@@ -275,24 +280,35 @@ def _worded(text: str, place: str, found: object) -> str:
     if "Invalid enum value" in text:
         return f"expected one of {', '.join(sorted(_choices(kind)))}, got {found!r}"
     expected = re.sub(r"(?s), got .*$", "", text[:1].lower() + text[1:]).replace("`", "")
-    if _holds_secret(kind):
-        return f"{expected}, got {type(found).__name__}, which is not shown, for there may be secrets in it"
+    if found and _holds_secret(kind):
+        return f"{expected}, got {type(found).__name__}, {_HIDDEN}"
     return f"{expected}, got {found!r:.60}"
 
 
 def _holds_secret(kind: Any) -> bool:
-    if kind is Secret or (isinstance(kind, type) and issubclass(kind, Client)):
-        return True
-    return any(map(_holds_secret, get_args(kind)))
+    return kind is Secret or any(map(_holds_secret, [*get_args(kind), *_field_kinds(kind)]))
+
+
+def _field_kinds(kind: Any) -> list[Any]:
+    """Return what the fields of *kind* are; none of what is no room."""
+    is_room = isinstance(kind, type) and issubclass(kind, Room)
+    return [field.type for field in msgspec.structs.fields(kind)] if is_room else []
 
 
 def _kind_at(place: str) -> Any:
-    """Return the declared type at *place*, a path such as `$.windows[0].length`."""
+    """Return the declared type at *place*, a path such as `$.windows[0].length`; of what is not known that of the part around it."""
     kind: Any = Config
     for key in re.findall(r"\.(\w+)", place):
-        fields = msgspec.structs.fields(room_in(kind))
-        kind = next(field.type for field in fields if field.name == key)
+        kind = _kind_within(kind, key)
     return kind
+
+
+def _kind_within(kind: Any, key: str) -> Any:
+    if get_origin(kind) is dict:
+        return get_args(kind)[1]
+    room = room_in(kind)
+    fields = msgspec.structs.fields(room) if room else ()
+    return next((field.type for field in fields if field.name == key), kind)
 
 
 def _choices(kind: Any) -> list[str]:

@@ -231,6 +231,47 @@ def test_a_mistake_in_a_setting_is_told_as_the_settings(
         assert "(line" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "emit: {webhook: 'https://example.org/hooks/hush'}",
+        "- forward: {headers: {authorization: Bearer hush}}",
+        "emit: {headers: hush}",
+    ],
+)
+def test_a_secret_at_the_wrong_place_of_a_file_is_not_shown(tmp_path: Path, text: str) -> None:
+    """What is written one level too high, or too deep, may be read by others than who wrote it."""
+    with pytest.raises(ConfigError, match="which is not shown") as raised:
+        load_config(written(tmp_path, text))
+    assert "hush" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "emit.headers..authorization=hush",
+        "emit.headers.authorization: hush",
+        "emit.headers.authorization=[hush",
+        "emit.webhook=hush",
+    ],
+)
+def test_a_secret_in_a_setting_that_is_wrong_is_not_shown(setting: str) -> None:
+    """The key is said, and what to write."""
+    with pytest.raises(ConfigError, match=r"^--set emit\.(headers|webhook)") as raised:
+        load_config(None, [setting])
+    assert "hush" not in str(raised.value)
+
+
+@pytest.mark.parametrize("secret", ["123456", "1e5", "2026-01-01", "@a", "#a", "a #b", "a: b"])
+def test_a_secret_of_the_environment_may_look_like_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    """Not even quotes would help who has a token of digits: what the environment says is taken as it is."""
+    monkeypatch.setenv("KEY_OF_TEST", secret)
+    config = load_config(written(tmp_path, "emit: {headers: {x-api-key: '${env:KEY_OF_TEST}'}}"))
+    assert config.emit.headers == {"x-api-key": secret}
+
+
 def test_a_mistake_in_the_file_beside_settings_is_told_as_the_files(tmp_path: Path) -> None:
     """With its line, although something else is overruled."""
     path = written(tmp_path, "http: {}\nreceive:\n  max_message: 5 apples")
