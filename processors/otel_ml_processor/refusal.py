@@ -19,7 +19,7 @@ class RefusalCause(str, Enum):
     OVERLOAD = "overload"
     """More bytes are being worked on than `receive.max_in_flight`."""
     UNREADABLE = "unreadable"
-    """No message came out: larger than `receive.max_message`, not to be decompressed, or the caller left first."""
+    """No message came out: larger than `receive.max_message`, not to be decompressed, of a kind that nobody takes, or the caller left first."""
     MALFORMED = "malformed"
     """The message is not an export request."""
     DEADLINE = "deadline"

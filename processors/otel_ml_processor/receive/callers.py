@@ -107,7 +107,10 @@ class _SecretFile:
 def _bearer(content: bytes) -> Sequence[bytes]:
     if not content.strip():
         raise ValueError("expected a token, the file is empty")
-    return [b"bearer " + content.strip()]
+    token = content.strip()
+    if len(token.split()) > 1:
+        raise ValueError("expected one token, found several words or lines; write the token alone, without `Bearer`")
+    return [b"bearer " + token]
 
 
 def _basic(content: bytes) -> Sequence[bytes]:

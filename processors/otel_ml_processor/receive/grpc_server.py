@@ -25,7 +25,7 @@ from otel_ml_processor.receive.tls import server_credentials
 from otel_ml_processor.refusal import Refusal, RefusalCause
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from otel_ml_processor.config import ReceiveConfig
     from otel_ml_processor.receive.admission import Admission
@@ -54,6 +54,7 @@ _READ_S: Final = 30.0
 _READ_BRIEFLY_S: Final = 1.0
 """The same, where half of the threads wait for a message already: the other half is for those who have sent theirs."""
 _LOOK_S: Final = 0.25
+_OTLP: Final = "/opentelemetry.proto.collector."
 _FOR_EVER_S: Final = 1e9
 """gRPC gives a call without a deadline one that lies centuries ahead."""
 
@@ -99,6 +100,8 @@ class GrpcServer:
             export = grpc.stream_unary_rpc_method_handler(partial(self._export, signal, take))
             handler = grpc.method_handlers_generic_handler(signal.service, {"Export": export})
             self._server.add_generic_rpc_handlers((handler,))
+        self._served = ", ".join(signal.service for signal in takes)
+        self._server.add_generic_rpc_handlers((_Unserved(self._unserved),))
         self._health_thread = ThreadPoolExecutor(1, thread_name_prefix="otel-ml-health")
         self._health = _health_on(self._health_thread)
         add_HealthServicer_to_server(self._health, self._server)
@@ -177,6 +180,11 @@ class GrpcServer:
             remaining_s = context.time_remaining()
             return take(request, remaining_s if remaining_s < _FOR_EVER_S else None)
 
+    def _unserved(self, _: Iterator[bytes], context: grpc.ServicerContext) -> NoReturn:
+        message = f"expected Export of one of {self._served}"
+        refusal = Refusal(grpc.StatusCode.UNIMPLEMENTED, message, RefusalCause.UNREADABLE)
+        _abort(context, self._door.refused(refusal))
+
     def _read(self, messages: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
         self._reading[context] = time.monotonic()
         try:
@@ -200,6 +208,17 @@ class GrpcServer:
             for place, (context, since_s) in enumerate(list(self._reading.items())):
                 if now_s - since_s > (_READ_S if place < n_patient else _READ_BRIEFLY_S):
                     context.cancel()
+
+
+class _Unserved(grpc.GenericRpcHandler):  # type: ignore[misc] # it has no types
+    """Hands OTLP that nobody takes, profiles for example, to *refuse*: gRPC would refuse it unseen. The last handler, asked where no other fits."""
+
+    def __init__(self, refuse: Callable[[Iterator[bytes], grpc.ServicerContext], bytes]) -> None:
+        self._handler = grpc.stream_unary_rpc_method_handler(refuse)
+
+    def service(self, call: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        """Return who answers *call*; nobody what is no OTLP."""
+        return self._handler if call.method.startswith(_OTLP) else None
 
 
 def _health_on(thread: ThreadPoolExecutor) -> HealthServicer:

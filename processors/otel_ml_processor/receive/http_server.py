@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import grpc
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
@@ -94,6 +95,7 @@ class OtlpHttpServer:
         by_tenant: ByTenant | None = None,
     ) -> None:
         self._max_message = config.max_message
+        self._served = ", ".join(signal.path for signal in takes)
         self._door = Doorkeeper(Callers(door, folder, _ROOM), admission, self_metrics, by_tenant)
         self._threads = ThreadPoolExecutor(config.threads, thread_name_prefix="otel-ml-http-take")
         routes = [
@@ -104,7 +106,10 @@ class OtlpHttpServer:
         self._web = WebServer(
             f"{_ROOM}.endpoint",
             door.endpoint,
-            Starlette(routes=routes),
+            Starlette(
+                routes=routes,
+                exception_handlers={404: self._not_served, 405: self._not_served},
+            ),
             may_reach_out=insecure_bind or tls is not None,
             tls=tls,
             keep_alive_s=_KEEP_ALIVE_S,
@@ -141,7 +146,7 @@ class OtlpHttpServer:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _export(self, signal: Signal, take: Take, request: Request) -> Response:
-        format_ = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        format_ = _format(request)
         try:
             self._door.let_in(lambda name: request.headers.get(name, ""))
             encoding = _encoding(request, format_)
@@ -153,6 +158,18 @@ class OtlpHttpServer:
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender must keep what it sent
             return _refused(self._door.refused(error), format_)
         return Response(content, media_type=format_)
+
+    async def _not_served(self, request: Request, error: Exception) -> Response:
+        """Say what is served; telemetry that was meant for another path is refused, whoever only looks by is not counted."""
+        message = f"expected POST on one of {self._served}, found {request.method} {request.url.path!r:.60}"
+        refusal = Refusal(grpc.StatusCode.UNIMPLEMENTED, message, RefusalCause.UNREADABLE)
+        if request.method == "POST":
+            self._door.refused(refusal)
+        answer = _refused(refusal, _format(request))
+        if isinstance(error, HTTPException):
+            answer.status_code = error.status_code
+            answer.headers.update(error.headers or {})
+        return answer
 
     async def _body(self, request: Request, share: Share) -> bytes:
         """Return the body as it came, counted while it comes."""
@@ -182,6 +199,10 @@ class OtlpHttpServer:
             return take(content, None)
         response = take(protobuf_of(content, signal), None)
         return json_of(signal.response.FromString(response))
+
+
+def _format(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _encoding(request: Request, format_: str) -> str:

@@ -346,13 +346,15 @@ def test_a_call_without_a_message_is_refused_and_counted() -> None:
 
 
 def test_what_nobody_takes_is_not_served() -> None:
-    """A signal that nobody stands behind: UNIMPLEMENTED, as gRPC says."""
+    """A signal that nobody stands behind: UNIMPLEMENTED, with what is served instead, and counted: its sender drops it."""
     with receiving(lambda request, _: b"") as receiver:
         metrics = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
         with pytest.raises(grpc.RpcError) as failed:
             receiver.channel.unary_unary(metrics)(b"", timeout=60)
 
     assert failed.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert failed.value.details() == f"expected Export of one of {Signal.TRACES.service}"
+    assert receiver.refused() == {"unreadable": 1}
 
 
 def test_stopping_lets_those_in_flight_finish() -> None:

@@ -285,11 +285,20 @@ def test_what_is_written_in_a_way_nobody_reads_is_415(kind: str, encoding: str, 
     [("GET", "/v1/traces", 405), ("PUT", "/v1/logs", 405), ("POST", "/v1/profiles", 404)],
 )
 def test_other_methods_and_paths_have_their_status(method: str, path: str, status: int) -> None:
-    """405 names what is allowed; 404 is no place of ours."""
+    """405 names what is allowed; 404 is no place of ours. Both say what is served, and telemetry that was refused is counted."""
     with opened(Taken()) as door:
-        answer = door.client.request(method, path)
-    assert answer.status_code == status
-    assert ("POST" in answer.headers.get("allow", "")) == (status == 405)
+        answers = [
+            door.client.request(method, path, headers={"content-type": kind})
+            for kind in (PROTOBUF, JSON)
+        ]
+    for answer in answers:
+        assert answer.status_code == status
+        assert ("POST" in answer.headers.get("allow", "")) == (status == 405)
+        assert status_of(answer).code == grpc.StatusCode.UNIMPLEMENTED.value[0]
+        assert status_of(answer).message == (
+            f"expected POST on one of /v1/traces, /v1/metrics, /v1/logs, found {method} {path!r}"
+        )
+    assert door.refused() == ({"unreadable": 2} if method == "POST" else {})
 
 
 @pytest.mark.parametrize("encoding", COMPRESSIONS)

@@ -356,7 +356,13 @@ def test_a_file_of_users_with_a_line_that_lets_nobody_in_is_a_mistake(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(None, "cannot read"), ("  \n", "the file is empty")]
+    ("content", "said"),
+    [
+        (None, "cannot read"),
+        ("  \n", "the file is empty"),
+        ("tuna\nbass\n", "expected one token, found several words or lines"),
+        ("Bearer tuna\n", "expected one token, found several words or lines"),
+    ],
 )
 def test_a_token_file_that_says_nothing_is_a_mistake(
     tmp_path: Path, content: str | None, said: str
@@ -365,8 +371,9 @@ def test_a_token_file_that_says_nothing_is_a_mistake(
     if content is not None:
         (tmp_path / "token").write_text(content)
     config = ReceiveConfig(endpoint="127.0.0.1:0", bearer_token_file="token")
-    with pytest.raises(ConfigError, match=r"\$\.receive\.bearer_token_file.*" + said):
+    with pytest.raises(ConfigError, match=r"\$\.receive\.bearer_token_file.*" + said) as raised:
         GrpcServer(config, ACKNOWLEDGE, Admission(1 << 20), SelfMetrics(), folder=tmp_path)
+    assert "tuna" not in str(raised.value)
 
 
 def test_health_is_told_without_a_token(tmp_path: Path) -> None:
