@@ -14,6 +14,7 @@ import msgspec
 
 from otel_ml_processor.assess.promise import Promises
 from otel_ml_processor.assess.window import assess_window
+from otel_ml_processor.commands.counts import counted
 from otel_ml_processor.commands.paper import paper
 from otel_ml_processor.commands.parser import Parser
 from otel_ml_processor.commands.replay_text import replay_text
@@ -25,7 +26,7 @@ from otel_ml_processor.learn.learned_files import LearnedFiles
 from otel_ml_processor.service import load_references
 from otel_ml_processor.state.folder import LEARNED, SNAPSHOT, StateFolder
 from otel_ml_processor.state.journal import read_journal
-from otel_ml_processor.state.merging import absorb_streams, journaled, merged
+from otel_ml_processor.state.merging import absorb_streams, counted_again, journaled, merged
 from otel_ml_processor.state.sealed_file import UnusableFileError
 from otel_ml_processor.state.snapshot import StoredSnapshot, read_snapshot, write_snapshot
 from otel_ml_processor.windows.divided import Divisions
@@ -90,6 +91,10 @@ def _merge(arguments: argparse.Namespace) -> list[Reading]:
     if not whole.snapshot.secret_id:
         sys.stderr.write(
             "otel-ml merge: the secrets differ, so which spans have been counted is not in the result\n"
+        )
+    if n_again := counted_again(stored):
+        sys.stderr.write(
+            f"otel-ml merge: {counted(n_again, 'span')} of one had been counted in another, and are in the result as often; is one a copy of another?\n"
         )
     promises = Promises.of_config(config, references.profiles.values())
     return [_assessed(window, config, promises) for window in streams.finish()]
@@ -212,6 +217,8 @@ def _read(file: Path) -> StoredSnapshot:
 
 def _write(path: Path, whole: StoredSnapshot) -> None:
     folder = StateFolder(path.parent)
+    if path.exists() and not path.is_file():  # a device would be replaced, for everybody
+        raise UnusableFileError(f"{path}: expected the name of a file, found a folder or a device")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if (path.parent / "lock").exists():

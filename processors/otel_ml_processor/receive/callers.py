@@ -109,7 +109,9 @@ def _bearer(content: bytes) -> Sequence[bytes]:
         raise ValueError("expected a token, the file is empty")
     token = content.strip()
     if len(token.split()) > 1:
-        raise ValueError("expected one token, found several words or lines; write the token alone, without `Bearer`")
+        raise ValueError(
+            "expected one token, found several words or lines; write the token alone, without `Bearer`"
+        )
     return [b"bearer " + token]
 
 

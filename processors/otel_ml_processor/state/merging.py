@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from otel_ml_processor.windows.reference import Reference
     from otel_ml_processor.windows.streams import Streams
 
-__all__ = ["absorb_streams", "journaled", "merged"]
+__all__ = ["absorb_streams", "counted_again", "journaled", "merged"]
 
 _Said = TypeVar("_Said")
 
@@ -91,6 +91,16 @@ def merged(streams: Streams, stored: Sequence[StoredSnapshot]) -> StoredSnapshot
         explanations=tuple(_newest(stored, lambda s: s.explanations, lambda e: e.key)),
     )
     return StoredSnapshot(snapshot, generations)
+
+
+def counted_again(stored: Sequence[StoredSnapshot]) -> int:
+    """Return how many spans of one of *stored* are known to another, as far as both tell them apart with the same secret."""
+    known: dict[bytes, list[np.ndarray]] = {}
+    for one in stored:
+        hashes = known.setdefault(one.snapshot.secret_id, [])
+        hashes += [generation.hashes for generation in one.generations]
+    joined = [np.concatenate(hashes) for hashes in known.values() if hashes]
+    return sum(len(hashes) - len(np.unique(hashes)) for hashes in joined)
 
 
 def _generations(stored: Sequence[StoredSnapshot], newest_ns: int) -> tuple[Generation, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -79,6 +80,31 @@ def test_a_processor_goes_on_from_the_merged_snapshot(config: Path, tmp_path: Pa
     house.take(*singly([request(range(295, 300)), request(range(450, 460))]))
     assert house.rows("24h") == 310
     assert house.take(request(range(600, 605))).rows("24h") == 315
+
+
+def test_a_state_and_its_copy_are_told_apart_by_nobody_and_said(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Sums of both have every row twice, and nobody sees that in them; spans that were counted once are not said."""
+    shutil.copytree(tmp_path / "a", tmp_path / "copy")
+    again = "300 spans of one had been counted in another"
+
+    for name, is_said in (("copy", True), ("b", False)):
+        assert main([str(tmp_path / "a"), str(tmp_path / name), "--config", str(config)]) == 0
+        assert (again in capsys.readouterr().err) == is_said
+
+
+def test_what_is_no_file_is_not_replaced_by_one(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`-o /dev/null` of whoever wants the table alone, as root, would leave this machine without it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    assert main([str(tmp_path / "a"), "--config", str(config), "-o", str(pipe)]) == 2
+
+    assert "expected the name of a file, found a folder or a device" in capsys.readouterr().err
+    assert pipe.is_fifo()
 
 
 def test_what_the_older_snapshot_knows_is_older(config: Path, tmp_path: Path) -> None:
