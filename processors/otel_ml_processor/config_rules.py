@@ -232,9 +232,13 @@ def _address_rules(config: Config) -> list[_Rule]:
     if config.emit.endpoint is not None:
         targets.append(("emit.endpoint", config.emit.endpoint, config.emit.endpoint))
     form = "host:port such as 127.0.0.1:4317, without http:// before it"
+    path = "a path without ?, # or spaces; a key stands in `headers`"
+    hidden = "another one, which is not shown"
     other = "another address than that of our own receiver, which would be a loop"
     return [
         *((place, is_target(address), form, repr(said)) for place, said, address in targets),
+        # `/v1/traces` is put behind it.
+        *((place, not re.search(r"[\s?#]", said), path, hidden) for place, said, _ in targets),
         *(
             (place, not any(leads_to(address, own) for own in ours), other, said)
             for place, said, address in targets

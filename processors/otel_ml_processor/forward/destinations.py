@@ -49,10 +49,9 @@ class Destinations:
 
     def send(self, request: bytes, remaining_s: float | None) -> bytes:
         """
-        Send *request* to all that must have it, one after the other, within the caller's remaining time; return the next hop's answer,
-        or, where that is a full success, the first that says more: what one of them rejects has not arrived.
+        Send *request* to all that must have it, one after the other, within the caller's remaining time; return the next hop's answer.
 
-        Copies for the others are made only then: a request that its sender repeats would come to them twice.
+        Where that is a full success, the first answer that says more: what one of them rejects has not arrived. Copies for the others are made only then: a request that its sender repeats would come to them twice.
 
         Raises:
             Refusal: As the first that refuses; those after it have not been asked.

@@ -108,6 +108,7 @@ BAD = {
     "mode: inline\nforward: {endpoint: 'a:0'}": "$.forward.endpoint: expected host:port such as 127.0.0.1:4317, without http:// before it, got 'a:0'",
     "mode: inline\nforward: {endpoint: 'http://a:1'}": "$.forward.endpoint: expected host:port such as 127.0.0.1:4317, without http:// before it, got 'http://a:1'",
     "mode: inline\nforward: {endpoint: 'https://a:1', protocol: http}": "$.forward.endpoint: expected host:port such as 127.0.0.1:4317, without http:// before it, got 'https://a:1'",
+    "mode: inline\nforward: {endpoint: 'a:1/b?key=c', protocol: http}": "$.forward.endpoint: expected a path without ?, # or spaces; a key stands in `headers`, got another one, which is not shown (line",
     "mode: inline\nforward: {endpoint: 'a:1', also: [{endpoint: b}]}": "$.forward.also[0].endpoint: expected host:port",
     "emit: {endpoint: ''}": "$.emit.endpoint: expected host:port",
     "emit: {headers: {x-bin: y}}": "$.emit.headers: expected names in lower case, without '-bin' at the end, got ['x-bin']",
