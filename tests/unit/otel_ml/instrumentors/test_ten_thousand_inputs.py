@@ -21,7 +21,7 @@ DTYPES = ("f4", "f8", "f2", "i1", "i8", "u2", "?", "O", "U3", "S2", "M8[s]", "c8
 ODD_VALUES: tuple[Any, ...] = (
     *(None, float("nan"), float("inf"), -0.0, 5e-324, 1e308, 10**40, "text", b"\xff", ""),
     *(True, 1 + 2j, pd.NaT, pd.NA, np.float32("nan"), [], [1, [2]], {"a": 1}, {1: 2}, object()),
-    *(range(3), "\ud800", np.datetime64("NaT"), np.ma.masked, (), frozenset({1})),
+    *(range(3), "\ud800", np.datetime64("NaT", "ns"), np.ma.masked, (), frozenset({1})),
 )
 
 

@@ -222,7 +222,7 @@ BROKEN_JSON = {
     b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"kind": {}}]}]}]}': "kind field",
     b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "xyz"}]}]}]}': "hexadecimal",
     b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"endTimeUnixNano": "-1"}]}]}]}': "endTimeUnixNano",
-    b'{"a": ' * 5000 + b"1" + b"}" * 5000: "ExportTraceServiceRequest",
+    b'{"a": ' * 100_000 + b"1" + b"}" * 100_000: "ExportTraceServiceRequest",
     b'{"name": "\xff"}': "utf-8",
     b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"attributes": [{"value": '
     + b'{"arrayValue": {"values": [' * 300

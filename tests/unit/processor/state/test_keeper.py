@@ -95,7 +95,7 @@ def test_a_window_that_goes_over_a_restart_is_read_as_one(tmp_path: Path) -> Non
     second.tick()
     assert first.readings == []
     assert [reading.rows for reading, _ in second.readings] == [20]
-    assert second.readings == whole.readings
+    assert repr(second.readings) == repr(whole.readings)  # where there is a NaN, they never equal
 
 
 def test_a_partly_seen_request_counts_what_is_new() -> None:
