@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from otel_ml.describe.arrays import Table, read_table
 from otel_ml.describe.samples import Content
 from otel_ml.describe.series import is_row, one_sample
+from otel_ml.describe.tensors import shape_of
 from otel_ml.hooks import CONTENT, ContentHook
 from otel_ml.permitted import content_policy, input_hash
 from otel_ml.recorder import InferenceRecorder
@@ -69,9 +70,11 @@ def capture_of(recorder: InferenceRecorder) -> Capture:
 
 
 def table_of(features: Any) -> Table:
-    """Return *features* as a table; a mapping, a row of a data frame or a text is one sample."""
-    if isinstance(features, Mapping):
+    """Return *features* as a table; a mapping, a row of a data frame, a text or a number is one sample."""
+    # One of scipy's sparse matrices is a mapping, too: of positions, in a matrix that has a shape.
+    if isinstance(features, Mapping) and shape_of(features) is None:
         return read_table([dict(features)])
     if is_row(features):
         return read_table(one_sample(features))
-    return read_table([features] if isinstance(features, str) else features)
+    is_value = isinstance(features, (str, int, float)) or shape_of(features) == ()
+    return read_table([features] if is_value else features)

@@ -48,7 +48,7 @@ def inference(
         task: A value of `ml.task.type`.
         framework: A value of `ml.framework.name`.
         features: The samples in rows: an array, a data frame, a sequence; one sample may be a
-            mapping, a text, or a row of a data frame: a series whose index names the features, where
+            mapping, a text, a number, or a row of a data frame: a series whose index names the features, where
             neither it nor its index has a name of text. A flat sequence is several samples of one
             value each.
         feature_names: Names of the columns, in order, where *features* carry none.

@@ -11,7 +11,7 @@ from otel_ml.describe.columns import Column, read_columns
 from otel_ml.describe.probabilities import class_label
 from otel_ml.describe.samples import names_in_force
 from otel_ml.describe.tensors import plain_array, shape_of
-from otel_ml.describe.values import Facts
+from otel_ml.describe.values import Facts, is_infinite, is_missing
 from otel_ml_conventions import attributes as keys
 from otel_ml_conventions.attributes import MlValidationResultValues, MlValidationRuleValues
 
@@ -351,7 +351,9 @@ def _parts(output: Any) -> Sequence[Any]:
 
 
 def _of_part(part: Any, samples: int | None) -> tuple[Failure, ...]:
-    is_single = isinstance(part, float) or shape_of(part) == ()
+    # Of a single value pandas has its own words for none, and databases give decimal numbers.
+    is_odd = part is not None and (is_missing(part) or is_infinite(part))
+    is_single = is_odd or shape_of(part) == ()
     table = read_table([part] if is_single else part)
     if table.rows == 0:
         return () if samples == 0 else (Failure(_EMPTY, None, "an output for each sample"),)

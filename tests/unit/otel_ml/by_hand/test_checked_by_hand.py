@@ -1,6 +1,7 @@
 """What is wrong with inputs and outputs that are told by hand: as for instrumented frameworks."""
 
 import asyncio
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -38,8 +39,10 @@ def test_sound_inputs_and_outputs_pass(seen: Capture) -> None:
         (np.array([[1.0, np.inf]]), "non_finite"),
         (np.empty((0, 3)), "empty"),
         (pd.DataFrame({"amount": [1.0, None]}), "missing"),
+        (NAN, "missing"),
+        (np.float32("inf"), "non_finite"),
     ],
-    ids=["mapping", "rows", "array", "empty", "frame"],
+    ids=["mapping", "rows", "array", "empty", "frame", "number", "number of numpy's"],
 )
 def test_what_is_wrong_with_an_input_is_told(seen: Capture, features: Any, rule: str) -> None:
     """By the rule, on the span, as an event and counted; the block runs as ever."""
@@ -71,6 +74,10 @@ def test_the_names_that_are_given_have_to_fit(seen: Capture) -> None:
         ({"embedding": np.array([np.inf, 1.0])}, "non_finite"),
         ({"score": []}, "empty"),
         ({"confidence": NAN}, "missing"),
+        ({"label": pd.NA}, "missing"),
+        ({"value": pd.NaT}, "missing"),
+        ({"value": Decimal("NaN")}, "missing"),
+        ({"value": Decimal("Infinity")}, "non_finite"),
     ],
     ids=lambda value: str(value)[:24],
 )

@@ -1,6 +1,7 @@
 """A call of a model that is told by hand."""
 
 import asyncio
+import json
 import threading
 import uuid
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import scipy.sparse
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.metrics import MeterProvider
@@ -334,6 +336,25 @@ def test_the_name_of_the_only_column_may_be_a_text(told_all: Capture) -> None:
         pass
     assert told_all.attributes["ml.input.features"] == '{"age":1.0}'
     assert told_all.attributes["ml.validation.result"] == "pass"
+
+
+@pytest.mark.parametrize("kind", [scipy.sparse.dok_matrix, scipy.sparse.dok_array])
+def test_a_matrix_that_is_a_mapping_is_no_sample(seen: Capture, kind: Any) -> None:
+    """Scipy's dictionary of keys extends Python's; its samples and features are those of its shape."""
+    with otel_ml.inference("fraud", features=kind(np.array([[0.0, 1.5, 0.0], [0.0, 0.0, 2.0]]))):
+        pass
+    assert seen.attributes["ml.batch.size"] == 2
+    assert seen.attributes["ml.input.feature.count"] == 3
+    assert seen.attributes["ml.validation.result"] == "pass"
+
+
+@pytest.mark.parametrize("number", [0.5, 1, np.float32(0.5), np.array(0.5)])
+def test_a_number_is_a_sample_of_one_value(told_all: Capture, number: Any) -> None:
+    """As a text is: a model of a single feature is given one."""
+    with otel_ml.inference("demand", features=number, feature_names="hour"):
+        pass
+    assert told_all.attributes["ml.batch.size"] == 1
+    assert json.loads(told_all.attributes["ml.input.features"]) == {"hour": float(number)}
 
 
 def test_links_that_cannot_be_read_are_left_out(seen: Capture) -> None:
