@@ -159,8 +159,10 @@ def is_missing(value: Any) -> bool:
 
 def is_infinite(value: Any) -> bool:
     """Whether *value* is a number, Python's, numpy's or a decimal one, that is infinite."""
-    if isinstance(value, float) or _is_decimal(value):
+    if isinstance(value, float):
         return math.isinf(value)
+    if _is_decimal(value):
+        return bool(value.is_infinite())  # a signalling NaN is no float
     return _numpy_kind(value) == "f" and math.isinf(value)
 
 

@@ -6,6 +6,7 @@ import logging
 import sys
 import threading
 import time
+import traceback
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -13,6 +14,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
 __all__ = ["JsonLines", "RateLimit", "write_logs"]
 
@@ -38,8 +40,29 @@ class _StandardError(logging.StreamHandler):  # type: ignore[type-arg] # takes n
     """The handler that is ours; those of whoever runs us in a process of their own stay."""
 
 
-class _TextLines(logging.Formatter):
+class _WithoutValues(logging.Formatter):
+    """Of an exception where it was raised and its class: its message may quote a value of a feature, which no log ever holds."""
+
+    def formatException(  # noqa: N802 - what is overridden is called so
+        self,
+        ei: tuple[type[BaseException], BaseException, TracebackType | None]
+        | tuple[None, None, None],
+    ) -> str:
+        """Return the stack of the exception and the name of its class."""
+        kind, _, trace = ei
+        frames = "".join(traceback.format_tb(trace))
+        return f"Traceback (most recent call last):\n{frames}{kind.__qualname__ if kind else ''}"
+
+
+class _TextLines(_WithoutValues):
     """One line per message: names in it come from outside, and must not look like a line of ours or move a terminal's cursor."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of *record*, and what it says of its exception."""
+        said, record.exc_text = record.exc_text, None  # it keeps what another handler said of it
+        line = super().format(record)
+        record.exc_text = said
+        return line
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - what is overridden is called so
         """Return the line of *record*, without its exception."""
@@ -47,7 +70,7 @@ class _TextLines(logging.Formatter):
         return line if line.isprintable() else _escaped(line)
 
 
-class JsonLines(logging.Formatter):
+class JsonLines(_WithoutValues):
     """One JSON object per line: `time` (UTC), `level`, `logger`, `message`, and `exception` where there is one."""
 
     def format(self, record: logging.LogRecord) -> str:

@@ -6,7 +6,8 @@ import io
 import json
 import logging
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -35,15 +36,6 @@ def test_a_json_line_is_one_object_with_time_level_logger_and_message() -> None:
         "logger": "house.room",
         "message": 'quote " and\nnew line ü',
     }
-
-
-def test_an_exception_is_part_of_its_line() -> None:
-    """As the language prints it."""
-    record = record_of("failed")
-    error = ValueError("why")
-    record.exc_info = (type(error), error, None)
-    said = json.loads(JsonLines().format(record))
-    assert said["exception"].endswith("ValueError: why")
 
 
 def test_one_place_writes_so_many_lines_a_minute_and_says_what_it_left_out() -> None:
@@ -100,3 +92,23 @@ def test_a_name_makes_no_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> 
     (line,) = capsys.readouterr().err.splitlines()
 
     assert line.endswith(r" INFO new stream é\n2026 ERROR \x1b[31mred\u2028")
+
+
+@pytest.mark.usefixtures("_root")
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_of_an_exception_its_place_and_class_are_said_and_no_value(
+    form: Literal["text", "json"], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Messages of exceptions quote what they are about, and that may be a value of a feature."""
+    value = "8675309"
+    write_logs(form)
+    try:
+        int(value + "x")
+    except ValueError:
+        logging.getLogger("house.room").exception("cannot count")
+
+    written = capsys.readouterr().err
+
+    assert value not in written
+    assert Path(__file__).name in written
+    assert written.rstrip('"}\n').endswith("ValueError")

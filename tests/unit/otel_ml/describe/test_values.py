@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_ml.describe import values
-from otel_ml.describe.values import is_missing, json_text, row_texts
+from otel_ml.describe.values import is_infinite, is_missing, json_text, row_texts
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
@@ -104,6 +104,12 @@ def test_values_of_unknown_types_are_told_by_themselves() -> None:
 def test_a_value_is_not_missing_for_being_zero_or_empty(value: Any) -> None:
     """Only None, NaN, NaT and NA stand for no value."""
     assert not is_missing(value)
+
+
+def test_of_decimal_numbers_infinities_alone_are_infinite() -> None:
+    """A signalling NaN is one that no float can be made of."""
+    said = [is_infinite(decimal.Decimal(text)) for text in ("-Infinity", "sNaN", "NaN", "1.5")]
+    assert said == [True, False, False, False]
 
 
 @pytest.mark.parametrize("is_installed", [True, False])
