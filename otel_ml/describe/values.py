@@ -173,5 +173,8 @@ def _is_decimal(value: Any) -> bool:
 
 def _numpy_kind(value: Any) -> str:
     """Return the kind of a number of numpy's; of a whole array, which a cell may hold, none."""
-    is_single = getattr(value, "shape", None) == ()
-    return str(getattr(getattr(value, "dtype", None), "kind", "")) if is_single else ""
+    try:
+        is_single = getattr(value, "shape", None) == ()
+        return str(getattr(getattr(value, "dtype", None), "kind", "")) if is_single else ""
+    except Exception:  # noqa: BLE001 - torch's nested tensors raise, and objects of the user's may raise anything
+        return ""

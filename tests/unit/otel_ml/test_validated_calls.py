@@ -392,7 +392,7 @@ class Hostile:
         """Fail."""
         if name == "__class__":
             return Hostile
-        raise RuntimeError("secret 4711")
+        raise RuntimeError("canary-8675309")
 
 
 class Deceptive(np.ndarray):
@@ -400,7 +400,7 @@ class Deceptive(np.ndarray):
 
     def __array_ufunc__(self, *_args: Any, **_kwargs: Any) -> Any:
         """Fail."""
-        raise RuntimeError("secret 4711")
+        raise RuntimeError("canary-8675309")
 
 
 ODD: dict[str, Any] = {
@@ -436,7 +436,7 @@ def test_no_input_and_no_output_makes_validation_fail_a_call(
     with capture(settings) as seen:
         assert Anything(odd).predict(odd) is odd
         assert len(seen.spans) == 1
-        assert b"4711" not in _sent(seen)
+        assert b"canary-8675309" not in _sent(seen)
         seen.conformance.check()
 
 
