@@ -54,16 +54,16 @@ def find_tool(name: str) -> str:
     pytest.skip(reason)
 
 
-_NOT_GIVEN_AWAY: Final = range(15_000, 32_000)
-"""Ports below those that systems give to whoever connects."""
+_PORTS: Final = iter(secrets.SystemRandom().sample(range(15_000, 32_000), 17_000))
+"""Ports below those that systems give to whoever connects, each once: whoever is given one need not listen yet when the next is asked for."""
 
 
 def free_port() -> int:
     """Return a TCP port of 127.0.0.1 that nothing listens on, of those that no connection is given: it is free a moment later too."""
-    while True:
-        port: int = secrets.choice(_NOT_GIVEN_AWAY)
+    for port in _PORTS:
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
+    raise AssertionError("all ports have been given away")
 
 
 def answers(url: str) -> bool:
