@@ -7,14 +7,11 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import pytest
 
 from otel_ml_processor.log_lines import JsonLines, RateLimit, write_logs
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def record_of(message: str, *arguments: object, line: int = 1) -> logging.LogRecord:
@@ -59,17 +56,6 @@ def test_one_place_writes_so_many_lines_a_minute_and_says_what_it_left_out() -> 
     assert again.getMessage() == "a 7"
 
 
-@pytest.fixture(name="_root")
-def root() -> Iterator[None]:
-    """Leave the root logger as it was."""
-    logger = logging.getLogger()
-    handlers, level = list(logger.handlers), logger.level
-    yield
-    logger.handlers[:] = handlers
-    logger.setLevel(level)
-
-
-@pytest.mark.usefixtures("_root")
 def test_the_form_can_change_and_handlers_of_others_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     """A line is written once, in the form that was said last."""
     stream = io.StringIO()
@@ -94,7 +80,6 @@ def test_a_name_makes_no_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> 
     assert line.endswith(r" INFO new stream é\n2026 ERROR \x1b[31mred\u2028")
 
 
-@pytest.mark.usefixtures("_root")
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_of_an_exception_its_place_and_class_are_said_and_no_value(
     form: Literal["text", "json"], capsys: pytest.CaptureFixture[str]
