@@ -147,11 +147,12 @@ class _Impatient(H11Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # What a selector's transport is called; uvicorn asks for it by the name of its class.
         super().connection_made(cast("asyncio.Transport", transport))
-        self._look_again(None)
         tls = transport.get_extra_info("ssl_object")
         if tls is not None and is_of_before(tls, transport.get_extra_info("sslcontext")):
             # TLS 1.2 also has sessions without a ticket; one that breaks off is forgotten, and the next connection begins anew.
             self.transport.abort()
+            return
+        self._look_again(None)
 
     def _look_again(self, last: object) -> None:
         self.loop.call_later(self.timeout_keep_alive, self._look, last)

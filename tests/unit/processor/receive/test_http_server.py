@@ -219,8 +219,8 @@ BROKEN_JSON = {
     b"[]": "object",
     b"null": "object",
     b'{"resourceSpans": 7}': "resourceSpans",
-    b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"kind": {}}]}]}]}': "kind field",
-    b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "xyz"}]}]}]}': "hexadecimal",
+    b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"kind": {}}]}]}]}': ".kind: expected",
+    b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "xyz"}]}]}]}': "traceId: expected an id in hexadecimal",
     b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"endTimeUnixNano": "-1"}]}]}]}': "endTimeUnixNano",
     b'{"a": ' * 100_000 + b"1" + b"}" * 100_000: "ExportTraceServiceRequest",
     b'{"name": "\xff"}': "utf-8",
@@ -245,6 +245,26 @@ def test_json_that_is_no_request_is_refused_for_good(body: bytes, said: str) -> 
     assert said in status.message
     assert taken.requests == [b""]
     assert door.refused() == {"malformed": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("intValue", '"70915.25"'),
+        ("intValue", "70915.25"),
+        ("intValue", '"709152570915257091525"'),
+        ("boolValue", '"70915.25"'),
+        ("doubleValue", '"70915.25%"'),
+        ("stringValue", "70915.25"),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_not_quoted(kind: str, value: str) -> None:
+    """It may be that of a feature, and the sender writes the answer into its log; the answer names the field."""
+    body = f'{{"resourceSpans": [{{"scopeSpans": [{{"spans": [{{"attributes": [{{"key": "a", "value": {{"{kind}": {value}}}}}]}}]}}]}}]}}'
+    with opened(Taken()) as door:
+        said = status_of(door.post(body.encode(), JSON)).message
+    assert "70915" not in said
+    assert f".{kind}: expected" in said
 
 
 def test_malformed_protobuf_is_told_where_it_breaks() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,9 +20,6 @@ from otel_ml_processor.state.folder import StateFolder
 from otel_ml_processor.state.journal import Journal, Record, read_journal
 from otel_ml_processor.state.sealed_file import UnusableFileError, read_sealed, write_sealed
 from otel_ml_processor.state.snapshot import read_snapshot
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PARTS = [b"first", b"", b"the third part"]
 
@@ -101,9 +99,9 @@ def test_a_whole_file_that_holds_no_snapshot_is_not_taken(tmp_path: Path) -> Non
             read_snapshot(tmp_path / "snapshot")
 
 
-@pytest.mark.parametrize("call", ["fsync", "replace"])
+@pytest.mark.parametrize(("place", "call"), [(os, "fsync"), (Path, "replace")])
 def test_what_cannot_be_written_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: object, call: str
 ) -> None:
     """A full disk: the old content is there, and nothing beside it that takes up more of the disk."""
     write_sealed(tmp_path / "file", PARTS)
@@ -112,7 +110,7 @@ def test_what_cannot_be_written_leaves_the_old_file(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as full:
-        full.setattr(os, call, fail)
+        full.setattr(place, call, fail)
         with pytest.raises(OSError, match="No space left"):
             write_sealed(tmp_path / "file", [b"new"])
     assert read_sealed(tmp_path / "file") == PARTS
