@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import cache, partial
 from itertools import islice
 from types import ModuleType
 from typing import Any, Final
@@ -53,6 +54,8 @@ _IN_FRONT: Final = {
     "DistributedDataParallel": "module",
     "OptimizedModule": "_orig_mod",
 }
+# Where versions keep which files their compiler passes over.
+_RULES: Final = ("torch._dynamo.trace_rules", "torch._dynamo.skipfiles")
 _DEEPEST: Final = 16  # containers in containers
 _MOST_VALUES: Final = 64  # of a container, in search of a tensor: longer ones hold numbers or texts
 _TABLE_AXES: Final = 2
@@ -94,12 +97,19 @@ class TorchInstrumentor(FrameworkInstrumentor):
             # What is compiled calls the original, so that none of our code is in its graph.
             wrapper._torchdynamo_inline = wrapper.__wrapped__  # noqa: SLF001 - there is no public place
 
+        def cover_compiling(rules: ModuleType) -> None:
+            _pass_over(getattr(rules, "add", str))
+
         def cover_symbolic_tracing(tracing: ModuleType) -> None:
             coverage.guard(tracing.Tracer, "trace")
 
         def cover_tracing(tracing: ModuleType) -> None:
             # It calls the module once more, to compare, when nothing tells of tracing any more.
             coverage.guard(tracing, "trace", "trace_module", "_trace_impl")
+
+        def cover_exporting(module: ModuleType) -> None:
+            # Earlier versions call the module once before anything tells of it.
+            coverage.guard(module, "export")
 
         def cover_loading(module: ModuleType) -> None:
             coverage.load(module, "load")
@@ -109,8 +119,11 @@ class TorchInstrumentor(FrameworkInstrumentor):
 
         for place in ("torch", "torch.jit", "torch.export"):
             coverage.when_imported(place, cover_loading)
+        coverage.when_imported("torch.export", cover_exporting)
         coverage.when_imported("torch.export.exported_program", cover_programs)
         coverage.when_imported("torch.nn.modules.module", cover_modules)
+        for place in _RULES:
+            coverage.when_imported(place, cover_compiling)
         coverage.when_imported("torch.fx._symbolic_trace", cover_symbolic_tracing)
         coverage.when_imported("torch.jit._trace", cover_tracing)
         coverage.when_imported("torch.jit", cover_tracing)
@@ -155,9 +168,29 @@ class TorchInstrumentor(FrameworkInstrumentor):
                 return original(*args, **kwargs)
             if is_training:
                 return guard(original, False, args, kwargs)  # noqa: FBT003 - as wrappers call it
+            if type(args[0]).__name__ == "OptimizedModule":
+                original = partial(_quiet, guard, original)
             return observe(original, "forward", args, kwargs)
 
         return observe_module
+
+
+@cache
+def _pass_over(add: Callable[[str], Any]) -> None:
+    """
+    Let the compiler pass over our frames, as it does over those of torch's own calls of modules.
+
+    Else it compiles every module from its wrapper on: all share that one's code, and with it the few
+    compilations that are allowed of one.
+    """
+    add("otel_ml")
+
+
+def _quiet(
+    guard: Callable[..., Any], original: Callable[..., Any], *args: Any, **kwargs: Any
+) -> Any:
+    """Call a compiled module: its parts are compiled with it, and nothing of ours is to be in there."""
+    return guard(original, False, args, kwargs)  # noqa: FBT003 - as wrappers call it
 
 
 def _hand_on(program: Any, module: Any) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 import torch
 import torch._dynamo  # before us: it keeps the call of modules that it finds, and looks into another
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from torch import nn
 
 import otel_ml
 from otel_ml.describe.tensors import plain_array
+from otel_ml.settings import Settings
 from otel_ml.testing import Capture, capture
 from otel_ml_conventions.attributes import (
     ML_BATCH_SIZE,
@@ -20,7 +22,7 @@ from otel_ml_conventions.attributes import (
     ML_MODEL_TYPE,
     ML_OUTPUT_SHAPE,
 )
-from tests.data.torch_networks import SAMPLES, WARNINGS, Fixed, Net, names
+from tests.data.torch_networks import SAMPLES, WARNINGS, Fixed, Net, names, trained
 
 pytestmark = pytest.mark.filterwarnings(*WARNINGS)
 
@@ -73,6 +75,49 @@ def test_a_compiled_function_may_call_a_module(captured: Capture, net: Net) -> N
     torch.testing.assert_close(observed, expected)
     torch.testing.assert_close(alone, expected)
     assert graphs[0] == graphs[1]
+
+
+@torch.no_grad()
+def test_compiling_many_networks_costs_what_it_costs_without_us() -> None:
+    """Each further one of a class is compiled as the first was, however many of a process's networks are compiled."""
+    graphs: list[int] = []
+
+    def compiler(graph: torch.fx.GraphModule, _samples: Any) -> Callable[..., Any]:
+        graphs.append(1)
+        return graph.forward
+
+    def compilations() -> int:
+        torch._dynamo.reset()
+        graphs.clear()
+        for _ in range(12):  # PyTorch allows eight of one piece of code
+            torch.compile(trained(), fullgraph=True, backend=compiler)(SAMPLES)
+        return len(graphs)
+
+    alone = compilations()
+    with capture() as seen:
+        assert compilations() == alone
+        assert set(names(seen)) == {"predict Net"}
+
+
+@torch.no_grad()
+def test_what_is_compiled_is_one_graph_where_parts_are_told(net: Net) -> None:
+    """Its parts are in the graph, and no spans of their own."""
+    torch._dynamo.reset()
+    with capture(Settings(capture_nested=True)) as seen:
+        compiled = torch.compile(net, fullgraph=True, backend="eager")
+        outputs_alike(compiled, net.forward)
+        assert names(seen)[0] == "predict Net"
+
+
+@torch.no_grad()
+def test_what_is_compiled_is_one_graph_where_telemetry_is_suppressed(
+    captured: Capture, net: Net
+) -> None:
+    """Whoever wants no telemetry here gets none, and the graph."""
+    torch._dynamo.reset()
+    with suppress_instrumentation():
+        outputs_alike(torch.compile(net, fullgraph=True, backend="eager"), net)
+    assert captured.spans == ()
 
 
 @torch.no_grad()
