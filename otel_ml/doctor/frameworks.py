@@ -16,6 +16,7 @@ NOT_INSTALLED: Final = "not installed"
 _SWITCHED_OFF: Final = "switched off"
 _UNSUITABLE: Final = "not a version that is supported"
 _BROKEN: Final = "its instrumentor cannot be loaded"
+_UNREADABLE: Final = "its metadata cannot be read"
 
 _DISABLED: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 _GROUP: Final = "opentelemetry_instrumentor"
@@ -62,10 +63,14 @@ def _examine(point: EntryPoint, disabled: set[str]) -> FrameworkState:
     except Exception as error:  # noqa: BLE001 - somebody else's module may raise anything
         return FrameworkState(point.name, f"{type(error).__name__}: {error}", None, _BROKEN)
     shown = requirement.replace(".dev0", "")
-    found = _installed(requirement)
+    try:
+        found = _installed(requirement)
+        fits = get_dependency_conflicts([requirement]) is None
+    except Exception:  # noqa: BLE001 - what is damaged may raise anything
+        return FrameworkState(point.name, shown, None, _UNREADABLE)
     if found is None:
         return FrameworkState(point.name, shown, None, NOT_INSTALLED)
-    if get_dependency_conflicts([requirement]) is not None:
+    if not fits:
         return FrameworkState(point.name, shown, found, _UNSUITABLE)
     is_off = not disabled.isdisjoint({"*", point.name})
     return FrameworkState(point.name, shown, found, _SWITCHED_OFF if is_off else ACTIVE)
@@ -85,6 +90,11 @@ def _about_each(states: Iterable[FrameworkState]) -> Iterable[Finding]:
             yield Finding(
                 f"{state.instrumentor} does not observe version {state.version}",
                 f"install {state.requirement}",
+            )
+        elif state.state == _UNREADABLE:
+            yield Finding(
+                f"{state.instrumentor} observes nothing: the metadata of what is installed cannot be read",
+                f"reinstall {state.requirement}",
             )
         elif state.state == _BROKEN:
             yield Finding(

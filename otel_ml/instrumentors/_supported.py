@@ -120,7 +120,16 @@ def _chosen(
 
 
 def _may_instrument(framework: SupportedFramework, conflict_level: int) -> bool:
-    conflict = dependencies.get_dependency_conflicts([framework.requirement()])
+    try:
+        conflict = dependencies.get_dependency_conflicts([framework.requirement()])
+    except Exception as error:  # noqa: BLE001 - what is damaged may raise anything
+        _logger.warning(
+            "%s is not instrumented: what is said of the installed %s cannot be read: %s; reinstall it",
+            framework.name,
+            framework.installed(),
+            error,
+        )
+        return False
     if conflict is None:
         return True
     refusal = getattr(dependencies, "DependencyConflictError", None)
