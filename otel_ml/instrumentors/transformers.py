@@ -61,7 +61,9 @@ _BATCHES: Final = (
 )
 _BINARY: Final = 2
 _RAW: Final = "none"  # instead of what makes probabilities of scores
+_EACH_BY_ITSELF: Final = "sigmoid"
 _LABELS: Final = frozenset({keys.ML_PREDICTION_LABEL, keys.ML_PREDICTION_LABELS})
+_OF_DISTRIBUTIONS: Final = frozenset({keys.ML_PREDICTION_ENTROPY, keys.ML_PREDICTION_MARGIN})
 
 _CLASSIFY: Final = frozenset(
     {
@@ -328,8 +330,12 @@ class _Pipeline:
         self._task_name = _task_name(pipeline)
         model = getattr(pipeline, "model", None)
         config = getattr(model, "config", None)
-        self._applied = getattr(pipeline, "_postprocess_params", {}).get("function_to_apply")
+        chosen = getattr(pipeline, "_postprocess_params", {})
+        self._applied = chosen.get("function_to_apply")
+        self._has_several = bool(chosen.get("multi_label"))
         task = self._task(config)
+        if task is MlTaskTypeValues.MULTILABEL_CLASSIFICATION and self._applied is None:
+            self._applied = _EACH_BY_ITSELF
         self._gives_classes = (
             self._task_name in _CLASSIFY and task is not MlTaskTypeValues.REGRESSION
         )
@@ -380,7 +386,14 @@ class _Pipeline:
             return {}
         if self._gives_classes:
             applied = captured.argument("function_to_apply") or self._applied
-            return _classes(output, captured, are_raw=_name(applied) == _RAW)
+            facts = _classes(output, captured)
+            if _name(applied) == _RAW:
+                return {key: facts[key] for key in _LABELS & facts.keys()}
+            several = captured.argument("multi_label")
+            is_each = self._has_several if several is None else several
+            if is_each or _name(applied) == _EACH_BY_ITSELF:  # they may add up to 1 by chance
+                return {key: facts[key] for key in facts.keys() - _OF_DISTRIBUTIONS}
+            return facts
         if self._operation is MlOperationNameValues.EMBED:
             return _dimension(output) or {}
         return describe_shape(output)
@@ -391,16 +404,15 @@ def _name(function: Any) -> str | None:
     return None if function is None else str(getattr(function, "value", function)).lower()
 
 
-def _classes(output: Any, captured: Captured, *, are_raw: bool) -> Facts:
-    """Return what labels and scores say, in whatever form they come; of raw scores the labels."""
+def _classes(output: Any, captured: Captured) -> Facts:
+    """Return what labels and scores say, in whatever form they come."""
     is_one = captured.positions(1) is not None
     answers = [_labelled(output)] if is_one else [_labelled(answer) for answer in output]
     rows = captured.positions(len(answers))
     known = [answer for answer in answers if answer is not None]
     if not rows or len(known) < len(answers):
         return {}
-    facts = describe_labelled_scores(known, rows)
-    return {key: facts[key] for key in _LABELS & facts.keys()} if are_raw else facts
+    return describe_labelled_scores(known, rows)
 
 
 def _labelled(answer: Any) -> LabelledScores | None:

@@ -118,6 +118,25 @@ def test_the_configuration_tells_the_task(
     assert attributes_of(conforming, lambda: pipeline("bad"))[keys.ML_TASK_TYPE] == task
 
 
+@pytest.mark.parametrize(
+    ("config", "options"),
+    [
+        ({"problem_type": "multi_label_classification"}, {}),
+        ({}, {"function_to_apply": "sigmoid"}),
+    ],
+)
+def test_scores_that_are_each_by_themselves_are_no_distribution(
+    conforming: Capture, tokens: Any, config: Any, options: Any
+) -> None:
+    """Also where they add up to 1, as those of a model do that finds all its labels to be even."""
+    model = classifier(2, **config)
+    torch.nn.init.zeros_(model.classifier.weight)
+    pipeline = transformers.pipeline("text-classification", model=model, tokenizer=tokens)
+    told = attributes_of(conforming, lambda: pipeline("bad", top_k=None, **options))
+    assert told[keys.ML_PREDICTION_CONFIDENCE] == 0.5
+    assert not {keys.ML_PREDICTION_ENTROPY, keys.ML_PREDICTION_MARGIN} & told.keys()
+
+
 def test_classes_that_the_caller_names_are_told(conforming: Capture, tokens: Any) -> None:
     """A zero-shot pipeline answers with the caller's words, best first."""
     names = ["no", "maybe", "entailment"]
@@ -128,8 +147,15 @@ def test_classes_that_the_caller_names_are_told(conforming: Capture, tokens: Any
     answer = pipeline("a good film", ["good", "bad"])
     assert told[keys.ML_PREDICTION_LABEL] == answer["labels"][0]
     assert told[keys.ML_PREDICTION_CONFIDENCE] == pytest.approx(answer["scores"][0])
+    assert keys.ML_PREDICTION_MARGIN in told
     told = attributes_of(conforming, lambda: pipeline(TEXTS, ["good", "bad"]))
     assert len(told[keys.ML_PREDICTION_LABELS]) == 3
+    torch.nn.init.zeros_(model.classifier.weight)
+    told = attributes_of(
+        conforming, lambda: pipeline("a good film", ["good", "bad"], multi_label=True)
+    )
+    assert told[keys.ML_PREDICTION_CONFIDENCE] == 0.5
+    assert keys.ML_PREDICTION_MARGIN not in told  # each of them may be true or not
 
 
 @pytest.mark.parametrize("options", [{}, {"return_tensors": True}])
