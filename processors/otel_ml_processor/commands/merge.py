@@ -66,10 +66,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OtelMlError as error:
         sys.stderr.write(f"otel-ml merge: {error}\n")
         return _MISUSED
+    if not readings:
+        sys.stderr.write(
+            "otel-ml merge: no window was open: what was counted is in windows that are closed, which a snapshot does not have\n"
+        )
     if arguments.json:
         for reading in readings:
             sys.stdout.write(reading_json(reading).decode() + "\n")
-    else:
+    elif readings:
         paper().print(replay_text(readings, [], {}))
     return _MERGED
 
@@ -159,7 +163,9 @@ def _absorbed(
         for copy in own.copies():
             streams.absorb(copy)
     except ValueError as error:
-        raise UnusableFileError(f"{file}: {error}") from None
+        raise UnusableFileError(
+            f"{file}: {error}; --config has to give the windows and profiles of the processors"
+        ) from None
     return [one, journaled(one.snapshot, records)] if records else [one]
 
 

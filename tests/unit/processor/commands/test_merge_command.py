@@ -64,6 +64,21 @@ def test_readings_for_programs_are_those_of_one_processor(
     assert day["targets"][0]["name"] == "amount"
 
 
+def test_that_no_window_is_open_is_said(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After a window of rows has closed and none has begun; an empty answer would look like a command that did nothing."""
+    only = [WindowConfig(name="rows", rows=200)]
+    House(tmp_path / "c", windows=only).take(request(range(200))).stop()
+    own = ["--config", str(config), "--set", "windows=[{name: rows, rows: 200}]"]
+    for options in ([], ["--json"]):
+        assert main([str(tmp_path / "c"), *own, *options]) == 0
+        said = capsys.readouterr()
+        assert said.out == ""
+        (line,) = said.err.splitlines()
+        assert line.startswith("otel-ml merge: no window was open: ")
+
+
 def test_a_processor_goes_on_from_the_merged_snapshot(config: Path, tmp_path: Path) -> None:
     """Two became one: its windows have the rows of both; with a secret that was shared it knows their spans too."""
     (tmp_path / "c").mkdir()
@@ -214,9 +229,8 @@ def test_mistakes_are_one_line(
         assert "snapshot: expected each snapshot once, found it" in mistake(
             [a, same, *options], capsys
         )
-    assert "is none now" in mistake(
-        [a, *options, "--set", "windows=[{name: x, rows: 500}]"], capsys
-    )
+    said = mistake([a, *options, "--set", "windows=[{name: x, rows: 500}]"], capsys)
+    assert "is none now; --config has to give the windows" in said
     write_profile(profile(9), tmp_path / "fraud.json")
     said = mistake([a, *options], capsys)
     assert f"{a}/snapshot: fraud 1 of shop: it was counted against profile sha256:" in said
