@@ -21,7 +21,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from otel_ml_processor.errors import OtelMlError
-from otel_ml_processor.receive.otlp_json import spell_ids
+from otel_ml_processor.receive.otlp_json import spell_ids, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -98,8 +98,9 @@ def from_json(document: object) -> Request:
         spell_ids(document, also_base64=True)
         return ParseDict(document, kinds[0](), ignore_unknown_fields=True)
     except (ParseError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise ValueError(f"expected an OTLP request, found one that is broken: {reason}") from None
+        raise ValueError(
+            f"expected an OTLP request, found one that is broken: {told(error)}"
+        ) from None
 
 
 class _MalformedError(ValueError):

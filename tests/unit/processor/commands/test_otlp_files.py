@@ -164,7 +164,14 @@ def test_any_length_of_resource_is_protobuf(tmp_path: Path, size: int) -> None:
             b"[]",
             "1: expected an object with resourceSpans, resourceMetrics, resourceLogs, found an",
         ),
-        (b'{"resourceSpans": 7}', "1: expected an OTLP request, found one that is broken"),
+        (
+            b'{"resourceSpans": 7}',
+            "1: expected an OTLP request, found one that is broken: resourceSpans: expected",
+        ),
+        (
+            b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"spanId": "b7ad6b71692033zz"}]}]}]}',
+            "1: expected an OTLP request, found one that is broken: spanId: expected an id in hexadecimal",
+        ),
         (b'{"resourceSpans": []}\n{"resourceSp', "2: expected JSON, found a mistake in column"),
         (b'{\n"resourceSpans": [],,\n}', "2: expected JSON, found a mistake in column"),
         (b'{"resourceSpans": []}\n{"a": "\xff"}', "2: expected JSON, found a mistake"),
@@ -197,7 +204,7 @@ def test_a_value_that_is_no_number_is_told(tmp_path: Path) -> None:
         "asDouble"
     ] = "many"
 
-    with pytest.raises(OtlpFileError, match="Failed to parse dataPoints field"):
+    with pytest.raises(OtlpFileError, match=r"gauge\.dataPoints.*\.asDouble: expected"):
         read(tmp_path / "a", json.dumps(document))
 
 
