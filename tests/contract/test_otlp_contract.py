@@ -341,6 +341,18 @@ def test_what_could_not_be_read_is_a_warning_and_no_rejection(house: House) -> N
     assert "out_of_range in 1" in json_said["partialSuccess"]["errorMessage"]
 
 
+def test_an_empty_partial_success_says_nothing(house: House) -> None:
+    """OTLP: the same as none. The OpenTelemetry collector answers so; our warning takes its place, and without one none is set."""
+    house.peer.behaviour = lambda _, __: ExportTraceServiceResponse(
+        partial_success=ExportTracePartialSuccess()
+    ).SerializeToString()
+    assert by_grpc(house, spans(2)) == Answer(CODE.OK, b"")
+    answer = by_grpc(house, spans(2, ml_prediction_confidence="very"))
+    said = ExportTraceServiceResponse.FromString(answer.content).partial_success
+    assert (answer.code, said.rejected_spans) == (CODE.OK, 0)
+    assert "wrong_type in 2" in said.error_message
+
+
 def test_the_next_hops_word_goes_before_ours(house: House) -> None:
     """A partial success that it gives is not written over by our warning."""
     partial = ExportTracePartialSuccess(rejected_spans=1, error_message="theirs")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_ml_processor.forward.deadline import forward_timeout
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from otel_ml_processor.signals import Signal
 
 __all__ = ["Destinations", "Required"]
+
+_FULL_SUCCESSES: Final = frozenset({b"", b"\n\x00"})
+"""What OTLP wants, and an empty partial success, which means the same and is what the OpenTelemetry collector answers."""
 
 
 class Required(NamedTuple):
@@ -49,9 +52,9 @@ class Destinations:
 
     def send(self, request: bytes, remaining_s: float | None) -> bytes:
         """
-        Send *request* to all that must have it, one after the other, within the caller's remaining time; return the next hop's answer.
+        Send *request* to all that must have it, one after the other, within the caller's remaining time; return the next hop's answer, empty for a full success.
 
-        Where that is a full success, the first answer that says more: what one of them rejects has not arrived. Copies for the others are made only then: a request that its sender repeats would come to them twice.
+        Where it is one, the first answer that says more: what one of them rejects has not arrived. Copies for the others are made only then: a request that its sender repeats would come to them twice.
 
         Raises:
             Refusal: As the first that refuses; those after it have not been asked.
@@ -65,4 +68,4 @@ class Destinations:
             n_items = self._count(request)
             for destination in self._best_effort:
                 destination.offer(self._signal, request, n_items)
-        return next(filter(None, answers), b"")
+        return next((answer for answer in answers if answer not in _FULL_SUCCESSES), b"")

@@ -86,10 +86,18 @@ def test_all_that_must_have_it_get_it_in_their_order() -> None:
     assert [place.timeouts for place in places] == [[10.0], [10.0]]
 
 
-def test_what_any_of_them_rejects_is_said_to_the_sender() -> None:
-    """It must have arrived at all of them; a full success of the next hop does not hide what another one rejected."""
+@pytest.mark.parametrize(
+    "success",
+    [
+        b"",
+        ExportTraceServiceResponse(partial_success=ExportTracePartialSuccess()).SerializeToString(),
+    ],
+    ids=["unset", "empty"],
+)
+def test_what_any_of_them_rejects_is_said_to_the_sender(success: bytes) -> None:
+    """It must have arrived at all of them; a full success of the next hop, in either spelling, does not hide what another one rejected."""
     rejecting = partial_success(1)
-    required = [Required(Place(answer), 10.0) for answer in (b"", rejecting, b"")]
+    required = [Required(Place(answer), 10.0) for answer in (success, rejecting, success)]
     assert Destinations(TRACES, required, [], no_count).send(b"x", None) == rejecting
 
 
