@@ -10,6 +10,7 @@ from typing import Final
 from otel_ml_processor.assess.error_patterns import warm_patterns
 from otel_ml_processor.assess.rows import warm_judging
 from otel_ml_processor.compiled import IS_COMPILED, compiling_told
+from otel_ml_processor.compiler_memory import let_go_of_compiler
 from otel_ml_processor.decode.fast import warm
 from otel_ml_processor.decode.strip import warm_strip
 from otel_ml_processor.emit.confidence_samples import warm_confidences
@@ -46,4 +47,5 @@ def prepare_decoder() -> None:
     with compiling_told(lambda: _LOGGER.info(slow)):
         for make_ready in _MADE_READY:
             make_ready()
+    let_go_of_compiler()
     _LOGGER.info("decoder: compiled; ready after %.1f s", time.monotonic() - begin)
