@@ -73,8 +73,13 @@ def _show(arguments: argparse.Namespace) -> str:
 def _merge(arguments: argparse.Namespace) -> str:
     check_output(arguments.output)
     total = read_profile(arguments.first)
+    added = {total.id: arguments.first}
     for path in arguments.others:
         other = read_profile(path)
+        if (same := added.setdefault(other.id, path)) is not path:
+            raise ProfileError(
+                f"{path}: expected rows that are not added yet; it is the same profile as {same}, name it once"
+            )
         try:
             total = merged(total, other, _now())
         except ProfileError as error:

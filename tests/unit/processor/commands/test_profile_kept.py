@@ -142,6 +142,20 @@ def test_the_command_writes_the_sum(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert not (tmp_path / "no.json").exists()
 
 
+def test_the_rows_of_a_profile_are_not_added_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither those of a file that is named twice nor those of its copy: the sum would say that there were twice as many."""
+    one, other, copy = (tmp_path / f"{name}.json" for name in ("one", "other", "copy"))
+    for file, made in ((one, profile(1)), (other, profile(2)), (copy, profile(1))):
+        write_profile(made, file)
+    for again in (one, copy):
+        files = map(str, (one, other, again))
+        assert main(["merge", *files, "-o", str(tmp_path / "all.json")]) == 2
+        assert f"it is the same profile as {one}, name it once" in capsys.readouterr().err
+        assert not (tmp_path / "all.json").exists()
+
+
 def test_freezing_makes_a_provisional_profile_complete(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
