@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import replace
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -81,6 +82,8 @@ UNTOLD: Final = "windows"
 STEPS: Final = ("decode", "place", "judge", "annotate", "count", "assess", "feedback")
 """What can fail without stopping a trace: the causes of `ml.processor.failures`."""
 
+_MAX_MODELS: Final = 4096
+"""Versions of models whose configuration is made once; of more that of the one asked for longest ago is made anew."""
 _UNREAD: Final = Decoded(spans=NO_SPANS, columns=(), n_spans=0, undecoded={})
 _LOGGER: Final = logging.getLogger(__name__)
 
@@ -139,6 +142,7 @@ class Pipeline:
         learner: Learner | None = None,
     ) -> None:
         self._config = config
+        self._of_model = lru_cache(maxsize=_MAX_MODELS)(config.of_model)
         self._decoder = decoder
         self.ledger = ledger
         """What has been counted."""
@@ -407,7 +411,7 @@ class Pipeline:
         return self._explaining.taken(window.stream, window.closed.name)
 
     def _config_of(self, stream: StreamKey) -> Config:
-        return self._config.of_model(stream.model, stream.version)
+        return self._of_model(stream.model, stream.version)
 
     def _emit_reading(self, window: ClosedWindow) -> None:
         reading = self._assessed(window, self._explained(window))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -39,14 +38,14 @@ _LOW_FLAG: Final = ((), ("low_confidence",), (), ())
 """By band; it is the first of all flags."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConfidenceBands:
+class ConfidenceBands(NamedTuple):
     """Below `low` a confidence is low; below `medium` it is medium; otherwise high. Without a median there is no medium."""
 
     low: float
     medium: float
 
     @classmethod
+    @lru_cache(maxsize=1024)
     def of(cls, reference: Reference | None, low: float | None) -> ConfidenceBands:
         """Return the operator's *low*, else the reference's 5 % quantile, else .7; and the reference's median."""
         if low is None and reference is not None:

@@ -161,7 +161,7 @@ def _bare(ids: NDArray[np.uint64]) -> InferenceSpans:
         content=b"",
         size=0,
         places=places,
-        messages=_NOTHING.reshape(0, 4),
+        messages=_NO_MESSAGES,
         resources=(b"",),
         resource_of=nothing,
         streams=(_NOBODY,),
@@ -198,11 +198,12 @@ def _shifted(
 
 _NOBODY: Final = StreamKey(service="", environment="", model="", version="")
 _NOTHING: Final = np.zeros(0, dtype=np.int64)
+_NO_MESSAGES: Final = _NOTHING.reshape(0, 4)
 NO_SPANS: Final = InferenceSpans(
     content=b"",
     size=0,
-    places=_NOTHING.reshape(0, 4),
-    messages=_NOTHING.reshape(0, 4),
+    places=_NO_MESSAGES,
+    messages=_NO_MESSAGES,
     resources=(),
     resource_of=_NOTHING,
     streams=(),

@@ -102,7 +102,7 @@ class Convoys:
 
     def _group_of(self, me: _Member) -> list[_Member]:
         """Return whom *me* leads; nobody where somebody else has led it."""
-        can_wait = self._can_wait(me.request)
+        can_wait = self._under_way and self._can_wait(me.request)  # mostly nobody is, nor asked
         with self._lock:
             if not (can_wait and self._under_way):
                 self._under_way += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["References"]
 
+_MAX_FOUND = 4096
+"""Streams whose reference is looked for once; of more the one asked for longest ago is looked for anew."""
 _NUMBERED = re.compile(r"v?(\d{1,18}(?:\.\d{1,18})*)")
 
 
@@ -43,6 +46,7 @@ class References:
     def __init__(self) -> None:
         self._named: Mapping[tuple[str, str], Mapping[str, _Known]] = {}
         self._learned: dict[StreamKey, _Known] = {}
+        self._find_anew()
 
     @classmethod
     def of(
@@ -86,6 +90,7 @@ class References:
             known = before.get(profile.id) or _Known.of(profile)
             found.setdefault((tenant, profile.model), {})[profile.version] = known
         self._named = found  # at once: whoever asks meanwhile sees the old ones or the new ones
+        self._find_anew()
 
     def learn(self, stream: StreamKey, profile: Profile) -> None:
         """Have *stream* compared with *profile* where there is none for its model; of equal cells a provisional one keeps its runtime form."""
@@ -94,12 +99,14 @@ class References:
         if before is not None and before.reference.id == known.reference.id:
             known = _Known(profile, before.reference)
         self._learned[stream] = known
+        self._find_anew()
 
     def unlearn(self, stream: StreamKey) -> bool:
         """Forget what was learned of *stream*; return whether there was anything."""
         is_known = stream in self._learned
         # Another mapping: somebody may be looking through this one.
         self._learned = {key: known for key, known in self._learned.items() if key != stream}
+        self._find_anew()
         return is_known
 
     def has_learned(self, stream: StreamKey) -> bool:
@@ -137,7 +144,11 @@ class References:
         scores = None if reference is None else reference.class_scores
         return () if scores is None else scores.names
 
-    def _known(self, stream: StreamKey) -> _Known | None:
+    def _find_anew(self) -> None:
+        """Forget what was found; what somebody is just finding goes to where nobody looks any more."""
+        self._known = lru_cache(maxsize=_MAX_FOUND)(self._find)
+
+    def _find(self, stream: StreamKey) -> _Known | None:
         for tenant in dict.fromkeys((stream.tenant, "")):
             of_version = self._named.get((tenant, stream.model))
             if of_version is None:
