@@ -354,11 +354,15 @@ class _Pipeline:
         if self._task_name not in _CLASSIFY:
             return _TASKS.get(self._task_name, MlTaskTypeValues.OTHER)
         problem = getattr(config, "problem_type", None)
-        if problem == "regression":
+        # One that is asked about the caller's own words has labels for something else.
+        is_own = "zero-shot" in self._task_name
+        n_labels = None if is_own else getattr(config, "num_labels", None)
+        # The library trains one label without a kind of problem as a regression; rerankers are such.
+        if problem == "regression" or (problem is None and n_labels == 1):
             return MlTaskTypeValues.REGRESSION
         if problem == "multi_label_classification":
             return MlTaskTypeValues.MULTILABEL_CLASSIFICATION
-        if "zero-shot" not in self._task_name and getattr(config, "num_labels", None) == _BINARY:
+        if n_labels == _BINARY:
             return MlTaskTypeValues.BINARY_CLASSIFICATION
         return MlTaskTypeValues.MULTICLASS_CLASSIFICATION
 

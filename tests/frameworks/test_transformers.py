@@ -106,6 +106,7 @@ def test_raw_scores_are_no_confidences(conforming: Capture, tokens: Any) -> None
         (3, {}, "multiclass_classification"),
         (3, {"problem_type": "multi_label_classification"}, "multilabel_classification"),
         (1, {"problem_type": "regression"}, "regression"),
+        (1, {}, "regression"),
     ],
 )
 def test_the_configuration_tells_the_task(
@@ -135,6 +136,13 @@ def test_scores_that_are_each_by_themselves_are_no_distribution(
     told = attributes_of(conforming, lambda: pipeline("bad", top_k=None, **options))
     assert told[keys.ML_PREDICTION_CONFIDENCE] == 0.5
     assert not {keys.ML_PREDICTION_ENTROPY, keys.ML_PREDICTION_MARGIN} & told.keys()
+
+
+def test_a_score_without_a_choice_is_no_confidence(conforming: Capture, tokens: Any) -> None:
+    """Of two texts that do not fit together a reranker says nearly 0, and is sure of that."""
+    pipeline = transformers.pipeline("text-classification", model=classifier(1), tokenizer=tokens)
+    told = attributes_of(conforming, lambda: pipeline("bad"))
+    assert not {keys.ML_PREDICTION_CONFIDENCE, keys.ML_PREDICTION_LABEL} & told.keys()
 
 
 def test_classes_that_the_caller_names_are_told(conforming: Capture, tokens: Any) -> None:
