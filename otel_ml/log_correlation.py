@@ -33,7 +33,8 @@ def correlate_logs() -> None:
     Give every record that is logged from now on `trace_id`, `span_id` and `prediction_id`.
 
     Whatever the logger and the handler; a record that has one already, by `extra` say, keeps its own.
-    A second call changes nothing. The environment variable
+    A second call changes nothing, and it stays when nothing is observed any more: a format that names
+    them would fail. The environment variable
     `OTEL_INSTRUMENTATION_ML_LOG_CORRELATION=true` does the same once anything is instrumented.
     """
     handle = logging.Logger.handle
