@@ -389,18 +389,21 @@ class _Pipeline:
         if output is ANSWERED:
             return {}
         if self._gives_classes:
-            applied = captured.argument("function_to_apply") or self._applied
-            facts = _classes(output, captured)
-            if _name(applied) == _RAW:
-                return {key: facts[key] for key in _LABELS & facts.keys()}
-            several = captured.argument("multi_label")
-            is_each = self._has_several if several is None else several
-            if is_each or _name(applied) == _EACH_BY_ITSELF:  # they may add up to 1 by chance
-                return {key: facts[key] for key in facts.keys() - _OF_DISTRIBUTIONS}
-            return facts
+            return self._sure_of(_classes(output, captured), captured)
         if self._operation is MlOperationNameValues.EMBED:
             return _dimension(output) or {}
         return describe_shape(output)
+
+    def _sure_of(self, facts: Facts, captured: Captured) -> Facts:
+        """Return what of *facts* the scores bear out: raw ones are no confidences, and those of labels each by themselves no distribution."""
+        applied = _name(captured.argument("function_to_apply") or self._applied)
+        if applied == _RAW:
+            return {key: facts[key] for key in _LABELS & facts.keys()}
+        several = captured.argument("multi_label")
+        is_each = self._has_several if several is None else several
+        if is_each or applied == _EACH_BY_ITSELF:  # they may add up to 1 by chance
+            return {key: facts[key] for key in facts.keys() - _OF_DISTRIBUTIONS}
+        return facts
 
 
 def _name(function: Any) -> str | None:

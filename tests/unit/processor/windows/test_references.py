@@ -112,6 +112,7 @@ def test_what_was_learned_of_a_stream_is_forgotten_and_of_no_other() -> None:
     references = References.of([])
     for version in ("1", "2"):
         references.learn(stream("fraud", version), profile("fraud", version))
+    assert references.profile(stream("fraud", "1")) == profile("fraud", "1")
 
     assert references.unlearn(stream("fraud", "1"))
     assert references.profile(stream("fraud", "1")) is None
