@@ -75,9 +75,17 @@ class CheckedInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base c
         """Return the requirement that the loader checks."""
         return (self.framework.requirement(),)
 
-    def _instrument(self, conflict_level: int = DEBUG, **kwargs: Any) -> None:
+    def instrument(self, **kwargs: Any) -> None:
+        """Begin to observe, as `_instrument` says; what could not begin is not taken for instrumented."""
+        if super().instrument(**kwargs) is False:
+            self._is_instrumented_by_opentelemetry = False
+
+    def _instrument(self, conflict_level: int = DEBUG, **kwargs: Any) -> bool:
         """
-        Begin to observe.
+        Begin to observe, and return False if that could not be and may be tried again.
+
+        Options that are refused may not: OpenTelemetry's loader asks a second time without those of
+        a configuration file, and what a misspelt one was to keep back would leave.
 
         Args:
             conflict_level: At which a conflict is logged where the loader knows no exception for it.
@@ -90,7 +98,7 @@ class CheckedInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base c
                 for it would keep other people's instrumentors from being loaded.
         """
         if not _may_instrument(self.framework, conflict_level):
-            return
+            return False
         try:
             self._lease = _chosen(**kwargs)
             self._begin(self._lease)
@@ -100,6 +108,8 @@ class CheckedInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base c
             _logger.exception("%s is not instrumented", self.framework.name)
             with suppress(Exception):
                 self._uninstrument()
+            return False
+        return True
 
     def _uninstrument(self, **_kwargs: Any) -> None:
         self._end()

@@ -32,8 +32,8 @@ def test_nothing_but_a_conflict_leaves_the_instrumentor(
     monkeypatch.setattr(instrumentor_module, "Observer", fail)
     instrumentor = SklearnInstrumentor()
     instrumentor.instrument(skip_dep_check=True)
-    instrumentor.uninstrument()
     assert "sklearn is not instrumented" in caplog.text
+    assert instrumentor.is_instrumented_by_opentelemetry is False
 
 
 @pytest.mark.parametrize("found", ["1.2.2", "0.24.0"])
@@ -45,7 +45,6 @@ def test_a_scikit_learn_that_is_too_old_is_a_conflict(
     with refusal(found):
         SklearnInstrumentor().instrument(skip_dep_check=True)
     assert MARKER not in vars(LinearRegression.fit)
-    SklearnInstrumentor().uninstrument()
     assert SklearnInstrumentor().is_instrumented_by_opentelemetry is False
 
 
@@ -77,7 +76,7 @@ def test_a_missing_scikit_learn_is_a_conflict(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("opentelemetry.instrumentation.dependencies.version", missing)
     with refusal('no installed version|found: "None"'):  # in older ones' words
         SklearnInstrumentor().instrument(skip_dep_check=True)
-    SklearnInstrumentor().uninstrument()
+    assert SklearnInstrumentor().is_instrumented_by_opentelemetry is False
 
 
 def test_an_unknown_framework_is_told_with_the_known_ones() -> None:
@@ -119,6 +118,10 @@ def test_a_framework_asked_for_by_name_that_is_missing_is_a_warning(
     (record,) = [record for record in caplog.records if record.name == "otel_ml"]
     assert record.levelno == logging.WARNING
     assert "1.2.0" in record.getMessage()
+    monkeypatch.undo()  # as if a later one had been installed
+    otel_ml.instrument(["sklearn"])
+    assert MARKER in vars(LinearRegression.fit)
+    otel_ml.uninstrument()
 
 
 def test_instrumenting_before_the_import_is_as_good_as_after() -> None:

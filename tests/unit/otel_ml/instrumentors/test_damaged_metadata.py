@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+import otel_ml
 from otel_ml.doctor.frameworks import examine_frameworks
 from otel_ml.instrumentors.sklearn import SklearnInstrumentor
+from otel_ml.testing import Capture
 
 
 @pytest.fixture(autouse=True)
@@ -23,10 +25,22 @@ def test_a_damaged_distribution_keeps_nobody_else_from_being_loaded(
     """The loader gives up on everything at any exception but a conflict; what to do is said."""
     instrumentor = SklearnInstrumentor()
     instrumentor.instrument(skip_dep_check=True)
-    instrumentor.uninstrument()
+    assert instrumentor.is_instrumented_by_opentelemetry is False
     assert "sklearn is not instrumented" in caplog.text
     assert "installed scikit-learn cannot be read" in caplog.text
     assert "reinstall it" in caplog.text
+
+
+def test_what_is_recorded_by_hand_goes_where_it_was_told_to() -> None:
+    """Also where the one framework that was asked for could not be instrumented."""
+    seen = Capture()
+    otel_ml.instrument(["sklearn"], tracer_provider=seen.tracer_provider)
+    try:
+        with otel_ml.inference("credit"):
+            pass
+    finally:
+        otel_ml.uninstrument()
+    assert [span.name for span in seen.spans] == ["predict credit"]
 
 
 def test_the_doctor_tells_of_a_damaged_distribution() -> None:
