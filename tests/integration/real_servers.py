@@ -54,8 +54,15 @@ def find_tool(name: str) -> str:
     pytest.skip(reason)
 
 
-_PORTS: Final = iter(secrets.SystemRandom().sample(range(15_000, 32_000), 17_000))
-"""Ports below those that systems give to whoever connects, each once: whoever is given one need not listen yet when the next is asked for."""
+def _own_ports() -> Iterator[int]:
+    """Return ports below those that systems give to whoever connects, in no order, none of another worker's that runs tests beside this one."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = range(15_000 + worker, 32_000, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    return iter(secrets.SystemRandom().sample(ports, len(ports)))
+
+
+# Each is given once: whoever was given one need not listen yet when the next is asked for.
+_PORTS: Final = _own_ports()
 
 
 def free_port() -> int:
