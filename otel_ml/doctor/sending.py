@@ -25,6 +25,8 @@ _DEADLINE_SECONDS: Final = 10.0  # what OTLP gives a request, unless a variable 
 _GRACE_SECONDS: Final = 5.0  # for the exporter's own word on why it gave up, on a busy machine too
 _REDIRECTS: Final = range(300, 400)
 _PAGES: Final = ("text/html", "application/xhtml")
+_LATE: Final = re.compile(r"DEADLINE_EXCEEDED|[Tt]imed? ?out")
+_NEXT_TRY: Final = re.compile(r", retrying in [\d.]+s")
 _OTHER_PROTOCOL: Final = {"gRPC": "grpc", "HTTP": "http/protobuf"}
 
 
@@ -210,16 +212,18 @@ def _diagnosis(destination: Destination, address: Address, complaints: list[str]
         )
     if re.search(r"\b(404|405|UNIMPLEMENTED)\b", complaint):
         return Finding(f"{where} takes no traces in OTLP", _mended_path(destination))
-    if re.search(r"DEADLINE_EXCEEDED|[Tt]imed? ?out", complaint):
-        return Finding(
-            f"{where} did not acknowledge the span in time",
-            "look into the log of the collector there",
-        )
     return Finding(
-        # The last: those before it tell of tries, each with the same reason.
-        f"{where} did not acknowledge the span: {(complaints or ['no reason given'])[-1]}",
+        f"{where} did not acknowledge the span{_reason(complaints)}",
         "look into the log of the collector there",
     )
+
+
+def _reason(complaints: list[str]) -> str:
+    """Return what the last of several tries failed by; that there was no time for another hides no reason."""
+    reasons = [each for each in complaints if not _LATE.search(each)]
+    if reasons:
+        return f": {_NEXT_TRY.sub('', reasons[-1])}"
+    return " in time" if complaints else ": no reason given"
 
 
 def _mended_path(destination: Destination) -> str:

@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent import futures
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import sleep
 from typing import Any
 
 import grpc
@@ -33,16 +35,20 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
-    """Takes spans, or refuses them with a status."""
+    """Takes spans, or refuses them with a status; after so many requests it says nothing any more."""
 
     def __init__(self) -> None:
         self.spans: list[Any] = []
         self.headers: dict[str, Any] = {}
         self.refusal: grpc.StatusCode | None = None
+        self.answers_left = sys.maxsize
 
     def Export(self, request: Any, context: Any) -> Any:  # noqa: N802 - the service's name for it
         """Keep the spans of *request*."""
         self.headers = dict(context.invocation_metadata())
+        self.answers_left -= 1
+        while self.answers_left < 0 and context.is_active():
+            sleep(0.05)
         if self.refusal is not None:
             context.abort(self.refusal, "not you")
         self.spans += [

@@ -349,8 +349,33 @@ def test_other_kinds_of_answers_acknowledge(
     assert found.findings == []
 
 
+def test_a_try_without_an_answer_hides_no_reason(
+    grpc_port: int, receiver: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was said before there was no time left is what to look for."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "10")
+    receiver.refusal, receiver.answers_left = grpc.StatusCode.UNAVAILABLE, 1
+    found = report(monkeypatch, **{ENDPOINT: f"http://127.0.0.1:{grpc_port}"})
+    assert "UNAVAILABLE" in said(found)
+    assert "retrying" not in said(found)
+    assert "in time" not in said(found)
+
+
+def test_a_service_that_is_unavailable_is_not_late(
+    http_port: int, answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exporter's last word is that it has no time for another try."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "10")
+    answers.statuses["/v1/traces"] = 503
+    found = report(monkeypatch, **{ENDPOINT: f"http://127.0.0.1:{http_port}", PROTOCOL: HTTP})
+    assert "did not acknowledge the span: " in said(found)
+    assert "Service Unavailable" in said(found)
+    assert "retrying" not in said(found)
+
+
 def test_a_reason_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of several tries, each logged with its reason and a stack of words, the end is enough."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "10")
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def slam() -> None:
